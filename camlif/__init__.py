@@ -1,0 +1,1 @@
+"""Trained ensembles of CA-MLIF for multimodal tumour prognosis."""

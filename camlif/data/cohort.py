@@ -1,0 +1,161 @@
+"""The cohort: patients, modality matrices, clinical table and outcome, aligned row by row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from camlif.data.schema import CohortInfo, FeatureSchema
+from camlif.exceptions import AlignmentError, SchemaError
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """Patients with one matrix per modality; every array has one row per patient, in the same order.
+
+    Attributes
+    ----------
+    info : CohortInfo
+    schema : FeatureSchema
+        Column order of the matrices; ``schema.clinical`` lists the clinical columns usable as inputs.
+    patient_ids : ndarray of str, shape (n,)
+    tables : mapping of modality to float32 ndarray, shape (n, n_features)
+        Raw units. NaN where a value is missing; all NaN where the patient lacks the modality.
+    bags : mapping of modality to tuple of float32 ndarrays, each shape (n_instances, d_inst)
+        Only for bag modalities (which have no entry in ``tables``). Zero instances = absent.
+    presence : ndarray of bool, shape (n, m)
+        True where the patient has the modality.
+    clinical : DataFrame, n rows, index ``patient_ids``
+        All clinical columns as read: numbers as float64, everything else as str or missing.
+        The outcome columns are not in it.
+    duration : ndarray of float64, shape (n,), or None
+        Follow-up in months; None where the cohort has no outcome. NaN for a patient without one.
+    event : ndarray of bool, shape (n,), or None
+        True = the endpoint's event was observed.
+    problems : tuple of str
+        Sentences about what reading changed or found (for pages and cards).
+    """
+
+    info: CohortInfo
+    schema: FeatureSchema
+    patient_ids: NDArray[np.str_]
+    tables: Mapping[str, FloatArray]
+    presence: BoolArray
+    clinical: pd.DataFrame
+    duration: NDArray[np.float64] | None = None
+    event: BoolArray | None = None
+    bags: Mapping[str, tuple[FloatArray, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.patient_ids)
+        if len(set(self.patient_ids.tolist())) != n:
+            raise AlignmentError("Patient identifiers are not unique.", column="patient_id")
+        sizes = {name: len(table) for name, table in self.tables.items()}
+        sizes |= {name: len(bag) for name, bag in self.bags.items()}
+        sizes |= {"presence": len(self.presence), "clinical": len(self.clinical)}
+        if self.duration is not None and self.event is not None:
+            sizes |= {"duration": len(self.duration), "event": len(self.event)}
+        wrong = {name: size for name, size in sizes.items() if size != n}
+        if wrong:
+            raise AlignmentError(f"Row counts differ from the {n} patients: {wrong}.")
+        for modality in self.schema.modalities:
+            table = self.tables.get(modality.name)
+            if table is not None and table.shape[1] != modality.n_features:
+                raise SchemaError(
+                    f"{modality.name} has {table.shape[1]} columns, its schema {modality.n_features}."
+                )
+
+    def __len__(self) -> int:
+        return len(self.patient_ids)
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether follow-up and events are known for at least one patient."""
+        return self.duration is not None and bool(np.isfinite(self.duration).any())
+
+    @property
+    def with_outcome(self) -> BoolArray:
+        """Patients whose follow-up is known, shape (n,)."""
+        if self.duration is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.isfinite(self.duration)
+
+    @property
+    def subtype(self) -> pd.Series | None:
+        """The subtype column, if the cohort names one that exists."""
+        return self._named(self.info.subtype_column)
+
+    @property
+    def grade(self) -> pd.Series | None:
+        """The grade column, if the cohort names one that exists."""
+        return self._named(self.info.grade_column)
+
+    def _named(self, column: str | None) -> pd.Series | None:
+        return self.clinical[column] if column and column in self.clinical else None
+
+    def take(self, rows: Sequence[int] | NDArray[np.int_] | BoolArray) -> Cohort:
+        """Return the cohort restricted to the given rows (indices or a mask), in that order."""
+        index = np.asarray(rows)
+        index = np.flatnonzero(index) if index.dtype == bool else index.astype(int)
+        return replace(
+            self,
+            patient_ids=self.patient_ids[index],
+            tables={name: table[index] for name, table in self.tables.items()},
+            bags={name: tuple(bag[i] for i in index) for name, bag in self.bags.items()},
+            presence=self.presence[index],
+            clinical=self.clinical.iloc[index],
+            duration=None if self.duration is None else self.duration[index],
+            event=None if self.event is None else self.event[index],
+        )
+
+    def select(
+        self, *, modalities: Sequence[str] | None = None, clinical: Sequence[str] | None = None
+    ) -> Cohort:
+        """Return the cohort with these modalities and clinical inputs only, in the given order.
+
+        The clinical table itself keeps all its columns, for figures.
+        """
+        names = self.schema.names if modalities is None else tuple(modalities)
+        chosen = tuple(self.schema[name] for name in names)
+        inputs = self.schema.clinical
+        if clinical is not None:
+            known = {c.name: c for c in inputs}
+            unknown = [c for c in clinical if c not in known]
+            if unknown:
+                raise SchemaError(
+                    f"Clinical columns not available as inputs: {', '.join(unknown)}.",
+                    file="clinical",
+                    expected=", ".join(known) or "none",
+                )
+            inputs = tuple(known[c] for c in clinical)
+        positions = [self.schema.names.index(name) for name in names]
+        return replace(
+            self,
+            schema=FeatureSchema(chosen, inputs),
+            tables={name: self.tables[name] for name in names if name in self.tables},
+            bags={name: self.bags[name] for name in names if name in self.bags},
+            presence=self.presence[:, positions],
+        )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of schema, identifiers and values: changes when any cell changes."""
+        sha = hashlib.sha256(repr(self.schema.to_json()).encode())
+        sha.update("\0".join(self.patient_ids.tolist()).encode())
+        for name in self.schema.names:
+            for block in [self.tables[name]] if name in self.tables else self.bags[name]:
+                sha.update(np.ascontiguousarray(block).tobytes())
+        sha.update(self.presence.tobytes())
+        sha.update(self.clinical.to_csv().encode())
+        for outcome in (self.duration, self.event):
+            sha.update(b"" if outcome is None else outcome.tobytes())
+        return sha.hexdigest()

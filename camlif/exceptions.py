@@ -1,0 +1,104 @@
+"""Every error the library raises. A data error carries fields, so a page can render and a CLI can print it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class CamlifError(Exception):
+    """Root of all errors that the library raises on purpose."""
+
+
+class DataError(CamlifError, ValueError):
+    """Input data that cannot be used.
+
+    Parameters
+    ----------
+    message : str
+        What happened, in one sentence.
+    file, column : str, optional
+        Where it happened.
+    rows : sequence of int, optional
+        File rows (1 = header), the first few.
+    found, expected : str, optional
+        What was read and what was wanted.
+    fix : str, optional
+        How to mend it.
+    code : str, optional
+        Message id of the product specification, for example ``"E-05"``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        column: str | None = None,
+        rows: Sequence[int] = (),
+        found: str | None = None,
+        expected: str | None = None,
+        fix: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        self.message = message
+        self.file = file
+        self.column = column
+        self.rows = tuple(rows)
+        self.found = found
+        self.expected = expected
+        self.fix = fix
+        self.code = code
+        super().__init__(self._line())
+
+    def _line(self) -> str:
+        place = ", ".join(
+            text
+            for text in (
+                self.file,
+                f"column {self.column}" if self.column else None,
+                f"rows {', '.join(map(str, self.rows))}" if self.rows else None,
+            )
+            if text
+        )
+        line = f"{place}: {self.message}" if place else self.message
+        if self.found is not None:
+            line += f" Found: {self.found}."
+        if self.expected is not None:
+            line += f" Expected: {self.expected}."
+        return f"{line} {self.fix}" if self.fix else line
+
+
+class SchemaError(DataError):
+    """Columns that are missing, renamed, doubled or of the wrong kind."""
+
+
+class AlignmentError(DataError):
+    """Tables whose patients do not match."""
+
+
+class ConfigError(CamlifError, ValueError):
+    """A setting outside its allowed values."""
+
+
+class ModelError(CamlifError, RuntimeError):
+    """A model that cannot be built, loaded or used."""
+
+
+class ArtifactError(ModelError):
+    """A model bundle that is damaged, incomplete or not what its card says."""
+
+
+class NotFittedError(ModelError):
+    """Something was asked of an object before it was fitted."""
+
+
+class EstimationError(CamlifError, ValueError):
+    """A statistic that is undefined or did not converge on these data."""
+
+
+class NoComparablePairsError(EstimationError):
+    """No pair of patients can be compared, so a C-index does not exist."""
+
+
+class NoEventsError(EstimationError):
+    """No event was observed where at least one is needed."""

@@ -1,0 +1,269 @@
+"""Frozen settings. Defaults are those of CA-MLIF (An et al., AAAI 2025) or a stated decision."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+from camlif.exceptions import ConfigError
+
+PRESETS = ("default", "printed", "release")
+MAX_BILINEAR_WIDTH = 32  # a bilinear gate costs d * d * d_f parameters
+
+
+class _Settings:
+    """JSON round trip and digest shared by all settings classes."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # always a dataclass
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Build from plain values; unknown names raise ConfigError."""
+        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]  # always a dataclass
+        unknown = set(data) - known
+        if unknown:
+            raise ConfigError(f"Unknown settings for {cls.__name__}: {', '.join(sorted(unknown))}.")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the JSON form."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig(_Settings):
+    """The graph of CA-MLIF. Every ablation and every preset is a choice of these fields.
+
+    Attributes
+    ----------
+    width : int
+        Token width d.
+    heads, ca_heads : int
+        Attention heads of encoder and decoder, and of the cross-attention.
+    embed : {"snn", "relu_mlp"}
+        Group network; ``embed_hidden`` is its hidden width (None: ``width``).
+    tokens : {"groups", "copies"}
+        Groups become tokens; a modality with one group gets ``n_tokens`` learned views of it.
+        ``"copies"`` repeats a single group ``n_copies`` times instead (predecessor, parity only).
+    encoder_layers, encoder_decoder
+        Self-attention layers of encoder and decoder; False replaces both by means over tokens.
+    cross_attention : {"linear", "softmax", "none"}
+        Eqs 3-4; token attention of the published code; or the ablation "w/o CA".
+    ablate_ca : {"bypass", "drop_branch"}
+        With ``cross_attention="none"``: keep decoders on the own tokens, or drop them.
+    ca_scale, ca_kv_norm, ca_softmax_dim, ca_residual, ca_skip, ca_activation
+        Resolutions of what eqs 3-4 leave open; see `LinearCrossAttention`.
+    mam, mam_gate, mam_width
+        Modality attention gate and its output width d_f.
+    lmf, lmf_rank, lmf_width, lmf_post, lmf_rank_weights, share_fusion
+        Low-rank fusion; ``share_fusion`` uses one module for both fusions.
+    second_fusion : bool or "original_only"
+        False keeps the fusion of the enhanced class tokens only (ablation of Table 3).
+    owc, owc_hidden, owc_skip, mlif
+        Optimal weight concatenation and eq 5, or the nested arrangement of the published code.
+    clinical, clinical_width, head_hidden, risk_range
+        Clinical branch and risk head. ``clinical`` has no effect without clinical columns.
+    alpha, sim_detach, cox_ties, cox_reduction
+        Eq 7: L_cox + alpha * L_sim.
+    """
+
+    preset: str = "default"
+    width: int = 64
+    heads: int = 4
+    embed: Literal["snn", "relu_mlp"] = "snn"
+    embed_hidden: int | None = None
+    embed_dropout: tuple[float, float] = (0.25, 0.0)
+    tokens: Literal["groups", "copies"] = "groups"
+    n_tokens: int = 4
+    n_copies: int = 50
+    group_embedding: bool = False
+    encoder_decoder: bool = True
+    encoder_layers: int = 2
+    cross_attention: Literal["linear", "softmax", "none"] = "linear"
+    ablate_ca: Literal["bypass", "drop_branch"] = "bypass"
+    ca_layers: int = 2
+    ca_heads: int = 4
+    ca_activation: Literal["relu", "identity"] = "relu"
+    ca_kv_norm: bool = True
+    ca_scale: Literal["mean", "none", "rsqrt_dh", "rsqrt_n"] = "mean"
+    ca_tau: float = 2.0
+    ca_softmax_dim: Literal[-2, -1] = -2
+    ca_residual: Literal["other", "self", "other_tokens"] = "other"
+    ca_skip: bool = True
+    dropout: float = 0.25
+    mam: bool = True
+    mam_gate: Literal["auto", "concat", "bilinear"] = "auto"
+    mam_width: int = 32
+    lmf: Literal["low_rank", "concat", "tensor"] = "low_rank"
+    lmf_rank: int = 4
+    lmf_width: int = 64
+    lmf_rank_weights: bool = False
+    lmf_post: Literal["layernorm", "linear_relu", "none"] = "layernorm"
+    share_fusion: bool = True
+    second_fusion: bool | Literal["original_only"] = True
+    owc: Literal["vector", "block", "none"] = "vector"
+    owc_hidden: int = 64
+    owc_skip: Literal["tokens", "mam"] = "tokens"
+    mlif: Literal["paper", "nested"] = "paper"
+    clinical: Literal["concat", "additive", "none"] = "concat"
+    clinical_width: int = 16
+    head_hidden: int | None = None
+    risk_range: Literal["unbounded", "sigmoid6", "tanh"] = "unbounded"
+    alpha: float = 0.5
+    sim_detach: bool = True
+    cox_ties: Literal["breslow", "efron"] = "breslow"
+    cox_reduction: Literal["events", "batch", "sum"] = "events"
+
+    def __post_init__(self) -> None:
+        _check(self.width % self.heads == 0, f"width {self.width} is no multiple of heads.")
+        _check(self.width % self.ca_heads == 0, f"width {self.width} is no multiple of ca_heads.")
+        _check(0 <= self.dropout < 1, "dropout must lie in [0, 1).")
+        _check(min(self.encoder_layers, self.ca_layers, self.n_tokens, self.lmf_rank) >= 1,
+               "encoder_layers, ca_layers, n_tokens and lmf_rank must be at least 1.")
+        _check(self.cross_attention != "softmax" or self.ca_layers == 1,
+               "cross_attention='softmax' takes ca_layers=1 only.")
+        _check(self.alpha >= 0, "alpha must not be negative.")
+
+    @property
+    def hidden(self) -> int:
+        """Hidden width of the group networks."""
+        return self.embed_hidden or self.width
+
+    @property
+    def gate(self) -> Literal["concat", "bilinear"]:
+        """Gate form of MAM after resolving "auto"."""
+        if self.mam_gate != "auto":
+            return self.mam_gate
+        return "concat" if self.width > MAX_BILINEAR_WIDTH else "bilinear"
+
+    @property
+    def has_decoders(self) -> bool:
+        """Whether P_hat, C_hat come from a branch of their own."""
+        return not (self.cross_attention == "none" and self.ablate_ca == "drop_branch")
+
+    @classmethod
+    def from_preset(cls, preset: str, **changes: Any) -> NetworkConfig:
+        """Return a preset with changes.
+
+        ``default``: the paper with its gaps resolved. ``printed``: eqs 3, 4 and 6 literally, d = 256.
+        ``release``: the graph of the authors' published code.
+        """
+        wide: dict[str, Any] = {"width": 256, "embed_hidden": 512}
+        settings: dict[str, dict[str, Any]] = {
+            "default": {},
+            "printed": wide
+            | {"ca_scale": "none", "ca_kv_norm": False, "ca_skip": False, "sim_detach": False},
+            "release": wide
+            | {
+                "cross_attention": "softmax",
+                "ca_layers": 1,
+                "ca_heads": 1,
+                "encoder_layers": 1,
+                "mlif": "nested",
+                "risk_range": "sigmoid6",
+                "clinical": "none",
+                "cox_reduction": "batch",
+            },
+        }
+        if preset not in settings:
+            raise ConfigError(f"Unknown preset {preset!r}. Choose one of {', '.join(PRESETS)}.")
+        return cls(**{"preset": preset, **settings[preset], **changes})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig(_Settings):
+    """One training run: Monte Carlo cross-validation whose fold models are the ensemble.
+
+    Attributes
+    ----------
+    splits, split_scheme, test_fraction, seed
+        ``covering``: random 5-fold partitions; ``monte_carlo``: independent draws (the paper).
+    epochs, constant_epochs, learning_rate, batch_size, weight_decay, clip_norm
+        Adam; the rate is constant for ``constant_epochs`` (None: a third of ``epochs``), then falls
+        linearly. ``batch_size=0`` takes the whole training part.
+    sampler : {"event_stratified", "random"}
+    modality_dropout : float or None
+        Chance that a present modality is hidden from a training patient in a batch (at least one
+        stays). None: 0 for a cohort without gaps, else `GAP_DROPOUT`.
+    max_missing, clip_quantile, select_top
+        Preprocessing fitted on the training part: columns with a larger missing share are dropped,
+        values clipped to the quantiles, and optionally the strongest ``select_top`` columns of each
+        modality by univariate Cox score test kept.
+    strata : {"tertiles", "median"}
+    stored_precision : {"float16", "float32"}
+        Weights are rounded to it right after training, so every reported number is that of the
+        stored model.
+    """
+
+    splits: int = 15
+    split_scheme: Literal["covering", "monte_carlo"] = "covering"
+    test_fraction: float = 0.2
+    seed: int = 0
+    epochs: int = 30
+    constant_epochs: int | None = None
+    learning_rate: float = 1e-3
+    batch_size: int = 16
+    weight_decay: float = 4e-4
+    clip_norm: float = 5.0
+    sampler: Literal["event_stratified", "random"] = "event_stratified"
+    modality_dropout: float | None = None
+    max_missing: float = 0.5
+    clip_quantile: float = 0.005
+    select_top: int | None = None
+    strata: Literal["tertiles", "median"] = "tertiles"
+    stored_precision: Literal["float16", "float32"] = "float16"
+
+    def __post_init__(self) -> None:
+        _check(self.splits >= 2, "At least 2 splits are needed.")
+        _check(self.epochs >= 1, "At least 1 epoch is needed.")
+        _check(self.batch_size == 0 or self.batch_size >= 4, "batch_size must be 0 or at least 4.")
+        _check(0 < self.test_fraction < 0.5, "test_fraction must lie in (0, 0.5).")
+        _check(self.modality_dropout is None or 0 <= self.modality_dropout < 1,
+               "modality_dropout must lie in [0, 1).")
+        _check(0 <= self.clip_quantile < 0.5, "clip_quantile must lie in [0, 0.5).")
+
+    @property
+    def n_constant(self) -> int:
+        """Epochs before the learning rate falls: 10 of 30 by default."""
+        return self.epochs // 3 if self.constant_epochs is None else self.constant_epochs
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Return the rate of an epoch counted from 0: constant, then linear to almost zero."""
+        n_decay = self.epochs - self.n_constant
+        return self.learning_rate * (1 - max(0, epoch + 1 - self.n_constant) / (n_decay + 1))
+
+
+GAP_DROPOUT = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig(_Settings):
+    """Everything that determines a trained bundle, given the cohort."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    training: TrainConfig = field(default_factory=TrainConfig)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
+        """Build from plain values."""
+        return cls(
+            network=NetworkConfig.from_json(data["network"]),
+            training=TrainConfig.from_json(data["training"]),
+        )
+
+    def with_training(self, **changes: Any) -> RunConfig:
+        """Return a copy with changed training settings."""
+        return replace(self, training=replace(self.training, **changes))

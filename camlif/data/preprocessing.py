@@ -1,0 +1,336 @@
+"""Raw tables to standardised matrices. Everything fitted is fitted on training rows only.
+
+Encoding (`encode`) depends on the schema alone and gives raw numbers with NaN; `fit_columns` learns
+per-column imputation, clipping and scaling from training rows; `standardise` applies them. A column
+that one split drops is zero for that member, so all members share one architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from camlif.config import TrainConfig
+from camlif.data.cohort import BoolArray, Cohort, FloatArray
+from camlif.data.schema import FeatureSchema
+
+MISSING_SUFFIX = " missing"
+CLINICAL = "clinical"
+"""Key of the clinical matrix beside the modalities; no modality may use it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawInputs:
+    """Encoded patients in raw units: NaN marks a missing value.
+
+    Attributes
+    ----------
+    tables : mapping of modality to float32, shape (n, n_features) or (n, k, d_inst)
+    masks : mapping of modality to bool, shape (n, n_groups) or (n, k)
+    presence : bool, shape (n, m)
+    clinical : float32, shape (n, q)
+    """
+
+    tables: Mapping[str, FloatArray]
+    masks: Mapping[str, BoolArray]
+    presence: BoolArray
+    clinical: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.presence)
+
+    def take(self, rows: NDArray[np.int_] | slice) -> RawInputs:
+        """Return the given rows."""
+        return RawInputs(
+            tables={m: t[rows] for m, t in self.tables.items()},
+            masks={m: t[rows] for m, t in self.masks.items()},
+            presence=self.presence[rows],
+            clinical=self.clinical[rows],
+        )
+
+
+def encode(cohort: Cohort, schema: FeatureSchema) -> RawInputs:
+    """Encode a cohort in the column order of a schema.
+
+    The cohort must have the schema's columns (see `Bundle.score`, which aligns and reports them);
+    a modality it lacks altogether is absent for every patient.
+    """
+    presence = np.zeros((len(cohort), len(schema.modalities)), dtype=bool)
+    tables: dict[str, FloatArray] = {}
+    masks: dict[str, BoolArray] = {}
+    for i, modality in enumerate(schema.modalities):
+        name = modality.name
+        if name not in cohort.schema.names:
+            k = 1 if modality.bag else len(modality.groups)
+            shape = (len(cohort), modality.n_features)
+            tables[name] = np.full((shape[0], 1, shape[1]) if modality.bag else shape, np.nan, "f4")
+            masks[name] = np.zeros((len(cohort), k), dtype=bool)
+            continue
+        presence[:, i] = cohort.presence[:, cohort.schema.names.index(name)]
+        if modality.bag:
+            tables[name], masks[name] = _pad_bags(cohort.bags[name], modality.n_features)
+        else:
+            tables[name] = cohort.tables[name]
+            masks[name] = _observed_groups(tables[name], [g.n_features for g in modality.groups])
+    # A modality whose values are all missing is absent, whatever its file says.
+    for i, modality in enumerate(schema.modalities):
+        presence[:, i] &= masks[modality.name].any(axis=1)
+    return RawInputs(
+        tables=tables,
+        masks=masks,
+        presence=presence,
+        clinical=encode_clinical(cohort.clinical, schema),
+    )
+
+
+def _pad_bags(bags: tuple[FloatArray, ...], width: int) -> tuple[FloatArray, BoolArray]:
+    longest = max((len(bag) for bag in bags), default=0) or 1
+    table = np.full((len(bags), longest, width), np.nan, dtype=np.float32)
+    mask = np.zeros((len(bags), longest), dtype=bool)
+    for i, bag in enumerate(bags):
+        table[i, : len(bag)] = bag
+        mask[i, : len(bag)] = True
+    return table, mask
+
+
+def _observed_groups(table: FloatArray, widths: list[int]) -> BoolArray:
+    ends = np.cumsum(widths)
+    observed = np.isfinite(table)
+    return np.stack(
+        [observed[:, end - w : end].any(axis=1) for w, end in zip(widths, ends, strict=True)], axis=1
+    )
+
+
+def clinical_names(schema: FeatureSchema) -> list[str]:
+    """Names of the encoded clinical columns: value or levels, then a missing indicator."""
+    names = []
+    for column in schema.clinical:
+        names += (
+            [column.name]
+            if column.kind == "numeric"
+            else [f"{column.name}={level}" for level in column.levels]
+        )
+        names.append(column.name + MISSING_SUFFIX)
+    return names
+
+
+def encode_clinical(clinical: pd.DataFrame, schema: FeatureSchema) -> FloatArray:
+    """Encode clinical columns: numbers as they are, categories one-hot, plus missing indicators.
+
+    An unseen level gives zeros everywhere; a column the cohort lacks counts as missing.
+    """
+    blocks: list[NDArray[np.float64]] = []
+    for column in schema.clinical:
+        if column.name in clinical:
+            values = clinical[column.name]
+        else:
+            values = pd.Series(np.nan, index=clinical.index, dtype="float64")
+        missing = values.isna().to_numpy()
+        if column.kind == "numeric":
+            blocks.append(pd.to_numeric(values, errors="coerce").to_numpy("float64")[:, None])
+        else:
+            text = values.astype("string").fillna("").to_numpy(dtype=object)
+            blocks.append(np.stack([text == level for level in column.levels], axis=1) * 1.0)
+        blocks.append(missing[:, None] * 1.0)
+    if not blocks:
+        return np.zeros((len(clinical), 0), dtype=np.float32)
+    return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedColumns:
+    """Per-column numbers learned from training rows, each shape (n_features,), float32.
+
+    ``standardise`` computes ``keep * (clip(impute(x), low, high) - mean) / scale``.
+    """
+
+    median: FloatArray
+    low: FloatArray
+    high: FloatArray
+    mean: FloatArray
+    scale: FloatArray
+    keep: FloatArray
+
+    FIELDS = ("median", "low", "high", "mean", "scale", "keep")
+
+    def arrays(self) -> dict[str, FloatArray]:
+        """Return the arrays by name, for storage."""
+        return {name: getattr(self, name) for name in self.FIELDS}
+
+
+def quantiles(values: FloatArray, q: tuple[float, ...]) -> FloatArray:
+    """Column quantiles ignoring NaN, shape (len(q), n_features); 0 for an empty column."""
+    ordered = np.sort(values, axis=0)  # NaN sorts last
+    n_valid = np.isfinite(values).sum(axis=0)
+    last = np.maximum(n_valid - 1, 0)
+    columns = np.arange(values.shape[1])
+    result = np.zeros((len(q), values.shape[1]), dtype=np.float32)
+    for row, fraction in enumerate(q):
+        position = fraction * last
+        below = np.floor(position).astype(int)
+        above = np.minimum(below + 1, last)
+        weight = (position - below).astype(np.float32)
+        result[row] = ordered[below, columns] * (1 - weight) + ordered[above, columns] * weight
+    return np.where(n_valid > 0, result, 0).astype(np.float32)
+
+
+def fit_columns(values: FloatArray, config: TrainConfig, *, indicators: bool = False) -> FittedColumns:
+    """Fit imputation, clipping and scaling on training rows.
+
+    Parameters
+    ----------
+    values : float32, shape (n_train, n_features)
+        Rows of training patients that have the modality; NaN = missing.
+    config : TrainConfig
+    indicators : bool
+        Columns hold 0/1 that should stay so: only constant ones are dropped.
+    """
+    values = np.asarray(values, dtype=np.float32)
+    n, width = values.shape
+    if n == 0:
+        zeros, ones = np.zeros(width, "f4"), np.ones(width, "f4")
+        return FittedColumns(median=zeros, low=zeros, high=zeros, mean=zeros, scale=ones, keep=zeros)
+    tail = config.clip_quantile
+    low, median, high = quantiles(values, (0.0 if indicators else tail, 0.5, 1.0 if indicators else 1 - tail))
+    filled = np.clip(np.where(np.isfinite(values), values, median), low, high)
+    mean = filled.mean(axis=0, dtype=np.float64)
+    scale = filled.std(axis=0, dtype=np.float64)
+    informative = scale > 1e-6 * np.maximum(1.0, np.abs(mean))
+    enough = np.isfinite(values).mean(axis=0) >= 1 - config.max_missing
+    if indicators:
+        mean, scale = np.zeros(width), np.ones(width)
+    return FittedColumns(
+        median=median,
+        low=low,
+        high=high,
+        mean=mean.astype(np.float32),
+        scale=np.where(informative, scale, 1.0).astype(np.float32),
+        keep=(informative & enough).astype(np.float32),
+    )
+
+
+def fit_clinical(values: FloatArray, schema: FeatureSchema, config: TrainConfig) -> FittedColumns:
+    """Fit the clinical matrix: numbers are standardised, levels and missing indicators stay 0/1."""
+    names = clinical_names(schema)
+    numeric = {c.name for c in schema.clinical if c.kind == "numeric"}
+    is_number = np.array([name in numeric for name in names], dtype=bool)
+    numbers = fit_columns(values, config).arrays()
+    flags = fit_columns(values, config, indicators=True).arrays()
+    return FittedColumns(
+        **{key: np.where(is_number, numbers[key], flags[key]) for key in FittedColumns.FIELDS}
+    )
+
+
+def cox_score_statistic(
+    values: FloatArray, event: BoolArray, duration: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Univariate Cox score statistic U^2 / V at beta = 0 of each column, shape (n_features,).
+
+    Breslow risk sets by cumulative sums, O(n log n) for all columns together.
+    """
+    order = np.argsort(-duration, kind="stable")
+    x, d, t = values[order].astype(np.float64), event[order], duration[order]
+    last = np.searchsorted(-t, -t, side="right") - 1  # last row of each risk set
+    size = (last + 1)[:, None]
+    mean = np.cumsum(x, axis=0)[last] / size
+    variance = np.cumsum(x**2, axis=0)[last] / size - mean**2
+    u = ((x - mean) * d[:, None]).sum(axis=0)
+    v = (variance * d[:, None]).sum(axis=0)
+    return np.where(v > 1e-12, u**2 / np.maximum(v, 1e-12), 0.0)
+
+
+def _selected(
+    columns: FittedColumns,
+    values: FloatArray,
+    event: BoolArray,
+    duration: NDArray[np.float64],
+    top: int,
+) -> FittedColumns:
+    """Keep the ``top`` columns with the strongest univariate association in the training rows."""
+    x = standardise(torch.from_numpy(values), _tensors(columns)).numpy()
+    strength = cox_score_statistic(x, event, duration) * columns.keep
+    keep = np.zeros_like(columns.keep)
+    best = np.argsort(-strength, kind="stable")[:top]
+    keep[best] = columns.keep[best]
+    return FittedColumns(**{**columns.arrays(), "keep": keep})
+
+
+def _tensors(columns: FittedColumns) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(values) for name, values in columns.arrays().items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessor:
+    """Fitted columns of every modality and of the clinical matrix, for one member."""
+
+    columns: Mapping[str, FittedColumns]
+
+    @classmethod
+    def fit(
+        cls,
+        raw: RawInputs,
+        schema: FeatureSchema,
+        rows: NDArray[np.int_],
+        config: TrainConfig,
+        *,
+        event: BoolArray,
+        duration: NDArray[np.float64],
+    ) -> Preprocessor:
+        """Fit on the given rows only; no other row is read.
+
+        Parameters
+        ----------
+        raw : RawInputs
+        schema : FeatureSchema
+        rows : int array
+            Training rows of the split.
+        config : TrainConfig
+        event, duration : shape (n,)
+            Read at ``rows``, and only when ``config.select_top`` is set.
+        """
+        train = raw.take(rows)
+        columns: dict[str, FittedColumns] = {}
+        for i, modality in enumerate(schema.modalities):
+            here = train.presence[:, i]
+            values = train.tables[modality.name][here]
+            if modality.bag:
+                values = values[train.masks[modality.name][here]]
+            fitted = fit_columns(values, config)
+            if config.select_top is not None and not modality.bag:
+                fitted = _selected(
+                    fitted, values, event[rows][here], duration[rows][here], config.select_top
+                )
+            columns[modality.name] = fitted
+        columns[CLINICAL] = fit_clinical(train.clinical, schema, config)
+        return cls(columns)
+
+
+StackedColumns = dict[str, dict[str, Tensor]]
+"""Modality (and ``clinical``) to array name to Tensor (E, n_features)."""
+
+
+def stack_columns(preprocessors: list[Preprocessor]) -> StackedColumns:
+    """Stack the fitted columns of E members along a leading axis."""
+    return {
+        name: {
+            key: torch.from_numpy(np.stack([getattr(p.columns[name], key) for p in preprocessors]))
+            for key in FittedColumns.FIELDS
+        }
+        for name in preprocessors[0].columns
+    }
+
+
+def standardise(x: Tensor, columns: Mapping[str, Tensor]) -> Tensor:
+    """Impute, clip and scale; broadcasts, so stacked columns (E, 1, F) give (E, n, F).
+
+    Differentiable in ``x`` where it is observed and inside the clipping range.
+    """
+    filled = torch.where(torch.isnan(x), columns["median"], x)
+    clipped = torch.minimum(torch.maximum(filled, columns["low"]), columns["high"])
+    return (clipped - columns["mean"]) * (columns["keep"] / columns["scale"])

@@ -1,0 +1,138 @@
+"""Monte Carlo splits by patient, event-stratified and seeded, kept in a file that all models read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from camlif.data.cohort import BoolArray
+from camlif.exceptions import AlignmentError, ConfigError
+
+FOLDS = 5
+Scheme = Literal["covering", "monte_carlo"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """Train/test partitions of the same patients.
+
+    Attributes
+    ----------
+    patient_ids : ndarray of str, shape (n,)
+    test : ndarray of bool, shape (s, n)
+        True where the patient is in the test part of the split; train is the complement.
+    scheme : {"covering", "monte_carlo"}
+    seed : int
+    """
+
+    patient_ids: NDArray[np.str_]
+    test: BoolArray
+    scheme: Scheme
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.test)
+
+    def train_rows(self, split: int) -> NDArray[np.int_]:
+        """Row numbers of the training part."""
+        return np.flatnonzero(~self.test[split])
+
+    def test_rows(self, split: int) -> NDArray[np.int_]:
+        """Row numbers of the test part."""
+        return np.flatnonzero(self.test[split])
+
+    @property
+    def n_never_tested(self) -> int:
+        """Patients that no split tests, so that have no held-out risk."""
+        return int((~self.test.any(axis=0)).sum())
+
+    def write(self, path: Path) -> None:
+        """Write a CSV: one row per patient, one column per split, Train or Test."""
+        cells = np.where(self.test.T, "Test", "Train")
+        table = pd.DataFrame(cells, columns=[f"split_{i}" for i in range(len(self))])
+        table.insert(0, "patient_id", self.patient_ids)
+        table.to_csv(path, index=False)
+
+    @classmethod
+    def read(cls, path: Path, *, scheme: Scheme, seed: int) -> Splits:
+        """Read a file of `write`."""
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        cells = table.drop(columns="patient_id").to_numpy()
+        if not np.isin(cells, ("Train", "Test")).all():
+            raise AlignmentError("Splits hold other words than Train and Test.", file=path.name)
+        return cls(
+            patient_ids=table["patient_id"].to_numpy(dtype=str),
+            test=(cells == "Test").T,
+            scheme=scheme,
+            seed=seed,
+        )
+
+
+def make_splits(
+    patient_ids: NDArray[np.str_],
+    event: BoolArray,
+    *,
+    n_splits: int = 15,
+    scheme: Scheme = "covering",
+    test_fraction: float = 0.2,
+    seed: int = 0,
+) -> Splits:
+    """Draw event-stratified splits of patients.
+
+    ``covering`` draws n_splits / 5 independent random 5-fold partitions, so that every patient is
+    tested equally often. ``monte_carlo`` draws independent test parts (the paper), so about 4 of
+    100 patients are never tested in 15 splits. Split counts that are no multiple of 5, and test
+    fractions other than 0.2, use ``monte_carlo``.
+
+    Parameters
+    ----------
+    patient_ids : ndarray of str, shape (n,)
+        One row per patient.
+    event : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    ConfigError
+        With fewer patients than a split needs.
+    """
+    n = len(patient_ids)
+    if n < 2 * FOLDS or event.sum() < FOLDS:
+        raise ConfigError(
+            f"{n} patients with {int(event.sum())} events cannot be split; "
+            f"at least {2 * FOLDS} patients and {FOLDS} events are needed."
+        )
+    rng = np.random.default_rng(seed)
+    covering = scheme == "covering" and n_splits % FOLDS == 0 and test_fraction == 1 / FOLDS
+    if covering:
+        parts = [_partition(event, rng) for _ in range(n_splits // FOLDS)]
+        test = np.concatenate([part == np.arange(FOLDS)[:, None] for part in parts])
+    else:
+        test = np.stack([_draw(event, test_fraction, rng) for _ in range(n_splits)])
+    return Splits(
+        patient_ids=patient_ids,
+        test=test,
+        scheme="covering" if covering else "monte_carlo",
+        seed=seed,
+    )
+
+
+def _partition(event: BoolArray, rng: np.random.Generator) -> NDArray[np.int_]:
+    """Random fold number of each patient, sizes equal within events and within the others."""
+    shuffled = rng.permutation(len(event))
+    ordered = np.concatenate([shuffled[event[shuffled]], shuffled[~event[shuffled]]])
+    fold = np.empty(len(event), dtype=int)
+    fold[ordered] = np.arange(len(event)) % FOLDS
+    return fold
+
+
+def _draw(event: BoolArray, fraction: float, rng: np.random.Generator) -> BoolArray:
+    test = np.zeros(len(event), dtype=bool)
+    for stratum in (event, ~event):
+        rows = np.flatnonzero(stratum)
+        test[rng.permutation(rows)[: round(fraction * len(rows))]] = True
+    return test

@@ -1,0 +1,65 @@
+"""Batches of one epoch: which training row sits where, the same shape for every member."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camlif.data.cohort import BoolArray
+
+PAD = -1
+SMALLEST_BATCH = 4
+
+
+def count_batches(n_train: int, batch_size: int, sampler: Literal["event_stratified", "random"]) -> int:
+    """Return the batches of an epoch; ``batch_size`` 0 means one batch of all.
+
+    The random sampler leaves out a last batch of fewer than `SMALLEST_BATCH` patients; the
+    stratified one deals everybody evenly.
+    """
+    if batch_size == 0:
+        return 1
+    if sampler == "random" and n_train % batch_size < SMALLEST_BATCH:
+        return max(1, n_train // batch_size)
+    return math.ceil(n_train / batch_size)
+
+
+def draw_batches(
+    rows: NDArray[np.int_],
+    event: BoolArray,
+    *,
+    n_batches: int,
+    width: int,
+    sampler: Literal["event_stratified", "random"],
+    rng: np.random.Generator,
+) -> NDArray[np.int_]:
+    """Shuffle training rows into batches.
+
+    Parameters
+    ----------
+    rows : int array, shape (n_train,)
+    event : bool array, shape (n,)
+        Of the whole cohort, indexed by ``rows``.
+    n_batches, width : int
+        Shape of the result.
+    sampler : {"event_stratified", "random"}
+        Stratified: events and the others are shuffled apart and dealt like cards, so the batches'
+        event counts differ by at most one.
+
+    Returns
+    -------
+    int array, shape (n_batches, width), `PAD` where a batch is shorter
+    """
+    shuffled = rng.permutation(rows)
+    cards = np.full(n_batches * width, PAD)
+    if sampler == "random":
+        kept = shuffled[: len(cards)]
+        cards[: len(kept)] = kept
+        return cards.reshape(n_batches, width)
+    has_event = event[shuffled]
+    dealt = np.concatenate([shuffled[has_event], shuffled[~has_event]])
+    cards[: len(dealt)] = dealt
+    return cards.reshape(width, n_batches).T

@@ -1,0 +1,125 @@
+"""Outcome arrays: checks, and the life table that Kaplan-Meier estimates are built on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from camlif.exceptions import DataError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+def check_numbers(name: str, values: ArrayLike, *, length: int | None = None) -> FloatArray:
+    """Return finite numbers as float64, shape (n,).
+
+    Raises
+    ------
+    DataError
+        If the values are not one-dimensional, not of the given length, not numbers or not finite.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} holds values that are no numbers.", column=name) from error
+    if array.ndim != 1 or (length is not None and len(array) != length):
+        raise DataError(
+            f"{name} does not hold one value per patient.",
+            column=name,
+            found=f"shape {array.shape}",
+            expected="(n,)" if length is None else f"({length},)",
+        )
+    broken = np.flatnonzero(~np.isfinite(array))
+    if len(broken):
+        raise DataError(
+            f"{name} holds {len(broken)} missing or infinite values, the first at position "
+            f"{broken[0]}.",
+            column=name,
+        )
+    return array
+
+
+def check_outcome(event: ArrayLike, duration: ArrayLike) -> tuple[BoolArray, FloatArray]:
+    """Return event as bool and duration as float64, both shape (n,).
+
+    Raises
+    ------
+    DataError
+        If shapes differ, a value is missing or infinite, or an event is neither 0 nor 1.
+    """
+    durations = check_numbers("duration", duration)
+    events = check_numbers("event", event, length=len(durations))
+    if not np.isin(events, (0.0, 1.0)).all():
+        raise DataError(
+            "event holds values other than 0 and 1.",
+            column="event",
+            found=", ".join(f"{value:g}" for value in np.unique(events)[:5]),
+            expected="1 (event observed) or 0",
+            code="E-11",
+        )
+    return events.astype(bool), durations
+
+
+@dataclass(frozen=True)
+class LifeTable:
+    """Counts at each distinct duration, ascending.
+
+    Attributes
+    ----------
+    time : float64, shape (t,)
+    at_risk : int64, shape (t,)
+        Patients with duration >= time.
+    events : int64, shape (t,)
+    left : int64, shape (t,)
+        Patients who leave at this time without the event.
+    """
+
+    time: FloatArray
+    at_risk: IntArray
+    events: IntArray
+    left: IntArray
+
+    @cached_property
+    def survival(self) -> FloatArray:
+        """Product-limit estimate just after each time, shape (t,)."""
+        return np.cumprod(1.0 - self.events / self.at_risk, dtype=np.float64)
+
+    @cached_property
+    def greenwood(self) -> FloatArray:
+        """Greenwood's sum, the variance of log S, shape (t,); infinite once S is 0."""
+        remaining = self.at_risk - self.events
+        with np.errstate(divide="ignore"):
+            steps = np.where(self.events, self.events / (self.at_risk * remaining), 0.0)
+        return np.cumsum(steps, dtype=np.float64)
+
+
+def life_table(event: ArrayLike, duration: ArrayLike) -> LifeTable:
+    """Count who is at risk, has the event or leaves at each distinct duration.
+
+    Raises
+    ------
+    DataError
+        As `check_outcome`; or for no patient or a negative duration.
+    """
+    events, durations = check_outcome(event, duration)
+    if not len(durations):
+        raise DataError("There is no patient.")
+    negative = int((durations < 0).sum())
+    if negative:
+        raise DataError(
+            f"{negative} follow-up times are below zero.", column="duration", code="E-10"
+        )
+    time, row = np.unique(durations, return_inverse=True)
+    leaving = np.bincount(row, minlength=len(time))
+    had_event = np.bincount(row, weights=events, minlength=len(time)).astype(np.int64)
+    return LifeTable(
+        time=time,
+        at_risk=leaving[::-1].cumsum()[::-1],
+        events=had_event,
+        left=leaving - had_event,
+    )

@@ -131,10 +131,14 @@ class NetworkConfig(_Settings):
         _check(self.width % self.heads == 0, f"width {self.width} is no multiple of heads.")
         _check(self.width % self.ca_heads == 0, f"width {self.width} is no multiple of ca_heads.")
         _check(0 <= self.dropout < 1, "dropout must lie in [0, 1).")
-        _check(min(self.encoder_layers, self.ca_layers, self.n_tokens, self.lmf_rank) >= 1,
-               "encoder_layers, ca_layers, n_tokens and lmf_rank must be at least 1.")
-        _check(self.cross_attention != "softmax" or self.ca_layers == 1,
-               "cross_attention='softmax' takes ca_layers=1 only.")
+        _check(
+            min(self.encoder_layers, self.ca_layers, self.n_tokens, self.lmf_rank) >= 1,
+            "encoder_layers, ca_layers, n_tokens and lmf_rank must be at least 1.",
+        )
+        _check(
+            self.cross_attention != "softmax" or self.ca_layers == 1,
+            "cross_attention='softmax' takes ca_layers=1 only.",
+        )
         _check(self.alpha >= 0, "alpha must not be negative.")
 
     @property
@@ -231,8 +235,10 @@ class TrainConfig(_Settings):
         _check(self.epochs >= 1, "At least 1 epoch is needed.")
         _check(self.batch_size == 0 or self.batch_size >= 4, "batch_size must be 0 or at least 4.")
         _check(0 < self.test_fraction < 0.5, "test_fraction must lie in (0, 0.5).")
-        _check(self.modality_dropout is None or 0 <= self.modality_dropout < 1,
-               "modality_dropout must lie in [0, 1).")
+        _check(
+            self.modality_dropout is None or 0 <= self.modality_dropout < 1,
+            "modality_dropout must lie in [0, 1).",
+        )
         _check(0 <= self.clip_quantile < 0.5, "clip_quantile must lie in [0, 0.5).")
 
     @property

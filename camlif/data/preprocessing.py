@@ -103,7 +103,8 @@ def _observed_groups(table: FloatArray, widths: list[int]) -> BoolArray:
     ends = np.cumsum(widths)
     observed = np.isfinite(table)
     return np.stack(
-        [observed[:, end - w : end].any(axis=1) for w, end in zip(widths, ends, strict=True)], axis=1
+        [observed[:, end - w : end].any(axis=1) for w, end in zip(widths, ends, strict=True)],
+        axis=1,
     )
 
 
@@ -180,7 +181,9 @@ def quantiles(values: FloatArray, q: tuple[float, ...]) -> FloatArray:
     return np.where(n_valid > 0, result, 0).astype(np.float32)
 
 
-def fit_columns(values: FloatArray, config: TrainConfig, *, indicators: bool = False) -> FittedColumns:
+def fit_columns(
+    values: FloatArray, config: TrainConfig, *, indicators: bool = False
+) -> FittedColumns:
     """Fit imputation, clipping and scaling on training rows.
 
     Parameters
@@ -195,9 +198,13 @@ def fit_columns(values: FloatArray, config: TrainConfig, *, indicators: bool = F
     n, width = values.shape
     if n == 0:
         zeros, ones = np.zeros(width, "f4"), np.ones(width, "f4")
-        return FittedColumns(median=zeros, low=zeros, high=zeros, mean=zeros, scale=ones, keep=zeros)
+        return FittedColumns(
+            median=zeros, low=zeros, high=zeros, mean=zeros, scale=ones, keep=zeros
+        )
     tail = config.clip_quantile
-    low, median, high = quantiles(values, (0.0 if indicators else tail, 0.5, 1.0 if indicators else 1 - tail))
+    low, median, high = quantiles(
+        values, (0.0 if indicators else tail, 0.5, 1.0 if indicators else 1 - tail)
+    )
     filled = np.clip(np.where(np.isfinite(values), values, median), low, high)
     mean = filled.mean(axis=0, dtype=np.float64)
     scale = filled.std(axis=0, dtype=np.float64)

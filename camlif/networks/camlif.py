@@ -177,9 +177,7 @@ class CaMlif(nn.Module):
             return dict(original), contexts
         for layer in self.cross_attention:
             tokens, masks, contexts = layer(tokens, masks)
-        enhanced = {
-            m: self.decoders[module_key(m)](tokens[m], masks[m])[0] for m in self.names
-        }
+        enhanced = {m: self.decoders[module_key(m)](tokens[m], masks[m])[0] for m in self.names}
         return enhanced, contexts
 
     def _fuse(
@@ -192,7 +190,10 @@ class CaMlif(nn.Module):
         if config.second_fusion in (True, "original_only"):
             fused.append((*self.fusion(original), self.owc, self.mlp))
         if config.second_fusion in (True, False):
-            owc, mlp = getattr(self, "owc_enhanced", self.owc), getattr(self, "mlp_enhanced", self.mlp)
+            owc, mlp = (
+                getattr(self, "owc_enhanced", self.owc),
+                getattr(self, "mlp_enhanced", self.mlp),
+            )
             fused.append((*second(enhanced), owc, mlp))
         if config.mlif == "nested":
             return self._fuse_nested(fused)

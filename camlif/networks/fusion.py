@@ -132,9 +132,7 @@ def _interaction(names: tuple[str, ...], config: NetworkConfig) -> nn.Module:
         return TensorFusion(names, f, o)
     if config.lmf == "concat":
         return ConcatFusion(names, f, o)
-    return LowRankFusion(
-        names, f, config.lmf_rank, o, rank_weights=config.lmf_rank_weights
-    )
+    return LowRankFusion(names, f, config.lmf_rank, o, rank_weights=config.lmf_rank_weights)
 
 
 def _post(config: NetworkConfig) -> nn.Module:

@@ -126,9 +126,14 @@ def train_ensemble(
         loop = _Loop(ensemble, raw, cohort.event, cohort.duration, splits, config.training, seeds)
         history = loop.run(progress, start)
         trained = _centred(loop.finished(), raw, splits)
-    return TrainingResult(
-        ensemble=trained, history=history, seconds=time.perf_counter() - start
-    )
+    return TrainingResult(ensemble=trained, history=history, seconds=time.perf_counter() - start)
+
+
+def resolve_modality_dropout(config: TrainConfig, raw: RawInputs) -> float:
+    """Return the configured chance; by default on only where the cohort has gaps."""
+    if config.modality_dropout is not None:
+        return config.modality_dropout
+    return 0.0 if bool(raw.presence.all()) else GAP_DROPOUT
 
 
 @contextmanager
@@ -191,9 +196,7 @@ class _Loop:
             torch.as_tensor(duration, dtype=torch.float32, device=device),
         )
         self.member = torch.arange(len(ensemble), device=device).unsqueeze(-1)
-        self.hide = config.modality_dropout
-        if self.hide is None:
-            self.hide = 0.0 if bool(raw.presence.all()) else GAP_DROPOUT
+        self.hide = resolve_modality_dropout(config, raw)
         longest = max(len(rows) for rows in self.rows)
         self.n_batches = count_batches(longest, config.batch_size, config.sampler)
         self.width = -(-longest // self.n_batches)
@@ -221,9 +224,7 @@ class _Loop:
                     TrainingProgress(epoch + 1, config.epochs, time.perf_counter() - start, loss)
                 )
         network.eval()
-        return {
-            part: torch.stack([h[part] for h in history]).cpu().numpy() for part in history[0]
-        }
+        return {part: torch.stack([h[part] for h in history]).cpu().numpy() for part in history[0]}
 
     def _epoch(
         self, network: CaMlif, parameters: dict[str, Tensor], optimiser: torch.optim.Optimizer

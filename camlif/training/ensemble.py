@@ -16,7 +16,13 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from camlif.config import NetworkConfig
-from camlif.data.preprocessing import CLINICAL, RawInputs, StackedColumns, clinical_names, standardise
+from camlif.data.preprocessing import (
+    CLINICAL,
+    RawInputs,
+    StackedColumns,
+    clinical_names,
+    standardise,
+)
 from camlif.data.schema import FeatureSchema
 from camlif.networks.camlif import CaMlif
 from camlif.networks.interface import FusionOutput, Inputs
@@ -138,9 +144,7 @@ class Ensemble:
 
     def _scaled(self, name: str, x: Tensor) -> Tensor:
         between = (1,) * (x.ndim - 1)
-        columns = {
-            key: v.view(len(self), *between, -1) for key, v in self.columns[name].items()
-        }
+        columns = {key: v.view(len(self), *between, -1) for key, v in self.columns[name].items()}
         return standardise(x, columns)
 
     def forward(self, raw: Inputs, *, diagnostics: bool = False) -> FusionOutput:

@@ -14,7 +14,9 @@ PAD = -1
 SMALLEST_BATCH = 4
 
 
-def count_batches(n_train: int, batch_size: int, sampler: Literal["event_stratified", "random"]) -> int:
+def count_batches(
+    n_train: int, batch_size: int, sampler: Literal["event_stratified", "random"]
+) -> int:
     """Return the batches of an epoch; ``batch_size`` 0 means one batch of all.
 
     The random sampler leaves out a last batch of fewer than `SMALLEST_BATCH` patients; the

@@ -1,0 +1,280 @@
+"""What a bundle remembers of its training cohort: aggregates and digests, no patient rows.
+
+Everything here is computed from held-out risks (members that did not see the patient), never from
+in-sample ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camlif.config import TrainConfig
+from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.preprocessing import RawInputs
+from camlif.data.schema import FeatureSchema
+from camlif.domain import TrainingRange, fit_range
+from camlif.exceptions import EstimationError
+from camlif.metrics import bootstrap_c_index
+from camlif.strata import Strata
+from camlif.survival import (
+    Calibration,
+    GateResult,
+    KaplanMeierCurve,
+    calibration_gate,
+    fit_calibration,
+    kaplan_meier,
+)
+from camlif.training.ensemble import Ensemble
+
+HORIZONS = (12, 36, 60)
+"""Months at which survival is tabulated."""
+
+MAX_SUBSET_MODALITIES = 6
+MIN_SUBSET_PATIENTS = 50
+MIN_SUBSET_EVENTS = 10
+SIGNIFICANT_DIGITS = 3
+CHUNK_COLUMNS = 16
+MAX_CHUNKS = 4
+DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubsetValidation:
+    """Held-out discrimination with only these modalities shown to the members.
+
+    ``valid`` says whether the interval's lower end lies above 0.5: a subset that does not rank
+    patients in validation is not scored.
+    """
+
+    modalities: tuple[str, ...]
+    n_patients: int
+    n_events: int
+    c_index: float
+    low: float
+    high: float
+
+    @property
+    def valid(self) -> bool:
+        """Whether patients with exactly these modalities may be scored."""
+        return (
+            self.n_patients >= MIN_SUBSET_PATIENTS
+            and self.n_events >= MIN_SUBSET_EVENTS
+            and self.low > 0.5
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Training reference of a bundle.
+
+    Attributes
+    ----------
+    mean, sd : float
+        Of the held-out log risks; z = (log risk - mean) / sd.
+    sorted_z : float64, shape (n_heldout,)
+        Ascending held-out z, for percentiles.
+    digests : uint64, shape (n, c)
+        Digests of blocks of each training patient's values; 0 where absent.
+    seen : bool, shape (n, e)
+        Members that had the patient in their training part.
+    strata : Strata
+        Cut-offs on z.
+    curves : mapping of stratum to KaplanMeierCurve
+    calibration : Calibration
+    gates : mapping of horizon to GateResult
+    training_range : TrainingRange
+    subsets : tuple of SubsetValidation
+    """
+
+    mean: float
+    sd: float
+    sorted_z: NDArray[np.float64]
+    digests: NDArray[np.uint64]
+    seen: BoolArray
+    strata: Strata
+    curves: Mapping[str, KaplanMeierCurve]
+    calibration: Calibration
+    gates: Mapping[int, GateResult]
+    training_range: TrainingRange
+    subsets: tuple[SubsetValidation, ...]
+
+    def z(self, log_risk: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return log risks on the held-out scale."""
+        return (log_risk - self.mean) / self.sd
+
+    def percentile(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Percentage of training patients with a lower held-out risk."""
+        rank = np.searchsorted(self.sorted_z, z, side="left")
+        return np.where(np.isfinite(z), 100 * rank / len(self.sorted_z), np.nan)
+
+    def seen_by(self, digests: NDArray[np.uint64]) -> BoolArray:
+        """Members that saw each patient, shape (n_new, e).
+
+        A patient is recognised as one training patient when at least half of its digests agree
+        with that patient's, and with no other's as often.
+        """
+        rows_of: dict[tuple[int, int], list[int]] = {}
+        for chunk, column in enumerate(self.digests.T.tolist()):
+            for row, digest in enumerate(column):
+                if digest:
+                    rows_of.setdefault((chunk, digest), []).append(row)
+        seen = np.zeros((len(digests), self.seen.shape[1]), dtype=bool)
+        for patient, row_digests in enumerate(digests.tolist()):
+            votes = Counter(
+                row
+                for chunk, digest in enumerate(row_digests)
+                for row in rows_of.get((chunk, digest), ())
+            )
+            best = votes.most_common(2)
+            n_present = sum(digest != 0 for digest in row_digests)
+            if best and 2 * best[0][1] >= n_present and (len(best) < 2 or best[0][1] > best[1][1]):
+                seen[patient] = self.seen[best[0][0]]
+        return seen
+
+    def subset(self, names: frozenset[str]) -> SubsetValidation | None:
+        """Return the validation of a set of modalities, if there is one."""
+        return next((s for s in self.subsets if frozenset(s.modalities) == names), None)
+
+
+def feature_digests(raw: RawInputs, schema: FeatureSchema) -> NDArray[np.uint64]:
+    """Digest blocks of each patient's values, shape (n, c); 0 where a modality is absent.
+
+    Every modality gives up to `MAX_CHUNKS` blocks of `CHUNK_COLUMNS` columns, rounded to
+    `SIGNIFICANT_DIGITS`: a table re-saved with fewer digits still agrees in most blocks.
+    """
+    result = []
+    for i, modality in enumerate(schema.modalities):
+        table = raw.tables[modality.name]
+        if modality.bag:
+            table = np.nanmean(np.where(raw.presence[:, i, None, None], table, 0.0), axis=1)
+        width = table.shape[1]
+        starts = np.unique(np.linspace(0, max(width - CHUNK_COLUMNS, 0), MAX_CHUNKS).astype(int))
+        for start in starts:
+            block = np.ascontiguousarray(
+                _round_significant(table[:, start : start + CHUNK_COLUMNS])
+            )
+            observed = raw.presence[:, i] & np.isfinite(block).any(axis=1)
+            digests = np.zeros(len(raw), dtype=np.uint64)
+            for row in np.flatnonzero(observed):
+                digest = hashlib.blake2b(block[row].tobytes(), digest_size=DIGEST_BYTES).digest()
+                digests[row] = np.frombuffer(digest, dtype=np.uint64)[0] or 1
+            result.append(digests)
+    return np.stack(result, axis=1)
+
+
+def _round_significant(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    values = np.where(np.isfinite(x), x, 0.0).astype(np.float64)
+    size = np.floor(np.log10(np.abs(values), out=np.zeros_like(values), where=values != 0))
+    factor = 10.0 ** (SIGNIFICANT_DIGITS - 1 - size)
+    rounded = np.round(values * factor) / factor
+    return np.where(np.isfinite(x), rounded + 0.0, np.inf)  # + 0.0 turns -0.0 into 0.0
+
+
+def heldout_mean(member_log_risk: NDArray[np.float64], test: BoolArray) -> NDArray[np.float64]:
+    """Mean over the members that tested the patient, shape (n,); NaN where none did.
+
+    Parameters
+    ----------
+    member_log_risk : float64, shape (n, e)
+    test : bool, shape (e, n)
+    """
+    count = test.sum(axis=0)
+    total = np.where(test.T, member_log_risk, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def fit_reference(
+    cohort: Cohort,
+    raw: RawInputs,
+    ensemble: Ensemble,
+    test: BoolArray,
+    config: TrainConfig,
+) -> Reference:
+    """Fit everything that later scoring needs from held-out risks.
+
+    Parameters
+    ----------
+    cohort, raw
+        Training patients, with outcome.
+    ensemble : Ensemble
+    test : bool, shape (e, n)
+    config : TrainConfig
+        Trained without modality dropout, no reduced set of modalities is validated.
+    """
+    assert cohort.event is not None
+    assert cohort.duration is not None
+    log_risk = heldout_mean(ensemble.predict(raw).log_risk, test)
+    known = np.isfinite(log_risk)
+    risk, event, duration = log_risk[known], cohort.event[known], cohort.duration[known]
+    mean, sd = float(risk.mean()), float(risk.std(ddof=1))
+    if sd == 0:
+        raise EstimationError("All held-out risks are equal: the model learned nothing.")
+    z = (risk - mean) / sd
+    strata = Strata.from_median(z) if config.strata == "median" else Strata.from_tertiles(z)
+    assigned = strata.assign(z)
+    return Reference(
+        mean=mean,
+        sd=sd,
+        sorted_z=np.sort(z),
+        digests=feature_digests(raw, cohort.schema),
+        seen=~test.T,
+        strata=strata,
+        curves={
+            name: kaplan_meier(event[assigned == name], duration[assigned == name])
+            for name in strata.names
+        },
+        calibration=fit_calibration(risk, event, duration),
+        gates={h: calibration_gate(risk, event, duration, horizon=h) for h in HORIZONS},
+        training_range=fit_range(cohort),
+        subsets=_validate_subsets(cohort, raw, ensemble, test) if config.modality_dropout else (),
+    )
+
+
+def _validate_subsets(
+    cohort: Cohort, raw: RawInputs, ensemble: Ensemble, test: BoolArray
+) -> tuple[SubsetValidation, ...]:
+    """Score held-out patients with every reduced set of modalities."""
+    names = cohort.schema.names
+    if len(names) > MAX_SUBSET_MODALITIES:
+        return ()
+    assert cohort.event is not None
+    assert cohort.duration is not None
+    results = []
+    for size in range(1, len(names)):
+        for chosen in combinations(range(len(names)), size):
+            shown = np.isin(np.arange(len(names)), chosen)
+            rows = np.flatnonzero(raw.presence[:, shown].all(axis=1) & test.any(axis=0))
+            if not cohort.event[rows].any():
+                continue
+            part = raw.take(rows)
+            masked = RawInputs(
+                tables=part.tables,
+                masks=part.masks,
+                presence=part.presence & shown,
+                clinical=part.clinical,
+            )
+            risk = heldout_mean(ensemble.predict(masked).log_risk, test[:, rows])
+            interval = bootstrap_c_index(risk, cohort.event[rows], cohort.duration[rows])
+            results.append(
+                SubsetValidation(
+                    modalities=tuple(names[i] for i in chosen),
+                    n_patients=len(rows),
+                    n_events=int(cohort.event[rows].sum()),
+                    c_index=interval.value,
+                    low=interval.low,
+                    high=interval.high,
+                )
+            )
+    return tuple(results)

@@ -1,0 +1,50 @@
+# `make run` opens the dashboard, `make test` passes the quick tests; each sets up .venv if needed.
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8501
+
+.PHONY: run test test-slow lint train samples setup setup-dev clean
+
+setup: .venv/.run-ready
+setup-dev: .venv/.dev-ready
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+.venv/.run-ready: requirements.txt .venv/bin/python
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/.dev-ready: pyproject.toml .venv/.run-ready
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+run: setup
+	$(BIN)/python -m streamlit run dashboard/app.py --server.port $(PORT)
+
+test: setup-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup-dev
+	$(BIN)/python -m pytest -m slow
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The shipped sample cohorts and models, in the order in which they depend on each other.
+samples: setup
+	$(BIN)/python -m camlif simulate glioma --patients 480 --seed 1 --out sample_data/glioma
+	$(BIN)/python -m camlif simulate luad --patients 480 --seed 1 --out sample_data/luad
+
+train: setup
+	$(BIN)/python -m camlif train sample_data/glioma --out models/glioma
+	$(BIN)/python -m camlif train sample_data/luad --out models/luad
+	$(BIN)/python -m camlif train transbig --out models/transbig --clinical all
+	$(BIN)/python -m camlif train ../shared/data/hancock --manifest models/hancock/cohort.toml --out models/hancock
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -134,7 +134,8 @@ def _efron_correction(log_risk: Tensor, event: Tensor, time: Tensor, log_total: 
 
     gap = log_events - log_total
     gap = gap - gap.detach().clamp(min=0)  # rounding may lift it above 0; keep its gradient
-    return torch.where(event, torch.log1p(-rank / tied.clamp(min=1) * gap.exp()), 0.0)
+    taken = rank.to(log_risk.dtype) / tied.clamp(min=1)  # integers would divide in float32
+    return torch.where(event, torch.log1p(-taken * gap.exp()), 0.0)
 
 
 def alignment_loss(

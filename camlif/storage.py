@@ -1,7 +1,8 @@
 """Bundle folders on disk: every array in one safetensors file, everything else as JSON.
 
-The schema is written twice, in ``config.json`` and in the weights' header: a column renamed, removed
-or moved in one of them is named on loading, before a number is computed from the wrong column.
+The schema is written twice, in ``config.json`` and in the weights' header: a column renamed,
+removed or moved in one of them is named on loading, before a number is computed from the wrong
+column.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def load(path: Path) -> BundleParts:
             raise ArtifactError(
                 f"{path.name}/{WEIGHTS}: its SHA-256 is not the one in {CONFIG}; copy it again."
             )
-        card = Card.model_validate(_read_json(path / CARD))
+        card = read_card(path)
         schema = FeatureSchema.from_json(config["schema"])
         run = RunConfig.from_json(config["config"])
         ensemble = _ensemble(tensors, schema, run, config["members"], path)
@@ -143,6 +144,22 @@ def load(path: Path) -> BundleParts:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"{path.name}: not a valid model folder ({error!r}).") from error
+
+
+def read_schema(path: Path) -> FeatureSchema:
+    """Read the columns of a model folder without its weights; ArtifactError if it is damaged."""
+    try:
+        return FeatureSchema.from_json(_read_json(path / CONFIG)["schema"])
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"{path.name}/{CONFIG}: no valid schema ({error!r}).") from error
+
+
+def read_card(path: Path) -> Card:
+    """Read the card of a model folder; ArtifactError if it is damaged."""
+    try:
+        return Card.model_validate(_read_json(path / CARD))
+    except ValueError as error:
+        raise ArtifactError(f"{path.name}/{CARD}: not a valid card ({error}).") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

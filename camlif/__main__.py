@@ -1,0 +1,6 @@
+"""``python -m camlif``."""
+
+from camlif.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Entry point: ``streamlit run dashboard/app.py``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# `streamlit run` puts this folder on the path, not the repository root.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from dashboard import warmup
+
+st.set_page_config(page_title="CA-MLIF case review", page_icon="📈", layout="wide")
+if not warmup.is_ready():
+    placeholder = st.empty()
+    with placeholder.container():
+        st.markdown("Starting: loading the model libraries ...")
+        st.skeleton(400)
+    warmup.ensure()
+    placeholder.empty()
+
+from dashboard import state  # noqa: E402
+from dashboard.components import frame  # noqa: E402
+from dashboard.components.guard import page_guard  # noqa: E402
+
+PAGES = {
+    "Review": [
+        st.Page("views/case.py", title="Case", icon=":material/person:", default=True),
+        st.Page("views/cohort.py", title="Cohort", icon=":material/groups:", url_path="cohort"),
+    ],
+    "Understand": [
+        st.Page(
+            "views/explain.py",
+            title="Explain",
+            icon=":material/search_insights:",
+            url_path="explain",
+        ),
+    ],
+    "Data": [
+        st.Page(
+            "views/data.py", title="Upload & check", icon=":material/upload_file:", url_path="data"
+        ),
+    ],
+    "About": [
+        st.Page(
+            "views/model_card.py",
+            title="Model card",
+            icon=":material/description:",
+            url_path="model",
+        ),
+        st.Page("views/help.py", title="Help", icon=":material/help:", url_path="help"),
+    ],
+}
+
+page = st.navigation(PAGES)
+frame.banner()
+state.initialise()
+with page_guard():
+    workspace = state.workspace()
+    frame.header(workspace)
+    frame.sidebar(workspace)
+    with page_guard():
+        page.run()
+    frame.footer(workspace)

@@ -1,0 +1,87 @@
+"""A chart with what makes it readable without seeing it: finding, alternative text, table, CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+import pandas as pd
+import streamlit as st
+
+from camlif.exports import to_csv
+from dashboard.components.text import plain
+from dashboard.figures.chart import Chart
+
+Theme = Literal["light", "dark"]
+CONFIG = {
+    "displaylogo": False,
+    "toImageButtonOptions": {"format": "svg"},
+    "modeBarButtonsToRemove": ["autoScale2d"],
+}
+
+
+def theme() -> Theme:
+    """Theme that the browser shows."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def show_chart(
+    chart: Chart,
+    *,
+    key: str,
+    select: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    finding: bool = True,
+) -> Any:
+    """Draw a chart, its finding, and its numbers as a table with downloads.
+
+    Parameters
+    ----------
+    chart : Chart
+    key : str
+        Unique on the page.
+    select : bool
+        Return the lasso, box or point selection and rerun on it.
+    settings : mapping, optional
+        Settings behind the chart, offered as JSON beside the numbers.
+    finding : bool
+        Whether to print the finding above the chart.
+    """
+    if finding:
+        st.markdown(plain(chart.finding))
+    event = st.plotly_chart(
+        chart.figure,
+        key=key,
+        on_select="rerun" if select else "ignore",
+        config=CONFIG,
+        alt=chart.alt,
+    )
+    with st.expander("Show as table", key=f"{key}_table"):
+        show_numbers(chart.table, key=key, settings=settings)
+    return cast(Any, event)
+
+
+def show_numbers(
+    table: pd.DataFrame, *, key: str, settings: Mapping[str, Any] | None = None
+) -> None:
+    """Show a table of numbers with downloads."""
+    st.dataframe(table, hide_index=True, key=f"{key}_numbers")
+    with st.container(horizontal=True):
+        st.download_button(
+            "Numbers (CSV)",
+            to_csv(table),
+            file_name=f"{key}.csv",
+            mime="text/csv",
+            key=f"{key}_csv",
+            on_click="ignore",
+        )
+        if settings is not None:
+            st.download_button(
+                "Settings (JSON)",
+                json.dumps(settings, indent=1, default=str),
+                file_name=f"{key}.json",
+                mime="application/json",
+                key=f"{key}_settings",
+                on_click="ignore",
+            )

@@ -1,0 +1,176 @@
+"""The frame around every page: banner, header, sidebar filters, footer."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from camlif.data.cohort import Cohort
+from camlif.data.samples import SAMPLES
+from camlif.evaluation import package_version
+from camlif.survival import median_follow_up
+from dashboard import messages, state
+from dashboard.components.text import count, plain
+from dashboard.state import Workspace
+
+BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}
+DIGEST_DIGITS = 8
+MAX_LEVELS = 30  # a column with more levels is no grouping
+
+_STYLE = """
+<style>
+.camlif-banner {
+  position: fixed; top: 0; left: 0; right: 0; z-index: 1000001; height: 32px; line-height: 32px;
+  background: #5B0F0F; color: #FFFFFF; text-align: center; font-size: 0.875rem; font-weight: 600;
+  white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding: 0 8px;
+}
+[data-testid="stHeader"], [data-testid="stSidebar"] { top: 32px !important; }
+[data-testid="stSidebar"] { height: calc(100vh - 32px) !important; }
+[data-testid="stMainBlockContainer"] { padding-top: 4.25rem; padding-bottom: 2rem; }
+.stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
+@media print {
+  .camlif-banner {
+    position: static; color: #000000; background: #FFFFFF; border: 2px solid #000000;
+  }
+  [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
+  .stButton, .stDownloadButton, .stSelectbox, .stExpander { display: none !important; }
+}
+@media (prefers-reduced-motion: reduce) {
+  * { animation: none !important; transition: none !important; }
+}
+</style>
+"""
+
+
+def banner() -> None:
+    """Show the line that is on every page and every print."""
+    st.html(f'{_STYLE}<div class="camlif-banner" role="note">{messages.BANNER}</div>')
+
+
+def header(workspace: Workspace) -> None:
+    """Say what is in view: cohort, denominators, endpoint, follow-up, model."""
+    cohort = workspace.cohort
+    label, colour = BADGES.get(cohort.info.badge, ("Uploaded", "blue"))
+    parts = [f"**{plain(cohort.info.title)}**", plain(count(len(cohort), "patient"))]
+    if cohort.event is not None and cohort.duration is not None and cohort.has_outcome:
+        known = cohort.with_outcome
+        events = int(cohort.event[known].sum())
+        parts.append(plain(f"{events:,} events ({cohort.info.endpoint.event_noun})"))
+        parts.append(plain(cohort.info.endpoint.name))
+        follow_up = median_follow_up(cohort.event[known], cohort.duration[known])
+        if follow_up is not None:
+            parts.append(plain(f"median follow-up {follow_up:.0f} months"))
+    else:
+        parts.append("no outcome")
+    bundle = workspace.bundle
+    model = f"model {bundle.name}, {bundle.card.date}" if bundle else "no model"
+    with st.container(horizontal=True, vertical_alignment="center", key="header"):
+        st.badge(label, color=colour)  # type: ignore[arg-type]  # one of its literals
+        st.markdown(" · ".join(parts), width="content")
+        st.page_link("views/model_card.py", label=plain(model))
+
+
+def sidebar(workspace: Workspace) -> None:
+    """Pick cohort and model, filter patients."""
+    with st.sidebar:
+        _cohort_picker()
+        _model_picker(workspace)
+        st.divider()
+        _filters(workspace)
+        shown, n = int(workspace.shown.sum()), len(workspace.cohort)
+        st.button("Reset filters", key="reset_filters", on_click=state.reset_filters)
+        st.markdown(plain(f"n = {shown:,} of {n:,} shown"))
+
+
+def _cohort_picker() -> None:
+    choices = state.cohort_choices()
+    current = st.session_state[state.COHORT]
+
+    def name(key: str) -> str:
+        return SAMPLES[key].title if key in SAMPLES else "Uploaded tables"
+
+    def changed() -> None:
+        state.choose_cohort(st.session_state["pick_cohort"])
+
+    st.session_state["pick_cohort"] = current
+    st.selectbox("Cohort", choices, format_func=name, key="pick_cohort", on_change=changed)
+
+
+def _model_picker(workspace: Workspace) -> None:
+    names = [m.model.name for m in workspace.matches]
+    if not names:
+        st.markdown("No installed model shares columns with this cohort.")
+        return
+    shares = {m.model.name: m.report.share for m in workspace.matches}
+
+    def changed() -> None:
+        state.choose_model(st.session_state["pick_model"])
+
+    st.session_state["pick_model"] = workspace.bundle.name if workspace.bundle else None
+    st.selectbox(
+        "Model",
+        names,
+        index=None,
+        format_func=lambda name: f"{name} ({100 * shares[name]:.0f}% of columns)",
+        key="pick_model",
+        on_change=changed,
+        placeholder="Pick a model",
+    )
+
+
+def _filters(workspace: Workspace) -> None:
+    cohort, profile = workspace.cohort, workspace.profile
+    for key, label, column, words in (
+        (state.FILTER_SUBTYPE, profile.subtype_label, cohort.subtype, profile.subtype),
+        (state.FILTER_GRADE, profile.grade_label, cohort.grade, profile.grade),
+    ):
+        levels = _levels(column)
+        if levels:
+            st.multiselect(label, levels, key=key, format_func=words, placeholder="All")
+    if not cohort.presence.all():
+        st.checkbox("All modalities present", key=state.FILTER_COMPLETE)
+    _age_filter(cohort)
+
+
+def _levels(column: pd.Series | None) -> list[str]:
+    if column is None:
+        return []
+    levels = sorted(column.dropna().astype(str).unique())
+    return levels if 1 < len(levels) <= MAX_LEVELS else []
+
+
+def _age_filter(cohort: Cohort) -> None:
+    if "age" not in cohort.clinical:
+        return
+    age = pd.to_numeric(cohort.clinical["age"], errors="coerce").dropna()
+    if age.nunique() > 1:
+        low, high = int(age.min()), int(-(-age.max() // 1))
+        st.slider("Age", low, high, (low, high), key=state.FILTER_AGE)
+
+
+def footer(workspace: Workspace) -> None:
+    """Say what computed the numbers, and offer a link and a way out."""
+    parts = [f"camlif {package_version()}", f"data {workspace.loaded.digest[:DIGEST_DIGITS]}"]
+    if workspace.model is not None and workspace.result is not None:
+        bundle, result = workspace.model.bundle, workspace.result
+        parts += [
+            f"model {workspace.model.digest[:DIGEST_DIGITS]}",
+            f"device {result.device.upper()}",
+            f"scored in {result.seconds:.1f} s",
+            f"seed {bundle.config.training.seed}",
+            f"memory {memory_of(workspace.cohort):.0f} MB",
+        ]
+    st.divider()
+    with st.container(horizontal=True, vertical_alignment="center", key="footer"):
+        st.caption(plain(" · ".join(parts)), width="stretch")
+        with st.popover("Copy link"):
+            st.caption("The link holds a case token and view settings, never an identifier.")
+            st.code(st.context.url or "", language=None)
+        st.button("Forget my data", key="forget", on_click=state.forget)
+
+
+def memory_of(cohort: Cohort) -> float:
+    """Megabytes of a cohort's matrices."""
+    size = sum(table.nbytes for table in cohort.tables.values())
+    size += sum(bag.nbytes for bags in cohort.bags.values() for bag in bags)
+    return size / 1e6

@@ -1,0 +1,34 @@
+"""Texts of problems, by id. A text says what happened, where, and how to mend it."""
+
+from __future__ import annotations
+
+from camlif.exceptions import CamlifError, DataError
+
+BANNER = "Research use only. Not a medical device. Don't base patient care on this output."
+
+TEXTS = {
+    "E-30": "This model expects {expected}; the cohort has {found}. Compatible models: {models}.",
+    "E-31": (
+        "This link points to a case that isn't in the loaded cohort. "
+        "Load the cohort it came from or pick a case."
+    ),
+    "E-32": "{modality} is missing for this case. {reason}. No score is shown.",
+    "E-33": (
+        "This case is unlike the training data ({modality}: {share} of values outside the training "
+        "range). Treat the score as unreliable."
+    ),
+    "E-42": ("Your session ended after inactivity; uploaded data were erased. Load them again."),
+    "E-50": "Something went wrong on our side (code {reference}). Other pages still work.",
+}
+
+
+def text(code: str, **fields: str) -> str:
+    """Return a message's text with its fields filled in, led by its id."""
+    return f"{code}: {TEXTS[code].format(**fields)}"
+
+
+def describe(error: CamlifError) -> str:
+    """Return one line for an error that the library raised on purpose."""
+    if isinstance(error, DataError) and error.code:
+        return f"{error.code}: {error}"
+    return str(error)

@@ -1,0 +1,185 @@
+"""What the session looks at: cohort, model, result and filters. The only writer of session keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from camlif.bundle import Bundle
+from camlif.catalogue import ModelMatch, rank_models
+from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.samples import SAMPLES
+from camlif.exceptions import CamlifError
+from camlif.scoring import ScoreResult
+from dashboard import resources
+from dashboard.profile import Profile, load_profile
+from dashboard.resources import LoadedCohort, LoadedModel
+
+DEFAULT_SAMPLE = "glioma"
+UPLOADED = "uploaded"
+
+# Keys of session state.
+COHORT, MODEL, UPLOAD, MISSING = "cohort", "model", "upload", "declared_missing"
+CASE = "case_row"
+SELECTION = "cohort_selection"
+FILTER_SUBTYPE, FILTER_GRADE = "subtype", "grade"
+FILTER_COMPLETE, FILTER_AGE = "complete_only", "age_range"
+FILTERS = (FILTER_SUBTYPE, FILTER_GRADE, FILTER_COMPLETE, FILTER_AGE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Everything a page shows.
+
+    Attributes
+    ----------
+    loaded : LoadedCohort
+    matches : tuple of ModelMatch
+        Installed models that share columns with the cohort, best first.
+    model : LoadedModel or None
+    result : ScoreResult or None
+        None where no model fits; ``problem`` then says why.
+    problem : CamlifError or None
+    shown : bool, shape (n,)
+        Patients that pass the filters.
+    profile : Profile
+    """
+
+    loaded: LoadedCohort
+    matches: tuple[ModelMatch, ...]
+    model: LoadedModel | None
+    result: ScoreResult | None
+    problem: CamlifError | None
+    shown: BoolArray
+    profile: Profile
+
+    @property
+    def cohort(self) -> Cohort:
+        """The cohort."""
+        return self.loaded.cohort
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The model in use."""
+        return self.model.bundle if self.model else None
+
+    @property
+    def scored_rows(self) -> np.ndarray[tuple[int], np.dtype[np.int_]]:
+        """Rows that pass the filters and have a score."""
+        if self.result is None:
+            return np.zeros(0, dtype=int)
+        return np.flatnonzero(self.shown & self.result.scored)
+
+    def row_of(self, token: str) -> int | None:
+        """Row of a case token; None if the cohort has no such case."""
+        try:
+            return self.loaded.tokens.index(token)
+        except ValueError:
+            return None
+
+
+def initialise() -> None:
+    """Set the defaults of a new session."""
+    st.session_state.setdefault(COHORT, DEFAULT_SAMPLE)
+    st.session_state.setdefault(MODEL, None)
+    st.session_state.setdefault(MISSING, ())
+
+
+def cohort_choices() -> list[str]:
+    """Keys of the cohorts that can be shown."""
+    return list(SAMPLES) + ([UPLOADED] if UPLOAD in st.session_state else [])
+
+
+def choose_cohort(key: str, upload: LoadedCohort | None = None) -> None:
+    """Look at another cohort; model, case and filters start anew."""
+    if upload is not None:
+        st.session_state[UPLOAD] = upload
+    st.session_state[COHORT] = key
+    st.session_state[MODEL] = None
+    st.session_state[MISSING] = ()
+    reset_filters()
+    for name in (CASE, SELECTION):
+        st.session_state.pop(name, None)
+
+
+def choose_model(name: str | None, missing: tuple[str, ...] = ()) -> None:
+    """Use a model for the cohort, with some modalities declared missing."""
+    st.session_state[MODEL] = name
+    st.session_state[MISSING] = missing
+
+
+def reset_filters() -> None:
+    """Show all patients."""
+    for name in FILTERS:
+        st.session_state.pop(name, None)
+
+
+def forget() -> None:
+    """Erase everything this session holds: uploaded tables, choices and cached results."""
+    st.session_state.clear()
+    resources.own_scores.clear()
+    resources.modality_attribution.clear()
+    resources.feature_attribution.clear()
+    st.query_params.clear()
+
+
+def current_cohort() -> LoadedCohort:
+    """The cohort in view."""
+    key = st.session_state[COHORT]
+    if key == UPLOADED:
+        upload: LoadedCohort = st.session_state[UPLOAD]
+        return upload
+    return resources.sample_cohort(key)
+
+
+def workspace() -> Workspace:
+    """Assemble what pages show from the session's choices."""
+    loaded = current_cohort()
+    matches = rank_models(resources.catalogue(), loaded.cohort.schema)
+    name = st.session_state[MODEL] or (
+        matches[0].model.name if matches and matches[0].report.usable else None
+    )
+    loaded_model, result, problem = None, None, None
+    if name is not None:
+        try:
+            loaded_model = resources.model(name)
+            result = _score(loaded, loaded_model)
+        except CamlifError as error:
+            problem = error
+    return Workspace(
+        loaded=loaded,
+        matches=matches,
+        model=loaded_model,
+        result=result,
+        problem=problem,
+        shown=shown_rows(loaded.cohort),
+        profile=load_profile(loaded.cohort.info.profile),
+    )
+
+
+def _score(loaded: LoadedCohort, model: LoadedModel) -> ScoreResult:
+    key = (loaded.digest, model.digest)
+    if loaded.key == UPLOADED:
+        missing = st.session_state[MISSING]
+        return resources.own_scores(*key, missing, loaded.cohort, model.bundle)
+    return resources.sample_scores(*key, loaded.cohort, model.bundle)
+
+
+def shown_rows(cohort: Cohort) -> BoolArray:
+    """Patients that pass the sidebar's filters, shape (n,)."""
+    shown = np.ones(len(cohort), dtype=bool)
+    for key, column in ((FILTER_SUBTYPE, cohort.subtype), (FILTER_GRADE, cohort.grade)):
+        chosen = st.session_state.get(key)
+        if chosen and column is not None:
+            shown &= column.astype("string").isin(chosen).to_numpy()
+    if st.session_state.get(FILTER_COMPLETE):
+        shown &= cohort.presence.all(axis=1)
+    limits = st.session_state.get(FILTER_AGE)
+    if limits and "age" in cohort.clinical:
+        age = pd.to_numeric(cohort.clinical["age"], errors="coerce").to_numpy("float64")
+        low, high = limits
+        shown &= ((age >= low) & (age <= high)) | np.isnan(age)
+    return shown

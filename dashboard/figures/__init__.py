@@ -1,0 +1,1 @@
+"""Pure figures: data in, a `Chart` out; no Streamlit, no torch."""

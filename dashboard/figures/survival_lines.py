@@ -1,0 +1,347 @@
+"""Kaplan-Meier curves as traces: steps, band, tail, censor marks, medians, labels, risk table.
+
+Survival is drawn in per cent. "Reliable" is the part of a curve with at least `MIN_AT_RISK`
+patients at risk; beyond it the line is faint and the band stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from camlif.survival import KaplanMeierCurve
+from dashboard.figures.chart import count, escape
+from dashboard.figures.layout import CHARACTER_PX, SMALL_FONT_SIZE, TimeAxis, hover_text, spread
+from dashboard.figures.palette import LineStyle, Theme, palette, rgba, text_tone
+
+MIN_AT_RISK = 10
+"""Patients at risk below which a curve is tail."""
+MIN_AT_END = 5
+"""Patients at risk in at least one group where the axis ends."""
+MAX_VERTICES = 2000
+TAIL_OPACITY = 0.35
+BAND_OPACITY = 0.15
+LINE_WIDTH, BOLD_WIDTH = 2.0, 4.0
+LABEL_GAP = 6.0
+"""Smallest distance of two line-end labels, in per cent of survival."""
+MAX_LABEL = 24
+RISK_LABEL_GAP = 22
+"""Pixels between group names and the numbers at risk at time 0, which are centred on it."""
+FAR_END = 0.85
+"""A curve that ends before this share of the axis is labelled where it ends, on a plate."""
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A curve and how to draw it."""
+
+    name: str
+    curve: KaplanMeierCurve
+    style: LineStyle
+    bold: bool = False
+
+    @property
+    def n(self) -> int:
+        """Patients in the group."""
+        return self.curve.n_patients
+
+    @property
+    def events(self) -> int:
+        """Events in the group."""
+        return self.curve.n_events
+
+    @property
+    def reliable_until(self) -> float:
+        """Last time with at least `MIN_AT_RISK` at risk, months; 0 if the group is smaller."""
+        return last_time(self.curve, MIN_AT_RISK)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Vertices of a step curve from (0, 100 %), in months and per cent."""
+
+    time: FloatArray
+    survival: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    def between(self, start: float, stop: float) -> Steps:
+        """Cut out a stretch; both ends get a vertex on the curve."""
+        ends = np.unique([start, stop])
+        inner = self.time[(self.time > start) & (self.time < stop)]
+        time = np.concatenate([ends[:1], inner, ends[1:]])
+        row = np.searchsorted(self.time, time, side="right") - 1
+        return Steps(time, self.survival[row], self.low[row], self.high[row])
+
+
+def last_time(curve: KaplanMeierCurve, at_risk: int) -> float:
+    """Last time with at least so many patients at risk, months; 0 if there is none."""
+    times = curve.time[curve.at_risk >= at_risk]
+    return float(times.max()) if len(times) else 0.0
+
+
+def axis_end(curves: Sequence[KaplanMeierCurve], *, full_tail: bool) -> float:
+    """Where the time axis ends, months: see `MIN_AT_END`; the last follow-up with ``full_tail``."""
+    end = 0.0 if full_tail else max((last_time(c, MIN_AT_END) for c in curves), default=0.0)
+    return end or max((last_time(c, 1) for c in curves), default=0.0) or 1.0
+
+
+def steps_of(curve: KaplanMeierCurve) -> Steps:
+    """Vertices at the event times and the last follow-up, at most `MAX_VERTICES`."""
+    time = curve.time
+    keep = curve.events > 0
+    keep[-1] = True
+    rows = np.flatnonzero(keep & (time > 0))
+    if len(rows) > MAX_VERTICES - 2:  # one for the origin, one for a cut end
+        rows = rows[np.linspace(0, len(rows) - 1, MAX_VERTICES - 2).astype(int)]
+    at_origin = np.flatnonzero(time == 0)
+    first = [100.0 * float(curve.survival[at_origin[0]])] if len(at_origin) else [100.0]
+
+    def column(values: FloatArray) -> FloatArray:
+        return np.concatenate([first, 100.0 * values[rows]])
+
+    return Steps(
+        np.concatenate([[0.0], time[rows]]),
+        column(curve.survival),
+        column(curve.low),
+        column(curve.high),
+    )
+
+
+def add_line(
+    figure: go.Figure, line: Line, axis: TimeAxis, *, event_free: str, show_interval: bool
+) -> None:
+    """Add the band, the reliable part, the faint tail and the censor marks of one group."""
+    if not line.n:
+        return
+    steps = steps_of(line.curve)
+    last = min(float(steps.time[-1]), axis.end)
+    turn = min(line.reliable_until, last)
+    if show_interval and turn > 0:
+        _add_band(figure, line, steps.between(0, turn), axis)
+    legend = f"{escape(line.name, limit=40)} (n = {line.n:,}, {count(line.events, 'event')})"
+    for part, opacity in ((steps.between(0, turn), 1.0), (steps.between(turn, last), TAIL_OPACITY)):
+        if len(part.time) < 2 and not (turn == last == 0):
+            continue
+        figure.add_scatter(
+            x=axis.scale(part.time),
+            y=part.survival,
+            mode="lines",
+            line={
+                "shape": "hv",
+                "color": line.style.color,
+                "dash": line.style.dash,
+                "width": BOLD_WIDTH if line.bold else LINE_WIDTH,
+            },
+            opacity=opacity,
+            name=legend,
+            legendgroup=line.name,
+            showlegend=opacity == 1.0 or turn == 0,
+            meta="curve" if opacity == 1.0 else "tail",
+            **hover_text(_hover(line, part, axis, event_free)),
+            row=1,
+            col=1,
+        )
+    _add_censor_marks(figure, line, steps, axis)
+
+
+def _hover(line: Line, part: Steps, axis: TimeAxis, event_free: str) -> list[str]:
+    n_at_risk = line.curve.at_risk_at(part.time)
+    return [
+        f"{escape(line.name, limit=40)}<br>{t:.3g} {axis.unit}: {s:.0f} % {escape(event_free)} "
+        f"(95 % CI {low:.0f} to {high:.0f})<br>at risk: {n:.0f}"
+        for t, s, low, high, n in zip(
+            axis.scale(part.time), part.survival, part.low, part.high, n_at_risk, strict=True
+        )
+    ]
+
+
+def _add_band(figure: go.Figure, line: Line, part: Steps, axis: TimeAxis) -> None:
+    drawn = np.isfinite(part.low) & np.isfinite(part.high)
+    for edge, fill in ((part.low, "none"), (part.high, "tonexty")):
+        figure.add_scatter(
+            x=axis.scale(part.time[drawn]),
+            y=edge[drawn],
+            mode="lines",
+            line={"shape": "hv", "width": 0, "color": line.style.color},
+            fill=fill,
+            fillcolor=rgba(line.style.color, BAND_OPACITY),
+            legendgroup=line.name,
+            showlegend=False,
+            hoverinfo="skip",
+            meta="band",
+            row=1,
+            col=1,
+        )
+
+
+def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxis) -> None:
+    time = line.curve.time
+    rows = np.flatnonzero((line.curve.censored > 0) & (time <= axis.end))
+    if len(rows) > MAX_VERTICES:
+        rows = rows[np.linspace(0, len(rows) - 1, MAX_VERTICES).astype(int)]
+    level = steps.survival[np.searchsorted(steps.time, time[rows], side="right") - 1]
+    figure.add_scatter(
+        x=axis.scale(time[rows]),
+        y=level,
+        mode="markers",
+        marker={
+            "symbol": "cross-thin",
+            "size": 7,
+            "color": line.style.color,
+            "line": {"color": line.style.color, "width": 1.2},
+            "opacity": np.where(time[rows] > line.reliable_until, TAIL_OPACITY, 1.0),
+        },
+        legendgroup=line.name,
+        showlegend=False,
+        hoverinfo="skip",
+        meta="censored",
+        row=1,
+        col=1,
+    )
+
+
+def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
+    """Drop a dotted line from 50 % to the axis where the median is reached."""
+    median = line.curve.median
+    if median is None or median > axis.end:
+        return
+    x = float(axis.scale(median))
+    figure.add_scatter(
+        x=[0, x, x],
+        y=[50, 50, 0],
+        mode="lines",
+        line={"color": line.style.color, "dash": "dot", "width": 1},
+        legendgroup=line.name,
+        showlegend=False,
+        hoverinfo="skip",
+        meta="median",
+        row=1,
+        col=1,
+    )
+
+
+def add_landmark(
+    figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, months: float, theme: Theme
+) -> None:
+    """Draw a dashed vertical line with S(t) of every group still followed at that time."""
+    if not 0 < months <= axis.end:
+        return
+    x = float(axis.scale(months))
+    figure.add_vline(
+        x=x, line={"color": palette(theme).muted, "dash": "dash", "width": 1}, row=1, col=1
+    )
+    followed = [line for line in lines if at_risk(line, months)]
+    values = [100.0 * survival_at(line, months) for line in followed]
+    for line, value, y in zip(followed, values, spread(values, LABEL_GAP, 3, 97), strict=True):
+        figure.add_annotation(
+            x=x,
+            y=y,
+            xref="x",
+            yref="y",
+            text=f"{value:.0f} %",
+            showarrow=False,
+            xanchor="left",
+            xshift=4,
+            bgcolor=rgba(palette(theme).page, 0.75),
+            font={"size": SMALL_FONT_SIZE, "color": text_tone(line.style.color, theme)},
+        )
+
+
+def add_end_labels(
+    figure: go.Figure,
+    ends: Sequence[tuple[str, float, float, str]],
+    axis: TimeAxis,
+    theme: Theme,
+) -> None:
+    """Name the curves at their ends and widen the right margin for the names.
+
+    Parameters
+    ----------
+    ends : sequence of (name, months, per cent, colour)
+    """
+    heights = spread([y for _, _, y, _ in ends], LABEL_GAP, 2, 100)
+    longest = 0
+    for (name, months, _, color), y in zip(ends, heights, strict=True):
+        far = months >= FAR_END * axis.end
+        text = escape(name, limit=MAX_LABEL)
+        longest = max(longest, min(len(name), MAX_LABEL)) if far else longest
+        figure.add_annotation(
+            x=float(axis.scale(axis.end if far else months)),
+            y=y,
+            xref="x",
+            yref="y",
+            text=text,
+            showarrow=False,
+            xanchor="left",
+            xshift=5,
+            align="left",
+            bgcolor=None if far else rgba(palette(theme).page, 0.75),
+            font={"size": SMALL_FONT_SIZE, "color": text_tone(color, theme)},
+        )
+    figure.update_layout(margin={"r": 16 + int(CHARACTER_PX * longest)})
+
+
+def end_of(line: Line, axis: TimeAxis) -> tuple[str, float, float, str]:
+    """Where a group's curve ends on this axis, as `add_end_labels` takes it."""
+    last = min(last_time(line.curve, 1), axis.end)
+    return line.name, last, 100.0 * survival_at(line, last), line.style.color
+
+
+def add_risk_table(figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, theme: Theme) -> None:
+    """Write the number at risk (durations >= t) below the curves, in legend order."""
+    ticks = axis.ticks
+    for place, line in enumerate(lines):
+        figure.add_scatter(
+            x=axis.scale(ticks),
+            y=np.full(len(ticks), -float(place)),
+            mode="text",
+            text=[f"{at_risk(line, t):,}" for t in ticks],
+            textfont={"size": SMALL_FONT_SIZE, "color": palette(theme).text},
+            cliponaxis=False,
+            showlegend=False,
+            hoverinfo="skip",
+            meta="at risk",
+            row=2,
+            col=1,
+        )
+    figure.update_yaxes(
+        row=2,
+        col=1,
+        range=[-len(lines) + 0.4, 0.6],
+        tickvals=[-i for i in range(len(lines))],
+        ticktext=[
+            f'<span style="color:{line.style.color}">■</span> {escape(line.name, limit=MAX_LABEL)}'
+            for line in lines
+        ],
+        showgrid=False,
+        showline=False,
+        ticklabelstandoff=RISK_LABEL_GAP,
+    )
+
+
+def at_risk(line: Line, months: float) -> int:
+    """Patients with duration >= t."""
+    return int(line.curve.at_risk_at([months])[0])
+
+
+def survival_at(line: Line, months: float) -> float:
+    """Survival probability at t; NaN for an empty group and after the last follow-up."""
+    return float(line.curve.at([months])[0])
+
+
+def curve_table(name: str, curve: KaplanMeierCurve) -> pd.DataFrame:
+    """Numbers of one curve, one row per distinct time, probabilities from 0 to 1."""
+    columns = ("time", "at_risk", "events", "censored", "survival", "low", "high")
+    names = ("time_months", "at_risk", "events", "censored", "survival", "lower", "upper")
+    values = {label: getattr(curve, column) for label, column in zip(names, columns, strict=True)}
+    table = pd.DataFrame(values)
+    table.insert(0, "group", name)
+    return table

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
 
 from camlif.exceptions import DataError
 
@@ -96,6 +97,29 @@ class LifeTable:
         with np.errstate(divide="ignore"):
             steps = np.where(self.events, self.events / (self.at_risk * remaining), 0.0)
         return np.cumsum(steps, dtype=np.float64)
+
+    def survival_at(self, times: ArrayLike) -> FloatArray:
+        """Product-limit estimate at any times; NaN after the last duration unless S reached 0."""
+        points = np.asarray(times, dtype=np.float64)
+        steps = np.concatenate([[1.0], self.survival])
+        known = (points <= self.time[-1]) | (steps[-1] == 0)
+        row = np.searchsorted(self.time, points, side="right")
+        return np.where(known, steps[row], np.nan)
+
+    def log_log_band(self, *, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
+        """Pointwise interval of the survival on the log(-log) scale: low and high, shape (t,).
+
+        Both are 1 before the first event and NaN once S is 0, where the variance is infinite.
+        """
+        quantile = float(ndtri(0.5 + confidence / 2))
+        survival = self.survival
+        moved = (survival > 0) & (survival < 1)
+        log_survival = np.log(np.where(moved, survival, 0.5))
+        width = quantile * np.sqrt(np.where(moved, self.greenwood, 0.0)) / np.abs(log_survival)
+        still = np.where(survival == 0, np.nan, 1.0)
+        low = np.where(moved, np.exp(log_survival * np.exp(width)), still)
+        high = np.where(moved, np.exp(log_survival * np.exp(-width)), still)
+        return low, high
 
 
 def life_table(event: ArrayLike, duration: ArrayLike) -> LifeTable:

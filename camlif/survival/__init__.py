@@ -1,0 +1,37 @@
+"""Kaplan-Meier curves, comparisons of groups, and absolute risk from held-out risks."""
+
+from camlif.survival.absolute_risk import (
+    Calibration,
+    GateResult,
+    calibration_gate,
+    fit_calibration,
+)
+from camlif.survival.comparison import (
+    HazardRatio,
+    LogRankResult,
+    PairwiseLogRank,
+    cox_table,
+    group_hazard_ratios,
+    log_rank,
+    pairwise_log_rank,
+    too_few,
+)
+from camlif.survival.curves import KaplanMeierCurve, kaplan_meier, median_follow_up
+
+__all__ = [
+    "Calibration",
+    "GateResult",
+    "HazardRatio",
+    "KaplanMeierCurve",
+    "LogRankResult",
+    "PairwiseLogRank",
+    "calibration_gate",
+    "cox_table",
+    "fit_calibration",
+    "group_hazard_ratios",
+    "kaplan_meier",
+    "log_rank",
+    "median_follow_up",
+    "pairwise_log_rank",
+    "too_few",
+]

@@ -1,0 +1,278 @@
+"""From log risks to survival probabilities: recalibration, baseline hazard, and when to show them.
+
+Everything is fitted on held-out risks, never on risks of patients that the model was trained on.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
+from camlif.outcome import BoolArray, FloatArray, check_numbers, check_outcome, life_table
+
+MIN_RATIO, MAX_RATIO = 0.8, 1.25
+"""Expected over observed events between which absolute risk is shown."""
+MIN_PATIENTS = 100
+MIN_EVENTS = 50
+"""Events by the horizon."""
+PARTS = 5
+MAX_EXPONENT = 700.0
+"""The exponential of more overflows float64; survival is 0 long before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Calibration:
+    """Survival from a log risk: S(t) = exp(-H0(t) exp(slope * log risk)).
+
+    Attributes
+    ----------
+    slope : float
+        Below 1 where the model's risks are too spread, not positive where they do not rank
+        patients.
+    time : float64, shape (t,)
+        Distinct durations, ascending, unit of the durations.
+    cumulative_hazard : float64, shape (t,)
+        H0 of a patient with log risk 0, just after each time.
+    """
+
+    slope: float
+    time: FloatArray
+    cumulative_hazard: FloatArray
+
+    def survival(self, log_risk: ArrayLike, times: ArrayLike) -> FloatArray:
+        """Return the survival probability of n patients at t times.
+
+        Parameters
+        ----------
+        log_risk : array_like, shape (n,)
+        times : array_like, shape (t,)
+
+        Returns
+        -------
+        float64, shape (n, t)
+            1 before the first event; NaN beyond the last follow-up and for a NaN log risk.
+        """
+        risks = np.asarray(log_risk, dtype=np.float64)
+        points = np.asarray(times, dtype=np.float64)
+        hazard = np.concatenate([[0.0], self.cumulative_hazard])
+        hazard = hazard[np.searchsorted(self.time, points, side="right")]
+        hazard = np.where(points <= self.time[-1], hazard, np.nan)
+        relative = np.exp(np.minimum(self.slope * risks, MAX_EXPONENT))
+        survival: FloatArray = np.exp(-hazard[None, :] * relative[:, None])
+        return survival
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return arrays by name, for storage."""
+        return {
+            "slope": np.array([self.slope]),
+            "time": self.time,
+            "cumulative_hazard": self.cumulative_hazard,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Calibration:
+        """Build from the arrays of `to_arrays`.
+
+        Raises
+        ------
+        DataError
+            If an array is absent or of another length than ``time``, or a value is not finite.
+        """
+        names = ("slope", "time", "cumulative_hazard")
+        if set(arrays) != set(names):
+            raise DataError("A stored calibration is incomplete.", found=", ".join(sorted(arrays)))
+        time = check_numbers("time", arrays["time"])
+        return cls(
+            slope=float(check_numbers("slope", arrays["slope"], length=1)[0]),
+            time=time,
+            cumulative_hazard=check_numbers(
+                "cumulative_hazard", arrays["cumulative_hazard"], length=len(time)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """Whether absolute risk may be shown at a horizon.
+
+    Attributes
+    ----------
+    horizon : int
+    open : bool
+    reason : str
+        Why it is closed; empty if open.
+    ratio : float or None
+        Expected over observed events, cross-fitted; None where it does not exist.
+    n_patients : int
+    n_events : int
+        By the horizon.
+    """
+
+    horizon: int
+    open: bool
+    reason: str
+    ratio: float | None
+    n_patients: int
+    n_events: int
+
+
+def fit_calibration(risk: ArrayLike, event: ArrayLike, duration: ArrayLike) -> Calibration:
+    """Fit the calibration slope and then the baseline hazard.
+
+    Parameters
+    ----------
+    risk : array_like, shape (n,)
+        Held-out log risks.
+    event : array_like of bool (or 0 and 1), shape (n,)
+    duration : array_like, shape (n,)
+        Not negative.
+
+    Raises
+    ------
+    NoEventsError
+        If no event was observed.
+    EstimationError
+        If all risks are equal, or the slope has no finite estimate because risks order the events
+        without fault.
+    DataError
+        If shapes differ, or a value is missing or infinite.
+
+    Notes
+    -----
+    Slope: Cox model with the risk as its one variable (lifelines, Efron's ties). Baseline:
+    Breslow's estimate with ``slope * risk`` held fixed.
+
+    References
+    ----------
+    Van Houwelingen, Statistics in Medicine 2000 (slope); Breslow, JRSS B 1972.
+    """
+    events, durations = check_outcome(event, duration)
+    risks = check_numbers("risk", risk, length=len(durations))
+    table = life_table(events, durations)
+    if not events.any():
+        raise NoEventsError("No event was observed, so no baseline hazard exists.")
+    slope = _slope(risks, events, durations)
+    relative = np.exp(np.minimum(slope * risks, MAX_EXPONENT))
+    row = np.searchsorted(table.time, durations)
+    leaving = np.bincount(row, weights=relative, minlength=len(table.time))
+    at_risk = leaving[::-1].cumsum()[::-1]
+    return Calibration(
+        slope=slope, time=table.time, cumulative_hazard=np.cumsum(table.events / at_risk)
+    )
+
+
+def calibration_gate(
+    risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, horizon: int, seed: int = 0
+) -> GateResult:
+    """Decide whether absolute risk may be shown at a horizon.
+
+    It may if there are at least `MIN_PATIENTS` patients and `MIN_EVENTS` events by the horizon, the
+    risks rank patients, and the expected number of events is within `MIN_RATIO` to `MAX_RATIO`
+    times the observed.
+
+    Parameters
+    ----------
+    risk, event, duration
+        As in `fit_calibration`.
+    horizon : int
+        Above 0, unit of the durations.
+    seed : int
+        Of the partition for cross-fitting.
+
+    Raises
+    ------
+    ConfigError
+        For a horizon that is not above 0.
+    DataError
+        As `fit_calibration`.
+
+    Notes
+    -----
+    Observed: 1 - Kaplan-Meier at the horizon, of all patients. Expected: mean predicted risk, each
+    patient's from a calibration fitted on the other `PARTS` - 1 of `PARTS` event-stratified parts.
+    """
+    if horizon <= 0:
+        raise ConfigError(f"horizon must be above 0, not {horizon}.")
+    events, durations = check_outcome(event, duration)
+    risks = check_numbers("risk", risk, length=len(durations))
+    n, n_events = len(risks), int((events & (durations <= horizon)).sum())
+    ratio, slope, problem = None, None, ""
+    try:
+        slope = fit_calibration(risks, events, durations).slope
+        ratio = _ratio(risks, events, durations, horizon=horizon, seed=seed)
+    except (EstimationError, DataError) as error:
+        problem = str(error)
+    if n < MIN_PATIENTS:
+        reason = f"only {n} patients; {MIN_PATIENTS} are needed"
+    elif n_events < MIN_EVENTS:
+        reason = f"only {n_events} events by {horizon} months; {MIN_EVENTS} are needed"
+    elif ratio is None or slope is None:
+        reason = problem.rstrip(".")
+    elif slope <= 0:
+        reason = f"held-out risks do not rank patients (calibration slope {slope:.2f})"
+    elif not MIN_RATIO <= ratio <= MAX_RATIO:
+        reason = f"expected / observed events {ratio:.2f}, outside {MIN_RATIO:g} to {MAX_RATIO:g}"
+    else:
+        reason = ""
+    return GateResult(
+        horizon=horizon,
+        open=not reason,
+        reason=reason,
+        ratio=ratio,
+        n_patients=n,
+        n_events=n_events,
+    )
+
+
+def _slope(risk: FloatArray, event: BoolArray, duration: FloatArray) -> float:
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+
+    sd = float(risk.std())
+    if sd == 0:
+        raise EstimationError("All risks are equal, so they have no calibration slope.")
+    table = pd.DataFrame({"risk": (risk - risk.mean()) / sd, "event": event, "duration": duration})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            fitted = CoxPHFitter().fit(table, "duration", "event")
+        except (ConvergenceError, ConvergenceWarning) as error:
+            raise EstimationError("The calibration slope has no finite estimate.") from error
+    return float(fitted.params_["risk"]) / sd
+
+
+def _ratio(
+    risk: FloatArray, event: BoolArray, duration: FloatArray, *, horizon: int, seed: int
+) -> float:
+    """Expected over observed events by the horizon, cross-fitted."""
+    observed = 1 - float(life_table(event, duration).survival_at(horizon))
+    if np.isnan(observed):
+        raise EstimationError(
+            f"Follow-up ends at {duration.max():.0f} months, before {horizon} months."
+        )
+    if observed == 0:
+        raise NoEventsError(f"No event was observed by {horizon} months.")
+    part = _parts(event, seed)
+    expected = np.empty(len(risk))
+    for k in range(PARTS):
+        rest = part != k
+        fitted = fit_calibration(risk[rest], event[rest], duration[rest])
+        # Without the one patient who was followed longest, the rest may end before the horizon.
+        point = min(float(horizon), float(fitted.time[-1]))
+        expected[~rest] = 1 - fitted.survival(risk[~rest], [point])[:, 0]
+    return float(expected.mean()) / observed
+
+
+def _parts(event: BoolArray, seed: int) -> NDArray[np.int_]:
+    """Random part of each patient, equal in size within events and within the others."""
+    shuffled = np.random.default_rng(seed).permutation(len(event))
+    ordered = shuffled[np.argsort(~event[shuffled], kind="stable")]
+    part = np.empty(len(event), dtype=int)
+    part[ordered] = np.arange(len(event)) % PARTS
+    return part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class CamlifError(Exception):
@@ -74,6 +75,14 @@ class SchemaError(DataError):
 
 class AlignmentError(DataError):
     """Tables whose patients do not match."""
+
+
+class CohortError(DataError):
+    """Tables that cannot be read as a cohort; ``problems`` holds every error found, in order."""
+
+    def __init__(self, message: str, *, problems: Sequence[object] = (), **fields: Any) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message, **fields)
 
 
 class ConfigError(CamlifError, ValueError):

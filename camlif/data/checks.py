@@ -1,0 +1,139 @@
+"""What a check of tables found: one report for the page, the command line and programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from camlif.data.follow_up import FollowUp
+from camlif.data.patients import FlowStep
+from camlif.data.problems import Problem
+from camlif.data.roles import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """One file as read.
+
+    Attributes
+    ----------
+    name : str
+    role : {"clinical", "modality", "manifest", "predictions", "ignored"}
+    modality : str or None
+    n_rows, n_columns : int
+        Rows below the header; columns without the identifier. Zero if not read as a table.
+    format, encoding, delimiter : str or None
+    """
+
+    name: str
+    role: Role
+    modality: str | None = None
+    n_rows: int = 0
+    n_columns: int = 0
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientFlow:
+    """From rows to patients.
+
+    Attributes
+    ----------
+    n_patients : int
+        Patients of the cohort: everyone in the clinical table or in a modality.
+    n_clinical : int
+        Of them in the clinical table.
+    n_complete : int
+        Of them with all modalities.
+    patients : mapping of modality to int
+        Patients who have the modality.
+    overlap : tuple of (modalities, int)
+        Patients by the set of modalities they have, the largest group first.
+    steps : tuple of FlowStep
+        Rows that did not become a patient's row of their own.
+    """
+
+    n_patients: int
+    n_clinical: int
+    n_complete: int
+    patients: dict[str, int]
+    overlap: tuple[tuple[tuple[str, ...], int], ...]
+    steps: tuple[FlowStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """Files, problems, patients and outcome of a set of tables.
+
+    Attributes
+    ----------
+    title : str
+    files : tuple of FileReport
+    problems : tuple of Problem
+        Errors first.
+    flow : PatientFlow or None
+        None where no table could be read.
+    outcome : FollowUp or None
+    groups : mapping of modality to (group, number of columns)
+    inputs : tuple of str
+        Clinical columns that a model may read.
+    """
+
+    title: str
+    files: tuple[FileReport, ...]
+    problems: tuple[Problem, ...]
+    flow: PatientFlow | None = None
+    outcome: FollowUp | None = None
+    groups: dict[str, tuple[tuple[str, int], ...]]
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether a cohort can be built: no errors."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Problems that make the tables unusable."""
+        return tuple(p for p in self.problems if p.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """Problems that were worked around."""
+        return tuple(p for p in self.problems if p.severity == "warning")
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """What was understood."""
+        return tuple(p for p in self.problems if p.severity == "note")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain structure for programs; it holds no patient's values."""
+        flow = None if self.flow is None else asdict(self.flow)
+        if flow is not None:
+            flow["overlap"] = [
+                {"modalities": list(names), "patients": n} for names, n in flow["overlap"]
+            ]
+        return {
+            "title": self.title,
+            "usable": self.usable,
+            "files": [asdict(file) for file in self.files],
+            "problems": [problem.to_json() for problem in self.problems],
+            "flow": flow,
+            "outcome": None if self.outcome is None else self.outcome.to_json(),
+            "groups": {
+                m: [{"name": g, "columns": k} for g, k in v] for m, v in self.groups.items()
+            },
+            "clinical_inputs": list(self.inputs),
+        }
+
+
+def count_overlap(
+    have: dict[str, set[str]], patients: list[str]
+) -> tuple[tuple[tuple[str, ...], int], ...]:
+    """Count patients by the set of modalities they have, the largest group first."""
+    sets = Counter(tuple(m for m, ids in have.items() if patient in ids) for patient in patients)
+    return tuple(sorted(sets.items(), key=lambda item: (-item[1], item[0])))

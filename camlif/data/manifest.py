@@ -1,0 +1,200 @@
+"""``cohort.toml``: what a cohort folder says of itself. Every entry is optional.
+
+Example
+-------
+::
+
+    title = "Synthetic glioma"
+    badge = "synthetic"
+
+    [endpoint]
+    name = "overall survival"
+
+    [clinical]
+    duration = "follow_up_days"
+    duration_unit = "days"
+    inputs = ["age", "sex"]
+    subtype = "subtype"
+
+    [modalities.pathology]
+    file = "pathology.csv"
+    groups = { tumour = ["tumour_*"], stroma = ["stroma_*"] }
+
+    [units]
+    age = "years"
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from camlif.data.schema import CohortInfo, Endpoint
+from camlif.exceptions import SchemaError
+
+MANIFEST = "cohort.toml"
+DurationUnit = Literal["days", "months", "years"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EndpointSection(_Section):
+    """What the event is, in words (see `Endpoint`)."""
+
+    name: str = "overall survival"
+    event_noun: str = "death"
+    event_free: str = "alive"
+
+
+class ClinicalSection(_Section):
+    """The clinical table.
+
+    Attributes
+    ----------
+    file : str or None
+    duration, event : str or None
+        Columns of follow-up and event status.
+    duration_unit : {"days", "months", "years"} or None
+    event_values : tuple of str
+        Cells that mean that the event was observed; all others mean that it was not.
+    inputs : tuple of str or None
+        Columns offered as model inputs; None takes every suitable one.
+    exclude : tuple of str
+        Columns never offered as inputs.
+    subtype, grade : str or None
+    negative_durations : {"error", "drop"}
+        ``drop`` keeps such patients without outcome.
+    """
+
+    file: str | None = None
+    duration: str | None = None
+    duration_unit: DurationUnit | None = None
+    event: str | None = None
+    event_values: tuple[str, ...] = ()
+    inputs: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    subtype: str | None = None
+    grade: str | None = None
+    negative_durations: Literal["error", "drop"] = "error"
+
+
+class ModalitySection(_Section):
+    """One modality.
+
+    Attributes
+    ----------
+    file : str or None
+        Its table; None stands for the file of the modality's name.
+    type : {"table", "bag"}
+        A bag has one row per instance (region, patch), several per patient.
+    max_instances : int or None
+    groups : mapping of group name to column names, where ``*`` matches any text
+        Columns that no group takes form the group ``other``.
+    exclude : tuple of str
+        Columns left out, ``*`` as above.
+    """
+
+    file: str | None = None
+    type: Literal["table", "bag"] = "table"
+    max_instances: int | None = Field(default=None, ge=1)
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+
+
+class Manifest(_Section):
+    """The whole file. ``id`` names the column of patient identifiers, the same in every table.
+
+    ``modalities`` gives names and order; without it every other table of the folder is a modality.
+    ``duplicates`` says what to do with a patient who has several different rows in a table.
+    """
+
+    title: str | None = None
+    badge: Literal["synthetic", "public", "uploaded"] = "uploaded"
+    profile: str = "generic"
+    source: str = ""
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+    oracle_c_index: float | None = Field(default=None, ge=0, le=1)
+    id: str | None = None
+    duplicates: Literal["error", "first", "mean"] = "error"
+    endpoint: EndpointSection = EndpointSection()
+    clinical: ClinicalSection = ClinicalSection()
+    modalities: dict[str, ModalitySection] = Field(default_factory=dict)
+    units: dict[str, str] = Field(default_factory=dict)
+
+    def info(self, title: str, subtype: str | None, grade: str | None) -> CohortInfo:
+        """Return the cohort's description; ``title`` serves where the manifest has none."""
+        return CohortInfo(
+            title=self.title or title,
+            badge=self.badge,
+            profile=self.profile,
+            endpoint=Endpoint(
+                name=self.endpoint.name,
+                event_noun=self.endpoint.event_noun,
+                event_free=self.endpoint.event_free,
+            ),
+            subtype_column=subtype,
+            grade_column=grade,
+            units=dict(self.units),
+            source=self.source,
+            licence=self.licence,
+            notes=self.notes,
+            oracle_c_index=self.oracle_c_index,
+        )
+
+    def to_toml(self) -> str:
+        """Return the text of a ``cohort.toml`` with every entry that differs from its default."""
+        return _toml(self.model_dump(mode="json", exclude_defaults=True, exclude_none=True))
+
+
+def read_manifest(source: Path | bytes | str) -> Manifest:
+    """Read a manifest from a file, or from its content.
+
+    Raises
+    ------
+    SchemaError
+        If it is no TOML, or has unknown or unsuitable entries; the message names each.
+    """
+    try:
+        text = source.read_text("utf-8") if isinstance(source, Path) else source
+        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        return Manifest.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SchemaError(f"The manifest is no valid TOML: {error}.", file=MANIFEST) from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
+        )
+        raise SchemaError(
+            f"The manifest has entries we can't use: {wrong}.", file=MANIFEST
+        ) from error
+
+
+def _toml(data: dict[str, Any], path: tuple[str, ...] = ()) -> str:
+    """Write nested dictionaries of texts, numbers and lists as TOML."""
+    plain = {k: v for k, v in data.items() if not isinstance(v, dict)}
+    tables = {k: v for k, v in data.items() if isinstance(v, dict)}
+    lines = [f"{_key(k)} = {_value(v)}" for k, v in plain.items()]
+    if path and (lines or not tables):
+        lines.insert(0, f"[{'.'.join(map(_key, path))}]")
+    blocks = ["\n".join(lines)] if lines else []
+    blocks += [_toml(v, (*path, k)) for k, v in tables.items()]
+    return "\n\n".join(block.strip("\n") for block in blocks) + "\n"
+
+
+def _key(key: str) -> str:
+    plain = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
+    return key if plain else json.dumps(key, ensure_ascii=True)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_value(v) for v in value)}]"
+    # JSON and TOML agree on numbers, true, false, and on texts whose escapes are plain.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

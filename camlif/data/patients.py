@@ -1,0 +1,193 @@
+"""Rows to patients: the identifier column, repeated patients, and what became of every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from camlif.data.problems import MAX_ROWS, Findings, count, examples
+from camlif.data.roles import find_id
+from camlif.data.tables import INDEX_NAME, TextTable
+from camlif.data.values import TCGA_SAMPLE, clean_ids, is_tcga_sample, to_numbers
+
+Duplicates = Literal["error", "first", "mean"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowStep:
+    """``n`` rows of a file that did not become a patient's row of their own, and why."""
+
+    file: str
+    reason: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientTable:
+    """A table whose rows belong to patients.
+
+    Attributes
+    ----------
+    rows : TextTable
+        Without the identifier column.
+    ids : list of str
+        Patient of each row; unique unless the table is a bag.
+    n_rows_read : int
+    steps : tuple of FlowStep
+        ``n_rows_read`` = rows kept + the sum of the steps.
+    """
+
+    rows: TextTable
+    ids: list[str]
+    n_rows_read: int
+    steps: tuple[FlowStep, ...]
+
+    def rows_at(self, positions: NDArray[np.int_]) -> tuple[int, ...]:
+        """Return the first few file rows of some positions."""
+        return tuple(int(r) for r in self.rows.row_numbers[positions[:MAX_ROWS]])
+
+
+def assign_patients(
+    table: TextTable, found: Findings, *, id_column: str | None, bag: bool, duplicates: Duplicates
+) -> PatientTable | None:
+    """Read identifiers and settle repeated ones; None (and an error) without identifiers.
+
+    Parameters
+    ----------
+    table : TextTable
+    found : Findings
+    id_column : str or None
+        Declared name; None looks for a usual one.
+    bag : bool
+        Whether several rows of a patient are what is expected.
+    duplicates : {"error", "first", "mean"}
+        What to do with different rows of one patient otherwise.
+    """
+    column = find_id(table.columns, id_column) or _unique_text_column(table)
+    if column is None:
+        found.error(
+            f"No patient identifier found among the columns {examples(table.columns)}.",
+            code="E-05",
+            file=table.file,
+            fix="Name the column of patient identifiers patient_id.",
+        )
+        return None
+    if column != table.columns[0] or column not in ("patient_id", id_column):
+        found.note(f"Patients are identified by column {column}.", file=table.file)
+    ids = clean_ids(table.text(column))
+    if is_tcga_sample([i for i in ids if i]):
+        ids = [TCGA_SAMPLE.sub(r"\1", i) for i in ids]
+        found.note("TCGA sample barcodes were cut to the patient's 12 characters.", file=table.file)
+    n_read = len(ids)
+    rows = replace(table, table=table.table.drop_columns([column]))
+    steps: list[FlowStep] = []
+    keep = np.array([bool(i) for i in ids])
+    if not keep.all():
+        lost = np.flatnonzero(~keep)
+        found.warn(
+            f"{count(len(lost), 'row')} without patient identifier left out.",
+            file=table.file,
+            column=column,
+            rows=tuple(int(r) for r in table.row_numbers[lost[:MAX_ROWS]]),
+        )
+        steps.append(FlowStep(file=table.file, reason="no identifier", n=len(lost)))
+        rows, ids = _take(rows, ids, np.flatnonzero(keep))
+    if not bag:
+        rows, ids, merged = _settle(rows, ids, duplicates, found)
+        steps += merged
+    return PatientTable(rows=rows, ids=ids, n_rows_read=n_read, steps=tuple(steps))
+
+
+def _unique_text_column(table: TextTable) -> str | None:
+    """Return the column of row names, else the only column of texts that are all different."""
+    if INDEX_NAME in table.columns:
+        return INDEX_NAME
+    unique = [
+        column
+        for column in table.columns
+        if pa.types.is_string(table.table[column].type)
+        and len(table.table[column].unique()) == len(table)
+        and len(to_numbers(table.table[column]).bad_rows) == len(table)
+    ]
+    return unique[0] if len(unique) == 1 else None
+
+
+def _take(rows: TextTable, ids: list[str], index: NDArray[np.int_]) -> tuple[TextTable, list[str]]:
+    taken = replace(rows, table=rows.table.take(index), row_numbers=rows.row_numbers[index])
+    return taken, [ids[i] for i in index]
+
+
+def _settle(
+    rows: TextTable, ids: list[str], duplicates: Duplicates, found: Findings
+) -> tuple[TextTable, list[str], list[FlowStep]]:
+    """Leave one row per patient, or report those whose rows differ."""
+    positions: dict[str, list[int]] = {}
+    for i, patient in enumerate(ids):
+        positions.setdefault(patient, []).append(i)
+    repeated = {p: at for p, at in positions.items() if len(at) > 1}
+    if not repeated:
+        return rows, ids, []
+    differ, n_identical = {}, 0
+    for patient, at in repeated.items():
+        cells = rows.table.take(at).to_pylist()
+        if all(row == cells[0] for row in cells[1:]):
+            n_identical += len(at) - 1
+        else:
+            differ[patient] = at
+    steps: list[FlowStep] = []
+    if n_identical:
+        found.warn(
+            f"{count(n_identical, 'row')} that repeat a patient's row exactly left out.",
+            file=rows.file,
+        )
+        steps.append(FlowStep(file=rows.file, reason="identical row", n=n_identical))
+    first = np.array([at[0] for at in positions.values()])
+    if not differ:
+        return *_take(rows, ids, first), steps
+    concerned = np.array([i for several in differ.values() for i in several])
+    where = {
+        "code": "E-06",
+        "file": rows.file,
+        "rows": tuple(int(r) for r in rows.row_numbers[concerned[:MAX_ROWS]]),
+    }
+    n_more = len(concerned) - len(differ)
+    if duplicates == "error":
+        found.error(
+            f"{count(len(differ), 'patient')} appear more than once with different values "
+            f"(first: {examples(differ)}).",
+            fix='Keep one row of each, or choose duplicates = "first" or "mean" in the manifest.',
+            **where,
+        )
+    else:
+        done = "averaged" if duplicates == "mean" else "reduced to the first row"
+        found.warn(f"Different rows of {count(len(differ), 'patient')} were {done}.", **where)
+    steps.append(FlowStep(file=rows.file, reason=f"repeated patient ({duplicates})", n=n_more))
+    if duplicates == "mean":
+        rows = replace(rows, table=_means(rows.table, list(positions.values())))
+        numbers = rows.row_numbers[first]
+        return replace(rows, row_numbers=numbers), list(positions), steps
+    return *_take(rows, ids, first), steps
+
+
+def _means(table: pa.Table, positions: list[list[int]]) -> pa.Table:
+    """Average numeric columns over each patient's rows; texts keep the first."""
+    patient = np.empty(table.num_rows, dtype=int)
+    for number, at in enumerate(positions):
+        patient[at] = number
+    first = np.array([at[0] for at in positions])
+    columns = {}
+    for name in table.column_names:
+        numbers = to_numbers(table[name])
+        if len(numbers.bad_rows):
+            columns[name] = table[name].take(first)
+            continue
+        known = np.isfinite(numbers.values)
+        total = np.bincount(patient[known], numbers.values[known], minlength=len(first))
+        n = np.bincount(patient[known], minlength=len(first))
+        mean = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+        columns[name] = pa.chunked_array([pa.array(mean, from_pandas=True)])
+    return pa.table(columns)

@@ -1,0 +1,115 @@
+"""Problems found while reading tables: data that a page renders and a command line prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from camlif.exceptions import CohortError
+
+Severity = Literal["error", "warning", "note"]
+MAX_ROWS = 5
+MAX_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One finding of a check.
+
+    Attributes
+    ----------
+    severity : {"error", "warning", "note"}
+        An error makes the cohort unusable; a warning says that something was changed or looks
+        wrong; a note says what was understood.
+    code : str
+        Message id of the product specification, ``E-..``; empty where it has none.
+    message : str
+        One sentence or two: what was found, and what was done about it.
+    file, column : str or None
+    rows : tuple of int
+        The first file rows concerned, the header being row 1.
+    fix : str or None
+        What to do.
+    """
+
+    severity: Severity
+    message: str
+    code: str = ""
+    file: str | None = None
+    column: str | None = None
+    rows: tuple[int, ...] = ()
+    fix: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain structure."""
+        return asdict(self)
+
+    @property
+    def line(self) -> str:
+        """Place, message and remedy in one line."""
+        place = ", ".join(
+            text
+            for text in (
+                self.file,
+                f"column {self.column}" if self.column else None,
+                f"rows {', '.join(map(str, self.rows))}" if self.rows else None,
+            )
+            if text
+        )
+        return " ".join(filter(None, (f"{place}:" if place else None, self.message, self.fix)))
+
+
+class Findings:
+    """Collects problems while a cohort is read, so that all are reported at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def error(self, message: str, **where: Any) -> None:
+        """Add an error; keywords are the fields of `Problem`."""
+        self.problems.append(Problem(severity="error", message=message, **where))
+
+    def warn(self, message: str, **where: Any) -> None:
+        """Add a warning."""
+        self.problems.append(Problem(severity="warning", message=message, **where))
+
+    def note(self, message: str, **where: Any) -> None:
+        """Add a note."""
+        self.problems.append(Problem(severity="note", message=message, **where))
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether an error is among the problems."""
+        return any(p.severity == "error" for p in self.problems)
+
+    def sorted(self) -> tuple[Problem, ...]:
+        """Return the problems, errors first, otherwise in the order found."""
+        order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
+        return tuple(sorted(self.problems, key=lambda p: order[p.severity]))
+
+
+def cohort_error(errors: Sequence[Problem]) -> CohortError:
+    """Return an exception with the fields of the first error and all of them as ``problems``."""
+    first = errors[0]
+    more = f" {len(errors) - 1} more errors were found; check lists them." if errors[1:] else ""
+    return CohortError(
+        first.message,
+        file=first.file,
+        column=first.column,
+        rows=first.rows,
+        fix=(first.fix or "") + more or None,
+        code=first.code or None,
+        problems=tuple(errors),
+    )
+
+
+def examples(values: Sequence[object] | Iterable[object]) -> str:
+    """Return the first few values as text: ``a, b, c ...``."""
+    shown = [str(value) for value in values]
+    return ", ".join(shown[:MAX_EXAMPLES]) + (" ..." if len(shown) > MAX_EXAMPLES else "")
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """Return ``1 patient`` or ``2 patients``."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"

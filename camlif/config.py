@@ -49,6 +49,8 @@ class NetworkConfig(_Settings):
 
     Attributes
     ----------
+    architecture : {"camlif", "unimodal"}
+        The whole network, or the encoder of a single modality with a risk head (comparison).
     width : int
         Token width d.
     heads, ca_heads : int
@@ -81,6 +83,7 @@ class NetworkConfig(_Settings):
     """
 
     preset: str = "default"
+    architecture: Literal["camlif", "unimodal"] = "camlif"
     width: int = 64
     heads: int = 4
     embed: Literal["snn", "relu_mlp"] = "snn"
@@ -162,8 +165,8 @@ class NetworkConfig(_Settings):
     def from_preset(cls, preset: str, **changes: Any) -> NetworkConfig:
         """Return a preset with changes.
 
-        ``default``: the paper with its gaps resolved. ``printed``: eqs 3, 4 and 6 literally, d = 256.
-        ``release``: the graph of the authors' published code.
+        ``default``: the paper with its gaps resolved. ``printed``: eqs 3, 4 and 6 literally,
+        d = 256. ``release``: the graph of the authors' published code.
         """
         wide: dict[str, Any] = {"width": 256, "embed_hidden": 512}
         settings: dict[str, dict[str, Any]] = {

@@ -126,7 +126,7 @@ def encode_clinical(clinical: pd.DataFrame, schema: FeatureSchema) -> FloatArray
 
     An unseen level gives zeros everywhere; a column the cohort lacks counts as missing.
     """
-    blocks: list[NDArray[np.float64]] = []
+    blocks: list[NDArray[np.floating]] = []
     for column in schema.clinical:
         if column.name in clinical:
             values = clinical[column.name]

@@ -1,4 +1,4 @@
-"""Monte Carlo splits by patient, event-stratified and seeded, kept in a file that all models read."""
+"""Monte Carlo splits by patient: event-stratified, seeded, and kept in a file all models read."""
 
 from __future__ import annotations
 

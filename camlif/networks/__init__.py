@@ -1,0 +1,1 @@
+"""Fusion networks and their layers."""

@@ -17,7 +17,15 @@ from camlif.data.schema import FeatureSchema
 from camlif.exceptions import SchemaError
 from camlif.losses import alignment_loss, cox_partial_likelihood
 from camlif.networks.fusion import InteractionFusion, OptimalWeightConcat
-from camlif.networks.interface import ENHANCED, FusionOutput, Inputs, LossTerms, Outcome
+from camlif.networks.head import RiskHead
+from camlif.networks.interface import (
+    ENHANCED,
+    FusionNetwork,
+    FusionOutput,
+    Inputs,
+    LossTerms,
+    Outcome,
+)
 from camlif.networks.layers import (
     LinearCrossAttention,
     MeanPool,
@@ -27,10 +35,8 @@ from camlif.networks.layers import (
     module_key,
 )
 
-RISK_BOUND = 3.0  # the predecessors' output range is (-3, 3)
 
-
-class CaMlif(nn.Module):
+class CaMlif(FusionNetwork):
     """Cross-attention and multimodal low-rank interaction fusion network.
 
     Parameters
@@ -44,7 +50,7 @@ class CaMlif(nn.Module):
     Raises
     ------
     SchemaError
-        With fewer than two modalities.
+        With fewer than two modalities, or two names that differ in a full stop only.
 
     Notes
     -----
@@ -63,6 +69,12 @@ class CaMlif(nn.Module):
                 f"CA-MLIF fuses two modalities or more; the cohort has {len(schema.modalities)}.",
                 fix="Add a table, or compare single modalities in a study.",
             )
+        if len({module_key(name) for name in schema.names}) < len(schema.names):
+            raise SchemaError(
+                "Two modality names are too much alike to name parameters by.",
+                found=", ".join(schema.names),
+                fix="Rename one of them.",
+            )
         self.config = config
         self.names = schema.names
         self.tokenizers = nn.ModuleDict(
@@ -73,7 +85,8 @@ class CaMlif(nn.Module):
         if config.has_decoders:
             self.decoders = self._towers()
         self._build_fusion()
-        self._build_head(0 if config.clinical == "none" else n_clinical)
+        self.head = RiskHead(self.fusion_width, n_clinical, config)
+        self.n_clinical = self.head.n_clinical
 
     def _towers(self) -> nn.ModuleDict:
         config = self.config
@@ -117,21 +130,6 @@ class CaMlif(nn.Module):
             self.fusion_width = h
         self.dropout = nn.Dropout(config.dropout)
 
-    def _build_head(self, n_clinical: int) -> None:
-        config = self.config
-        width = self.fusion_width
-        self.n_clinical = n_clinical
-        if n_clinical and config.clinical == "concat":
-            self.clinical = nn.Linear(n_clinical, config.clinical_width)
-            width += config.clinical_width
-        elif n_clinical:
-            self.clinical = nn.Linear(n_clinical, 1, bias=False)
-        if config.head_hidden:
-            self.head_hidden = nn.Linear(width, config.head_hidden)
-            width = config.head_hidden
-        # Cox loss cannot see a constant, so a bias is identified only where the range is bounded.
-        self.head = nn.Linear(width, 1, bias=config.risk_range != "unbounded")
-
     def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
         """Compute risks.
 
@@ -145,7 +143,7 @@ class CaMlif(nn.Module):
         original, tokens, masks = self._encode(inputs)
         enhanced, contexts = self._enhance(original, tokens, masks)
         h_fusion, weights = self._fuse(original, enhanced)
-        risk = self._risk(h_fusion, inputs.clinical)
+        risk = self.head(h_fusion, inputs.clinical)
         embeddings = {**original, **{m + ENHANCED: v for m, v in enhanced.items()}}
         embeddings["fusion"] = h_fusion
         aux = {"owc_weights": weights}
@@ -213,25 +211,6 @@ class CaMlif(nn.Module):
             vectors.append(self.dropout(F.relu(mlp(x))))
             weights.append(w)
         return torch.cat(vectors, dim=-1), torch.cat(weights, dim=-1)
-
-    def _risk(self, h_fusion: Tensor, clinical: Tensor) -> Tensor:
-        config = self.config
-        x = h_fusion
-        if self.n_clinical and config.clinical == "concat":
-            x = torch.cat([x, self.dropout(F.relu(self.clinical(clinical)))], dim=-1)
-        if config.head_hidden:
-            x = F.relu(self.head_hidden(x))
-        risk = self.head(x)
-        if self.n_clinical and config.clinical == "additive":
-            risk = risk + self.clinical(clinical)
-        risk = risk.squeeze(-1)
-        match config.risk_range:
-            case "sigmoid6":
-                return 2 * RISK_BOUND * torch.sigmoid(risk) - RISK_BOUND
-            case "tanh":
-                return RISK_BOUND * torch.tanh(risk / RISK_BOUND)
-            case _:
-                return risk
 
     def loss(self, output: FusionOutput, outcome: Outcome) -> LossTerms:
         """Eq 7: L_cox + alpha * L_sim. Leading dimensions are independent members."""

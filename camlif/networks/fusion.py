@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -75,13 +76,12 @@ class LowRankFusion(nn.Module):
 
     def forward(self, x: Mapping[str, Tensor]) -> Tensor:
         """Fuse vectors (n, f) by modality into (n, o)."""
-        product: Tensor | float = 1.0
+        terms = []
         for name, vector in x.items():
             factor = self.factors[module_key(name)]
             # The appended 1 of x~ is the factor's last row.
-            term = torch.einsum("...f,rfo->...ro", vector, factor[:, :-1]) + factor[:, -1]
-            product = product * term
-        assert isinstance(product, Tensor)
+            terms.append(torch.einsum("...f,rfo->...ro", vector, factor[:, :-1]) + factor[:, -1])
+        product: Tensor = reduce(torch.mul, terms)
         if self.rank_weights is not None:
             product = product * self.rank_weights.unsqueeze(-1)
         return product.sum(-2) + self.bias
@@ -102,15 +102,13 @@ class TensorFusion(nn.Module):
 
     def forward(self, x: Mapping[str, Tensor]) -> Tensor:
         """Fuse vectors (n, f) by modality into (n, o)."""
-        product: Tensor | None = None
-        for vector in x.values():
-            one = torch.cat([vector, torch.ones_like(vector[..., :1])], dim=-1)
-            product = (
-                one if product is None else (product.unsqueeze(-1) * one.unsqueeze(-2)).flatten(-2)
-            )
-        assert product is not None
-        fused: Tensor = self.linear(product)
+        extended = [torch.cat([v, torch.ones_like(v[..., :1])], dim=-1) for v in x.values()]
+        fused: Tensor = self.linear(reduce(self._outer, extended))
         return fused
+
+    @staticmethod
+    def _outer(a: Tensor, b: Tensor) -> Tensor:
+        return (a.unsqueeze(-1) * b.unsqueeze(-2)).flatten(-2)
 
 
 class ConcatFusion(nn.Module):
@@ -186,5 +184,5 @@ class OptimalWeightConcat(nn.Module):
         if self.kind == "block":
             parts = [w[..., i : i + 1] * block for i, block in enumerate(blocks)]
             return torch.cat(parts, dim=-1), w
-        means = torch.stack([part.mean(-1) for part in w.split(self.widths, dim=-1)], dim=-1)
+        means = torch.stack([part.mean(-1) for part in torch.split(w, self.widths, dim=-1)], dim=-1)
         return x * w, means

@@ -5,9 +5,10 @@ They are pytrees, so the engine can stack members with ``torch.func.vmap``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Inputs(NamedTuple):
@@ -67,6 +68,28 @@ class LossTerms(NamedTuple):
 
     total: Tensor
     parts: dict[str, Tensor]
+
+
+class FusionNetwork(nn.Module, ABC):
+    """What the training engine and the ensemble ask of a network.
+
+    A subclass is built from a schema, the number of encoded clinical columns and a `NetworkConfig`.
+
+    Attributes
+    ----------
+    n_clinical : int
+        Encoded clinical columns that the risk depends on; 0 where they are ignored.
+    """
+
+    n_clinical: int
+
+    @abstractmethod
+    def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
+        """Compute risks and class vectors of n patients."""
+
+    @abstractmethod
+    def loss(self, output: FusionOutput, outcome: Outcome) -> LossTerms:
+        """Compute the loss; leading dimensions are independent members."""
 
 
 ENHANCED = "_hat"

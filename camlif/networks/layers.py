@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +21,13 @@ from camlif.data.schema import ModalitySpec
 CLASS_TOKEN_STD = 0.02
 
 
+RESERVED_KEYS = frozenset((*dir(nn.ModuleDict()), *dir(nn.ParameterDict())))
+
+
 def module_key(name: str) -> str:
-    """Return a modality name that is safe as a key of ``nn.ModuleDict``."""
+    """Return a modality name that is safe as a key of a module or parameter dictionary."""
     key = name.replace(".", "_")
-    return f"{key}_" if hasattr(nn.ModuleDict, key) else key
+    return f"{key}_" if key in RESERVED_KEYS else key
 
 
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
@@ -41,7 +45,7 @@ def masked_softmax(logits: Tensor, mask: Tensor) -> Tensor:
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """Reshape (n, k, d) to (n, h, k, c)."""
-    return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
+    return torch.unflatten(x, -1, (heads, -1)).transpose(-3, -2)
 
 
 def merge_heads(x: Tensor) -> Tensor:
@@ -100,7 +104,7 @@ class Tokenizer(nn.Module):
         self.views = config.n_tokens if flat and not self.copies else 0
         n_out = config.width * max(1, self.views)
         self.groups = nn.ModuleList(group_network(n, n_out, config) for n in self.widths)
-        self.view_norm = nn.LayerNorm(config.width) if self.views else None
+        self.view_norm = nn.LayerNorm(config.width) if self.views else nn.Identity()
         self.copy_dropout = nn.Dropout(config.dropout)
         n_positions = max(len(self.widths), self.views, self.copies)
         self.missing = nn.Parameter(torch.empty(config.width))
@@ -128,16 +132,14 @@ class Tokenizer(nn.Module):
         if self.is_bag:
             tokens = self.groups[0](x)
         elif self.views:
-            tokens = self.groups[0](x).unflatten(-1, (self.views, self.width))
-            assert self.view_norm is not None
-            tokens = self.view_norm(tokens)
+            tokens = self.view_norm(self.groups[0](x).unflatten(-1, (self.views, self.width)))
             mask = mask.expand(*mask.shape[:-1], self.views)
         elif self.copies:
             copies = self.copy_dropout(x.unsqueeze(-2).expand(*x.shape[:-1], self.copies, -1))
             tokens = self.groups[0](copies)
             mask = mask.expand(*mask.shape[:-1], self.copies)
         else:
-            parts = x.split(self.widths, dim=-1)
+            parts = torch.split(x, self.widths, dim=-1)
             tokens = torch.stack([g(p) for g, p in zip(self.groups, parts, strict=True)], dim=-2)
         if self.position is not None:
             tokens = tokens + self.position
@@ -196,7 +198,8 @@ class Tower(nn.Module):
         for norm, layer in zip(self.norms, self.layers, strict=True):
             x = x + layer(norm(x), valid)
         x = self.final_norm(x)
-        return x[..., 0, :], x[..., 1:, :]
+        # A strided slice would make the next projection run patient by patient under vmap.
+        return x[..., 0, :], x[..., 1:, :].contiguous()
 
 
 class MeanPool(nn.Module):
@@ -250,8 +253,9 @@ class ContextProjection(nn.Module):
         if config.ca_kv_norm:
             k, v = F.layer_norm(k, (channels,)), F.layer_norm(v, (channels,))
         valid = mask.to(k.dtype).unsqueeze(-1).unsqueeze(-3)  # (n, 1, k, 1)
-        gram = (k * valid).transpose(-2, -1) @ (v * valid)
-        return (gram * self._scale(valid, channels)).softmax(config.ca_softmax_dim)
+        # Scaling the few rows of K is cheaper than scaling K^T V.
+        k = k * (valid * self._scale(valid, channels))
+        return (k.transpose(-2, -1) @ (v * valid)).softmax(config.ca_softmax_dim)
 
     def _scale(self, valid: Tensor, channels: int) -> Tensor | float:
         n_valid = valid.sum(-2, keepdim=True).clamp(min=1.0)
@@ -317,9 +321,7 @@ class LinearCrossAttention(nn.Module):
         return enhanced, dict(masks), contexts
 
     def _projection(self, name: str) -> ContextProjection:
-        projection = self.projections[module_key(name)]
-        assert isinstance(projection, ContextProjection)
-        return projection
+        return cast(ContextProjection, self.projections[module_key(name)])
 
     def _residual_partners(
         self, residual: Mapping[str, Tensor], masks: Mapping[str, Tensor]
@@ -346,7 +348,7 @@ class LinearCrossAttention(nn.Module):
 
 
 class SoftmaxCrossAttention(nn.Module):
-    """Token-to-token attention of the published code: queries of one modality, values of the others.
+    """Token-to-token attention of the published code: queries of one modality, values of others.
 
     No residual, norm or concatenation. With more than two modalities the results are averaged.
     """
@@ -376,7 +378,9 @@ class SoftmaxCrossAttention(nn.Module):
         for m, x in tokens.items():
             q = split_heads(self.queries[module_key(m)](x), self.heads)
             attended = [
-                self._attend(q, *keys_values[other], masks[other]) for other in tokens if other != m
+                self._attend(q, k, v, masks[other])
+                for other, (k, v) in keys_values.items()
+                if other != m
             ]
             merged = merge_heads(torch.stack(attended).mean(0))
             enhanced[m] = self.outs[module_key(m)](merged)

@@ -1,0 +1,1 @@
+"""Training of stacked members, and the ensemble they form."""

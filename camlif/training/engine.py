@@ -22,8 +22,8 @@ from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import Preprocessor, RawInputs, clinical_names, encode, stack_columns
 from camlif.data.splits import Splits
 from camlif.exceptions import ConfigError, NoEventsError
-from camlif.networks.camlif import CaMlif
-from camlif.networks.interface import Inputs, Outcome
+from camlif.networks.interface import FusionNetwork, Inputs, Outcome
+from camlif.networks.registry import build_network
 from camlif.training.ensemble import Ensemble, run_stacked, to_tensors
 from camlif.training.sampler import PAD, count_batches, draw_batches
 
@@ -150,11 +150,12 @@ def _integer(seed: np.random.SeedSequence) -> int:
 def _initial_parameters(
     cohort: Cohort, config: RunConfig, seeds: list[np.random.SeedSequence]
 ) -> dict[str, Tensor]:
+    n_clinical = len(clinical_names(cohort.schema))
     networks = []
     for seed in seeds:
         torch.manual_seed(_integer(seed))
-        networks.append(CaMlif(cohort.schema, len(clinical_names(cohort.schema)), config.network))
-    parameters, _ = stack_module_state(networks)  # type: ignore[arg-type]  # a list of modules
+        networks.append(build_network(cohort.schema, n_clinical, config.network))
+    parameters, _ = stack_module_state(networks)
     return {name: p.detach() for name, p in parameters.items()}
 
 
@@ -227,7 +228,10 @@ class _Loop:
         return {part: torch.stack([h[part] for h in history]).cpu().numpy() for part in history[0]}
 
     def _epoch(
-        self, network: CaMlif, parameters: dict[str, Tensor], optimiser: torch.optim.Optimizer
+        self,
+        network: FusionNetwork,
+        parameters: dict[str, Tensor],
+        optimiser: torch.optim.Optimizer,
     ) -> dict[str, Tensor]:
         rows, presence = self._draw()
         totals: dict[str, Tensor] = {}
@@ -235,7 +239,8 @@ class _Loop:
             inputs, outcome = self._batch(rows[:, b], presence[:, b])
             terms = network.loss(run_stacked(network, parameters, inputs), outcome)
             optimiser.zero_grad(set_to_none=True)
-            terms.total.sum().backward()  # members are independent, so gradients stay apart
+            # Members are independent, so their gradients stay apart.
+            torch.autograd.backward(terms.total.sum())
             _clip_per_member(parameters, self.config.clip_norm)
             optimiser.step()
             for part, value in terms.parts.items():

@@ -24,8 +24,8 @@ from camlif.data.preprocessing import (
     standardise,
 )
 from camlif.data.schema import FeatureSchema
-from camlif.networks.camlif import CaMlif
-from camlif.networks.interface import FusionOutput, Inputs
+from camlif.networks.interface import FusionNetwork, FusionOutput, Inputs
+from camlif.networks.registry import build_network
 
 CHUNK = 256
 """Patients scored at once: 15 members x 256 patients fill a core's caches and little memory."""
@@ -103,10 +103,10 @@ class Ensemble:
         return sum(p[0].numel() for p in self.parameters.values())
 
     @cached_property
-    def network(self) -> CaMlif:
+    def network(self) -> FusionNetwork:
         """The architecture without storage, in evaluation mode."""
         with torch.device("meta"):
-            return CaMlif(self.schema, len(clinical_names(self.schema)), self.config).eval()
+            return build_network(self.schema, len(clinical_names(self.schema)), self.config).eval()
 
     def to(self, device: torch.device) -> Ensemble:
         """Return the ensemble on another device."""
@@ -126,9 +126,9 @@ class Ensemble:
             offset=self.offset[rows],
         )
 
-    def member(self, row: int) -> CaMlif:
+    def member(self, row: int) -> FusionNetwork:
         """Return one member as an ordinary module in evaluation mode."""
-        network = CaMlif(self.schema, len(clinical_names(self.schema)), self.config)
+        network = build_network(self.schema, len(clinical_names(self.schema)), self.config)
         network.load_state_dict({k: p[row] for k, p in self.parameters.items()})
         return network.to(self.device).eval()
 
@@ -186,7 +186,7 @@ class Ensemble:
 
 
 def run_stacked(
-    network: CaMlif,
+    network: FusionNetwork,
     parameters: Mapping[str, Tensor],
     inputs: Inputs,
     *,

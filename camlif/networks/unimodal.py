@@ -1,0 +1,64 @@
+"""Single-modality network: the encoder branch of CA-MLIF alone, for a fair comparison."""
+
+from __future__ import annotations
+
+from camlif.config import NetworkConfig
+from camlif.data.schema import FeatureSchema
+from camlif.exceptions import SchemaError
+from camlif.losses import cox_partial_likelihood
+from camlif.networks.head import RiskHead
+from camlif.networks.interface import FusionNetwork, FusionOutput, Inputs, LossTerms, Outcome
+from camlif.networks.layers import MeanPool, Tokenizer, Tower
+
+
+class UnimodalEncoder(FusionNetwork):
+    """Tokens, encoder, class vector, risk head; trained on the Cox loss.
+
+    Parameters
+    ----------
+    schema : FeatureSchema
+        Exactly one modality.
+    n_clinical : int
+        Encoded clinical columns; may be 0.
+    config : NetworkConfig
+        Settings of the fusion stage have no effect.
+
+    Raises
+    ------
+    SchemaError
+        With any other number of modalities.
+    """
+
+    def __init__(self, schema: FeatureSchema, n_clinical: int, config: NetworkConfig) -> None:
+        super().__init__()
+        if len(schema.modalities) != 1:
+            raise SchemaError(
+                f"A unimodal network reads one modality; the cohort has {len(schema.modalities)}.",
+                fix="Select one with Cohort.select.",
+            )
+        self.config = config
+        (self.name,) = schema.names
+        self.tokenizer = Tokenizer(schema.modalities[0], config)
+        self.encoder = Tower(config) if config.encoder_decoder else MeanPool()
+        self.head = RiskHead(config.width, n_clinical, config)
+        self.n_clinical = self.head.n_clinical
+
+    def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:  # noqa: ARG002  # has none
+        """Compute risks; the class vector stands for the fusion vector, too."""
+        x, mask = self.tokenizer(
+            inputs.tables[self.name], inputs.masks[self.name], inputs.presence[..., 0]
+        )
+        class_vector, _ = self.encoder(x, mask)
+        risk = self.head(class_vector, inputs.clinical)
+        return FusionOutput(risk, {self.name: class_vector, "fusion": class_vector}, {})
+
+    def loss(self, output: FusionOutput, outcome: Outcome) -> LossTerms:
+        """L_cox alone. Leading dimensions are independent members."""
+        cox = cox_partial_likelihood(
+            output.risk,
+            outcome.event,
+            outcome.duration,
+            ties=self.config.cox_ties,
+            reduction=self.config.cox_reduction,
+        )
+        return LossTerms(cox, {"cox": cox})

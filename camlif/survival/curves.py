@@ -92,11 +92,13 @@ class KaplanMeierCurve:
                 expected=", ".join(sorted(names)),
             )
         return cls(
-            **{
-                name: arrays[name].astype(np.float64)
-                for name in ("time", "survival", "low", "high")
-            },
-            **{name: arrays[name].astype(np.int64) for name in ("at_risk", "events", "censored")},
+            time=arrays["time"].astype(np.float64),
+            survival=arrays["survival"].astype(np.float64),
+            low=arrays["low"].astype(np.float64),
+            high=arrays["high"].astype(np.float64),
+            at_risk=arrays["at_risk"].astype(np.int64),
+            events=arrays["events"].astype(np.int64),
+            censored=arrays["censored"].astype(np.int64),
         )
 
     @property

@@ -147,11 +147,12 @@ Research use only. Not a medical device.
 **Not for.** {{ c.not_for }}
 
 ## Data
-{{ c.data.title }} ({{ c.data.badge }}). {{ c.data.n_patients }} patients, {{ c.data.n_events }} events \
-({{ c.data.event_noun }}); endpoint: {{ c.data.endpoint }}\
+{{ c.data.title }} ({{ c.data.badge }}). {{ c.data.n_patients }} patients, \
+{{ c.data.n_events }} events ({{ c.data.event_noun }}); endpoint: {{ c.data.endpoint }}\
 {% if c.data.median_follow_up_months is not none %}; median follow-up \
 {{ "%.1f"|format(c.data.median_follow_up_months) }} months (reverse Kaplan-Meier){% endif %}.
-{% if c.data.n_without_outcome %}{{ c.data.n_without_outcome }} patients without an outcome were left out.
+{% if c.data.n_without_outcome %}\
+{{ c.data.n_without_outcome }} patients without an outcome were left out.
 {% endif %}\
 {% if c.data.source %}Source: {{ c.data.source }}
 {% endif %}\
@@ -194,7 +195,8 @@ Slope on held-out risks: {{ "%.2f"|format(c.calibration_slope) }}. Cross-fitted 
 | months | E:O | patients | events by then | absolute risk shown |
 |---|---|---|---|---|
 {% for g in c.calibration %}| {{ g.horizon_months }} | \
-{{ "%.2f"|format(g.ratio) if g.ratio is not none else "-" }} | {{ g.n_patients }} | {{ g.n_events }} | \
+{{ "%.2f"|format(g.ratio) if g.ratio is not none else "-" }} | {{ g.n_patients }} | \
+{{ g.n_events }} | \
 {{ "yes" if g.open else "no: " ~ g.reason }} |
 {% endfor %}
 ## Training

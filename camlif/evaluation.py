@@ -1,4 +1,4 @@
-"""How good a bundle is: the card's numbers after training, and a report on any cohort with outcome."""
+"""How good a bundle is: the card's numbers, and a report on any cohort with outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from camlif.exceptions import DataError, EstimationError
 from camlif.metrics import bootstrap_c_index, concordance_index
 from camlif.reference import HORIZONS, Reference, heldout_mean
 from camlif.statistics import corrected_interval
-from camlif.survival import calibration_gate, log_rank, median_follow_up
+from camlif.survival import log_rank, median_follow_up
 from camlif.training.engine import TrainingResult
 
 if TYPE_CHECKING:
@@ -33,13 +33,10 @@ def split_c_indices(
     member_log_risk: NDArray[np.float64], cohort: Cohort, test: BoolArray, *, ties: Any = "half"
 ) -> NDArray[np.float64]:
     """Test C-index of every member on its own test part, shape (e,)."""
-    assert cohort.event is not None
-    assert cohort.duration is not None
+    events, durations = cohort.outcome()
     return np.array(
         [
-            concordance_index(
-                member_log_risk[rows, e], cohort.event[rows], cohort.duration[rows], ties=ties
-            )
+            concordance_index(member_log_risk[rows, e], events[rows], durations[rows], ties=ties)
             for e, rows in enumerate(test)
         ]
     )
@@ -48,14 +45,13 @@ def split_c_indices(
 def _discrimination(
     member: NDArray[np.float64], cohort: Cohort, splits: Splits
 ) -> cards.CardDiscrimination:
-    assert cohort.event is not None
-    assert cohort.duration is not None
+    events, durations = cohort.outcome()
     values = split_c_indices(member, cohort, splits.test)
     n_test = float(splits.test.sum(axis=1).mean())
     interval = corrected_interval(values, n_train=len(cohort) - n_test, n_test=n_test)
     risk = heldout_mean(member, splits.test)
     known = np.isfinite(risk)
-    heldout = bootstrap_c_index(risk[known], cohort.event[known], cohort.duration[known])
+    heldout = bootstrap_c_index(risk[known], events[known], durations[known])
     oracle = cohort.info.oracle_c_index
     mean = float(values.mean())
     return cards.CardDiscrimination(
@@ -99,19 +95,17 @@ def package_version() -> str:
 
 
 def _log_rank_p(risk: NDArray[np.float64], cohort: Cohort, reference: Reference) -> float | None:
-    assert cohort.event is not None
-    assert cohort.duration is not None
+    events, durations = cohort.outcome()
     known = np.isfinite(risk)
     stratum = reference.strata.assign(reference.z(risk[known]))
     try:
-        return log_rank(cohort.event[known], cohort.duration[known], stratum).p_value
+        return log_rank(events[known], durations[known], stratum).p_value
     except EstimationError:
         return None
 
 
 def _card_data(cohort: Cohort, n_without_outcome: int) -> cards.CardData:
-    assert cohort.event is not None
-    assert cohort.duration is not None
+    events, durations = cohort.outcome()
     info = cohort.info
     return cards.CardData(
         title=info.title,
@@ -119,9 +113,9 @@ def _card_data(cohort: Cohort, n_without_outcome: int) -> cards.CardData:
         source=info.source,
         licence=info.licence,
         n_patients=len(cohort),
-        n_events=int(cohort.event.sum()),
+        n_events=int(events.sum()),
         n_without_outcome=n_without_outcome,
-        median_follow_up_months=median_follow_up(cohort.event, cohort.duration),
+        median_follow_up_months=median_follow_up(events, durations),
         endpoint=info.endpoint.name,
         event_noun=info.endpoint.event_noun,
         event_free=info.endpoint.event_free,
@@ -222,13 +216,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     DataError
         If the cohort has no outcome, or no patient with an outcome was scored.
     """
-    if not cohort.has_outcome or cohort.event is None or cohort.duration is None:
-        raise DataError(
-            "The cohort has no follow-up and event columns, so nothing can be evaluated.",
-            file="clinical",
-            fix="Add survival_months and event, or use `score`.",
-            code="E-08",
-        )
+    events, durations = cohort.outcome()
     result = bundle.score(cohort, embed=False)
     rows = np.flatnonzero(result.scored & cohort.with_outcome)
     if not len(rows):
@@ -236,7 +224,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
             "No patient with an outcome could be scored.", fix="See `score` for reasons."
         )
     risk = result.log_risk[rows]
-    event, duration = cohort.event[rows], cohort.duration[rows]
+    event, duration = events[rows], durations[rows]
     interval = bootstrap_c_index(risk, event, duration)
     stratum = bundle.strata.assign(result.z[rows])
     groups = {

@@ -1,4 +1,7 @@
-"""Every error the library raises. A data error carries fields, so a page can render and a CLI can print it."""
+"""Every error the library raises.
+
+A data error carries fields, so that a page can render it and a command line print it.
+"""
 
 from __future__ import annotations
 

@@ -213,11 +213,10 @@ def fit_reference(
     config : TrainConfig
         Trained without modality dropout, no reduced set of modalities is validated.
     """
-    assert cohort.event is not None
-    assert cohort.duration is not None
+    events, durations = cohort.outcome()
     log_risk = heldout_mean(ensemble.predict(raw).log_risk, test)
     known = np.isfinite(log_risk)
-    risk, event, duration = log_risk[known], cohort.event[known], cohort.duration[known]
+    risk, event, duration = log_risk[known], events[known], durations[known]
     mean, sd = float(risk.mean()), float(risk.std(ddof=1))
     if sd == 0:
         raise EstimationError("All held-out risks are equal: the model learned nothing.")
@@ -249,14 +248,13 @@ def _validate_subsets(
     names = cohort.schema.names
     if len(names) > MAX_SUBSET_MODALITIES:
         return ()
-    assert cohort.event is not None
-    assert cohort.duration is not None
+    events, durations = cohort.outcome()
     results = []
     for size in range(1, len(names)):
         for chosen in combinations(range(len(names)), size):
             shown = np.isin(np.arange(len(names)), chosen)
             rows = np.flatnonzero(raw.presence[:, shown].all(axis=1) & test.any(axis=0))
-            if not cohort.event[rows].any():
+            if not events[rows].any():
                 continue
             part = raw.take(rows)
             masked = RawInputs(
@@ -266,12 +264,12 @@ def _validate_subsets(
                 clinical=part.clinical,
             )
             risk = heldout_mean(ensemble.predict(masked).log_risk, test[:, rows])
-            interval = bootstrap_c_index(risk, cohort.event[rows], cohort.duration[rows])
+            interval = bootstrap_c_index(risk, events[rows], durations[rows])
             results.append(
                 SubsetValidation(
                     modalities=tuple(names[i] for i in chosen),
                     n_patients=len(rows),
-                    n_events=int(cohort.event[rows].sum()),
+                    n_events=int(events[rows].sum()),
                     c_index=interval.value,
                     low=interval.low,
                     high=interval.high,

@@ -1,0 +1,1 @@
+"""Cohorts: schemas, reading, checks, preprocessing, splits, samples and simulation."""

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from camlif.data.schema import CohortInfo, FeatureSchema
-from camlif.exceptions import AlignmentError, SchemaError
+from camlif.exceptions import AlignmentError, DataError, SchemaError
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -19,13 +19,14 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
-    """Patients with one matrix per modality; every array has one row per patient, in the same order.
+    """Patients with one matrix per modality; every array has one row per patient, in one order.
 
     Attributes
     ----------
     info : CohortInfo
     schema : FeatureSchema
-        Column order of the matrices; ``schema.clinical`` lists the clinical columns usable as inputs.
+        Column order of the matrices; ``schema.clinical`` lists the clinical columns that can be
+        inputs.
     patient_ids : ndarray of str, shape (n,)
     tables : mapping of modality to float32 ndarray, shape (n, n_features)
         Raw units. NaN where a value is missing; all NaN where the patient lacks the modality.
@@ -88,6 +89,23 @@ class Cohort:
         if self.duration is None:
             return np.zeros(len(self), dtype=bool)
         return np.isfinite(self.duration)
+
+    def outcome(self) -> tuple[BoolArray, NDArray[np.float64]]:
+        """Return event and duration, each shape (n,).
+
+        Raises
+        ------
+        DataError
+            If the cohort has no outcome columns.
+        """
+        if self.event is None or self.duration is None:
+            raise DataError(
+                "The cohort has no follow-up and event columns.",
+                file="clinical",
+                fix="Add survival_months and event.",
+                code="E-08",
+            )
+        return self.event, self.duration
 
     @property
     def subtype(self) -> pd.Series | None:

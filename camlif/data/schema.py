@@ -136,7 +136,8 @@ class FeatureSchema:
 class Endpoint:
     """What ``event`` means, in words that pages and cards use.
 
-    ``event_free`` completes "41 of 100 were ..." ("alive"); ``event_noun`` names the event ("death").
+    ``event_free`` completes "41 of 100 were ..." ("alive"); ``event_noun`` names the event
+    ("death").
     """
 
     name: str = "overall survival"
@@ -153,7 +154,8 @@ class CohortInfo:
     badge : {"synthetic", "public", "uploaded"}
         Shown wherever the cohort shows.
     profile : str
-        Disease profile of the dashboard (``glioma``, ``kidney``, ``lung``, ``head_neck``, ``generic`` ...).
+        Disease profile of the dashboard: ``glioma``, ``kidney``, ``lung``, ``head_neck``,
+        ``breast`` or ``generic``.
     subtype_column, grade_column : str or None
         Clinical columns used for figures; never model inputs unless named as such.
     units : mapping of column to unit

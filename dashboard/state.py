@@ -30,6 +30,19 @@ FILTER_COMPLETE, FILTER_AGE = "complete_only", "age_range"
 FILTERS = (FILTER_SUBTYPE, FILTER_GRADE, FILTER_COMPLETE, FILTER_AGE)
 
 
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """A model and what it says of the cohort."""
+
+    model: LoadedModel
+    result: ScoreResult
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model's bundle."""
+        return self.model.bundle
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """Everything a page shows.
@@ -39,9 +52,8 @@ class Workspace:
     loaded : LoadedCohort
     matches : tuple of ModelMatch
         Installed models that share columns with the cohort, best first.
-    model : LoadedModel or None
-    result : ScoreResult or None
-        None where no model fits; ``problem`` then says why.
+    scoring : Scoring or None
+        None where no model fits or scoring failed; ``problem`` then says why it failed.
     problem : CamlifError or None
     shown : bool, shape (n,)
         Patients that pass the filters.
@@ -50,8 +62,7 @@ class Workspace:
 
     loaded: LoadedCohort
     matches: tuple[ModelMatch, ...]
-    model: LoadedModel | None
-    result: ScoreResult | None
+    scoring: Scoring | None
     problem: CamlifError | None
     shown: BoolArray
     profile: Profile
@@ -62,16 +73,11 @@ class Workspace:
         return self.loaded.cohort
 
     @property
-    def bundle(self) -> Bundle | None:
-        """The model in use."""
-        return self.model.bundle if self.model else None
-
-    @property
     def scored_rows(self) -> np.ndarray[tuple[int], np.dtype[np.int_]]:
         """Rows that pass the filters and have a score."""
-        if self.result is None:
+        if self.scoring is None:
             return np.zeros(0, dtype=int)
-        return np.flatnonzero(self.shown & self.result.scored)
+        return np.flatnonzero(self.shown & self.scoring.result.scored)
 
     def row_of(self, token: str) -> int | None:
         """Row of a case token; None if the cohort has no such case."""
@@ -142,18 +148,17 @@ def workspace() -> Workspace:
     name = st.session_state[MODEL] or (
         matches[0].model.name if matches and matches[0].report.usable else None
     )
-    loaded_model, result, problem = None, None, None
+    scoring, problem = None, None
     if name is not None:
         try:
-            loaded_model = resources.model(name)
-            result = _score(loaded, loaded_model)
+            model = resources.model(name)
+            scoring = Scoring(model, _score(loaded, model))
         except CamlifError as error:
             problem = error
     return Workspace(
         loaded=loaded,
         matches=matches,
-        model=loaded_model,
-        result=result,
+        scoring=scoring,
         problem=problem,
         shown=shown_rows(loaded.cohort),
         profile=load_profile(loaded.cohort.info.profile),

@@ -62,8 +62,10 @@ def header(workspace: Workspace) -> None:
             parts.append(plain(f"median follow-up {follow_up:.0f} months"))
     else:
         parts.append("no outcome")
-    bundle = workspace.bundle
-    model = f"model {bundle.name}, {bundle.card.date}" if bundle else "no model"
+    model = "no model"
+    if workspace.scoring is not None:
+        bundle = workspace.scoring.bundle
+        model = f"model {bundle.name}, {bundle.card.date}"
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         st.badge(label, color=colour)  # type: ignore[arg-type]  # one of its literals
         st.markdown(" · ".join(parts), width="content")
@@ -106,7 +108,7 @@ def _model_picker(workspace: Workspace) -> None:
     def changed() -> None:
         state.choose_model(st.session_state["pick_model"])
 
-    st.session_state["pick_model"] = workspace.bundle.name if workspace.bundle else None
+    st.session_state["pick_model"] = workspace.scoring.bundle.name if workspace.scoring else None
     st.selectbox(
         "Model",
         names,
@@ -151,10 +153,10 @@ def _age_filter(cohort: Cohort) -> None:
 def footer(workspace: Workspace) -> None:
     """Say what computed the numbers, and offer a link and a way out."""
     parts = [f"camlif {package_version()}", f"data {workspace.loaded.digest[:DIGEST_DIGITS]}"]
-    if workspace.model is not None and workspace.result is not None:
-        bundle, result = workspace.model.bundle, workspace.result
+    if workspace.scoring is not None:
+        bundle, result = workspace.scoring.bundle, workspace.scoring.result
         parts += [
-            f"model {workspace.model.digest[:DIGEST_DIGITS]}",
+            f"model {workspace.scoring.model.digest[:DIGEST_DIGITS]}",
             f"device {result.device.upper()}",
             f"scored in {result.seconds:.1f} s",
             f"seed {bundle.config.training.seed}",

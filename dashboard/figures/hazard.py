@@ -115,7 +115,7 @@ def hazard_chart(
     figure = go.Figure()
     dense = len(frame) > MAX_GL_POINTS
     if dense:
-        _add_density(figure, frame, columns, theme, bool(cutoffs))
+        _add_density(figure, frame, columns, theme)
         drawn = frame[frame["token"].isin([*on_demand, *([current] if current else [])])]
     else:
         drawn = frame
@@ -320,13 +320,9 @@ def _add_legend_entry(figure: go.Figure, grade: str, style: GradeStyle, n: int) 
 
 
 def _add_density(
-    figure: go.Figure,
-    frame: pd.DataFrame,
-    columns: Sequence[str],
-    theme: Theme,
-    labelled: bool,
+    figure: go.Figure, frame: pd.DataFrame, columns: Sequence[str], theme: Theme
 ) -> None:
-    """Count patients per cell of z in every column; ``labelled`` leaves room for cut-offs."""
+    """Count patients per cell of z in every column."""
     p = palette(theme)
     edges = np.linspace(frame["z"].min(), frame["z"].max(), DENSITY_BINS + 1)
     z = frame["z"].to_numpy()
@@ -347,11 +343,15 @@ def _add_density(
         zmin=0,
         colorscale=[[0, p.scale[0]], [1, p.scale[1]]],
         colorbar={
-            "title": {"text": "patients", "font": {"size": SMALL_FONT_SIZE}},
+            "title": {"text": "patients", "font": {"size": SMALL_FONT_SIZE}, "side": "top"},
             "tickfont": {"color": p.text, "size": SMALL_FONT_SIZE},
-            "thickness": 12,
-            "x": 1.0,
-            "xpad": 14 + LABEL_MARGIN * labelled,
+            "orientation": "h",
+            "thickness": 10,
+            "len": 0.4,
+            "x": 1,
+            "xanchor": "right",
+            "y": 1.02,
+            "yanchor": "bottom",
         },
         xgap=12,
         text=texts,

@@ -39,7 +39,7 @@ from dashboard.figures.survival_lines import (
 )
 
 CURVE_SHARE = 0.75
-MIN_HEIGHT = 480
+MIN_HEIGHT = 520
 ROW_HEIGHT = 90
 BETWEEN_ROWS_PX = 82
 """Room for tick labels, axis title and the heading of the number at risk."""
@@ -425,7 +425,8 @@ def _add_prediction(
 
 
 def _horizon(landmarks: Sequence[float], end: float) -> float:
-    candidates = [float(m) for m in (*landmarks, *FINDING_HORIZONS) if 0 < m <= end]
+    shared = [m for m in FINDING_HORIZONS if m in landmarks]
+    candidates = [float(m) for m in (*shared, *landmarks, *FINDING_HORIZONS) if 0 < m <= end]
     return candidates[0] if candidates else end
 
 

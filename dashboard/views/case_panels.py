@@ -1,0 +1,299 @@
+"""The panels of the Case page, one function each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from camlif.case import CaseScore, CaseSummary, HorizonSurvival, survival_sentence
+from camlif.domain import MAX_SHARE_OUTSIDE
+from camlif.similarity import similar_cases
+from dashboard import messages, resources, state
+from dashboard.components.chart import show_chart, theme
+from dashboard.components.text import count, plain
+from dashboard.figures.agreement import agreement_chart
+from dashboard.figures.attribution import feature_bars, modality_bars
+from dashboard.figures.icons import icon_array
+from dashboard.figures.kaplan_meier import case_curve_chart
+from dashboard.state import Scoring, Workspace
+
+N_SIMILAR = 5
+N_FEATURES = 10
+STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
+BASELINES = ("training median", "cohort mean", "same subtype")
+
+
+def patient(workspace: Workspace, row: int) -> None:
+    """Who this is and which data exist."""
+    cohort, profile = workspace.cohort, workspace.profile
+    st.markdown("#### Who and what data")
+    facts = [f"**{plain(cohort.patient_ids[row])}**"]
+    clinical = cohort.clinical.iloc[row]
+    if "age" in clinical and pd.notna(clinical["age"]):
+        facts.append(plain(f"{float(clinical['age']):.0f} years"))
+    if "sex" in clinical and pd.notna(clinical["sex"]):
+        facts.append(plain(clinical["sex"]))
+    st.markdown(" · ".join(facts))
+    for label, column, words in (
+        (profile.subtype_label, cohort.subtype, profile.subtype),
+        (profile.grade_label, cohort.grade, profile.grade),
+    ):
+        if column is not None:
+            level = column.iloc[row]
+            shown = words(str(level)) if pd.notna(level) else "not given"
+            st.markdown(plain(f"{label}: {shown}"))
+    for name, status, colour in _completeness(workspace, row):
+        with st.container(horizontal=True, gap="small"):
+            st.badge(status, color=colour)  # type: ignore[arg-type]  # one of its literals
+            st.markdown(plain(profile.modality(name)))
+
+
+def _completeness(workspace: Workspace, row: int) -> list[tuple[str, str, str]]:
+    cohort = workspace.cohort
+    rows = []
+    for i, modality in enumerate(cohort.schema.modalities):
+        if not cohort.presence[row, i]:
+            rows.append((modality.name, "absent", "red"))
+            continue
+        if modality.bag:
+            rows.append(
+                (modality.name, count(len(cohort.bags[modality.name][row]), "item"), "green")
+            )
+            continue
+        observed = float(np.isfinite(cohort.tables[modality.name][row]).mean())
+        complete = observed == 1
+        status = "complete" if complete else f"{100 * observed:.0f}% observed"
+        rows.append((modality.name, status, "green" if complete else "orange"))
+    return rows
+
+
+def no_model(workspace: Workspace) -> None:
+    """Why nothing is scored."""
+    if workspace.problem is not None:
+        st.error(plain(messages.describe(workspace.problem)))
+        return
+    st.info("No installed model fits this cohort. See Upload & check for what is missing.")
+
+
+def no_score(summary: CaseSummary) -> None:
+    """Why this patient is not scored."""
+    st.markdown("#### Result")
+    st.warning(plain("; ".join(summary.notes).capitalize() + "."))
+
+
+def result(scoring: Scoring, score: CaseScore) -> None:
+    """Risk group, percentile, hazard ratio, survival as a frequency."""
+    st.markdown("#### Result")
+    colour = "orange" if score.neighbour else STRATUM_COLOURS.get(score.stratum, "gray")
+    n_training = scoring.bundle.card.data.n_patients
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(score.label.upper(), color=colour)  # type: ignore[arg-type]
+        st.markdown(
+            plain(f"higher than {score.percentile:.0f}% of {n_training:,} training patients"),
+            width="content",
+        )
+    z, ratio = score.z, score.hazard_ratio
+    st.markdown(
+        plain(
+            f"z = {z.value:+.2f} ({z.low:+.2f} to {z.high:+.2f}); hazard ratio against the median "
+            f"{ratio.value:.1f} ({ratio.low:.1f} to {ratio.high:.1f}, model spread)"
+        )
+    )
+    _survival(scoring, score)
+
+
+def _survival(scoring: Scoring, score: CaseScore) -> None:
+    endpoint = scoring.bundle.info.endpoint
+    n_training = scoring.bundle.card.data.n_patients
+    by_year = {f"{h.months // 12} y": h for h in score.horizons}
+    default = next((year for year, h in by_year.items() if h.survival and h.months == 36), None)
+    picked = st.segmented_control(
+        "Horizon",
+        list(by_year),
+        default=default or next(iter(by_year)),
+        key="year",
+        required=True,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    horizon: HorizonSurvival = by_year[picked]
+    sentence = survival_sentence(horizon, endpoint, n_training)
+    if horizon.survival is None:
+        st.markdown(plain(sentence))
+        return
+    icons, words = st.columns([1, 2], vertical_alignment="center")
+    with icons:
+        st.html(icon_array(100 * horizon.survival.value, sentence=sentence, theme=theme()))
+    with words:
+        st.markdown(plain(sentence))
+
+
+def certainty(
+    workspace: Workspace, scoring: Scoring, row: int, summary: CaseSummary, score: CaseScore
+) -> None:
+    """Agreement of the members, range and calibration."""
+    st.markdown("#### How sure")
+    bundle, result_ = scoring.bundle, scoring.result
+    seen = ", those that did not see this patient" if summary.is_training else ""
+    st.markdown(
+        plain(
+            f"{score.members_agree} of {summary.members_used} models{seen} place this case in "
+            f"{score.stratum}."
+        )
+    )
+    chart = agreement_chart(
+        bundle.reference.z(result_.member_log_risk[row]),
+        result_.members_used[row],
+        names=bundle.strata.names,
+        cutoffs=bundle.strata.cutoffs,
+        theme=theme(),
+    )
+    show_chart(chart, key="agreement", finding=False)
+    for name, share in result_.out_of_range.items():
+        if np.isfinite(share[row]):
+            _range_line(workspace, name, float(share[row]))
+
+
+def _range_line(workspace: Workspace, name: str, share: float) -> None:
+    shown = workspace.profile.modality(name)
+    if share > MAX_SHARE_OUTSIDE:
+        st.warning(plain(messages.text("E-33", modality=shown, share=f"{100 * share:.0f}%")))
+    else:
+        st.markdown(plain(f"In range: {shown} ({100 * share:.0f}% of values outside)"))
+
+
+def curves(scoring: Scoring, row: int, score: CaseScore) -> None:
+    """The training strata with this case's predicted curve."""
+    result_ = scoring.result
+    chart = case_curve_chart(
+        scoring.bundle.reference.curves,
+        score.stratum,
+        result_.times,
+        result_.survival[row],
+        result_.survival_low[row],
+        result_.survival_high[row],
+        endpoint=scoring.bundle.info.endpoint,
+        theme=theme(),
+    )
+    st.markdown("#### Where this case sits")
+    show_chart(chart, key="case_curves")
+
+
+def baseline_rows(
+    workspace: Workspace, scoring: Scoring, row: int, choice: str
+) -> str | tuple[int, ...]:
+    """Reference of the explanation: the training median, or rows of the cohort in view."""
+    if choice == BASELINES[0]:
+        return "median"
+    rows = np.flatnonzero(scoring.result.scored)
+    subtype = workspace.cohort.subtype
+    if choice == BASELINES[2] and subtype is not None:
+        same = (subtype == subtype.iloc[row]).fillna(False).to_numpy(dtype=bool)
+        rows = rows[same[rows]]
+    rows = rows[rows != row]
+    return tuple(rows.tolist()) if len(rows) else "median"
+
+
+def contributions(workspace: Workspace, scoring: Scoring, row: int) -> None:
+    """Which modalities and features move the score of this case."""
+    st.markdown("#### Why")
+    choice = st.segmented_control(
+        "Explain against",
+        BASELINES if workspace.cohort.subtype is not None else BASELINES[:2],
+        default=BASELINES[0],
+        key="baseline",
+        required=True,
+        bind="query-params",
+    )
+    baseline = baseline_rows(workspace, scoring, row, choice)
+    model, loaded = scoring.model, workspace.loaded
+    key = (loaded.digest, model.digest, (row,))
+    modalities = resources.modality_attribution(*key, baseline, loaded.cohort, model.bundle)
+    features = resources.feature_attribution(*key, "ig", baseline, loaded.cohort, model.bundle)
+    left, right = st.columns([2, 3])
+    with left:
+        names = [workspace.profile.modality(p) for p in modalities.players]
+        show_chart(modality_bars(names, modalities.values[0], theme=theme()), key="case_modalities")
+    with right:
+        chart = feature_bars(
+            features.top(0, N_FEATURES),
+            units=loaded.cohort.info.units,
+            theme=theme(),
+        )
+        show_chart(chart, key="case_features")
+    gap = 100 * float(features.completeness_gap[0])
+    st.caption(
+        plain(
+            f"Modalities: exact Shapley values. Features: integrated gradients, {features.steps} "
+            f"steps, completeness gap {gap:.1f}%. Baseline: {choice}. "
+            "Contributions describe the model's arithmetic, not causes of disease."
+        )
+    )
+
+
+def similar(workspace: Workspace, scoring: Scoring, row: int) -> None:
+    """The nearest cases of the loaded cohort in fused space, with their outcomes."""
+    cohort, result_, profile = workspace.cohort, scoring.result, workspace.profile
+    found = similar_cases(result_.embedding, row, k=N_SIMILAR, among=result_.scored)
+    st.markdown("#### Similar cases in the loaded cohort")
+    if not len(found.rows):
+        st.markdown("None.")
+        return
+    table = pd.DataFrame({"patient": cohort.patient_ids[found.rows]})
+    for label, column, words in (
+        (profile.subtype_label, cohort.subtype, profile.subtype),
+        (profile.grade_label, cohort.grade, profile.grade),
+    ):
+        if column is not None:
+            levels = column.iloc[found.rows].astype("string").fillna("not given")
+            table[label] = [words(level) for level in levels]
+    table["risk group"] = result_.table["stratum"].to_numpy()[found.rows]
+    if cohort.duration is not None and cohort.event is not None:
+        noun = cohort.info.endpoint.event_noun
+        table["months"] = cohort.duration[found.rows].round(1)
+        table["status"] = np.where(cohort.event[found.rows], noun, f"no {noun} so far")
+    table["distance"] = found.distances.round(2)
+    event = st.dataframe(
+        table,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"similar_{workspace.loaded.tokens[row]}",
+        alt="Five nearest cases; select a row to open it",
+    )
+    chosen = event.selection.rows
+    if chosen:
+        st.session_state["open_case"] = int(found.rows[chosen[0]])
+        st.rerun()
+
+
+def caveats(scoring: Scoring, summary: CaseSummary) -> None:
+    """What a reader must keep in mind."""
+    card = scoring.bundle.card
+    st.markdown("#### Caveats")
+    for warning in summary.notes:
+        st.markdown(f"- {plain(warning)}")
+    if summary.is_training:
+        st.markdown(
+            f"- This patient was in the training cohort. Only the {summary.members_used} of "
+            f"{summary.members} models that did not see it are used."
+        )
+    d = card.discrimination
+    st.markdown(
+        "- "
+        + plain(
+            f"In its own cohort the model ranks pairs of unseen patients right in "
+            f"{100 * d.mean:.0f} of 100 (C-index {d.mean:.3f}, SD {d.sd:.3f} over "
+            f"{card.training.splits} splits)."
+        )
+    )
+    for limit in card.limits:
+        st.markdown(f"- {plain(limit)}")
+
+
+def opened_case() -> None:
+    """Move to a case that a table row asked for, before the picker is drawn."""
+    row = st.session_state.pop("open_case", None)
+    if row is not None:
+        st.session_state[state.CASE] = row

@@ -185,8 +185,8 @@ def _note_values(
     coded = [columns[i] for i in suspects if sentinels(values[:, i])]
     if coded:
         found.warn(
-            f"{count(len(coded), 'column holds', 'columns hold')} codes such as 999 or -9, far from "
-            f"all other values: {examples(coded)}.",
+            f"{count(len(coded), 'column holds', 'columns hold')} codes such as 999 or -9, far "
+            f"from all other values: {examples(coded)}.",
             file=table.rows.file,
             fix="If they mean 'missing', leave the cells blank.",
         )

@@ -248,3 +248,9 @@ def text_tone(color: str, theme: Theme, minimum: float = 4.5) -> str:
         if contrast(tone, p.page) >= minimum:
             return tone
     return p.text
+
+
+def readable_on(color: str, theme: Theme) -> str:
+    """Text colour for writing on a mark: the theme's text or page tone, whichever stands out."""
+    p = palette(theme)
+    return max((p.text, p.page), key=lambda tone: contrast(tone, color))

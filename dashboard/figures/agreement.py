@@ -1,0 +1,202 @@
+"""Where each member of the ensemble places a case: a dot strip over the bands of the strata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike, NDArray
+
+from dashboard.figures.chart import Chart, escape, signed
+from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text
+from dashboard.figures.palette import Theme, palette, rgba, strata_colors, text_tone
+
+HEIGHT = 230
+BAND_OPACITY = 0.14
+MIN_HALF_WIDTH = 2.0
+"""The axis shows at least z from -2 to 2."""
+STACK_WIDTH = 0.035
+"""Dots closer than this share of the axis are stacked."""
+STACK_STEP = 0.16
+UNUSED_Y = -0.35
+ENSEMBLE_Y = -0.12
+
+
+def agreement_strip(
+    member_z: ArrayLike,
+    used: ArrayLike,
+    *,
+    cutoffs: Sequence[float],
+    strata: Sequence[str],
+    theme: Theme,
+    ensemble: tuple[float, float, float] | None = None,
+) -> Chart:
+    """Draw every member's z for one case.
+
+    Parameters
+    ----------
+    member_z : array_like, shape (e,)
+        NaN where a member has no result.
+    used : array_like of bool, shape (e,)
+        False for a member that saw the patient in training: shown open, left out of the count.
+    cutoffs : sequence of float
+        Ascending; a z equal to a cut-off is in the upper stratum.
+    strata : sequence of str
+        One more than the cut-offs, lowest risk first.
+    theme : {"light", "dark"}
+    ensemble : (z, low, high), optional
+        Mean of the members used, with its interval.
+    """
+    z = np.asarray(member_z, dtype=float)
+    counted = np.asarray(used, dtype=bool) & np.isfinite(z)
+    place = np.searchsorted(np.asarray(cutoffs, dtype=float), z, side="right")
+    table = pd.DataFrame(
+        {
+            "member": np.arange(1, len(z) + 1),
+            "z": z,
+            "stratum": [
+                strata[i] if np.isfinite(v) else None for i, v in zip(place, z, strict=True)
+            ],
+            "used": counted,
+        }
+    )
+    alt = "Where each model of the ensemble places this case"
+    if not counted.any():
+        finding = f"No unbiased prediction: 0 of {len(z)} models had not seen this case."
+        return Chart(empty_figure("No unbiased prediction", theme), finding, table, alt)
+    figure = go.Figure()
+    low, high = _limits(z, cutoffs, ensemble)
+    _add_bands(figure, cutoffs, strata, low, high, theme)
+    _add_members(figure, z, counted, low, high, theme)
+    if ensemble is not None:
+        _add_ensemble(figure, ensemble, theme)
+    base_figure(figure, theme, height=HEIGHT)
+    figure.update_xaxes(range=[low, high], title_text="Hazard z-score", showgrid=False)
+    top = max(trace.y.max() for trace in figure.data if trace.meta == "used")
+    figure.update_yaxes(range=[UNUSED_Y - 0.15, max(1.0, top + 0.3)], visible=False)
+    return Chart(figure, _finding(place, counted, strata, z, ensemble), table, alt)
+
+
+def _limits(
+    z: NDArray[np.float64], cutoffs: Sequence[float], ensemble: tuple[float, float, float] | None
+) -> tuple[float, float]:
+    shown = [*z[np.isfinite(z)].tolist(), *cutoffs, *(ensemble or ())]
+    low = min(-MIN_HALF_WIDTH, *shown)
+    high = max(MIN_HALF_WIDTH, *shown)
+    pad = 0.05 * (high - low)
+    return low - pad, high + pad
+
+
+def _add_bands(
+    figure: go.Figure,
+    cutoffs: Sequence[float],
+    strata: Sequence[str],
+    low: float,
+    high: float,
+    theme: Theme,
+) -> None:
+    edges = [low, *cutoffs, high]
+    colors = strata_colors(len(strata), theme)
+    for name, color, left, right in zip(strata, colors, edges[:-1], edges[1:], strict=True):
+        figure.add_vrect(
+            x0=left, x1=right, fillcolor=rgba(color, BAND_OPACITY), line_width=0, layer="below"
+        )
+        figure.add_annotation(
+            x=(left + right) / 2,
+            y=1,
+            yref="paper",
+            yanchor="top",
+            text=escape(name, limit=16),
+            showarrow=False,
+            font={"size": SMALL_FONT_SIZE, "color": text_tone(color, theme, 6.0)},
+        )
+    for cutoff in cutoffs:
+        figure.add_vline(x=cutoff, line={"color": palette(theme).muted, "dash": "dash", "width": 1})
+
+
+def _add_members(
+    figure: go.Figure,
+    z: NDArray[np.float64],
+    counted: NDArray[np.bool_],
+    low: float,
+    high: float,
+    theme: Theme,
+) -> None:
+    p = palette(theme)
+    groups = (
+        (counted, "used", "circle", 0.1, "model that did not see the case"),
+        (~counted & np.isfinite(z), "unused", "circle-open", UNUSED_Y, "model that saw the case"),
+    )
+    for rows, meta, symbol, base, word in groups:
+        members = np.flatnonzero(rows)
+        if not len(members):
+            continue
+        stacked = base + STACK_STEP * stack(z[members], STACK_WIDTH * (high - low))
+        figure.add_scatter(
+            x=z[members],
+            y=stacked if meta == "used" else np.full(len(members), base),
+            mode="markers",
+            marker={
+                "symbol": symbol,
+                "size": 11,
+                "color": p.text if meta == "used" else p.outline,
+                "line": {"color": p.page if meta == "used" else p.outline, "width": 1},
+            },
+            name=f"{word}, {'counted' if meta == 'used' else 'not counted'} ({len(members)})",
+            meta=meta,
+            **hover_text([f"model {i + 1}: z = {signed(z[i])}" for i in members]),
+        )
+
+
+def stack(values: ArrayLike, width: float) -> NDArray[np.int_]:
+    """Height in a dot plot: 0 for the first dot, one more for each that would touch it."""
+    x = np.asarray(values, dtype=float)
+    height = np.zeros(len(x), dtype=np.int_)
+    last: list[float] = []
+    for i in np.argsort(x, kind="stable"):
+        level = next((k for k, right in enumerate(last) if x[i] - right >= width), len(last))
+        if level == len(last):
+            last.append(x[i])
+        last[level] = x[i]
+        height[i] = level
+    return height
+
+
+def _add_ensemble(figure: go.Figure, ensemble: tuple[float, float, float], theme: Theme) -> None:
+    value, low, high = ensemble
+    color = palette(theme).raises
+    figure.add_scatter(
+        x=[low, value, high],
+        y=[ENSEMBLE_Y] * 3,
+        mode="lines+markers",
+        line={"color": color, "width": 2},
+        marker={
+            "symbol": ["line-ns", "diamond", "line-ns"],
+            "size": [10, 13, 10],
+            "color": color,
+            "line": {"color": color, "width": 2},
+        },
+        name="their mean and spread",
+        meta="ensemble",
+        **hover_text([f"mean z {signed(value)} ({signed(low)} to {signed(high)})"] * 3),
+    )
+
+
+def _finding(
+    place: NDArray[np.int_],
+    counted: NDArray[np.bool_],
+    strata: Sequence[str],
+    z: NDArray[np.float64],
+    ensemble: tuple[float, float, float] | None,
+) -> str:
+    counts = np.bincount(place[counted], minlength=len(strata))
+    n = int(counted.sum())
+    left_out = int((~counted & np.isfinite(z)).sum())
+    return (
+        f"{counts.max()} of {n} models place this case in {strata[int(counts.argmax())]}"
+        + (f" (mean z {signed(ensemble[0])})" if ensemble else "")
+        + (f"; {left_out} that saw it in training are not counted" if left_out else "")
+        + "."
+    )

@@ -1,0 +1,351 @@
+"""Signed contributions of one case: by modality, by feature, and as a waterfall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboard.figures.chart import Chart, count, escape, signed
+from dashboard.figures.layout import (
+    CHARACTER_PX,
+    SMALL_FONT_SIZE,
+    base_figure,
+    empty_figure,
+    hover_text,
+)
+from dashboard.figures.palette import (
+    MISSING_PATTERN,
+    Theme,
+    modality_colors,
+    palette,
+    text_tone,
+)
+
+MAX_NAME = 38
+MODALITY_ROW, FEATURE_ROW = 46, 42
+AXIS_TITLE = "Contribution to log risk"
+MIN_SPAN = 1e-6
+GAP_TOLERANCE = 0.005
+"""Smallest difference of sum and score that a waterfall shows: what rounds to 0.01."""
+PLOT_PX = 320
+"""Plot width that labels outside bars are planned for, the narrowest supported screen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureContribution:
+    """Contribution of one feature to one case.
+
+    Attributes
+    ----------
+    name : str
+        Display name; untrusted.
+    contribution : float
+        In log risk.
+    value : float, str or None
+        Raw value; None (or NaN) where missing.
+    unit : str
+    percentile : float or None
+        Of the value within the cohort, 0 to 100.
+    """
+
+    name: str
+    contribution: float
+    value: float | str | None = None
+    unit: str = ""
+    percentile: float | None = None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the case has no value."""
+        return self.value is None or (isinstance(self.value, float) and bool(np.isnan(self.value)))
+
+    @property
+    def value_text(self) -> str:
+        """Raw value with unit and cohort percentile, or ``(missing)``."""
+        if self.is_missing:
+            return "(missing)"
+        shown = f"{self.value:.3g}" if isinstance(self.value, int | float) else str(self.value)
+        text = f"{shown} {self.unit}".strip()
+        if self.percentile is None:
+            return text
+        return f"{text}, {ordinal(self.percentile)} percentile"
+
+
+def modality_bars(
+    contributions: Mapping[str, float], *, theme: Theme, baseline: str = "the training median"
+) -> Chart:
+    """Draw the contribution of every modality of one case, with its direction in words.
+
+    Parameters
+    ----------
+    contributions : mapping of modality to float
+        Exact Shapley values in log risk.
+    theme : {"light", "dark"}
+    baseline : str
+        What the case is compared with.
+    """
+    names = sorted(contributions, key=lambda name: -abs(contributions[name]))
+    values = [float(contributions[name]) for name in names]
+    colors = modality_colors(list(contributions), theme)
+    labels = [
+        f'<span style="color:{colors[name]}">■</span> {escape(name, limit=MAX_NAME)}'
+        for name in names
+    ]
+    table = pd.DataFrame(
+        {"modality": names, "contribution": values, "direction": [_word(v) for v in values]}
+    )
+    alt = "Contribution of each modality to this case"
+    if not names:
+        return Chart(empty_figure("No modality", theme), "No modality is explained.", table, alt)
+    figure = go.Figure()
+    _add_bars(figure, labels, values, [f"{signed(v)} {_word(v)}" for v in values], theme)
+    base_figure(figure, theme, height=90 + MODALITY_ROW * len(names), legend=False)
+    _bar_axes(figure, labels, values, longest=len("+0.00 raises risk"), theme=theme)
+    parts = [f"{n} {_word(v)} ({signed(v)})" for n, v in zip(names, values, strict=True)]
+    finding = f"Against {baseline}: {', '.join(parts)}; sum {signed(sum(values))} in log risk."
+    return Chart(figure, finding, table, alt)
+
+
+def feature_bars(
+    features: Sequence[FeatureContribution],
+    *,
+    theme: Theme,
+    k: int = 10,
+    baseline: str = "the training median",
+) -> Chart:
+    """Draw the k features that contribute most, and the sum of all others.
+
+    Parameters
+    ----------
+    features : sequence of FeatureContribution
+        All features of the case, in any order.
+    theme : {"light", "dark"}
+    k : int
+        Features drawn singly.
+    baseline : str
+        What the case is compared with.
+    """
+    ordered = sorted(features, key=lambda f: -abs(f.contribution))
+    top, rest = ordered[:k], ordered[k:]
+    alt = f"The {count(len(top), 'feature')} that contribute most to this case"
+    if not top:
+        table = _feature_table(top, rest)
+        return Chart(empty_figure("No feature", theme), "No feature is explained.", table, alt)
+    labels = [_feature_label(f, theme) for f in top]
+    values = [f.contribution for f in top]
+    figure = go.Figure()
+    remainder = sum(f.contribution for f in rest)
+    if rest:
+        labels.append(f"and {len(rest):,} more")
+        values.append(remainder)
+    texts = [signed(v) for v in values]
+    hovers = [
+        f"{escape(f.name, limit=80)}<br>{escape(f.value_text)}<br>"
+        f"{signed(f.contribution)} in log risk: {_word(f.contribution)}"
+        for f in top
+    ] + [f"sum of {len(rest):,} other features: {signed(remainder)}"] * bool(rest)
+    patterns = [MISSING_PATTERN if f.is_missing else "" for f in top] + ["."] * bool(rest)
+    _add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
+    base_figure(figure, theme, height=90 + FEATURE_ROW * len(labels), legend=False)
+    _bar_axes(figure, labels, values, longest=6, theme=theme)
+    first = top[0]
+    total = sum(f.contribution for f in ordered)
+    finding = (
+        f"Against {baseline}, {first.name} ({first.value_text}) contributes most: "
+        f"{signed(first.contribution)}, {_word(first.contribution)}; all "
+        f"{count(len(ordered), 'feature')} sum to {signed(total)} in log risk."
+    )
+    return Chart(figure, finding, _feature_table(top, rest), alt)
+
+
+def waterfall(
+    features: Sequence[FeatureContribution],
+    *,
+    baseline: float,
+    total: float,
+    theme: Theme,
+    k: int = 10,
+) -> Chart:
+    """Draw how contributions lead from the baseline to the log risk of the case.
+
+    Parameters
+    ----------
+    features : sequence of FeatureContribution
+    baseline, total : float
+        Log risk of the baseline and of the case. What the contributions leave unexplained becomes
+        a row of its own.
+    theme : {"light", "dark"}
+    k : int
+        Features drawn singly.
+    """
+    p = palette(theme)
+    ordered = sorted(features, key=lambda f: -abs(f.contribution))
+    top, rest = ordered[:k], ordered[k:]
+    rows = [(_feature_label(f, theme), f.name, f.contribution) for f in top]
+    if rest:
+        name = f"and {len(rest):,} more"
+        rows.append((name, name, sum(f.contribution for f in rest)))
+    gap = total - baseline - sum(f.contribution for f in ordered)
+    if abs(gap) >= GAP_TOLERANCE:
+        rows.append(("not attributed", "not attributed", gap))
+    labels = ["baseline", *(label for label, _, _ in rows), "log risk of this case"]
+    values = [baseline, *(value for _, _, value in rows), total]
+    texts = [signed(v) for v in values]
+    figure = go.Figure()
+    figure.add_waterfall(
+        orientation="h",
+        y=list(range(len(labels))),
+        x=values,
+        measure=["absolute", *["relative"] * len(rows), "total"],
+        text=texts,
+        textposition="outside",
+        textfont={"size": SMALL_FONT_SIZE, "color": p.text},
+        cliponaxis=False,
+        increasing={"marker": {"color": p.raises}},
+        decreasing={"marker": {"color": p.lowers}},
+        totals={"marker": {"color": p.outline}},
+        connector={"line": {"color": p.muted, "width": 1, "dash": "dot"}},
+        meta="waterfall",
+        **hover_text([f"{label}<br>{text}" for label, text in zip(labels, texts, strict=True)]),
+    )
+    base_figure(figure, theme, height=90 + FEATURE_ROW * len(labels), legend=False)
+    levels = np.cumsum(values[:-1]).tolist()
+    _bar_axes(figure, labels, [*levels, total], longest=6, theme=theme)
+    figure.update_xaxes(title_text="Log risk")
+    return Chart(
+        figure=figure,
+        finding=(
+            f"Log risk {signed(total)} = baseline {signed(baseline)} "
+            f"{signed(sum(f.contribution for f in ordered))} from {count(len(ordered), 'feature')}"
+            + (f" {signed(gap)} not attributed" if abs(gap) >= GAP_TOLERANCE else "")
+            + "."
+        ),
+        table=pd.DataFrame(
+            {
+                "row": ["baseline", *(name for _, name, _ in rows), "log risk of this case"],
+                "log_risk": values,
+            }
+        ),
+        alt="From the baseline to the log risk of this case",
+    )
+
+
+def ordinal(percentile: float) -> str:
+    """Return a percentile as ``1st``, ``42nd``, ``13th``."""
+    n = round(percentile)
+    if 10 <= n % 100 <= 20:
+        return f"{n}th"
+    return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th') }"
+
+
+def _word(value: float) -> str:
+    if float(f"{abs(value):.2f}") == 0:
+        return "no change"
+    return "raises risk" if value > 0 else "lowers risk"
+
+
+def _feature_label(feature: FeatureContribution, theme: Theme) -> str:
+    muted = palette(theme).muted
+    return (
+        f"{escape(feature.name, limit=MAX_NAME)}<br>"
+        f'<span style="color:{muted}">{escape(feature.value_text, limit=MAX_NAME)}</span>'
+    )
+
+
+def _feature_table(
+    top: Sequence[FeatureContribution], rest: Sequence[FeatureContribution]
+) -> pd.DataFrame:
+    rows = [
+        {
+            "feature": f.name,
+            "value": None if f.is_missing else str(f.value),
+            "unit": f.unit,
+            "percentile": f.percentile,
+            "contribution": f.contribution,
+        }
+        for f in top
+    ]
+    if rest:
+        rows.append(
+            {
+                "feature": f"and {len(rest):,} more",
+                "value": None,
+                "unit": "",
+                "percentile": None,
+                "contribution": sum(f.contribution for f in rest),
+            }
+        )
+    return pd.DataFrame(rows, columns=["feature", "value", "unit", "percentile", "contribution"])
+
+
+def _add_bars(
+    figure: go.Figure,
+    labels: Sequence[str],
+    values: Sequence[float],
+    texts: Sequence[str],
+    theme: Theme,
+    *,
+    patterns: Sequence[str] | None = None,
+    hovers: Sequence[str] | None = None,
+) -> None:
+    p = palette(theme)
+    tones = [p.raises if v > 0 else p.lowers for v in values]
+    figure.add_bar(
+        orientation="h",
+        x=list(values),
+        y=list(range(len(labels))),
+        width=0.6,
+        marker={
+            "color": tones,
+            "line": {"color": tones, "width": 1},
+            "pattern": {
+                "shape": list(patterns or [""] * len(values)),
+                "fillmode": "overlay",
+                "fgcolor": p.page,
+                "size": 7,
+            },
+        },
+        text=list(texts),
+        textposition="outside",
+        textfont={
+            "size": SMALL_FONT_SIZE,
+            "color": [text_tone(tone, theme) for tone in tones],
+        },
+        cliponaxis=False,
+        meta="contributions",
+        **hover_text(hovers or [f"{a}<br>{b}" for a, b in zip(labels, texts, strict=True)]),
+    )
+
+
+def _bar_axes(
+    figure: go.Figure,
+    labels: Sequence[str],
+    values: Sequence[float],
+    *,
+    longest: int,
+    theme: Theme,
+) -> None:
+    """First row on top; room beyond the bars for texts of so many characters."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    span = max(high - low, MIN_SPAN)
+    share = min(CHARACTER_PX * longest / PLOT_PX, 0.4)
+    pad = span * share / (1 - share)
+    figure.update_xaxes(
+        range=[low - pad * (low < 0) - 0.03 * span, high + pad * (high > 0) + 0.03 * span],
+        title_text=AXIS_TITLE,
+        zeroline=True,
+        zerolinecolor=palette(theme).text,
+        zerolinewidth=1,
+    )
+    figure.update_yaxes(
+        range=[len(labels) - 0.5, -0.5],
+        tickvals=list(range(len(labels))),
+        ticktext=list(labels),
+        showgrid=False,
+        showline=False,
+        ticklabelstandoff=6,
+    )

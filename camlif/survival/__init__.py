@@ -17,6 +17,7 @@ from camlif.survival.comparison import (
     too_few,
 )
 from camlif.survival.curves import KaplanMeierCurve, kaplan_meier, median_follow_up
+from camlif.survival.split_p_values import SplitPValues, split_p_values
 
 __all__ = [
     "Calibration",
@@ -25,6 +26,7 @@ __all__ = [
     "KaplanMeierCurve",
     "LogRankResult",
     "PairwiseLogRank",
+    "SplitPValues",
     "calibration_gate",
     "cox_table",
     "fit_calibration",
@@ -33,5 +35,6 @@ __all__ = [
     "log_rank",
     "median_follow_up",
     "pairwise_log_rank",
+    "split_p_values",
     "too_few",
 ]

@@ -127,13 +127,23 @@ def check(data: DataArgument, manifest: ManifestOption = None, as_json: JsonOpti
 def _print_report(report: CheckReport) -> None:
     table = Table("file", "read as", "rows", "columns")
     for file in report.files:
-        table.add_row(file.name, file.role, f"{file.rows:,}", f"{file.columns:,}")
+        role = f"{file.role}: {file.modality}" if file.modality else file.role
+        table.add_row(file.name, role, f"{file.n_rows:,}", f"{file.n_columns:,}")
     output.print(table)
     for problem in report.problems:
-        output.print(f"{problem.severity} {problem}", markup=False, highlight=False, soft_wrap=True)
-    for line in report.summary():
-        output.print(line, markup=False, highlight=False, soft_wrap=True)
-    output.print("usable" if report.usable else "not usable", markup=False)
+        _say(" ".join(filter(None, (problem.severity, problem.code, problem.line))))
+    if report.flow is not None:
+        have = ", ".join(f"{name} {n:,}" for name, n in report.flow.patients.items())
+        _say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")
+    if report.outcome is not None:
+        outcome = report.outcome.to_json()
+        _say(f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up.")
+    _say("usable" if report.usable else "not usable")
+
+
+def _say(text: str) -> None:
+    """Print a line as it is: no markup from a file's names, no wrapping in a pipe."""
+    output.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _clinical_inputs(wanted: str, cohort: Cohort) -> tuple[str, ...]:
@@ -205,14 +215,11 @@ def train(
         output.print_json(card.model_dump_json())
         return
     d = card.discrimination
-    output.print(
+    _say(
         f"{out}: C-index {d.mean:.3f}, SD {d.sd:.3f}, 95 % interval {d.interval.low:.3f} to "
         f"{d.interval.high:.3f} over {card.training.splits} {card.training.split_scheme} splits; "
         f"{card.training.parameters_per_member:,} parameters a member; "
-        f"{card.training.seconds:.0f} s on {card.training.device}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"{card.training.seconds:.0f} s on {card.training.device}"
     )
 
 
@@ -246,13 +253,10 @@ def score(
     if as_json:
         output.print_json(json.dumps(summary))
         return
-    output.print(
+    _say(
         f"{out}: {summary['scored']} of {summary['patients']} patients scored on {result.device} "
         f"in {result.seconds:.1f} s; {summary['heldout']} were in the training cohort and have "
-        "held-out risks",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        "held-out risks"
     )
 
 
@@ -302,7 +306,7 @@ def explain(
     ids = cohort.patient_ids[rows]
     table = pd.concat([modalities.to_frame(ids), features.to_frame(ids)], ignore_index=True)
     _write(out, to_csv(table))
-    output.print(f"{out}: {len(rows)} patients", markup=False, highlight=False)
+    _say(f"{out}: {len(rows)} patients")
 
 
 def _rows(cohort: Cohort, patients: list[str] | None) -> Any:
@@ -329,15 +333,13 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Write a simulated cohort with known truth; the oracle C-index stands beside the tables."""
+    from camlif.data.simulator import simulate as draw
     from camlif.data.simulator import write_simulated
 
-    written = write_simulated(scenario.value, n_patients=patients, seed=seed, out=out)
-    output.print(
-        f"{out}: {patients} simulated patients, oracle C-index {written.oracle_c_index:.3f}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    simulated = draw(scenario.value, n_patients=patients, seed=seed)
+    write_simulated(simulated, out)
+    c_index = simulated.truth.oracle_c_index
+    _say(f"{out}: {patients} simulated patients, oracle C-index {c_index:.3f}")
 
 
 def _write(path: Path, text: str) -> None:

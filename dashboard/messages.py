@@ -7,6 +7,7 @@ from camlif.exceptions import CamlifError, DataError
 BANNER = "Research use only. Not a medical device. Don't base patient care on this output."
 
 TEXTS = {
+    "E-08": "No follow-up time found. You can still score cases; survival curves stay off.",
     "E-30": "This model expects {expected}; the cohort has {found}. Compatible models: {models}.",
     "E-31": (
         "This link points to a case that isn't in the loaded cohort. "

@@ -1,0 +1,176 @@
+"""Kaplan-Meier view of the Cohort page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from camlif.data.cohort import BoolArray
+from camlif.exceptions import EstimationError
+from camlif.survival import group_hazard_ratios, pairwise_log_rank
+from dashboard.components.chart import show_chart, theme
+from dashboard.components.text import p_value, plain
+from dashboard.figures.forest import forest_chart
+from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
+from dashboard.state import Workspace
+from dashboard.views.cohort_groups import (
+    RISK,
+    Outcome,
+    forest_rows,
+    groupings_of,
+    log_rank_words,
+    need_outcome,
+    ordered_groups,
+)
+
+LANDMARKS = (12, 24, 36, 60)
+
+
+def _km_groups(
+    workspace: Workspace, label: str, outcome: Outcome
+) -> tuple[list[KmGroup], NDArray[np.object_]]:
+    values = groupings_of(workspace)[label].to_numpy(dtype=object)[outcome.rows]
+    groups = []
+    for name in ordered_groups(workspace, label, values):
+        member = values == name
+        role = name if label == RISK else None
+        groups.append(KmGroup(name, outcome.event[member], outcome.duration[member], role))
+    return groups, values
+
+
+def kaplan_meier_view(workspace: Workspace) -> None:
+    """Survival curves by any grouping, with tests and hazard ratios."""
+    outcome = need_outcome(workspace, np.flatnonzero(workspace.shown))
+    if outcome is None:
+        return
+    groupings = groupings_of(workspace)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label = st.selectbox("Group by", list(groupings), key="group_by", width=240)
+        second = st.selectbox(
+            "Compare with",
+            ["nothing", *[g for g in groupings if g != label]],
+            key="compare_with",
+            width=240,
+        )
+        unit = st.segmented_control(
+            "Time axis",
+            ["months", "years"],
+            default="months",
+            key="time_unit",
+            required=True,
+            bind="query-params",
+        )
+    with st.popover("Curve options"):
+        interval = st.checkbox("95% bands", value=True, key="km_bands")
+        tail = st.checkbox("Show full tail", key="km_tail")
+        landmarks = st.multiselect("Landmarks (months)", LANDMARKS, key="km_landmarks")
+        limit = float(np.ceil(outcome.duration.max()))
+        zoom = st.slider("Zoom to (months)", 6.0, max(limit, 7.0), max(limit, 7.0), key="km_zoom")
+        cut = st.checkbox("Censor at the zoom limit (changes the estimates)", key="km_censor")
+    groups, values = _km_groups(workspace, label, outcome)
+    if not groups:
+        st.info("No patient has a value in this grouping.")
+        return
+    if second != "nothing":
+        others, _ = _km_groups(workspace, second, outcome)
+        chart = compare_groupings_chart(
+            others,
+            groups,
+            theme=theme(),
+            endpoint=workspace.cohort.info.endpoint,
+            months_or_years=unit,
+        )
+    else:
+        chart = kaplan_meier_chart(
+            groups,
+            theme=theme(),
+            endpoint=workspace.cohort.info.endpoint,
+            months_or_years=unit,
+            show_interval=interval,
+            landmarks=landmarks,
+            zoom_to=zoom if zoom < limit else None,
+            censor_at=zoom if cut else None,
+            full_tail=tail,
+        )
+    settings = {
+        "group_by": label,
+        "compare_with": second,
+        "unit": unit,
+        "zoom_to": zoom,
+        "censor_at": zoom if cut else None,
+        "data": workspace.loaded.digest,
+        "model": workspace.scoring.model.digest if workspace.scoring else None,
+    }
+    show_chart(chart, key="kaplan_meier", settings=settings)
+    _km_caption(workspace, label, outcome, values)
+    _comparisons(workspace, label, outcome, values)
+
+
+def _km_caption(
+    workspace: Workspace, label: str, outcome: Outcome, values: NDArray[np.object_]
+) -> None:
+    given = np.array([pd.notna(v) for v in values])
+    parts = [
+        workspace.cohort.info.endpoint.name,
+        f"n = {int(given.sum()):,}",
+        f"{int(outcome.event[given].sum()):,} events",
+    ]
+    if given.any():
+        group = values[given].astype(str)
+        part = Outcome(outcome.rows[given], outcome.event[given], outcome.duration[given])
+        parts.append(f"log-rank {log_rank_words(part, group)}")
+    if label == RISK and workspace.scoring is not None:
+        cutoffs = ", ".join(f"{c:+.2f}" for c in workspace.scoring.bundle.strata.cutoffs)
+        parts.append(f"cut-offs z = {cutoffs}, frozen from held-out training risks")
+    left_out = int((~given).sum())
+    no_outcome = int(workspace.shown.sum()) - len(outcome.rows)
+    if left_out:
+        parts.append(f"{left_out:,} without a value in {label} left out")
+    if no_outcome:
+        parts.append(f"{no_outcome:,} without outcome left out")
+    st.caption(plain("; ".join(parts)))
+
+
+def _comparisons(
+    workspace: Workspace, label: str, outcome: Outcome, values: NDArray[np.object_]
+) -> None:
+    """Pairwise log-rank tests and hazard ratios against a reference group."""
+    given = np.array([pd.notna(v) for v in values])
+    names = ordered_groups(workspace, label, values)
+    if len(names) < 2:
+        return
+    event, duration = outcome.event[given], outcome.duration[given]
+    group = values[given].astype(str)
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Pairwise log-rank (Holm)**")
+        st.dataframe(_pairwise_table(event, duration, group, names), hide_index=True)
+    with right:
+        reference = st.selectbox("Reference group for hazard ratios", names, key=f"ref_{label}")
+        try:
+            ratios = group_hazard_ratios(event, duration, group, reference=reference, names=names)
+        except EstimationError as error:
+            st.info(plain(str(error)))
+            return
+        rows = forest_rows(ratios, suffix=f" vs {reference}")
+        chart = forest_chart(rows, n=len(group), events=int(event.sum()), theme=theme())
+        show_chart(chart, key="group_ratios")
+
+
+def _pairwise_table(
+    event: BoolArray, duration: NDArray[np.float64], group: NDArray[np.str_], names: Sequence[str]
+) -> pd.DataFrame:
+    pairs = pairwise_log_rank(event, duration, group, names=names)
+    return pd.DataFrame(
+        {
+            "pair": [f"{p.first} vs {p.second}" for p in pairs],
+            "chi-squared": [p.statistic for p in pairs],
+            "p (Holm)": [
+                p_value(p.adjusted) if p.adjusted is not None else p.reason for p in pairs
+            ],
+        }
+    )

@@ -1,0 +1,375 @@
+"""What is explained: the ensemble's log risk of a patient as a function of its raw values.
+
+Per-member imputation, clipping and scaling happen inside the function, so contributions are in log
+risk and comparable over members. Which values are missing, which groups and modalities are present
+and which members count belong to the patient and stay fixed: a missing value and an absent modality
+contribute exactly 0.
+
+Shapes: n patients, e members, p players (the modalities, then clinical), b background rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from camlif.data.cohort import BoolArray, Cohort, FloatArray
+from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names
+from camlif.data.schema import FeatureSchema
+from camlif.domain import LEVELS, TrainingRange
+from camlif.exceptions import ConfigError, EstimationError
+from camlif.networks.interface import Inputs
+from camlif.scoring import unscored_reasons
+from camlif.training.ensemble import Ensemble, to_tensors
+
+if TYPE_CHECKING:
+    from camlif.bundle import Bundle
+
+MEDIAN: Final = "median"
+Baseline = Literal["median"] | Sequence[int] | NDArray[np.int_]
+"""``"median"``: training median of every column. Otherwise rows of the cohort (all of it, those of
+the same subtype, ...): their mean; GradientShap takes the patients themselves."""
+
+MEMBER_ROWS = 2048
+"""Patients x members x points evaluated at once: bounds memory, fills the caches of a core."""
+
+MAX_BACKGROUND = 64
+"""Reference patients that GradientShap draws from; more only make the base value slower."""
+
+
+def players_of(ensemble: Ensemble) -> tuple[str, ...]:
+    """Modalities, and clinical where the network reads it."""
+    names = ensemble.schema.names
+    return (*names, CLINICAL) if ensemble.network.n_clinical else names
+
+
+def values_of(raw: RawInputs, players: tuple[str, ...]) -> tuple[FloatArray, ...]:
+    """Raw matrices in player order."""
+    return tuple(raw.clinical if p == CLINICAL else raw.tables[p] for p in players)
+
+
+def bag_mean(table: FloatArray) -> FloatArray:
+    """Mean over the instances of a bag (n, k, d) -> (n, d); tables pass through. NaN if empty."""
+    if table.ndim == 2:
+        return table
+    observed = np.isfinite(table)
+    count = observed.sum(axis=1)
+    total = np.where(observed, table, 0).sum(axis=1)
+    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype("f4")
+    return mean
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Reference values that stand for "nothing known", finite.
+
+    Attributes
+    ----------
+    name : str
+    mean : tuple of float32, shape (1, n_features) by player
+        What a value is compared with; for a bag, every instance is.
+    rows : tuple of float32, shape (b, n_features) by player
+        The patients behind the mean, at most `MAX_BACKGROUND`.
+    """
+
+    name: str
+    mean: tuple[FloatArray, ...]
+    rows: tuple[FloatArray, ...]
+
+    @classmethod
+    def from_median(cls, ensemble: Ensemble, training_range: TrainingRange) -> Background:
+        """Training median of every column.
+
+        A 0/1 clinical column takes the value of most patients, so a category in which no level has
+        a majority has no level at the baseline.
+        """
+        middle = LEVELS.index(0.5)
+        rows: list[FloatArray] = []
+        for player in players_of(ensemble):
+            if player == CLINICAL:
+                rows.append(_clinical_median(ensemble)[None])
+            else:
+                rows.append(training_range.levels[player][middle][None])
+        return cls(MEDIAN, tuple(rows), tuple(rows))
+
+    @classmethod
+    def from_patients(
+        cls, raw: RawInputs, players: tuple[str, ...], median: Background, *, seed: int
+    ) -> Background:
+        """Patients as reference; gaps take the training median."""
+        rows = tuple(
+            np.where(np.isfinite(x), x, centre)
+            for x, centre in zip(map(bag_mean, values_of(raw, players)), median.mean, strict=True)
+        )
+        mean = tuple(x.mean(axis=0, keepdims=True, dtype="f8").astype("f4") for x in rows)
+        if len(raw) > MAX_BACKGROUND:
+            rng = np.random.default_rng(seed)
+            drawn = np.sort(rng.choice(len(raw), MAX_BACKGROUND, replace=False))
+            rows = tuple(x[drawn] for x in rows)
+        return cls(f"mean of {len(raw)} patients", mean, rows)
+
+
+def _clinical_median(ensemble: Ensemble) -> FloatArray:
+    """Median over the members of their training medians, shape (q,)."""
+    numeric = {c.name for c in ensemble.schema.clinical if c.kind == "numeric"}
+    flags = np.array([c not in numeric for c in clinical_names(ensemble.schema)], dtype=bool)
+    centre = np.median(ensemble.columns[CLINICAL]["median"].cpu().numpy(), axis=0)
+    median: FloatArray = np.where(flags, np.round(centre), centre).astype(np.float32)
+    return median
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleRisk:
+    """Mean log risk of members as a function of flat tensors, as Captum calls it."""
+
+    ensemble: Ensemble
+    players: tuple[str, ...]
+
+    def __call__(self, *tensors: Tensor) -> Tensor:
+        """Return risks (n,) of values (p), missing flags (p), masks (m) and presence, in order."""
+        return self.ensemble.forward(self.inputs(*tensors)).risk.mean(0)
+
+    def inputs(self, *tensors: Tensor) -> Inputs:
+        """Name the tensors and blank missing values, so that every member imputes its own."""
+        p = len(self.players)
+        values, missing, (*masks, presence) = tensors[:p], tensors[p : 2 * p], tensors[2 * p :]
+        by_player = {
+            player: x.masked_fill(gap, torch.nan)
+            for player, x, gap in zip(self.players, values, missing, strict=True)
+        }
+        unused = presence.new_zeros(
+            (len(presence), len(clinical_names(self.ensemble.schema))), dtype=torch.float32
+        )
+        return Inputs(
+            tables={name: by_player[name] for name in self.ensemble.schema.names},
+            masks=dict(zip(self.ensemble.schema.names, masks, strict=True)),
+            presence=presence,
+            clinical=by_player.get(CLINICAL, unused),
+        )
+
+
+def evaluate(
+    risk: EnsembleRisk, values: tuple[Tensor, ...], fixed: tuple[Tensor, ...]
+) -> NDArray[np.float64]:
+    """Risks of many points, a chunk at a time, shape (n,)."""
+    size = max(1, MEMBER_ROWS // len(risk.ensemble))
+    with torch.inference_mode():
+        chunks = [
+            risk(*(x[start : start + size] for x in (*values, *fixed)))
+            for start in range(0, len(values[0]), size)
+        ]
+    return torch.cat(chunks).cpu().numpy().astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Patients explained together: all are scored by the same members.
+
+    Attributes
+    ----------
+    positions : int array, shape (n,)
+        Rows of the result that these patients fill.
+    risk : EnsembleRisk
+    values : tuple of Tensor, (n, ...) by player
+        A missing value, and all of an absent modality, sits at the baseline.
+    mean, background : tuple of Tensor, (1, n_features) and (b, n_features) by player
+    missing : tuple of BoolTensor, (n, ...) by player
+    context : tuple of Tensor
+        Group masks by modality, and presence.
+    """
+
+    positions: NDArray[np.int_]
+    risk: EnsembleRisk
+    values: tuple[Tensor, ...]
+    mean: tuple[Tensor, ...]
+    background: tuple[Tensor, ...]
+    missing: tuple[Tensor, ...]
+    context: tuple[Tensor, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def fixed(self) -> tuple[Tensor, ...]:
+        """Everything the risk depends on besides the values."""
+        return (*self.missing, *self.context)
+
+    @property
+    def baseline(self) -> tuple[Tensor, ...]:
+        """Baseline of each patient, shape of ``values``."""
+        return tuple(b.expand_as(x) for x, b in zip(self.values, self.mean, strict=True))
+
+    @property
+    def present(self) -> BoolArray:
+        """Players that the patients have, shape (n, p); clinical is always there."""
+        presence = self.context[-1].cpu().numpy()
+        extra = len(self.values) - presence.shape[1]
+        return np.pad(presence, ((0, 0), (0, extra)), constant_values=True)
+
+    def take(self, rows: slice) -> Batch:
+        """Return some of the patients."""
+        return replace(
+            self,
+            positions=self.positions[rows],
+            values=tuple(x[rows] for x in self.values),
+            missing=tuple(x[rows] for x in self.missing),
+            context=tuple(x[rows] for x in self.context),
+        )
+
+    def split(self, points: int) -> list[Batch]:
+        """Cut into parts whose patients, at ``points`` points each, may be evaluated at once."""
+        size = max(1, MEMBER_ROWS // (len(self.risk.ensemble) * points))
+        return [self.take(slice(i, i + size)) for i in range(0, len(self), size)]
+
+    def log_risk(self) -> NDArray[np.float64]:
+        """Risk of the patients as they are, shape (n,)."""
+        return evaluate(self.risk, self.values, self.fixed)
+
+    def base_value(self) -> NDArray[np.float64]:
+        """Risk at the baseline, with each patient's own gaps and modalities, shape (n,)."""
+        return evaluate(self.risk, self.baseline, self.fixed)
+
+    def background_points(self) -> tuple[Tensor, ...]:
+        """Background rows in the shape of the values: (b, ...) by player."""
+        return tuple(
+            b if x.ndim == 2 else b.unsqueeze(1).expand(-1, x.shape[1], -1)
+            for x, b in zip(self.values, self.background, strict=True)
+        )
+
+    def mean_background_risk(self) -> NDArray[np.float64]:
+        """Mean risk over the background, with each patient's own gaps and modalities, (n,)."""
+        n, b = len(self), len(self.background[0])
+        values = tuple(x.repeat(n, *(1,) * (x.ndim - 1)) for x in self.background_points())
+        fixed = tuple(x.repeat_interleave(b, dim=0) for x in self.fixed)
+        mean: NDArray[np.float64] = evaluate(self.risk, values, fixed).reshape(n, b).mean(axis=1)
+        return mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """Patients made ready: batches of those that are scored, reasons for the others.
+
+    ``raw`` has all n patients asked for; ``reasons`` is None for a scored one.
+    """
+
+    schema: FeatureSchema
+    players: tuple[str, ...]
+    baseline: str
+    raw: RawInputs
+    reasons: tuple[str | None, ...]
+    batches: tuple[Batch, ...]
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @property
+    def n_scored(self) -> int:
+        """Patients that are explained."""
+        return sum(len(batch) for batch in self.batches)
+
+
+def prepare(
+    bundle: Bundle,
+    cohort: Cohort,
+    rows: Sequence[int] | NDArray[np.int_],
+    *,
+    baseline: Baseline = MEDIAN,
+    missing: tuple[str, ...] = (),
+    seed: int = 0,
+) -> Explained:
+    """Encode patients and group them by the members that score them.
+
+    Raises
+    ------
+    ConfigError
+        If no patient or an unknown baseline is asked for.
+    EstimationError
+        If none of the patients is scored.
+    """
+    index = np.asarray(rows, dtype=int).reshape(-1)
+    if not len(index):
+        raise ConfigError("Pick at least one patient.")
+    raw = bundle.prepare(cohort.take(index), missing=missing)
+    seen = bundle.seen(raw)
+    reasons = unscored_reasons(raw.presence, bundle.schema.names, bundle.reference)
+    for row in np.flatnonzero(seen.all(axis=1)):
+        reasons[row] = reasons[row] or "not scored: every model saw this patient in training"
+    if all(reasons):
+        raise EstimationError(f"Nothing to explain: {reasons[0]}.")
+    ensemble = bundle.ensemble
+    players = players_of(ensemble)
+    background = Background.from_median(ensemble, bundle.reference.training_range)
+    if not isinstance(baseline, str):
+        reference = bundle.prepare(cohort.take(np.asarray(baseline, dtype=int)), missing=missing)
+        if not len(reference):
+            raise ConfigError("The baseline needs at least one patient.")
+        background = Background.from_patients(reference, players, background, seed=seed)
+    elif baseline != MEDIAN:
+        raise ConfigError(f"Unknown baseline {baseline!r}: 'median', or rows of the cohort.")
+    return Explained(
+        schema=bundle.schema,
+        players=players,
+        baseline=background.name,
+        raw=raw,
+        reasons=tuple(reasons),
+        batches=_group(ensemble, players, raw, seen, reasons, background),
+    )
+
+
+def _group(
+    ensemble: Ensemble,
+    players: tuple[str, ...],
+    raw: RawInputs,
+    seen: BoolArray,
+    reasons: list[str | None],
+    background: Background,
+) -> tuple[Batch, ...]:
+    """One batch per set of members that did not see the patient."""
+    groups: dict[bytes, list[int]] = {}
+    for row, reason in enumerate(reasons):
+        if reason is None:
+            groups.setdefault(seen[row].tobytes(), []).append(row)
+    batches = []
+    for group in groups.values():
+        positions = np.array(group)
+        members = np.flatnonzero(~seen[group[0]])
+        chosen = ensemble if len(members) == len(ensemble) else ensemble.members(members.tolist())
+        risk = EnsembleRisk(chosen, players)
+        batches.append(_batch(risk, raw.take(positions), positions, background))
+    return tuple(batches)
+
+
+def _batch(
+    risk: EnsembleRisk, raw: RawInputs, positions: NDArray[np.int_], background: Background
+) -> Batch:
+    device = risk.ensemble.device
+    inputs = to_tensors(raw, device)
+    mean = tuple(torch.as_tensor(x, device=device) for x in background.mean)
+    values = [inputs.clinical if p == CLINICAL else inputs.tables[p] for p in risk.players]
+    missing = tuple(~torch.isfinite(x) for x in values)
+    return Batch(
+        positions=positions,
+        risk=risk,
+        values=tuple(
+            torch.where(_blank(gap, p, risk, inputs), b.expand_as(x), x)
+            for p, x, gap, b in zip(risk.players, values, missing, mean, strict=True)
+        ),
+        mean=mean,
+        background=tuple(torch.as_tensor(x, device=device) for x in background.rows),
+        missing=missing,
+        context=(*(inputs.masks[m] for m in risk.ensemble.schema.names), inputs.presence),
+    )
+
+
+def _blank(gap: Tensor, player: str, risk: EnsembleRisk, inputs: Inputs) -> Tensor:
+    """Values that the risk cannot depend on: missing, or of an absent modality."""
+    if player == CLINICAL:
+        return gap
+    absent = ~inputs.presence[:, risk.ensemble.schema.names.index(player)]
+    return gap | absent.view(-1, *(1,) * (gap.ndim - 1))

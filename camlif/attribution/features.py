@@ -1,0 +1,218 @@
+"""Level 2: contributions of features and feature groups to the ensemble's log risk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from camlif.attribution.explained import (
+    MEDIAN,
+    Baseline,
+    Batch,
+    Explained,
+    bag_mean,
+    prepare,
+    values_of,
+)
+from camlif.attribution.methods import (
+    GRADIENT_SHAP,
+    IG,
+    MAX_GAP,
+    MAX_STEPS,
+    METHODS,
+    Method,
+    PerPlayer,
+    integrated_gradients,
+    make_masks,
+    seeded,
+)
+from camlif.attribution.results import (
+    FeatureAttribution,
+    Level,
+    PlayerContributions,
+    Values,
+    completeness_gap,
+)
+from camlif.data.cohort import Cohort
+from camlif.data.preprocessing import CLINICAL, clinical_names
+from camlif.data.schema import FeatureSchema
+from camlif.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from camlif.bundle import Bundle
+
+
+def explain_features(
+    bundle: Bundle,
+    cohort: Cohort,
+    rows: Sequence[int] | NDArray[np.int_],
+    *,
+    method: str = IG,
+    level: Level | None = None,
+    baseline: Baseline = MEDIAN,
+    missing: tuple[str, ...] = (),
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> FeatureAttribution:
+    """Spread the ensemble's log risk of patients over their raw values.
+
+    Only members that did not see the patient count. Missing values and absent modalities get 0; the
+    indicator that a clinical value is missing may have a contribution of its own. A bag's columns
+    are summed over its instances.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+    rows : sequence of int, shape (n,)
+        Patients of the cohort. One that is not scored has NaN, and its reason in ``reasons``.
+    method : str
+        A key of `METHODS`.
+    level : {"feature", "group"}, optional
+        What perturbation methods move; by default what the method usually does.
+    baseline : "median" or sequence of int
+        Training median of each column; or rows of the cohort, whose mean is taken (GradientShap
+        draws from up to `MAX_BACKGROUND` of them and has their mean risk as base value).
+    missing : tuple of str
+        Modalities to treat as missing whatever columns are there.
+    seed : int
+        Of the methods that sample.
+    progress : callable, optional
+        Called with (patients done, patients).
+
+    Raises
+    ------
+    ConfigError
+        With an empty selection, or an unknown method, level or baseline.
+    EstimationError
+        If none of the patients is scored.
+    """
+    start = time.perf_counter()
+    chosen = _method(method)
+    level = level or chosen.levels[0]
+    if level not in chosen.levels:
+        raise ConfigError(f"{chosen.label} does not work at the level {level!r}.")
+    explained = prepare(bundle, cohort, rows, baseline=baseline, missing=missing, seed=seed)
+    columns, groups = _columns(explained.schema, explained.players)
+    labels = tuple(tuple(dict.fromkeys(g)) for g in groups) if level == "group" else columns
+    values = tuple(np.full((len(explained), len(names)), np.nan) for names in labels)
+    base, risk = np.full(len(explained), np.nan), np.full(len(explained), np.nan)
+    steps, done = chosen.steps, 0
+    for batch in explained.batches:
+        with seeded(seed, batch.risk.ensemble.device):
+            for part in batch.split(chosen.points):
+                at = part.positions
+                risk[at] = part.log_risk()
+                base[at] = (
+                    part.mean_background_risk() if method == GRADIENT_SHAP else part.base_value()
+                )
+                found, taken = _run(chosen, part, groups, level, risk[at], base[at])
+                steps = max(steps, taken)
+                for target, source in zip(values, found, strict=True):
+                    target[at] = source
+                done += len(part)
+                if progress is not None:
+                    progress(done, explained.n_scored)
+    return FeatureAttribution(
+        method=method,
+        baseline=explained.baseline,
+        level=level,
+        steps=steps,
+        players=explained.players,
+        contributions=_contributions(explained, labels, groups, values, level),
+        base_value=base,
+        log_risk=risk,
+        reasons=explained.reasons,
+        seconds=time.perf_counter() - start,
+        seed=seed,
+    )
+
+
+def _method(key: str) -> Method:
+    if key not in METHODS:
+        raise ConfigError(f"Unknown method {key!r}. Choose one of {', '.join(METHODS)}.")
+    return METHODS[key]
+
+
+def _run(
+    method: Method,
+    part: Batch,
+    groups: tuple[tuple[str, ...], ...],
+    level: Level,
+    risk: Values,
+    base: Values,
+) -> tuple[list[Values], int]:
+    """Contributions (n, f) by player, and the nodes or samples taken."""
+    if method is METHODS[IG]:
+        return _converged(part, risk, base)
+    masks = make_masks(groups, part, level)
+    return _arrays(method.run(part, masks)), method.steps
+
+
+def _converged(part: Batch, risk: Values, base: Values) -> tuple[list[Values], int]:
+    """Integrate with more nodes for patients whose contributions do not yet add up."""
+    steps = METHODS[IG].steps
+    values = _arrays(integrated_gradients(part, steps))
+    while steps < MAX_STEPS:
+        gap = completeness_gap(sum(v.sum(axis=1) for v in values), risk, base)
+        rough = np.flatnonzero(gap > MAX_GAP)
+        if not len(rough):
+            break
+        steps *= 2
+        for row in rough:
+            finer = _arrays(integrated_gradients(part.take(slice(row, row + 1)), steps))
+            for target, source in zip(values, finer, strict=True):
+                target[row] = source[0]
+    return values, steps
+
+
+def _arrays(found: PerPlayer) -> list[Values]:
+    """Sum bags over instances and move to float64, (n, f) by player."""
+    return [(x if x.ndim == 2 else x.sum(dim=1)).cpu().to(torch.float64).numpy() for x in found]
+
+
+def _columns(
+    schema: FeatureSchema, players: tuple[str, ...]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
+    """Column names and the group of each, by player."""
+    columns, groups = [], []
+    for player in players:
+        if player == CLINICAL:
+            columns.append(tuple(clinical_names(schema)))
+            groups.append(
+                tuple(c.name for c in schema.clinical for _ in range(_n_encoded(c.levels)))
+            )
+        else:
+            modality = schema[player]
+            columns.append(modality.columns)
+            groups.append(tuple(g.name for g in modality.groups for _ in g.columns))
+    return tuple(columns), tuple(groups)
+
+
+def _n_encoded(levels: tuple[str, ...]) -> int:
+    """Encoded columns of a clinical one: a number or its levels, and the missing indicator."""
+    return max(len(levels), 1) + 1
+
+
+def _contributions(
+    explained: Explained,
+    labels: tuple[tuple[str, ...], ...],
+    groups: tuple[tuple[str, ...], ...],
+    values: tuple[Values, ...],
+    level: Level,
+) -> tuple[PlayerContributions, ...]:
+    raw = [bag_mean(x) for x in values_of(explained.raw, explained.players)]
+    return tuple(
+        PlayerContributions(
+            columns=names,
+            groups=names if level == "group" else group,
+            values=v,
+            raw=np.full(v.shape, np.nan) if level == "group" else x.astype(np.float64),
+        )
+        for names, group, v, x in zip(labels, groups, values, raw, strict=True)
+    )

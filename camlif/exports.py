@@ -19,7 +19,7 @@ def quote_formulas(table: pd.DataFrame) -> pd.DataFrame:
         if column.dtype == object or isinstance(
             column.dtype, (pd.StringDtype, pd.CategoricalDtype)
         ):
-            safe.isetitem(position, column.astype(object).map(_quoted))
+            safe.isetitem(position, [_quoted(value) for value in column])
     safe.columns = pd.Index([_quoted(name) for name in safe.columns])
     return safe
 

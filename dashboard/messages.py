@@ -7,6 +7,10 @@ from camlif.exceptions import CamlifError, DataError
 BANNER = "Research use only. Not a medical device. Don't base patient care on this output."
 
 TEXTS = {
+    "E-02": (
+        "{file} is {size} MB; the limit is {limit} MB. Save as Parquet (about half the size) or "
+        "score with the command line."
+    ),
     "E-08": "No follow-up time found. You can still score cases; survival curves stay off.",
     "E-30": "This model expects {expected}; the cohort has {found}. Compatible models: {models}.",
     "E-31": (

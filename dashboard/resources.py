@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -30,6 +31,9 @@ from dashboard.settings import install_key, settings
 
 TOKEN_DIGITS = 16
 SESSION_TTL = "2h"
+
+Baseline = Literal["median"] | tuple[int, ...]
+"""Reference of an explanation: the training median, or rows of the cohort."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +125,13 @@ def modality_attribution(
     cohort_digest: str,  # noqa: ARG001  # cache key
     model_digest: str,  # noqa: ARG001
     rows: tuple[int, ...],
-    baseline: str | tuple[int, ...],
+    baseline: Baseline,
+    missing: tuple[str, ...],
     _cohort: Cohort,
     _bundle: Bundle,
 ) -> ModalityAttribution:
     """Exact Shapley values over modalities for some patients."""
-    return explain_modalities(_bundle, _cohort, np.array(rows), baseline=baseline)
+    return explain_modalities(_bundle, _cohort, np.array(rows), baseline=baseline, missing=missing)
 
 
 @st.cache_resource(scope="session", max_entries=64, ttl=SESSION_TTL, show_spinner=False)
@@ -135,9 +140,12 @@ def feature_attribution(
     model_digest: str,  # noqa: ARG001
     rows: tuple[int, ...],
     method: str,
-    baseline: str | tuple[int, ...],
+    baseline: Baseline,
+    missing: tuple[str, ...],
     _cohort: Cohort,
     _bundle: Bundle,
 ) -> FeatureAttribution:
     """Feature contributions for some patients."""
-    return explain_features(_bundle, _cohort, np.array(rows), method=method, baseline=baseline)
+    return explain_features(
+        _bundle, _cohort, np.array(rows), method=method, baseline=baseline, missing=missing
+    )

@@ -32,10 +32,11 @@ FILTERS = (FILTER_SUBTYPE, FILTER_GRADE, FILTER_COMPLETE, FILTER_AGE)
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """A model and what it says of the cohort."""
+    """A model and what it says of the cohort; ``missing`` are modalities declared missing."""
 
     model: LoadedModel
     result: ScoreResult
+    missing: tuple[str, ...] = ()
 
     @property
     def bundle(self) -> Bundle:
@@ -152,7 +153,7 @@ def workspace() -> Workspace:
     if name is not None:
         try:
             model = resources.model(name)
-            scoring = Scoring(model, _score(loaded, model))
+            scoring = _score(loaded, model)
         except CamlifError as error:
             problem = error
     return Workspace(
@@ -165,12 +166,13 @@ def workspace() -> Workspace:
     )
 
 
-def _score(loaded: LoadedCohort, model: LoadedModel) -> ScoreResult:
+def _score(loaded: LoadedCohort, model: LoadedModel) -> Scoring:
     key = (loaded.digest, model.digest)
-    if loaded.key == UPLOADED:
-        missing = st.session_state[MISSING]
-        return resources.own_scores(*key, missing, loaded.cohort, model.bundle)
-    return resources.sample_scores(*key, loaded.cohort, model.bundle)
+    if loaded.key != UPLOADED:
+        return Scoring(model, resources.sample_scores(*key, loaded.cohort, model.bundle))
+    missing: tuple[str, ...] = st.session_state[MISSING]
+    result = resources.own_scores(*key, missing, loaded.cohort, model.bundle)
+    return Scoring(model, result, missing)
 
 
 def shown_rows(cohort: Cohort) -> BoolArray:

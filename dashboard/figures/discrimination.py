@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
 from dashboard.figures.agreement import stack
@@ -20,6 +21,9 @@ from dashboard.figures.layout import (
     period,
 )
 from dashboard.figures.palette import Theme, palette
+
+if TYPE_CHECKING:
+    from camlif.metrics import CalibrationResult
 
 CHANCE = 0.5
 STACK_WIDTH = 0.012
@@ -84,7 +88,8 @@ def c_index_dots(
     figure.update_yaxes(range=[MEAN_Y - 0.6, top], visible=False)
     _add_reference(figure, CHANCE, "0.5: chance", theme)
     if oracle is not None:
-        _add_reference(figure, oracle, f"{oracle:.3f}: true log-hazard", theme)
+        word = f"{oracle:.3f}: true log-hazard"
+        _add_reference(figure, oracle, word, theme, anchor="right")
     return Chart(
         figure=figure,
         finding=_finding(interval, len(values), scheme, n, events, oracle),
@@ -114,7 +119,9 @@ def _add_interval(
     )
 
 
-def _add_reference(figure: go.Figure, x: float, text: str, theme: Theme) -> None:
+def _add_reference(
+    figure: go.Figure, x: float, text: str, theme: Theme, anchor: str = "left"
+) -> None:
     p = palette(theme)
     figure.add_vline(x=x, line={"color": p.muted, "dash": "dash", "width": 1})
     figure.add_annotation(
@@ -122,8 +129,8 @@ def _add_reference(figure: go.Figure, x: float, text: str, theme: Theme) -> None
         y=1,
         yref="paper",
         yanchor="top",
-        xanchor="left",
-        xshift=3,
+        xanchor=anchor,
+        xshift=3 if anchor == "left" else -3,
         text=text,
         showarrow=False,
         font={"size": SMALL_FONT_SIZE, "color": p.muted},
@@ -159,39 +166,24 @@ def _c_index_table(
     return pd.DataFrame(rows, columns=["what", "c_index", "lower", "upper"])
 
 
-def calibration_chart(
-    predicted: ArrayLike,
-    observed: ArrayLike,
-    low: ArrayLike,
-    high: ArrayLike,
-    n: ArrayLike,
-    *,
-    horizon: float,
-    endpoint: Endpoint,
-    theme: Theme,
-) -> Chart:
+def calibration_chart(result: CalibrationResult, *, endpoint: Endpoint, theme: Theme) -> Chart:
     """Draw observed against predicted survival in groups of predicted risk.
 
     Parameters
     ----------
-    predicted : array_like, shape (b,)
-        Mean predicted survival probability of each group.
-    observed, low, high : array_like, shape (b,)
-        Kaplan-Meier survival at the horizon with 95 % interval; NaN where it is not known.
-    n : array_like of int, shape (b,)
-        Patients in each group.
-    horizon : float
-        Months.
+    result : CalibrationResult
+        Of `camlif.metrics.calibration`; groups not followed to the horizon are left out.
     endpoint : Endpoint
     theme : {"light", "dark"}
     """
     p = palette(theme)
     table = pd.DataFrame(
-        {"predicted": predicted, "observed": observed, "lower": low, "upper": high, "n": n}
-    )
-    when = period(horizon)
+        [(b.predicted, b.observed, b.low, b.high, b.n_patients, b.n_events) for b in result.bins],
+        columns=["predicted", "observed", "lower", "upper", "n", "events"],
+    ).astype({"observed": float, "lower": float, "upper": float})
+    when = period(result.horizon)
     alt = f"Calibration of {endpoint.name} at {when}"
-    known = table[np.isfinite(table["observed"].to_numpy(float))]
+    known = table[np.isfinite(table["observed"])]
     if known.empty:
         finding = f"Observed {endpoint.name} at {when} is not known in any group."
         return Chart(empty_figure("Not observed", theme), finding, table, alt)
@@ -233,11 +225,13 @@ def calibration_chart(
     word = escape(endpoint.event_free)
     figure.update_xaxes(range=[0, 102], title_text=f"Predicted {word} at {when} (%)")
     figure.update_yaxes(range=[0, 102], title_text=f"Observed {word} at {when} (%)")
-    distance = 100 * (known["observed"] - known["predicted"]).abs()
-    weighted = float(np.average(distance, weights=known["n"]))
-    finding = (
-        f"At {when}, observed and predicted {endpoint.name} differ by {weighted:.0f} points on "
-        f"average, {distance.max():.0f} at most, over {count(len(known), 'group')} of "
-        f"{count(int(known['n'].sum()), 'patient')}."
+    return Chart(figure, _calibration_finding(result, len(known), endpoint), table, alt)
+
+
+def _calibration_finding(result: CalibrationResult, n_groups: int, endpoint: Endpoint) -> str:
+    ici = "" if result.ici is None else f", mean absolute error {100 * result.ici:.1f} points"
+    return (
+        f"At {period(result.horizon)}, expected over observed events is {result.ratio:.2f}{ici} "
+        f"({endpoint.name}, {count(result.n_patients, 'patient')}, "
+        f"{count(result.n_events, 'event')}, {count(n_groups, 'group')})."
     )
-    return Chart(figure, finding, table, alt)

@@ -10,9 +10,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from scipy.stats import gaussian_kde
 
 from dashboard.figures.chart import Chart, count, escape, listed, signed
+from dashboard.figures.hazard_columns import (
+    POINT_END,
+    POINT_START,
+    add_density,
+    add_median,
+    add_violin,
+)
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text, spread
 from dashboard.figures.palette import (
     GRADE_ORDER,
@@ -31,13 +37,6 @@ MAX_COLUMNS = 12
 """Most columns drawn; the smallest subtypes beyond it share one column."""
 MAX_SVG_POINTS = 2_000
 MAX_GL_POINTS = 20_000
-POINT_START, POINT_END = 0.04, 0.42
-"""Where points lie right of their column's centre; the half-violin lies left of it."""
-VIOLIN_WIDTH = 0.38
-MIN_FOR_VIOLIN = 10
-VIOLIN_STEPS = 80
-MAX_FOR_DENSITY = 5_000
-DENSITY_BINS = 40
 LABEL_MARGIN = 130
 """Pixels right of the plot for the names of cut-offs."""
 LABEL_HEIGHT = 0.1
@@ -115,16 +114,16 @@ def hazard_chart(
     figure = go.Figure()
     dense = len(frame) > MAX_GL_POINTS
     if dense:
-        _add_density(figure, frame, columns, theme)
+        add_density(figure, frame, columns, theme)
         drawn = frame[frame["token"].isin([*on_demand, *([current] if current else [])])]
     else:
         drawn = frame
     by_column = [frame["z"].to_numpy()[frame["column"] == name] for name in columns]
     for place, z in enumerate(() if dense else by_column):
-        _add_violin(figure, z, place, theme)
+        add_violin(figure, z, place, theme)
     _add_points(figure, drawn, columns, levels, theme)
     for place, z in enumerate(by_column):
-        _add_median(figure, z, place, theme)
+        add_median(figure, z, place, theme)
     if current is not None:
         _add_current(figure, frame, columns, current, theme)
     _finish(figure, frame, columns, cutoffs, column_title, theme)
@@ -210,42 +209,6 @@ def _summary(frame: pd.DataFrame, cutoffs: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
 
-def _add_violin(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> None:
-    """Half-violin of one column; too few or equal values have no density."""
-    if len(z) < MIN_FOR_VIOLIN or np.ptp(z) == 0:
-        return
-    p = palette(theme)
-    sample = np.sort(z)[np.linspace(0, len(z) - 1, min(len(z), MAX_FOR_DENSITY)).astype(int)]
-    grid = np.linspace(z.min(), z.max(), VIOLIN_STEPS)
-    density = gaussian_kde(sample)(grid)
-    x = place - VIOLIN_WIDTH * density / density.max()
-    figure.add_scatter(
-        x=np.concatenate([[place], x, [place]]),
-        y=np.concatenate([grid[:1], grid, grid[-1:]]),
-        mode="lines",
-        line={"color": p.outline, "width": 1},
-        fill="toself",
-        fillcolor=rgba(p.outline, 0.15),
-        showlegend=False,
-        hoverinfo="skip",
-        meta="violin",
-    )
-
-
-def _add_median(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> None:
-    p = palette(theme)
-    median = float(np.median(z))
-    figure.add_scatter(
-        x=[place - VIOLIN_WIDTH, place + POINT_END],
-        y=[median, median],
-        mode="lines",
-        line={"color": p.text, "width": 2},
-        showlegend=False,
-        meta="median",
-        **hover_text([f"median {signed(median)} (n = {len(z):,})"] * 2),
-    )
-
-
 def _positions(frame: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
     place = frame["column"].map({name: i for i, name in enumerate(columns)}).to_numpy(float)
     offset = np.array([jitter(token) for token in frame["token"]], dtype=float)
@@ -316,47 +279,6 @@ def _add_legend_entry(figure: go.Figure, grade: str, style: GradeStyle, n: int) 
         legendgroup=grade,
         hoverinfo="skip",
         meta="legend",
-    )
-
-
-def _add_density(
-    figure: go.Figure, frame: pd.DataFrame, columns: Sequence[str], theme: Theme
-) -> None:
-    """Count patients per cell of z in every column."""
-    p = palette(theme)
-    edges = np.linspace(frame["z"].min(), frame["z"].max(), DENSITY_BINS + 1)
-    z = frame["z"].to_numpy()
-    counts = np.stack(
-        [np.histogram(z[frame["column"] == name], bins=edges)[0] for name in columns], axis=1
-    )
-    texts = [
-        [
-            f"{escape(name, limit=40)}<br>z {signed(low)} to {signed(high)}: {n:,} patients"
-            for name, n in zip(columns, row, strict=True)
-        ]
-        for low, high, row in zip(edges[:-1], edges[1:], counts.tolist(), strict=True)
-    ]
-    figure.add_heatmap(
-        x=list(range(len(columns))),
-        y=(edges[:-1] + edges[1:]) / 2,
-        z=np.where(counts > 0, counts, np.nan),
-        zmin=0,
-        colorscale=[[0, p.scale[0]], [1, p.scale[1]]],
-        colorbar={
-            "title": {"text": "patients", "font": {"size": SMALL_FONT_SIZE}, "side": "top"},
-            "tickfont": {"color": p.text, "size": SMALL_FONT_SIZE},
-            "orientation": "h",
-            "thickness": 10,
-            "len": 0.4,
-            "x": 1,
-            "xanchor": "right",
-            "y": 1.02,
-            "yanchor": "bottom",
-        },
-        xgap=12,
-        text=texts,
-        hoverinfo="text",
-        meta="density",
     )
 
 

@@ -14,17 +14,16 @@ from plotly.subplots import make_subplots
 from camlif.data.schema import Endpoint
 from camlif.survival import KaplanMeierCurve, kaplan_meier
 from dashboard.figures.chart import Chart, count
-from dashboard.figures.layout import TimeAxis, TimeUnit, base_figure, hover_text, period
+from dashboard.figures.layout import TimeAxis, TimeUnit, base_figure, period
 from dashboard.figures.palette import (
     LineStyle,
     Theme,
     line_styles,
     palette,
-    rgba,
     strata_colors,
 )
+from dashboard.figures.prediction import Prediction, add_prediction
 from dashboard.figures.survival_lines import (
-    BAND_OPACITY,
     Line,
     add_end_labels,
     add_landmark,
@@ -48,7 +47,6 @@ OUTSIDE_PX = 48
 FINDING_HORIZONS = (36, 60, 24, 12, 6)
 """Months at which the finding reads the curves: the first that the axis reaches."""
 MAX_IN_FINDING = 4
-THIS_CASE = "this case (predicted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,58 +68,6 @@ class KmGroup:
     event: NDArray[np.bool_]
     duration: NDArray[np.float64]
     role: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One patient's predicted curve: months and probabilities, each shape (t,), t >= 2.
-
-    ``low`` and ``high`` are NaN where no interval is given.
-    """
-
-    times: NDArray[np.float64]
-    survival: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-    @classmethod
-    def shown(
-        cls,
-        times: ArrayLike,
-        survival: ArrayLike,
-        low: ArrayLike | None = None,
-        high: ArrayLike | None = None,
-    ) -> Prediction | None:
-        """Keep the part that may be shown (not NaN); None if that is no curve."""
-        months, values = np.asarray(times, dtype=float), np.asarray(survival, dtype=float)
-        keep = np.isfinite(values)
-        if keep.sum() < 2:
-            return None
-        bounds = (
-            np.full(len(values), np.nan) if part is None else np.asarray(part, dtype=float)
-            for part in (low, high)
-        )
-        return cls(months[keep], values[keep], *(part[keep] for part in bounds))
-
-    def at(self, months: float) -> tuple[float, float, float]:
-        """Survival, low and high at a time, as probabilities."""
-        value, low, high = (
-            float(np.interp(months, self.times, part))
-            for part in (self.survival, self.low, self.high)
-        )
-        return value, low, high
-
-    def table(self) -> pd.DataFrame:
-        """Numbers of the curve with the column names of `survival_table`."""
-        return pd.DataFrame(
-            {
-                "group": THIS_CASE,
-                "time_months": self.times,
-                "survival": self.survival,
-                "lower": self.low,
-                "upper": self.high,
-            }
-        )
 
 
 def kaplan_meier_chart(
@@ -180,7 +126,7 @@ def kaplan_meier_chart(
     if own_curve is not None:
         own = Prediction.shown(*own_curve)
         if own is not None:
-            ends.append(_add_prediction(figure, own, axis, theme))
+            ends.append(add_prediction(figure, own, axis, theme))
             table = pd.concat([table, own.table()], ignore_index=True)
     add_end_labels(figure, ends, axis, theme)
     return Chart(
@@ -272,7 +218,7 @@ def case_curve_chart(
     if times is not None and survival is not None:
         predicted = Prediction.shown(times, survival, low, high)
     if predicted is not None:
-        ends.append(_add_prediction(figure, predicted, axis, theme))
+        ends.append(add_prediction(figure, predicted, axis, theme))
         tables.append(predicted.table())
     add_end_labels(figure, ends, axis, theme)
     return Chart(
@@ -384,44 +330,6 @@ def _restore_legend_order(figure: go.Figure, lines: Sequence[Line]) -> None:
 
 def _axis_title(axis: TimeAxis) -> str:
     return f"{axis.unit.capitalize()} of follow-up"
-
-
-def _add_prediction(
-    figure: go.Figure, predicted: Prediction, axis: TimeAxis, theme: Theme
-) -> tuple[str, float, float, str]:
-    """Draw a predicted curve, with its interval if given; return its end label."""
-    color = palette(theme).text
-    shown = predicted.times <= axis.end
-    x, y = axis.scale(predicted.times[shown]), 100 * predicted.survival[shown]
-    if np.isfinite(predicted.low).all():
-        low, high = 100 * predicted.low[shown], 100 * predicted.high[shown]
-        figure.add_scatter(
-            x=np.concatenate([x, x[::-1]]),
-            y=np.concatenate([low, high[::-1]]),
-            mode="lines",
-            line={"width": 0},
-            fill="toself",
-            fillcolor=rgba(color, BAND_OPACITY),
-            showlegend=False,
-            hoverinfo="skip",
-            meta="prediction band",
-            row=1,
-            col=1,
-        )
-    texts = [f"{THIS_CASE}<br>{t:.3g} {axis.unit}: {s:.0f} %" for t, s in zip(x, y, strict=True)]
-    figure.add_scatter(
-        x=x,
-        y=y,
-        mode="lines",
-        line={"color": color, "dash": "dash", "width": 2.5},
-        name=THIS_CASE,
-        legendrank=2000,
-        meta="prediction",
-        **hover_text(texts),
-        row=1,
-        col=1,
-    )
-    return "this case", float(predicted.times[shown][-1]), float(y[-1]), color
 
 
 def _horizon(landmarks: Sequence[float], end: float) -> float:

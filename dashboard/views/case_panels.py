@@ -11,17 +11,19 @@ from camlif.domain import MAX_SHARE_OUTSIDE
 from camlif.similarity import similar_cases
 from dashboard import messages, resources, state
 from dashboard.components.chart import show_chart, theme
+from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.text import count, plain
-from dashboard.figures.agreement import agreement_chart
+from dashboard.figures.agreement import agreement_strip
 from dashboard.figures.attribution import feature_bars, modality_bars
 from dashboard.figures.icons import icon_array
 from dashboard.figures.kaplan_meier import case_curve_chart
+from dashboard.resources import Baseline
 from dashboard.state import Scoring, Workspace
 
 N_SIMILAR = 5
 N_FEATURES = 10
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
-BASELINES = ("training median", "cohort mean", "same subtype")
+BASELINES = ("training median", "cohort mean", "same-subtype mean")
 
 
 def patient(workspace: Workspace, row: int) -> None:
@@ -142,12 +144,13 @@ def certainty(
             f"{score.stratum}."
         )
     )
-    chart = agreement_chart(
+    chart = agreement_strip(
         bundle.reference.z(result_.member_log_risk[row]),
         result_.members_used[row],
-        names=bundle.strata.names,
         cutoffs=bundle.strata.cutoffs,
+        strata=bundle.strata.names,
         theme=theme(),
+        ensemble=(score.z.value, score.z.low, score.z.high),
     )
     show_chart(chart, key="agreement", finding=False)
     for name, share in result_.out_of_range.items():
@@ -180,9 +183,7 @@ def curves(scoring: Scoring, row: int, score: CaseScore) -> None:
     show_chart(chart, key="case_curves")
 
 
-def baseline_rows(
-    workspace: Workspace, scoring: Scoring, row: int, choice: str
-) -> str | tuple[int, ...]:
+def baseline_rows(workspace: Workspace, scoring: Scoring, row: int, choice: str) -> Baseline:
     """Reference of the explanation: the training median, or rows of the cohort in view."""
     if choice == BASELINES[0]:
         return "median"
@@ -209,17 +210,27 @@ def contributions(workspace: Workspace, scoring: Scoring, row: int) -> None:
     baseline = baseline_rows(workspace, scoring, row, choice)
     model, loaded = scoring.model, workspace.loaded
     key = (loaded.digest, model.digest, (row,))
-    modalities = resources.modality_attribution(*key, baseline, loaded.cohort, model.bundle)
-    features = resources.feature_attribution(*key, "ig", baseline, loaded.cohort, model.bundle)
+    modalities = resources.modality_attribution(
+        *key, baseline, scoring.missing, loaded.cohort, model.bundle
+    )
+    features = resources.feature_attribution(
+        *key, "ig", baseline, scoring.missing, loaded.cohort, model.bundle
+    )
     left, right = st.columns([2, 3])
     with left:
-        names = [workspace.profile.modality(p) for p in modalities.players]
-        show_chart(modality_bars(names, modalities.values[0], theme=theme()), key="case_modalities")
+        values = modalities.values[0].tolist()
+        by_name = {
+            display_name(workspace, player): value
+            for player, value in zip(modalities.players, values, strict=True)
+        }
+        chart = modality_bars(by_name, theme=theme(), baseline=f"the {choice}")
+        show_chart(chart, key="case_modalities")
     with right:
         chart = feature_bars(
-            features.top(0, N_FEATURES),
-            units=loaded.cohort.info.units,
+            feature_contributions(workspace, scoring, features, 0),
+            k=N_FEATURES,
             theme=theme(),
+            baseline=f"the {choice}",
         )
         show_chart(chart, key="case_features")
     gap = 100 * float(features.completeness_gap[0])

@@ -16,6 +16,7 @@ from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import p_value, plain
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
+from dashboard.figures.layout import TimeUnit
 from dashboard.state import Workspace
 from dashboard.views.cohort_groups import (
     RISK,
@@ -28,6 +29,7 @@ from dashboard.views.cohort_groups import (
 )
 
 LANDMARKS = (12, 24, 36, 60)
+UNITS: tuple[TimeUnit, ...] = ("months", "years")
 
 
 def _km_groups(
@@ -56,9 +58,9 @@ def kaplan_meier_view(workspace: Workspace) -> None:
             key="compare_with",
             width=240,
         )
-        unit = st.segmented_control(
+        unit: TimeUnit = st.segmented_control(
             "Time axis",
-            ["months", "years"],
+            UNITS,
             default="months",
             key="time_unit",
             required=True,

@@ -1,0 +1,109 @@
+"""One patient's predicted survival curve over Kaplan-Meier curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike, NDArray
+
+from dashboard.figures.layout import TimeAxis, hover_text
+from dashboard.figures.palette import Theme, palette, rgba
+from dashboard.figures.survival_lines import BAND_OPACITY
+
+THIS_CASE = "this case (predicted)"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One patient's predicted curve: months and probabilities, each shape (t,), t >= 2.
+
+    ``low`` and ``high`` are NaN where no interval is given.
+    """
+
+    times: NDArray[np.float64]
+    survival: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def shown(
+        cls,
+        times: ArrayLike,
+        survival: ArrayLike,
+        low: ArrayLike | None = None,
+        high: ArrayLike | None = None,
+    ) -> Prediction | None:
+        """Keep the part that may be shown (not NaN); None if that is no curve."""
+        months, values = np.asarray(times, dtype=float), np.asarray(survival, dtype=float)
+        keep = np.isfinite(values)
+        if keep.sum() < 2:
+            return None
+        bounds = (
+            np.full(len(values), np.nan) if part is None else np.asarray(part, dtype=float)
+            for part in (low, high)
+        )
+        return cls(months[keep], values[keep], *(part[keep] for part in bounds))
+
+    def at(self, months: float) -> tuple[float, float, float]:
+        """Survival, low and high at a time, as probabilities."""
+        value, low, high = (
+            float(np.interp(months, self.times, part))
+            for part in (self.survival, self.low, self.high)
+        )
+        return value, low, high
+
+    def table(self) -> pd.DataFrame:
+        """Numbers of the curve with the column names of `survival_table`."""
+        return pd.DataFrame(
+            {
+                "group": THIS_CASE,
+                "time_months": self.times,
+                "survival": self.survival,
+                "lower": self.low,
+                "upper": self.high,
+            }
+        )
+
+
+def add_prediction(
+    figure: go.Figure, predicted: Prediction, axis: TimeAxis, theme: Theme
+) -> tuple[str, float, float, str]:
+    """Draw a predicted curve, with its interval if given; return its end label.
+
+    The label is as `survival_lines.add_end_labels` takes it.
+    """
+    color = palette(theme).text
+    shown = predicted.times <= axis.end
+    x, y = axis.scale(predicted.times[shown]), 100 * predicted.survival[shown]
+    if np.isfinite(predicted.low).all():
+        low, high = 100 * predicted.low[shown], 100 * predicted.high[shown]
+        figure.add_scatter(
+            x=np.concatenate([x, x[::-1]]),
+            y=np.concatenate([low, high[::-1]]),
+            mode="lines",
+            line={"width": 0},
+            fill="toself",
+            fillcolor=rgba(color, BAND_OPACITY),
+            showlegend=False,
+            hoverinfo="skip",
+            meta="prediction band",
+            row=1,
+            col=1,
+        )
+    texts = [f"{THIS_CASE}<br>{t:.3g} {axis.unit}: {s:.0f} %" for t, s in zip(x, y, strict=True)]
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": color, "dash": "dash", "width": 2.5},
+        name=THIS_CASE,
+        legendrank=2000,
+        meta="prediction",
+        **hover_text(texts),
+        row=1,
+        col=1,
+    )
+    return "this case", float(predicted.times[shown][-1]), float(y[-1]), color

@@ -1,0 +1,77 @@
+"""Help: words, keys, walk-throughs, known gaps."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+GLOSSARY = {
+    "Hazard": "How fast events happen among patients who have had none so far.",
+    "Log risk": "The model's output. A difference of 0.7 doubles the hazard, 1.1 triples it.",
+    "z": "Log risk in SDs above the mean of the training cohort's held-out risks.",
+    "Held-out risk": "A risk from models that did not see the patient in training.",
+    "Member": "One of the models of the ensemble, each trained on its own split of the patients.",
+    "Risk group": "Low, intermediate or high, by cut-offs frozen when the model was trained.",
+    "Borderline": "Fewer than 80% of models agree, or the spread crosses a cut-off.",
+    "C-index": "Share of patient pairs that the model ranks right. 0.5 is chance, 1 is perfect.",
+    "Log-rank test": "Whether survival differs between groups more than chance would make it.",
+    "Censoring": "Follow-up ended before the event. Such patients count until then.",
+    "Calibration": "Whether predicted frequencies are those observed. If not, they are hidden.",
+    "Shapley value": "A modality's average effect on the score over all ways of adding it.",
+    "Integrated gradients": "A feature's share of the way from the baseline to this score.",
+    "Completeness gap": "The part of the score that the contributions leave unexplained.",
+}
+KEYS = {
+    "Alt+J": "next case",
+    "Alt+K": "previous case",
+    "Tab, Enter": "move to and use any control",
+}
+WALKS = {
+    "Review one case": (
+        "Open Case and type the patient's identifier.",
+        "Read the risk group, then how many models agree and whether the data are in range.",
+        "Pick a horizon. Look where the dashed curve runs among the risk groups.",
+        "Read why: modalities first, then features with their raw values.",
+    ),
+    "Bring your own tables": (
+        "Open Upload & check and add the clinical table and one table per modality.",
+        "Mend what is listed as an error; every line says file, column and row.",
+        "Pick the model that has your columns and score.",
+    ),
+    "Compare groups": (
+        "Open Cohort and group the curves by risk group, subtype or grade.",
+        "In Hazard by subtype, draw a lasso around points and compare them in Kaplan-Meier.",
+        "Download the numbers as CSV and the settings as JSON.",
+    ),
+}
+GAPS = (
+    "Points of a chart cannot be reached by keyboard. Show as table under each chart holds the "
+    "same numbers, and the Table view of Cohort opens a case by row.",
+    "A lasso needs a pointer. Filters in the sidebar make the same groups.",
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.header("Help", anchor=False)
+    st.subheader("Walk-throughs", anchor=False)
+    for title, steps in WALKS.items():
+        with st.expander(title):
+            for number, step in enumerate(steps, start=1):
+                st.markdown(f"{number}. {step}")
+    st.subheader("Keys", anchor=False)
+    for keys, meaning in KEYS.items():
+        st.markdown(f"- **{keys}**: {meaning}")
+    st.subheader("Glossary", anchor=False)
+    for word, meaning in GLOSSARY.items():
+        st.markdown(f"**{word}.** {meaning}")
+    st.subheader("Known gaps", anchor=False)
+    for gap in GAPS:
+        st.markdown(f"- {gap}")
+    st.subheader("Report a problem", anchor=False)
+    st.markdown(
+        "Say what you did, the page, and the code of the message (E-50 shows one). Do not send "
+        "tables or screenshots that show identifiers."
+    )
+
+
+main()

@@ -45,7 +45,9 @@ class ModalityGate(nn.Module):
     def gate_values(self, own: Tensor, partner: Tensor) -> Tensor:
         """Gate in (0, 1), shape (n, f)."""
         if self.kind == "bilinear":
-            return torch.sigmoid(self.gate(own, partner))
+            # nn.Bilinear's own operation has no batching rule and would run members one by one.
+            left = torch.einsum("...i,fij->...fj", own, self.gate.weight)
+            return torch.sigmoid((left * partner.unsqueeze(-2)).sum(-1) + self.gate.bias)
         return torch.sigmoid(self.gate(torch.cat([own, partner], dim=-1)))
 
 

@@ -23,6 +23,8 @@ from camlif.data.schema import FeatureSchema
 MISSING_SUFFIX = " missing"
 CLINICAL = "clinical"
 """Key of the clinical matrix beside the modalities; no modality may use it."""
+MIN_VARIATION = 1e-6
+"""Standard deviation, as a share of the mean, up to which a column counts as constant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +134,13 @@ def encode_clinical(clinical: pd.DataFrame, schema: FeatureSchema) -> FloatArray
             values = clinical[column.name]
         else:
             values = pd.Series(np.nan, index=clinical.index, dtype="float64")
-        missing = values.isna().to_numpy()
         if column.kind == "numeric":
-            blocks.append(pd.to_numeric(values, errors="coerce").to_numpy("float64")[:, None])
+            values = pd.to_numeric(values, errors="coerce")
+            blocks.append(values.to_numpy("float64")[:, None])
         else:
             text = values.astype("string").fillna("").to_numpy(dtype=object)
             blocks.append(np.stack([text == level for level in column.levels], axis=1) * 1.0)
-        blocks.append(missing[:, None] * 1.0)
+        blocks.append(values.isna().to_numpy()[:, None] * 1.0)
     if not blocks:
         return np.zeros((len(clinical), 0), dtype=np.float32)
     return np.concatenate(blocks, axis=1).astype(np.float32)
@@ -166,9 +168,10 @@ class FittedColumns:
 
 
 def quantiles(values: FloatArray, q: tuple[float, ...]) -> FloatArray:
-    """Column quantiles ignoring NaN, shape (len(q), n_features); 0 for an empty column."""
-    ordered = np.sort(values, axis=0)  # NaN sorts last
-    n_valid = np.isfinite(values).sum(axis=0)
+    """Column quantiles of finite values, shape (len(q), n_features); 0 for an empty column."""
+    finite = np.isfinite(values)
+    ordered = np.sort(np.where(finite, values, np.nan), axis=0)  # NaN sorts last
+    n_valid = finite.sum(axis=0)
     last = np.maximum(n_valid - 1, 0)
     columns = np.arange(values.shape[1])
     result = np.zeros((len(q), values.shape[1]), dtype=np.float32)
@@ -208,7 +211,8 @@ def fit_columns(
     filled = np.clip(np.where(np.isfinite(values), values, median), low, high)
     mean = filled.mean(axis=0, dtype=np.float64)
     scale = filled.std(axis=0, dtype=np.float64)
-    informative = scale > 1e-6 * np.maximum(1.0, np.abs(mean))
+    # Relative, because a column may be in any unit; rounding alone stays far below.
+    informative = scale > MIN_VARIATION * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
     enough = np.isfinite(values).mean(axis=0) >= 1 - config.max_missing
     if indicators:
         mean, scale = np.zeros(width), np.ones(width)

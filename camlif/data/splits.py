@@ -35,6 +35,17 @@ class Splits:
     scheme: Scheme
     seed: int
 
+    def __post_init__(self) -> None:
+        if len(set(self.patient_ids.tolist())) != len(self.patient_ids):
+            # A patient in two rows could be trained on and tested in the same split.
+            raise AlignmentError("Patient identifiers are not unique.", column="patient_id")
+        if self.test.ndim != 2 or self.test.shape[1] != len(self.patient_ids):
+            raise AlignmentError(
+                "Splits do not hold one column per patient.",
+                found=f"shape {self.test.shape}",
+                expected=f"(s, {len(self.patient_ids)})",
+            )
+
     def __len__(self) -> int:
         return len(self.test)
 
@@ -60,8 +71,16 @@ class Splits:
 
     @classmethod
     def read(cls, path: Path, *, scheme: Scheme, seed: int) -> Splits:
-        """Read a file of `write`."""
+        """Read a file of `write`.
+
+        Raises
+        ------
+        AlignmentError
+            If the file has no patient_id, repeats one, or holds other words than Train and Test.
+        """
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if "patient_id" not in table:
+            raise AlignmentError("Splits need a column patient_id.", file=path.name)
         cells = table.drop(columns="patient_id").to_numpy()
         if not np.isin(cells, ("Train", "Test")).all():
             raise AlignmentError("Splits hold other words than Train and Test.", file=path.name)

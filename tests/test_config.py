@@ -1,0 +1,152 @@
+"""Settings: presets, checks, JSON and the learning rate schedule."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+from camlif.config import PRESETS, NetworkConfig, RunConfig, TrainConfig
+from camlif.exceptions import ConfigError
+
+
+def differences(a: NetworkConfig, b: NetworkConfig) -> dict[str, object]:
+    changed = {
+        f.name: getattr(b, f.name) for f in fields(a) if getattr(a, f.name) != getattr(b, f.name)
+    }
+    changed.pop("preset")
+    return changed
+
+
+def test_the_printed_preset_differs_in_the_named_fields_only() -> None:
+    default, printed = (NetworkConfig.from_preset(name) for name in ("default", "printed"))
+    assert differences(default, printed) == {
+        "width": 256,
+        "embed_hidden": 512,
+        "ca_scale": "none",
+        "ca_kv_norm": False,
+        "ca_skip": False,
+        "sim_detach": False,
+    }
+
+
+def test_the_release_preset_differs_in_the_named_fields_only() -> None:
+    default, release = (NetworkConfig.from_preset(name) for name in ("default", "release"))
+    assert differences(default, release) == {
+        "width": 256,
+        "embed_hidden": 512,
+        "cross_attention": "softmax",
+        "ca_layers": 1,
+        "ca_heads": 1,
+        "encoder_layers": 1,
+        "mlif": "nested",
+        "risk_range": "sigmoid6",
+        "clinical": "none",
+        "cox_reduction": "batch",
+    }
+
+
+def test_the_default_preset_is_the_class_default_with_the_stated_values() -> None:
+    config = NetworkConfig.from_preset("default")
+    assert config == NetworkConfig()
+    assert (config.width, config.hidden, config.heads, config.gate) == (64, 64, 4, "concat")
+    assert (config.encoder_layers, config.ca_layers, config.lmf_rank, config.alpha) == (
+        2,
+        2,
+        4,
+        0.5,
+    )
+
+
+def test_a_preset_takes_changes() -> None:
+    config = NetworkConfig.from_preset("printed", width=32, alpha=0.1)
+    assert (config.preset, config.width, config.alpha, config.ca_skip) == (
+        "printed",
+        32,
+        0.1,
+        False,
+    )
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=", ".join(PRESETS)):
+        NetworkConfig.from_preset("paper")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_settings_survive_json_with_their_digest(preset: str) -> None:
+    run = RunConfig(
+        network=NetworkConfig.from_preset(preset, embed_dropout=(0.1, 0.2)),
+        training=TrainConfig(epochs=7, select_top=50),
+    )
+    read = RunConfig.from_json(json.loads(json.dumps(run.to_json())))
+    assert read == run
+    assert read.digest == run.digest
+
+
+def test_any_changed_setting_changes_the_digest() -> None:
+    run = RunConfig()
+    assert run.digest != run.with_training(seed=1).digest
+    assert run.digest != RunConfig(network=NetworkConfig(lmf_rank=8)).digest
+
+
+def test_unknown_settings_are_named() -> None:
+    with pytest.raises(ConfigError, match="NetworkConfig: depth, size"):
+        NetworkConfig.from_json({"size": 3, "width": 64, "depth": 2})
+
+
+def test_settings_cannot_be_changed_in_place() -> None:
+    with pytest.raises(FrozenInstanceError):
+        NetworkConfig().width = 32  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": 62},
+        {"ca_heads": 3},
+        {"dropout": 1.0},
+        {"encoder_layers": 0},
+        {"n_tokens": 0},
+        {"lmf_rank": 0},
+        {"cross_attention": "softmax", "ca_layers": 2},
+        {"alpha": -0.1},
+    ],
+)
+def test_network_settings_out_of_range_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        NetworkConfig(**changes)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"splits": 1},
+        {"epochs": 0},
+        {"batch_size": 3},
+        {"test_fraction": 0.5},
+        {"test_fraction": 0.0},
+        {"modality_dropout": 1.0},
+        {"clip_quantile": 0.5},
+    ],
+)
+def test_training_settings_out_of_range_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        TrainConfig(**changes)  # type: ignore[arg-type]  # wrong on purpose
+
+
+# T28
+def test_the_learning_rate_is_constant_then_falls_linearly() -> None:
+    config = TrainConfig(learning_rate=1.0)
+    assert config.n_constant == 10
+    rates = [config.learning_rate_at(epoch) for epoch in (0, 9, 10, 29)]
+    assert rates == pytest.approx([1, 1, 20 / 21, 1 / 21], abs=1e-12)
+
+
+# T28
+def test_the_constant_part_is_a_third_unless_set() -> None:
+    assert TrainConfig(epochs=12).n_constant == 4
+    assert TrainConfig(epochs=12, constant_epochs=0).learning_rate_at(0) < 1e-3
+    constant = TrainConfig(epochs=12, constant_epochs=12)
+    assert constant.learning_rate_at(11) == constant.learning_rate

@@ -1,0 +1,270 @@
+"""Kaplan-Meier figures against hand tables and lifelines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from lifelines import KaplanMeierFitter
+
+from camlif.data.schema import Endpoint
+from camlif.survival import kaplan_meier
+from dashboard.figures.kaplan_meier import (
+    KmGroup,
+    case_curve_chart,
+    compare_groupings_chart,
+    kaplan_meier_chart,
+    survival_table,
+)
+from dashboard.figures.layout import TimeAxis, spread
+from dashboard.figures.survival_lines import MAX_VERTICES, TAIL_OPACITY
+
+DEATH = Endpoint()
+METASTASIS = Endpoint("distant metastasis", "distant metastasis", "free of distant metastasis")
+
+
+def group(
+    name: str,
+    duration: Sequence[float],
+    event: Sequence[int] | None = None,
+    role: str | None = None,
+) -> KmGroup:
+    durations = np.asarray(duration, dtype=float)
+    events = np.ones(len(durations)) if event is None else np.asarray(event)
+    return KmGroup(name, events.astype(bool), durations, role)
+
+
+def random_group(n: int, *, name: str = "a", seed: int = 0, role: str | None = None) -> KmGroup:
+    rng = np.random.default_rng(seed)
+    time, leave = rng.exponential(30, n), rng.uniform(5, 90, n)
+    return KmGroup(name, time <= leave, np.minimum(time, leave).round(1), role)
+
+
+def traces(figure: go.Figure, meta: str) -> list[Any]:
+    return [trace for trace in figure.data if trace.meta == meta]
+
+
+def risk_rows(figure: go.Figure) -> list[list[str]]:
+    return [list(trace.text) for trace in traces(figure, "at risk")]
+
+
+TIES = group("ties", [6, 6, 12, 12, 12, 18, 24], [1, 0, 1, 1, 0, 0, 1])
+
+
+def test_number_at_risk_counts_durations_at_least_t_with_ties_and_an_empty_group() -> None:
+    chart = kaplan_meier_chart(
+        [TIES, group("nobody", [])], theme="light", endpoint=DEATH, full_tail=True
+    )
+    assert list(traces(chart.figure, "at risk")[0].x) == [0, 6, 12, 18, 24]
+    assert risk_rows(chart.figure) == [["7", "7", "5", "2", "1"], ["0"] * 5]
+    assert "no patient in nobody" in chart.finding
+
+
+def test_steps_of_a_hand_worked_group() -> None:
+    """S: 6/7 at 6, then 6/7 * 3/5 at 12, then 0 at 24."""
+    chart = kaplan_meier_chart([TIES], theme="light", endpoint=DEATH, full_tail=True)
+    (tail,) = traces(chart.figure, "tail")  # fewer than ten patients: all of it is tail
+    assert list(tail.x) == [0, 6, 12, 24]
+    assert tail.y == pytest.approx([100, 600 / 7, 1800 / 35, 0])
+    assert tail.line.shape == "hv"
+
+
+def test_table_equals_lifelines_with_its_log_log_limits() -> None:
+    patients = random_group(150)
+    table = survival_table([patients])
+    fitter = KaplanMeierFitter().fit(patients.duration, patients.event)
+    expected = fitter.survival_function_.loc[table["time_months"]].to_numpy()[:, 0]
+    limits = fitter.confidence_interval_.loc[table["time_months"]].to_numpy()
+    known = table["lower"].notna().to_numpy() & np.isfinite(limits[:, 0])
+    assert table["survival"].to_numpy() == pytest.approx(expected, abs=1e-12)
+    assert table.loc[known, ["lower", "upper"]].to_numpy() == pytest.approx(limits[known], abs=1e-6)
+    assert table["events"].sum() + table["censored"].sum() == 150
+
+
+def test_the_chart_draws_the_numbers_of_its_table() -> None:
+    chart = kaplan_meier_chart([random_group(150)], theme="light", endpoint=DEATH)
+    by_time = chart.table.set_index("time_months")["survival"]
+    for trace in traces(chart.figure, "curve") + traces(chart.figure, "tail"):
+        for x, y in zip(trace.x[1:], trace.y[1:], strict=True):
+            assert y == pytest.approx(100 * by_time[x])
+
+
+def test_the_tail_starts_where_fewer_than_ten_are_at_risk_and_the_band_stops_there() -> None:
+    chart = kaplan_meier_chart([group("a", range(1, 31))], theme="light", endpoint=DEATH)
+    (curve,), (tail,) = traces(chart.figure, "curve"), traces(chart.figure, "tail")
+    assert curve.x[-1] == tail.x[0] == 21  # durations 21 to 30 are ten patients
+    assert (curve.opacity, tail.opacity) == (1.0, TAIL_OPACITY)
+    assert max(band.x[-1] for band in traces(chart.figure, "band")) == 21
+
+
+def test_the_axis_ends_at_the_last_time_with_five_at_risk_in_any_group() -> None:
+    groups = [group("a", range(1, 31)), group("b", range(1, 11))]
+    chart = kaplan_meier_chart(groups, theme="light", endpoint=DEATH)
+    full = kaplan_meier_chart(groups, theme="light", endpoint=DEATH, full_tail=True)
+    assert chart.figure.layout.xaxis.range == (0, 26)
+    assert full.figure.layout.xaxis.range == (0, 30)
+
+
+def test_a_group_below_ten_patients_has_no_band_but_a_legend_entry() -> None:
+    chart = kaplan_meier_chart([group("few", range(1, 8))], theme="light", endpoint=DEATH)
+    assert traces(chart.figure, "band") == []
+    assert [t.name for t in chart.figure.data if t.showlegend] == ["few (n = 7, 7 events)"]
+
+
+def test_a_curve_has_at_most_two_thousand_vertices_all_on_the_estimate() -> None:
+    patients = group("a", np.linspace(1, 99, 5001).tolist())
+    chart = kaplan_meier_chart([patients], theme="light", endpoint=DEATH)
+    (curve,), (tail,) = traces(chart.figure, "curve"), traces(chart.figure, "tail")
+    assert len(curve.x) + len(tail.x) - 1 <= MAX_VERTICES
+    estimate = kaplan_meier(patients.event, patients.duration)
+    assert curve.y[:-1] == pytest.approx(100 * estimate.at(curve.x[:-1]))
+
+
+def test_zoom_changes_the_axis_but_no_estimate() -> None:
+    whole = kaplan_meier_chart([random_group(99)], theme="light", endpoint=DEATH)
+    near = kaplan_meier_chart([random_group(99)], theme="light", endpoint=DEATH, zoom_to=24)
+    assert near.figure.layout.xaxis.range == (0, 24)
+    assert near.table.equals(whole.table)
+
+
+def test_censoring_at_a_time_turns_later_events_into_censored_patients() -> None:
+    chart = kaplan_meier_chart([TIES], theme="light", endpoint=DEATH, censor_at=12)
+    assert chart.table["time_months"].tolist() == [6, 12]
+    assert chart.table["events"].tolist() == [1, 2]
+    assert chart.table["censored"].tolist() == [1, 3]
+    assert "censored at 1 year" in chart.finding
+
+
+@pytest.mark.parametrize("end", [12.0, 30.0, 36.0, 60.0, 100.0, 130.0, 200.0, 300.0])
+def test_five_to_nine_ticks_show(end: float) -> None:
+    axis = TimeAxis(end, "months")
+    steps = np.unique(np.diff(axis.ticks))
+    assert 5 <= len(axis.ticks) <= 9
+    assert len(steps) == 1
+    assert axis.ticks[-1] <= end
+
+
+def test_ticks_are_six_twelve_or_twenty_four_months_where_they_can_be() -> None:
+    assert [np.diff(TimeAxis(end, "months").ticks)[0] for end in (30, 60, 150)] == [6, 12, 24]
+
+
+def test_years_show_the_same_curve_divided_by_twelve() -> None:
+    months = kaplan_meier_chart([random_group(80)], theme="light", endpoint=DEATH)
+    years = kaplan_meier_chart(
+        [random_group(80)], theme="light", endpoint=DEATH, months_or_years="years"
+    )
+    (a,), (b,) = traces(months.figure, "curve"), traces(years.figure, "curve")
+    assert np.asarray(b.x) * 12 == pytest.approx(np.asarray(a.x))
+
+
+def test_landmarks_write_the_survival_of_every_group_still_followed() -> None:
+    groups = [group("a", [5.0] * 5 + [40.0] * 15), group("b", [3.0] * 12)]
+    chart = kaplan_meier_chart(groups, theme="light", endpoint=DEATH, landmarks=(12,))
+    written = [a.text for a in chart.figure.layout.annotations if str(a.text).endswith(" %")]
+    assert written == ["75 %"]
+
+
+def test_the_median_drops_to_the_axis_only_where_it_is_reached() -> None:
+    groups = [group("a", range(1, 31)), group("b", range(1, 31), [0] * 30)]
+    chart = kaplan_meier_chart(groups, theme="light", endpoint=DEATH)
+    (median,) = traces(chart.figure, "median")
+    assert list(median.x) == [0, 15, 15]
+
+
+def test_survival_axis_starts_at_zero_and_names_the_endpoint() -> None:
+    chart = kaplan_meier_chart([random_group(50)], theme="dark", endpoint=METASTASIS)
+    assert chart.figure.layout.yaxis.range[0] == 0
+    assert chart.figure.layout.yaxis.title.text == "Free of distant metastasis (%)"
+    assert "alive" not in chart.finding
+
+
+def test_curves_and_risk_table_share_the_time_axis_in_three_to_one() -> None:
+    layout = kaplan_meier_chart([random_group(50)], theme="light", endpoint=DEATH).figure.layout
+    curves, table = (np.ptp(axis.domain) for axis in (layout.yaxis, layout.yaxis2))
+    assert curves / table == pytest.approx(3)
+    assert layout.xaxis.range == layout.xaxis2.range
+
+
+def test_highlighted_group_is_bold_and_the_legend_keeps_its_order() -> None:
+    groups = [random_group(50, name=n, seed=i, role=n) for i, n in enumerate(("low", "high"))]
+    chart = kaplan_meier_chart(groups, theme="light", endpoint=DEATH, highlight="low")
+    curves = traces(chart.figure, "curve")
+    assert [c.legendgroup for c in curves] == ["high", "low"]  # the bold one lies on top
+    assert curves[1].line.width > curves[0].line.width
+    assert curves[1].legendrank < curves[0].legendrank
+
+
+def test_no_patient_at_all_gives_a_chart_and_says_so() -> None:
+    chart = kaplan_meier_chart([group("a", [])], theme="light", endpoint=DEATH)
+    assert chart.finding == "No patient with follow-up is in these groups."
+    assert chart.table.empty
+
+
+def test_the_finding_gives_denominators_horizon_and_endpoint() -> None:
+    groups = [group("low", [40] * 20, [0] * 20), group("high", [10] * 15 + [40] * 5)]
+    chart = kaplan_meier_chart(groups, theme="light", endpoint=DEATH)
+    assert chart.finding == (
+        "Of 100 patients alive at 3 years: 100 in low (n = 20), 25 in high (n = 20); "
+        "overall survival, 40 patients, 20 events."
+    )
+
+
+def test_predicted_groups_are_solid_and_actual_ones_dashed_in_the_colour_of_their_rank() -> None:
+    predicted = [random_group(60, name=n, seed=i) for i, n in enumerate(("low", "high"))]
+    actual = [random_group(60, name=n, seed=i + 9) for i, n in enumerate(("G1", "G2"))]
+    chart = compare_groupings_chart(predicted, actual, theme="light", endpoint=DEATH)
+    curves = traces(chart.figure, "curve")
+    assert [c.line.dash for c in curves] == ["solid", "solid", "dash", "dash"]
+    assert curves[0].line.color == curves[2].line.color != curves[1].line.color
+    assert chart.table.groupby("grouping")["group"].unique().str.len().to_dict() == {
+        "actual": 2,
+        "predicted": 2,
+    }
+
+
+def strata_curves() -> dict[str, Any]:
+    groups = [random_group(90, name=n, seed=i) for i, n in enumerate(("low", "high"))]
+    return {g.name: kaplan_meier(g.event, g.duration) for g in groups}
+
+
+def test_a_case_shows_its_own_stratum_bold_and_its_prediction_dashed_with_interval() -> None:
+    times = np.arange(0.0, 61.0)
+    survival = np.exp(-times / 50)
+    chart = case_curve_chart(
+        strata_curves(),
+        "high",
+        times,
+        survival,
+        survival**1.2,
+        survival**0.8,
+        endpoint=DEATH,
+        theme="light",
+    )
+    (prediction,) = traces(chart.figure, "prediction")
+    assert prediction.line.dash == "dash"
+    assert prediction.y[36] == pytest.approx(100 * survival[36])
+    assert traces(chart.figure, "curve")[-1].legendgroup == "high"
+    own = chart.table[chart.table["group"] == "this case (predicted)"]
+    assert own["survival"].tolist() == survival.tolist()
+    assert "about 49 of 100 are alive at 3 years (model interval 42 to 56" in chart.finding
+
+
+def test_a_case_behind_a_closed_gate_shows_the_strata_and_says_that_no_curve_is_predicted() -> None:
+    closed = np.array([np.nan])
+    chart = case_curve_chart(
+        strata_curves(), "low", np.zeros(1), closed, closed, closed, endpoint=DEATH, theme="dark"
+    )
+    assert traces(chart.figure, "prediction") == []
+    assert "no curve is predicted for this case" in chart.finding
+    assert "n = 90" in chart.finding
+
+
+def test_labels_keep_their_distance_order_and_bounds() -> None:
+    placed = spread([10, 11, 50, 99, 100], 6, 2, 100)
+    assert np.diff(placed).min() >= 6 - 1e-9
+    assert placed.min() >= 2
+    assert placed.max() <= 100
+    assert spread([80, 20], 6).tolist() == [80, 20]

@@ -190,11 +190,11 @@ def _toml(data: dict[str, Any], path: tuple[str, ...] = ()) -> str:
 
 def _key(key: str) -> str:
     plain = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-    return key if plain else json.dumps(key, ensure_ascii=True)
+    return key if plain else _value(key)
 
 
 def _value(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_value(v) for v in value)}]"
-    # JSON and TOML agree on numbers, true, false, and on texts whose escapes are plain.
+    # JSON and TOML agree on numbers, true and false; on texts once nothing but controls is escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.exceptions import DataError, EstimationError, NoEventsError
-from camlif.outcome import BoolArray, FloatArray, check_outcome
+from camlif.outcome import BoolArray, FloatArray, check_outcome, life_table
 from camlif.statistics import holm
 
 MIN_PATIENTS = 10
@@ -88,7 +88,8 @@ def log_rank(event: ArrayLike, duration: ArrayLike, stratum: ArrayLike) -> LogRa
     Raises
     ------
     EstimationError
-        For fewer than two groups, or where no event falls while two groups are at risk.
+        For fewer than two groups, or where a group has left before any event that could tell groups
+        apart.
     NoEventsError
         If no event was observed.
     DataError
@@ -110,18 +111,8 @@ def log_rank(event: ArrayLike, duration: ArrayLike, stratum: ArrayLike) -> LogRa
         raise EstimationError(f"A log-rank test needs two groups; there is {len(names)}.")
     if not events.any():
         raise NoEventsError("No event was observed, so groups cannot be compared.")
-    undefined = EstimationError(
-        "The log-rank test is undefined: a group is not at risk at any event that tells groups "
-        "apart."
-    )
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # told by the statistic below
-        try:
-            result = multivariate_logrank_test(durations, groups, events)
-        except np.linalg.LinAlgError as error:
-            raise undefined from error
-    if not np.isfinite(result.test_statistic) or not np.isfinite(result.p_value):
-        raise undefined
+    _require_overlap(events, durations, groups, names)
+    result = multivariate_logrank_test(durations, groups, events)
     return LogRankResult(
         statistic=float(result.test_statistic),
         dof=len(names) - 1,
@@ -315,6 +306,20 @@ def _checked(
     if pd.isna(groups).any():
         raise DataError("Some patients have no group.", column="stratum")
     return events, durations, groups.astype(str)
+
+
+def _require_overlap(
+    event: BoolArray, duration: FloatArray, groups: NDArray[np.str_], names: NDArray[np.str_]
+) -> None:
+    """Refuse groups that never share a risk set in which some have the event and some do not."""
+    table = life_table(event, duration)
+    telling = table.time[(table.events > 0) & (table.events < table.at_risk)]
+    for name in names:
+        if not len(telling) or duration[groups == name].max() < telling[0]:
+            raise EstimationError(
+                f"The log-rank test is undefined: {name} is not at risk at any event that could "
+                "tell groups apart."
+            )
 
 
 def _empty(groups: NDArray[np.str_], pair: tuple[str, str]) -> str | None:

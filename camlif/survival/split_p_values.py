@@ -105,6 +105,8 @@ def _fold_p_values(
 ) -> list[float]:
     found = []
     for e, rows in enumerate(test):
+        if rows.all():
+            continue  # without a training part there is no cut-off
         try:
             cutoff = float(np.median(risk[~rows, e]))
             found.append(_cut_p(risk[rows, e], event[rows], duration[rows], cutoff))

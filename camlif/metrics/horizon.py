@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from camlif.cox import fit_cox
 from camlif.exceptions import DataError, EstimationError, NoEventsError
 from camlif.outcome import BoolArray, FloatArray, check_outcome, life_table
 
@@ -184,21 +184,14 @@ def _integrated_index(
     survival: FloatArray, event: BoolArray, duration: FloatArray, horizon: float, observed: float
 ) -> float | None:
     """Mean absolute difference between predicted and smoothed observed risk."""
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
-
     if np.ptp(survival) == 0:
         return abs(float(1 - survival[0]) - observed)
     table = _spline(np.log(-np.log(np.clip(survival, EDGE, 1 - EDGE))))
-    names = list(table.columns)
-    table["duration"], table["event"] = duration, event
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        try:
-            fitted = CoxPHFitter().fit(table, "duration", "event")
-        except (ConvergenceError, ConvergenceWarning):
-            return None
-    smoothed = fitted.predict_survival_function(table[names], times=[horizon]).to_numpy()[0]
+    try:
+        fitted = fit_cox(table, event, duration)
+    except EstimationError:
+        return None
+    smoothed = fitted.predict_survival_function(table, times=[horizon]).to_numpy()[0]
     return float(np.abs(survival - smoothed).mean())
 
 

@@ -5,7 +5,6 @@ Everything is fitted on held-out risks, never on risks of patients that the mode
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.cox import fit_cox
 from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
 from camlif.outcome import BoolArray, FloatArray, check_numbers, check_outcome, life_table
 
@@ -231,19 +231,13 @@ def calibration_gate(
 
 
 def _slope(risk: FloatArray, event: BoolArray, duration: FloatArray) -> float:
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
-
     sd = float(risk.std())
     if sd == 0:
         raise EstimationError("All risks are equal, so they have no calibration slope.")
-    table = pd.DataFrame({"risk": (risk - risk.mean()) / sd, "event": event, "duration": duration})
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        try:
-            fitted = CoxPHFitter().fit(table, "duration", "event")
-        except (ConvergenceError, ConvergenceWarning) as error:
-            raise EstimationError("The calibration slope has no finite estimate.") from error
+    try:
+        fitted = fit_cox(pd.DataFrame({"risk": (risk - risk.mean()) / sd}), event, duration)
+    except EstimationError as error:
+        raise EstimationError("The calibration slope has no finite estimate.") from error
     return float(fitted.params_["risk"]) / sd
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.cox import fit_cox
 from camlif.exceptions import DataError, EstimationError, NoEventsError
 from camlif.outcome import BoolArray, FloatArray, check_outcome, life_table
 from camlif.statistics import holm
@@ -218,9 +218,6 @@ def cox_table(
     -----
     By lifelines, with Efron's ties and no penalty.
     """
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
-
     events, durations = check_outcome(event, duration)
     names = [str(name) for name in frame.columns]
     if not names:
@@ -235,13 +232,10 @@ def cox_table(
     _require_full_rank(x, names)
     scale = x.std(axis=0)
     table = pd.DataFrame((x - x.mean(axis=0)) / scale, columns=[f"x{i}" for i in range(len(names))])
-    table["duration"], table["event"] = durations, events
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        try:
-            fitted = CoxPHFitter().fit(table, "duration", "event")
-        except (ConvergenceError, ConvergenceWarning) as error:
-            raise _explained(error, names) from error
+    try:
+        fitted = fit_cox(table, events, durations)
+    except EstimationError as error:
+        raise _explained(error, names) from error
     summary = fitted.summary
     ratio, low, high = (
         np.exp(summary[column].to_numpy(float) / scale).tolist()

@@ -43,10 +43,5 @@ def fit_cox(x: pd.DataFrame, event: BoolArray, duration: FloatArray) -> Any:
         warnings.simplefilter("error", LinAlgWarning)
         try:
             return CoxPHFitter().fit(table, "duration", "event")
-        except (
-            ConvergenceError,
-            ConvergenceWarning,
-            LinAlgWarning,
-            np.linalg.LinAlgError,
-        ) as error:
+        except failures as error:
             raise EstimationError(" ".join(str(error).split())) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -172,7 +174,7 @@ def test_encoding_marks_absent_modalities_groups_and_instances() -> None:
     table = cohort.tables["ct"].copy()
     row = int(np.flatnonzero(cohort.presence[:, 0])[0])
     table[row, :2] = np.nan
-    raw = encode(make_replaced(cohort, table), cohort.schema)
+    raw = encode(replace(cohort, tables={"ct": table}), cohort.schema)
     np.testing.assert_array_equal(raw.presence, cohort.presence)
     assert raw.masks["ct"][row].tolist() == [False, True]
     lengths = [len(bag) for bag in cohort.bags["slide"]]
@@ -181,18 +183,10 @@ def test_encoding_marks_absent_modalities_groups_and_instances() -> None:
     np.testing.assert_array_equal(np.isfinite(raw.tables["slide"]).all(2), raw.masks["slide"])
 
 
-def make_replaced(cohort: object, table: NDArray[np.float32]) -> object:
-    from dataclasses import replace
-
-    return replace(cohort, tables={"ct": table})  # type: ignore[type-var]
-
-
 def test_a_modality_without_any_value_is_absent_whatever_presence_says() -> None:
     cohort = make_cohort(10, {"ct": (2, 3), "gene": (2,)})
     table = cohort.tables["ct"].copy()
     table[4] = np.nan
-    from dataclasses import replace
-
     raw = encode(replace(cohort, tables={**cohort.tables, "ct": table}), cohort.schema)
     assert raw.presence[:, 0].tolist() == [i != 4 for i in range(10)]
 

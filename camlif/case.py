@@ -36,65 +36,72 @@ class HorizonSurvival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseScore:
+    """The numbers of a scored patient.
+
+    Attributes
+    ----------
+    stratum : str
+        Risk group of the model, by the frozen cut-offs.
+    neighbour : str or None
+        The other risk group of a borderline case: fewer than 80 % of the members agree, or the
+        interval of z crosses a cut-off.
+    percentile : float
+        Percentage of training patients with a lower held-out risk.
+    z : Interval
+    hazard_ratio : Interval
+        Against the median training patient, after the calibration slope.
+    horizons : tuple of HorizonSurvival
+    members_agree : int
+        Members used that place the patient in ``stratum``.
+    """
+
+    stratum: str
+    neighbour: str | None
+    percentile: float
+    z: Interval
+    hazard_ratio: Interval
+    horizons: tuple[HorizonSurvival, ...]
+    members_agree: int
+
+    @property
+    def label(self) -> str:
+        """Risk group as shown: "High risk" or "Borderline: intermediate-high"."""
+        if self.neighbour is not None:
+            return f"Borderline: {self.stratum}-{self.neighbour}"
+        return f"{self.stratum.capitalize()} risk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseSummary:
     """What a board is told about one patient.
 
     Attributes
     ----------
-    reason : str or None
-        Why there is no score; then every number is None.
-    stratum : str or None
-        Risk group of the model, by the frozen cut-offs.
-    neighbour : str or None
-        The other risk group of a borderline case: fewer than 80 % of the members agree, or the
-        interval of z crosses a cut-off.
-    percentile : float or None
-        Percentage of training patients with a lower held-out risk.
-    z : Interval or None
-    hazard_ratio : Interval or None
-        Against the median training patient, after the calibration slope.
-    horizons : tuple of HorizonSurvival
-    members_agree, members_used, members : int
+    patient_id : str
+    score : CaseScore or None
+        None where the patient is not scored; ``notes`` then give the reason.
+    members_used, members : int
         ``members_used`` leaves out members that saw the patient in training.
     is_training : bool
     present, absent : tuple of str
         Modalities of the model that the patient has and lacks.
-    warnings : tuple of str
+    notes : tuple of str
+        Warnings, or why there is no score.
     """
 
     patient_id: str
-    reason: str | None
-    stratum: str | None
-    neighbour: str | None
-    percentile: float | None
-    z: Interval | None
-    hazard_ratio: Interval | None
-    horizons: tuple[HorizonSurvival, ...]
-    members_agree: int
+    score: CaseScore | None
     members_used: int
     members: int
     is_training: bool
     present: tuple[str, ...]
     absent: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def is_borderline(self) -> bool:
-        """Whether the case lies between two risk groups."""
-        return self.neighbour is not None
-
-    @property
-    def label(self) -> str:
-        """Risk group as shown: "High risk", "Borderline: intermediate-high", "No score"."""
-        if self.stratum is None:
-            return "No score"
-        if self.neighbour is not None:
-            return f"Borderline: {self.stratum}-{self.neighbour}"
-        return f"{self.stratum.capitalize()} risk"
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, with the label."""
-        return {"label": self.label, **asdict(self)}
+        return {"label": self.score.label if self.score else "No score", **asdict(self)}
 
 
 def summarise_case(bundle: Bundle, result: ScoreResult, row: int) -> CaseSummary:
@@ -109,43 +116,30 @@ def summarise_case(bundle: Bundle, result: ScoreResult, row: int) -> CaseSummary
         Position of the patient in ``result``.
     """
     record = result.table.iloc[row]
-    names = bundle.schema.names
-    used = result.members_used[row]
-    shared = {
-        "patient_id": str(record["patient_id"]),
-        "members_used": int(used.sum()),
-        "members": bundle.n_members,
-        "is_training": bool(result.is_training[row]),
-        "present": tuple(m for m, p in zip(names, result.presence[row], strict=True) if p),
-        "absent": tuple(m for m, p in zip(names, result.presence[row], strict=True) if not p),
-    }
-    warnings = tuple(w for w in str(record["warnings"]).split("; ") if w)
-    if not result.scored[row]:
-        return CaseSummary(
-            reason="; ".join(warnings),
-            stratum=None,
-            neighbour=None,
-            percentile=None,
-            z=None,
-            hazard_ratio=None,
-            horizons=(),
-            members_agree=0,
-            warnings=(),
-            **shared,
-        )
-    z = _z_interval(bundle, result, row)
-    stratum = str(record["stratum"])
+    names, presence = bundle.schema.names, result.presence[row]
     return CaseSummary(
-        reason=None,
-        stratum=stratum,
+        patient_id=str(record["patient_id"]),
+        score=_case_score(bundle, result, row) if result.scored[row] else None,
+        members_used=int(result.members_used[row].sum()),
+        members=bundle.n_members,
+        is_training=bool(result.is_training[row]),
+        present=tuple(m for m, there in zip(names, presence, strict=True) if there),
+        absent=tuple(m for m, there in zip(names, presence, strict=True) if not there),
+        notes=tuple(note for note in str(record["warnings"]).split("; ") if note),
+    )
+
+
+def _case_score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
+    record = result.table.iloc[row]
+    z = _z_interval(bundle, result, row)
+    return CaseScore(
+        stratum=str(record["stratum"]),
         neighbour=_neighbour(bundle, result, row, z),
         percentile=float(record["percentile"]),
         z=z,
         hazard_ratio=_hazard_ratio(bundle, result, row),
         horizons=tuple(_horizon(bundle, result, row, months) for months in HORIZONS),
-        members_agree=round(float(record["agreement"]) * int(used.sum())),
-        warnings=warnings,
-        **shared,
+        members_agree=round(float(record["agreement"]) * int(result.members_used[row].sum())),
     )
 
 

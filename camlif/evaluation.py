@@ -208,8 +208,8 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n``, ``events``, ``unscored``, ``c_index`` (with bootstrap interval, ``strict`` beside it),
-        ``log_rank``, ``calibration`` by horizon.
+        ``n``, ``events``, ``unscored``, ``c_index`` (with bootstrap interval, and ``strict``
+        beside it), ``log_rank``, ``calibration`` by horizon.
 
     Raises
     ------

@@ -25,7 +25,7 @@ from camlif.data.preprocessing import CLINICAL, FittedColumns, clinical_names
 from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.domain import LEVELS, TrainingRange
 from camlif.exceptions import ArtifactError, CamlifError
-from camlif.networks.camlif import CaMlif
+from camlif.networks.registry import build_network
 from camlif.reference import Reference, SubsetValidation
 from camlif.strata import Strata
 from camlif.survival import Calibration, GateResult, KaplanMeierCurve
@@ -235,7 +235,7 @@ def _ensemble(
     """Rebuild the stack, requiring exactly the tensors and shapes of the architecture."""
     n_clinical = len(clinical_names(schema))
     with torch.device("meta"):
-        expected = CaMlif(schema, n_clinical, run.network).state_dict()
+        expected = build_network(schema, n_clinical, run.network).state_dict()
     parameters = {}
     for name, like in expected.items():
         tensor = tensors.pop(f"member.{name}", None)

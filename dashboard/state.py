@@ -15,8 +15,8 @@ from camlif.data.samples import SAMPLES
 from camlif.exceptions import CamlifError
 from camlif.scoring import ScoreResult
 from dashboard import resources
-from dashboard.profile import Profile, load_profile
 from dashboard.resources import LoadedCohort, LoadedModel
+from dashboard.wording import Profile, load_profile
 
 DEFAULT_SAMPLE = "glioma"
 UPLOADED = "uploaded"

@@ -72,7 +72,8 @@ class Cohort:
             table = self.tables.get(modality.name)
             if table is not None and table.shape[1] != modality.n_features:
                 raise SchemaError(
-                    f"{modality.name} has {table.shape[1]} columns, its schema {modality.n_features}."
+                    f"{modality.name} has {table.shape[1]} columns, "
+                    f"its schema {modality.n_features}."
                 )
 
     def __len__(self) -> int:

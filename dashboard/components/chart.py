@@ -57,7 +57,7 @@ def show_chart(
         config=CONFIG,
         alt=chart.alt,
     )
-    with st.expander("Show as table", key=f"{key}_table"):
+    with st.popover("Show as table", type="tertiary", key=f"{key}_table"):
         show_numbers(chart.table, key=key, settings=settings)
     return cast(Any, event)
 

@@ -26,7 +26,12 @@ _STYLE = """
 }
 [data-testid="stHeader"], [data-testid="stSidebar"] { top: 32px !important; }
 [data-testid="stSidebar"] { height: calc(100vh - 32px) !important; }
-[data-testid="stMainBlockContainer"] { padding-top: 4.25rem; padding-bottom: 2rem; }
+[data-testid="stHeader"] { background: transparent; pointer-events: none; }
+[data-testid="stHeader"] button, [data-testid="stToolbar"] { pointer-events: auto; }
+[data-testid="stMainBlockContainer"] { padding: 3rem 2.5rem 2rem; }
+.st-key-header { padding-right: 7rem; }
+[data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
+.st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.4rem; }
 .stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
 @media print {
   .camlif-banner {

@@ -92,7 +92,12 @@ def main() -> None:
     if not options:
         st.info("No patient passes the filters. Reset them in the sidebar.")
         return
-    row = _pick(workspace, options)
+    with st.container(key="case_page"):
+        row = _pick(workspace, options)
+        _panels(workspace, row)
+
+
+def _panels(workspace: Workspace, row: int) -> None:
     left, middle, right = st.columns([3, 5, 4], border=True)
     with left:
         panels.patient(workspace, row)

@@ -29,14 +29,13 @@ BASELINES = ("training median", "cohort mean", "same-subtype mean")
 def patient(workspace: Workspace, row: int) -> None:
     """Who this is and which data exist."""
     cohort, profile = workspace.cohort, workspace.profile
-    st.markdown("#### Who and what data")
+    st.markdown("##### Who and what data")
     facts = [f"**{plain(cohort.patient_ids[row])}**"]
     clinical = cohort.clinical.iloc[row]
     if "age" in clinical and pd.notna(clinical["age"]):
         facts.append(plain(f"{float(clinical['age']):.0f} years"))
     if "sex" in clinical and pd.notna(clinical["sex"]):
         facts.append(plain(clinical["sex"]))
-    st.markdown(" · ".join(facts))
     for label, column, words in (
         (profile.subtype_label, cohort.subtype, profile.subtype),
         (profile.grade_label, cohort.grade, profile.grade),
@@ -44,7 +43,8 @@ def patient(workspace: Workspace, row: int) -> None:
         if column is not None:
             level = column.iloc[row]
             shown = words(str(level)) if pd.notna(level) else "not given"
-            st.markdown(plain(f"{label}: {shown}"))
+            facts.append(plain(f"{label} {shown}"))
+    st.markdown(" · ".join(facts))
     for name, status, colour in _completeness(workspace, row):
         with st.container(horizontal=True, gap="small"):
             st.badge(status, color=colour)  # type: ignore[arg-type]  # one of its literals
@@ -80,13 +80,13 @@ def no_model(workspace: Workspace) -> None:
 
 def no_score(summary: CaseSummary) -> None:
     """Why this patient is not scored."""
-    st.markdown("#### Result")
+    st.markdown("##### Result")
     st.warning(plain("; ".join(summary.notes).capitalize() + "."))
 
 
 def result(scoring: Scoring, score: CaseScore) -> None:
     """Risk group, percentile, hazard ratio, survival as a frequency."""
-    st.markdown("#### Result")
+    st.markdown("##### Result")
     colour = "orange" if score.neighbour else STRATUM_COLOURS.get(score.stratum, "gray")
     n_training = scoring.bundle.card.data.n_patients
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -126,7 +126,8 @@ def _survival(scoring: Scoring, score: CaseScore) -> None:
         return
     icons, words = st.columns([1, 2], vertical_alignment="center")
     with icons:
-        st.html(icon_array(100 * horizon.survival.value, sentence=sentence, theme=theme()))
+        picture = icon_array(100 * horizon.survival.value, sentence=sentence, theme=theme())
+        st.image(picture, alt=sentence, width="stretch")
     with words:
         st.markdown(plain(sentence))
 
@@ -135,12 +136,12 @@ def certainty(
     workspace: Workspace, scoring: Scoring, row: int, summary: CaseSummary, score: CaseScore
 ) -> None:
     """Agreement of the members, range and calibration."""
-    st.markdown("#### How sure")
+    st.markdown("##### How sure")
     bundle, result_ = scoring.bundle, scoring.result
-    seen = ", those that did not see this patient" if summary.is_training else ""
+    which = "models that did not see this patient" if summary.is_training else "models"
     st.markdown(
         plain(
-            f"{score.members_agree} of {summary.members_used} models{seen} place this case in "
+            f"{score.members_agree} of the {summary.members_used} {which} place it in "
             f"{score.stratum}."
         )
     )
@@ -179,7 +180,7 @@ def curves(scoring: Scoring, row: int, score: CaseScore) -> None:
         endpoint=scoring.bundle.info.endpoint,
         theme=theme(),
     )
-    st.markdown("#### Where this case sits")
+    st.markdown("##### Where this case sits")
     show_chart(chart, key="case_curves")
 
 
@@ -198,7 +199,7 @@ def baseline_rows(workspace: Workspace, scoring: Scoring, row: int, choice: str)
 
 def contributions(workspace: Workspace, scoring: Scoring, row: int) -> None:
     """Which modalities and features move the score of this case."""
-    st.markdown("#### Why")
+    st.markdown("##### Why")
     choice = st.segmented_control(
         "Explain against",
         BASELINES if workspace.cohort.subtype is not None else BASELINES[:2],
@@ -247,7 +248,7 @@ def similar(workspace: Workspace, scoring: Scoring, row: int) -> None:
     """The nearest cases of the loaded cohort in fused space, with their outcomes."""
     cohort, result_, profile = workspace.cohort, scoring.result, workspace.profile
     found = similar_cases(result_.embedding, row, k=N_SIMILAR, among=result_.scored)
-    st.markdown("#### Similar cases in the loaded cohort")
+    st.markdown("##### Similar cases in the loaded cohort")
     if not len(found.rows):
         st.markdown("None.")
         return
@@ -282,7 +283,7 @@ def similar(workspace: Workspace, scoring: Scoring, row: int) -> None:
 def caveats(scoring: Scoring, summary: CaseSummary) -> None:
     """What a reader must keep in mind."""
     card = scoring.bundle.card
-    st.markdown("#### Caveats")
+    st.markdown("##### Caveats")
     for warning in summary.notes:
         st.markdown(f"- {plain(warning)}")
     if summary.is_training:

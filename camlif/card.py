@@ -59,6 +59,25 @@ class CardDiscrimination(_Part):
     oracle_share: float | None
 
 
+class CardPValues(_Part):
+    """Log-rank p-values of low against high risk, each of one reading of the test parts.
+
+    Attributes
+    ----------
+    unique : float
+        The headline: one row per patient, cut at the median of its mean z.
+    fold_median : float or None
+        Median over ``n_folds`` splits, each cut at its training median.
+    pooled : float
+        Test rows of all splits together; patients count several times, so it is far too small.
+    """
+
+    unique: float
+    fold_median: float | None
+    n_folds: int
+    pooled: float
+
+
 class CardCalibration(_Part):
     """Gate at one horizon; ratio is expected over observed events, cross-fitted."""
 
@@ -116,6 +135,7 @@ class Card(_Part):
     training: CardTraining
     discrimination: CardDiscrimination
     log_rank_p: float | None
+    p_values: CardPValues | None
     calibration_slope: float
     calibration: tuple[CardCalibration, ...]
     subsets: tuple[CardSubset, ...]
@@ -179,9 +199,17 @@ Pooled over patients: {{ "%.3f"|format(c.discrimination.heldout.value) }} \
 {{ "%.3f"|format(c.discrimination.oracle) }}; the model reaches \
 {{ "%.0f"|format(100 * c.discrimination.oracle_share) }} % of its distance from 0.5.
 {% endif %}\
-Log-rank p between risk groups, one held-out row per patient: \
-{% if c.log_rank_p is none %}not given{% elif c.log_rank_p < 0.001 %}< 0.001{% else %}\
-{{ "%.2g"|format(c.log_rank_p) }}{% endif %}.
+Log-rank p between risk groups, one held-out row per patient: {{ c.log_rank_p|p_value }}.
+{% if c.p_values %}
+| log-rank p, low against high risk | p | reading |
+|---|---|---|
+| unique | {{ c.p_values.unique|p_value }} | one row per patient, z averaged over the splits \
+that tested it, cut at the median (headline) |
+| fold median | {{ c.p_values.fold_median|p_value }} | median over {{ c.p_values.n_folds }} test \
+parts, each cut at its training median |
+| pooled | {{ c.p_values.pooled|p_value }} | all test rows together, as earlier papers print it: \
+patients count several times, so far too small |
+{% endif %}\
 {% if c.subsets %}
 | modalities shown | n | events | C-index (95 % bootstrap) | scored |
 |---|---|---|---|---|
@@ -216,8 +244,15 @@ Reproduce: `{{ c.reproduce }}`
 {% endfor %}"""
 
 
+def _p_value(p: float | None) -> str:
+    if p is None:
+        return "not given"
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
 def render_markdown(card: Card) -> str:
     """Render ``card.md``."""
     # Markdown, shown as text: HTML escaping would spoil "<" and "&".
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
+    environment.filters["p_value"] = _p_value
     return environment.from_string(_TEMPLATE).render(c=card).strip() + "\n"

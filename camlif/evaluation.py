@@ -19,7 +19,7 @@ from camlif.exceptions import DataError, EstimationError
 from camlif.metrics import bootstrap_c_index, concordance_index
 from camlif.reference import HORIZONS, Reference, heldout_mean
 from camlif.statistics import corrected_interval
-from camlif.survival import log_rank, median_follow_up
+from camlif.survival import log_rank, median_follow_up, split_p_values
 from camlif.training.engine import TrainingResult
 
 if TYPE_CHECKING:
@@ -104,6 +104,17 @@ def _log_rank_p(risk: NDArray[np.float64], cohort: Cohort, reference: Reference)
         return None
 
 
+def _p_values(
+    member: NDArray[np.float64], cohort: Cohort, test: BoolArray
+) -> cards.CardPValues | None:
+    events, durations = cohort.outcome()
+    try:
+        found = split_p_values(member, events, durations, test=test)
+    except EstimationError:
+        return None
+    return cards.CardPValues(**asdict(found))
+
+
 def _card_data(cohort: Cohort, n_without_outcome: int) -> cards.CardData:
     events, durations = cohort.outcome()
     info = cohort.info
@@ -181,6 +192,7 @@ def build_card(
         training=_card_training(config, splits, result),
         discrimination=_discrimination(member_log_risk, cohort, splits),
         log_rank_p=_log_rank_p(risk, cohort, reference),
+        p_values=_p_values(member_log_risk, cohort, splits.test),
         calibration_slope=reference.calibration.slope,
         calibration=tuple(
             cards.CardCalibration(

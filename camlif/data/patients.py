@@ -96,6 +96,9 @@ def assign_patients(
         )
         steps.append(FlowStep(file=table.file, reason="no identifier", n=len(lost)))
         rows, ids = _take(rows, ids, np.flatnonzero(keep))
+    if not ids:
+        found.error("No row has a patient identifier.", code="E-05", file=table.file, column=column)
+        return None
     if not bag:
         rows, ids, merged = _settle(rows, ids, duplicates, found)
         steps += merged
@@ -111,7 +114,7 @@ def _unique_text_column(table: TextTable) -> str | None:
         for column in table.columns
         if pa.types.is_string(table.table[column].type)
         and len(table.table[column].unique()) == len(table)
-        and len(to_numbers(table.table[column]).bad_rows) == len(table)
+        and not to_numbers(table.table[column]).n_values
     ]
     return unique[0] if len(unique) == 1 else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -353,35 +354,35 @@ def _read_clinical_table(table: TextTable, reading: _Reading) -> None:
 
 def _check_overlap(reading: _Reading) -> None:
     """Report tables that share no patients with any other, or few with one."""
-    tables = [*([reading.clinical_table] if reading.clinical_table else []), *reading.tables]
-    ids = {t.rows.file: set(t.ids) for t in tables if t.ids}
-    for i, (file, own) in enumerate(ids.items()):
-        others = {name: len(own & there) for name, there in ids.items() if name != file}
-        if others and not any(others.values()):
-            other = next(iter(others))
-            if list(ids).index(other) > i or len(ids) > 2:
-                reading.found.error(
-                    f"{file} and {other} share 0 of {count(len(own), 'id')}. Examples: "
-                    f"{examples(sorted(own)[:2])} and {examples(sorted(ids[other])[:2])}.",
-                    code="E-07",
-                    file=file,
-                    fix="Write identifiers the same way in every table.",
-                )
-            continue
-        for name, shared in list(others.items()):
-            smaller = min(len(own), len(ids[name]))
-            if list(ids).index(name) > i and shared < MIN_OVERLAP * smaller:
-                reading.found.warn(
-                    f"{file} and {name} share only {shared} of {count(smaller, 'id')}.",
-                    code="E-07",
-                    file=file,
-                )
+    ids = {t.rows.file: set(t.ids) for t in _all_tables(reading)}
+    shared = {(a, b): len(ids[a] & ids[b]) for a, b in combinations(ids, 2)}
+    apart = [f for f in ids if not any(n for pair, n in shared.items() if f in pair)]
+    if len(ids) == 2:
+        apart = apart[1:]  # one sentence says it of both
+    for file in apart if len(ids) > 1 else []:
+        other = next(f for f in ids if f != file)
+        reading.found.error(
+            f"{file} and {other} share 0 of {count(len(ids[file]), 'id')}. Examples: "
+            f"{examples(sorted(ids[file])[:2])} and {examples(sorted(ids[other])[:2])}.",
+            code="E-07",
+            file=file,
+            fix="Write identifiers the same way in every table.",
+        )
+    for (a, b), n in shared.items():
+        smaller = min(len(ids[a]), len(ids[b]))
+        if n < MIN_OVERLAP * smaller and not {a, b} & set(apart):
+            reading.found.warn(
+                f"{a} and {b} share only {n} of {count(smaller, 'id')}.", code="E-07", file=b
+            )
+
+
+def _all_tables(reading: _Reading) -> list[PatientTable]:
+    return [*([reading.clinical_table] if reading.clinical_table else []), *reading.tables]
 
 
 def _order(reading: _Reading) -> list[str]:
     """Patients of the clinical table in its order, then others as they appear."""
-    tables = [*([reading.clinical_table] if reading.clinical_table else []), *reading.tables]
-    return list(dict.fromkeys(patient for table in tables for patient in table.ids))
+    return list(dict.fromkeys(patient for table in _all_tables(reading) for patient in table.ids))
 
 
 def _flow(reading: _Reading) -> PatientFlow | None:
@@ -390,14 +391,13 @@ def _flow(reading: _Reading) -> PatientFlow | None:
         return None
     have = {m.spec.name: set(m.ids) for m in reading.modalities}
     overlap = count_overlap(have, patients)
-    tables = [*([reading.clinical_table] if reading.clinical_table else []), *reading.tables]
     return PatientFlow(
         n_patients=len(patients),
         n_clinical=len(reading.clinical_table.ids) if reading.clinical_table else 0,
         n_complete=sum(n for names, n in overlap if len(names) == len(have)),
         patients={name: len(ids) for name, ids in have.items()},
         overlap=overlap,
-        steps=tuple(step for table in tables for step in table.steps),
+        steps=tuple(step for table in _all_tables(reading) for step in table.steps),
     )
 
 

@@ -1,17 +1,17 @@
 """Simulated cohorts with a known truth: what a model can reach at best is part of the data.
 
 Log hazard = main effects of clinical variables and of one latent factor per modality, plus
-``interaction * a * b``, the product of a second factor of each modality. The four factors are
-independent standard normal and load on many columns, so each is well measured; the product is
-invisible to a model that adds up columns. Part of the columns is noise.
+``interaction`` times the product of the two factors. Each factor is standard normal and loads on
+most columns of its modality, so it is well measured; the product is invisible to a model that adds
+up columns. The other columns are noise.
 
 Follow-up is Weibull with independent exponential censoring, whose rate is solved for so that the
 expected share of events equals the published one:
 
 - ``glioma``: 0.33, as 187 deaths of 569 patients in the TCGA GBM and LGG table of Chen et al.,
   Cancer Cell 2022 (PORPOISE);
-- ``luad``: 0.36, as 187 deaths of 522 patients with lung adenocarcinoma in the TCGA clinical data
-  resource, Liu et al., Cell 2018.
+- ``luad``: 0.36, about the share of deaths among the some 500 patients of TCGA-LUAD (TCGA clinical
+  data resource, Liu et al., Cell 2018).
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from camlif.metrics.concordance import concordance_index
 
 Scenario = Literal["glioma", "luad"]
 SCENARIOS: tuple[Scenario, ...] = ("glioma", "luad")
-Latents = Mapping[str, NDArray[np.float64]]
 MIN_PATIENTS = 20
 
 EVENT_RATE = {"glioma": 0.33, "luad": 0.36}
@@ -52,8 +51,8 @@ LONGEST_MONTHS = 180.0
 
 SHARE_INFORMATIVE = 0.7
 """Share of a group's columns that load on the modality's factors; the others are noise."""
-LOADING = 1.1
-NUISANCE = 0.5
+LOADING = 1.5
+NUISANCE = 0.3
 """Loading on a factor of the feature group that has nothing to do with survival."""
 SHARE_LACKING = 0.15
 """Share of glioma patients who lack one modality, either one with the same chance."""
@@ -75,18 +74,18 @@ GLIOMA_EFFECTS = {
     "oligodendroglioma": -0.35,
     "grade": 0.30,
     "age_decade": 0.15,
-    "pathology": 0.75,
-    "genomics": 0.75,
-    "interaction": 1.2,
+    "pathology": 0.45,
+    "genomics": 0.45,
+    "interaction": 1.3,
 }
 LUAD_EFFECTS = {
-    "stage": 0.5,
+    "stage": 0.45,
     "age_decade": 0.10,
     "male": 0.2,
     "smoking": 0.3,
-    "ct": 0.7,
-    "pathology": 0.8,
-    "interaction": 1.2,
+    "ct": 0.55,
+    "pathology": 0.55,
+    "interaction": 1.5,
 }
 
 
@@ -245,21 +244,20 @@ def _draw_glioma(n: int, rng: np.random.Generator) -> Drawn:
     clinical = pd.DataFrame(
         {"age": age.astype(int), "sex": _sex(n, 0.42, rng), "subtype": subtype, "grade": grade}
     )
-    latent = {name: rng.standard_normal(n) for name in ("p", "pi", "g", "gi")}
+    p, g = rng.standard_normal((2, n))
     terms = {
         "subtype": np.array([effect[s] for s in subtype]),
         "grade": effect["grade"] * (grade.astype(float) - 3),
         "age": effect["age_decade"] * (age - 48) / 10,
-        "pathology": effect["pathology"] * latent["p"],
-        "genomics": effect["genomics"] * latent["g"],
-        "interaction": effect["interaction"] * latent["pi"] * latent["gi"],
+        "pathology": effect["pathology"] * p,
+        "genomics": effect["genomics"] * g,
+        "interaction": effect["interaction"] * p * g,
     }
     pathology = {
-        group: _columns(len(columns), [latent["p"], latent["pi"]], rng)
-        for group, columns in names.GLIOMA_PATHOLOGY.items()
+        group: _columns(len(columns), p, rng) for group, columns in names.GLIOMA_PATHOLOGY.items()
     }
-    rna = _columns(len(names.GLIOMA_RNA), [latent["g"], latent["gi"]], rng)
-    cnv = _columns(len(names.GLIOMA_CNV), [latent["g"], latent["gi"]], rng)
+    rna = _columns(len(names.GLIOMA_RNA), g, rng)
+    cnv = _columns(len(names.GLIOMA_CNV), g, rng)
     codeleted = subtype == SUBTYPES[2]
     shift = np.zeros_like(cnv)
     arms = {"cnv_1p": -3.0 * codeleted, "cnv_19q": -3.0 * codeleted}
@@ -288,23 +286,19 @@ def _draw_luad(n: int, rng: np.random.Generator) -> Drawn:
     clinical = pd.DataFrame(
         {"age": age.astype(int), "sex": sex, "smoking": smoking, "stage": np.array(STAGES)[stage]}
     )
-    latent = {name: rng.standard_normal(n) for name in ("c", "ci", "p", "pi")}
+    c, p = rng.standard_normal((2, n))
     terms = {
         "stage": effect["stage"] * stage.astype(float),
         "age": effect["age_decade"] * (age - 66) / 10,
         "sex": effect["male"] * (sex == "male"),
         "smoking": effect["smoking"] * (smoking == "current"),
-        "ct": effect["ct"] * latent["c"],
-        "pathology": effect["pathology"] * latent["p"],
-        "interaction": effect["interaction"] * latent["ci"] * latent["pi"],
+        "ct": effect["ct"] * c,
+        "pathology": effect["pathology"] * p,
+        "interaction": effect["interaction"] * c * p,
     }
-    ct = {
-        group: _columns(len(columns), [latent["c"], latent["ci"]], rng)
-        for group, columns in names.LUAD_CT.items()
-    }
+    ct = {group: _columns(len(columns), c, rng) for group, columns in names.LUAD_CT.items()}
     pathology = {
-        group: _columns(len(columns), [latent["p"], latent["pi"]], rng)
-        for group, columns in names.LUAD_PATHOLOGY.items()
+        group: _columns(len(columns), p, rng) for group, columns in names.LUAD_PATHOLOGY.items()
     }
     tables = {
         "ct": _scaled(ct, names.LUAD_CT, rng),
@@ -317,22 +311,12 @@ def _sex(n: int, share_female: float, rng: np.random.Generator) -> NDArray[np.st
     return np.where(rng.random(n) < share_female, "female", "male")
 
 
-def _columns(
-    k: int, latents: list[NDArray[np.float64]], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Draw k columns of one group: loadings on the latents, a nuisance factor, and noise.
-
-    An informative column loads on a single latent, which keeps the factors separable.
-    """
-    n = len(latents[0])
-    factors = np.stack(latents, axis=1)
-    informative = rng.random(k) < SHARE_INFORMATIVE
-    loadings = np.zeros((len(latents), k))
-    loadings[rng.integers(len(latents), size=k), np.arange(k)] = (
-        LOADING * rng.standard_normal(k) * informative
-    )
+def _columns(k: int, factor: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw k columns of one group: loadings on the factor, on a nuisance factor, and noise."""
+    n = len(factor)
+    loadings = LOADING * rng.standard_normal(k) * (rng.random(k) < SHARE_INFORMATIVE)
     nuisance = rng.standard_normal(n)[:, None] * (NUISANCE * rng.standard_normal(k))
-    return factors @ loadings + nuisance + rng.standard_normal((n, k))
+    return factor[:, None] * loadings + nuisance + rng.standard_normal((n, k))
 
 
 def _scaled(

@@ -110,8 +110,11 @@ def align(cohort: Cohort, expected: FeatureSchema, *, missing: tuple[str, ...] =
     Raises
     ------
     SchemaError
-        If a modality has some of the model's columns but not all; the error names them.
+        If a modality has some of the model's columns but not all; the error names them. If a
+        modality in ``missing`` is none of the model's.
     """
+    for name in missing:
+        expected[name]  # a misspelt name would otherwise be scored with
     report = match_schema(expected, cohort.schema)
     tables, bags, specs, presence = {}, {}, [], []
     for match in report.modalities:

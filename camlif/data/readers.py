@@ -16,6 +16,7 @@ from camlif.data.cohort import Cohort, FloatArray
 from camlif.data.follow_up import FollowUp, read_follow_up
 from camlif.data.manifest import MANIFEST, Manifest, ModalitySection, read_manifest
 from camlif.data.matrices import ModalityData, read_modality
+from camlif.data.orientation import upright
 from camlif.data.patients import PatientTable, assign_patients
 from camlif.data.problems import Findings, cohort_error, count, examples
 from camlif.data.roles import (
@@ -237,8 +238,10 @@ def _assign_roles(tables: list[TextTable], reading: _Reading) -> None:
             code="E-08",
             fix="Add clinical.csv with patient_id, survival_months and event.",
         )
+    known = set(reading.clinical_table.ids) if reading.clinical_table else set()
     for name, (table, section) in _modality_files(rest, reading).items():
         _set_role(reading, table.file, "modality", name)
+        table = upright(table, known, reading.found)
         patients = _patients(table, reading, bag=section.type == "bag")
         if patients is None:
             continue

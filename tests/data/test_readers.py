@@ -257,6 +257,22 @@ def test_other_names_of_the_identifier_are_recognised(header: str) -> None:
     assert cohort.presence[:, 0].tolist() == [False, True, True]
 
 
+def test_a_matrix_with_patients_in_columns_is_turned_with_a_warning() -> None:
+    files = clinical("TCGA-02-0001,1,0", "TCGA-02-0002,2,1")
+    files["rna.txt"] = (
+        "Hugo_Symbol\tEntrez_Gene_Id\tTCGA-02-0002-01\tTCGA-02-0001-01\n"
+        "TP53\t7157\t1.5\t2.5\nEGFR\t1956\tNA\t-1\nTP53\t7157\t9\t9\nPTEN\t5728\t0\t1\nX\t1\t4\t4\n"
+    )
+
+    cohort, report = check(files)
+
+    assert cohort is not None
+    assert cohort.schema["rna"].columns == ("TP53", "EGFR", "PTEN", "X")
+    assert cohort.tables["rna"][:, 0].tolist() == [2.5, 1.5]
+    assert np.isnan(cohort.tables["rna"][1, 1])
+    assert "1 feature with an empty or repeated name" in report.warnings[0].message
+
+
 def test_tcga_sample_barcodes_are_cut_to_patients() -> None:
     files = clinical("TCGA-02-0001,1,0", "TCGA-02-0002,2,1")
     files["rna.csv"] = "sample_id,g\nTCGA-02-0001-01A,1\nTCGA-02-0002-01A,2\n"

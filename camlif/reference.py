@@ -41,7 +41,7 @@ MAX_SUBSET_MODALITIES = 6
 MIN_SUBSET_PATIENTS = 50
 MIN_SUBSET_EVENTS = 10
 SIGNIFICANT_DIGITS = 3
-CHUNK_COLUMNS = 16
+CHUNK_COLUMNS = 4  # small blocks: one value rounded otherwise spoils its block only
 MAX_CHUNKS = 4
 DIGEST_BYTES = 8
 

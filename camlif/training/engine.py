@@ -319,7 +319,7 @@ def _decay_groups(parameters: dict[str, Tensor], weight_decay: float) -> list[di
 def _clip_per_member(parameters: dict[str, Tensor], limit: float) -> None:
     """Scale each member's gradient to a global norm of at most ``limit``."""
     gradients = [p.grad for p in parameters.values() if p.grad is not None]
-    squares = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0)
-    factor = (limit / (squares.sqrt() + 1e-6)).clamp(max=1.0)
+    norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+    factor = (limit / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
     for g in gradients:
         g.mul_(factor.view(-1, *(1,) * (g.ndim - 1)))

@@ -22,10 +22,10 @@ FULL = NetworkConfig(width=32)
 UNIMODAL = replace(FULL, architecture="unimodal")
 
 
-def drawn(signal: Signal) -> tuple[Simulated, Splits]:
+def drawn(signal: Signal, n_splits: int) -> tuple[Simulated, Splits]:
     simulated = simulate(600, GROUPS, signal=signal, event_share=0.57, seed=0)
     cohort = simulated.cohort
-    return simulated, make_splits(cohort.patient_ids, cohort.event, n_splits=15, seed=0)
+    return simulated, make_splits(cohort.patient_ids, cohort.event, n_splits=n_splits, seed=0)
 
 
 def held_out_c_indices(
@@ -46,7 +46,7 @@ def held_out_c_indices(
 # T27: log hazard 1.5 z_P z_C; the true one has a C-index of about 0.73
 @pytest.mark.slow
 def test_fusion_learns_a_pure_interaction_that_no_modality_shows_alone() -> None:
-    (cohort, log_risk), splits = drawn("interaction")
+    (cohort, log_risk), splits = drawn("interaction", 5)
     oracle = concordance_index(log_risk, cohort.event, cohort.duration)
     full = held_out_c_indices(cohort, splits, FULL).mean()
     alone = {
@@ -61,13 +61,13 @@ def test_fusion_learns_a_pure_interaction_that_no_modality_shows_alone() -> None
 # T27
 @pytest.mark.slow
 def test_noise_is_not_learned() -> None:
-    (cohort, _), splits = drawn("none")
+    (cohort, _), splits = drawn("none", 15)
     assert held_out_c_indices(cohort, splits, FULL).mean() == pytest.approx(0.5, abs=0.05)
 
 
 # The encoder of one modality finds what is there when the effects are additive.
 @pytest.mark.slow
 def test_one_modality_finds_a_main_effect() -> None:
-    (cohort, _), splits = drawn("main")
+    (cohort, _), splits = drawn("main", 5)
     alone = held_out_c_indices(cohort.select(modalities=["ct"]), splits, UNIMODAL).mean()
     assert alone > 0.6

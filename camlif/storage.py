@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,9 @@ from camlif.config import RunConfig
 from camlif.data.preprocessing import CLINICAL, FittedColumns, clinical_names
 from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.domain import LEVELS, TrainingRange
-from camlif.exceptions import ArtifactError, CamlifError
+from camlif.exceptions import ArtifactError, CamlifError, SchemaError
 from camlif.networks.registry import build_network
-from camlif.reference import Reference, SubsetValidation
+from camlif.reference import HORIZONS, Reference, SubsetValidation
 from camlif.strata import Strata
 from camlif.survival import Calibration, GateResult, KaplanMeierCurve
 from camlif.training.ensemble import Ensemble
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from camlif.bundle import Bundle
 
 FORMAT = 1
+FINITE = ("member.", "columns.", "offset", "reference.", "calibration.")
+"""Arrays in which a value that is not finite is damage; others use NaN for "unknown"."""
+
 WEIGHTS, CONFIG, CARD, CARD_TEXT = "model.safetensors", "config.json", "card.json", "card.md"
 
 
@@ -103,7 +107,14 @@ def digest(bundle: Bundle) -> str:
 
 def save(bundle: Bundle, path: Path) -> None:
     """Write a bundle folder; see `camlif.bundle.Bundle.save`."""
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        _write(bundle, path)
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(f"{path} cannot be written: {error}.") from error
+
+
+def _write(bundle: Bundle, path: Path) -> None:
     config = _config(bundle)
     save_file(_tensors(bundle), path / WEIGHTS, metadata={"schema": json.dumps(config["schema"])})
     config["weights_sha256"] = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
@@ -140,9 +151,11 @@ def load(path: Path) -> BundleParts:
             reference=_reference(tensors, config["reference"], schema),
             card=card,
         )
-    except CamlifError:
+    except ArtifactError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except CamlifError as error:
+        raise ArtifactError(f"{path.name}: not a valid model folder. {error}") from error
+    except (LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"{path.name}: not a valid model folder ({error!r}).") from error
 
 
@@ -150,7 +163,7 @@ def read_schema(path: Path) -> FeatureSchema:
     """Read the columns of a model folder without its weights; ArtifactError if it is damaged."""
     try:
         return FeatureSchema.from_json(_read_json(path / CONFIG)["schema"])
-    except (KeyError, TypeError) as error:
+    except (LookupError, AttributeError, TypeError, SchemaError) as error:
         raise ArtifactError(f"{path.name}/{CONFIG}: no valid schema ({error!r}).") from error
 
 
@@ -165,7 +178,9 @@ def read_card(path: Path) -> Card:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise ArtifactError(f"{path.parent.name}/{path.name} cannot be read.") from error
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path.parent.name}/{path.name}: no valid JSON ({error}).") from error
     if not isinstance(data, dict):
         raise ArtifactError(f"{path.parent.name}/{path.name}: not a JSON object.")
@@ -180,7 +195,7 @@ def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path.name}/{WEIGHTS}: damaged ({error}).") from error
     for name, tensor in tensors.items():
-        if name.startswith(("member.", "columns.")) and not torch.isfinite(tensor).all():
+        if name.startswith(FINITE) and not torch.isfinite(tensor).all():
             raise ArtifactError(f"{path.name}/{WEIGHTS}: {name} holds values that are not finite.")
     if "schema" not in metadata:
         raise ArtifactError(f"{path.name}/{WEIGHTS}: no schema in its header.")
@@ -273,6 +288,11 @@ def _reference(
     levels = {m.name: tensors[f"range.{m.name}"].numpy() for m in schema.modalities}
     if any(len(values) != len(LEVELS) for values in levels.values()):
         raise ValueError("training range has a wrong number of levels")
+    if not (math.isfinite(data["mean"]) and math.isfinite(data["sd"]) and data["sd"] > 0):
+        raise ValueError("mean and sd of the reference must be finite, sd above 0")
+    gates = {gate["horizon"]: GateResult(**gate) for gate in data["gates"]}
+    if set(gates) != set(HORIZONS):
+        raise ValueError(f"calibration gates are not those of {HORIZONS} months")
     return Reference(
         mean=data["mean"],
         sd=data["sd"],
@@ -284,7 +304,7 @@ def _reference(
             s: KaplanMeierCurve.from_arrays(_under(tensors, f"curve.{s}.")) for s in strata.names
         },
         calibration=Calibration.from_arrays(_under(tensors, "calibration.")),
-        gates={gate["horizon"]: GateResult(**gate) for gate in data["gates"]},
+        gates=gates,
         training_range=TrainingRange(levels),
         subsets=tuple(
             SubsetValidation(**{**s, "modalities": tuple(s["modalities"])}) for s in data["subsets"]

@@ -24,6 +24,7 @@ from camlif.data.preprocessing import (
     standardise,
 )
 from camlif.data.schema import FeatureSchema
+from camlif.exceptions import ConfigError
 from camlif.networks.interface import FusionNetwork, FusionOutput, Inputs
 from camlif.networks.registry import build_network
 
@@ -32,14 +33,39 @@ CHUNK = 256
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """Return CUDA, then MPS, then CPU; or the one asked for."""
+    """Return CUDA, then MPS, then CPU; or the one asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the device asked for is unknown or not there.
+    """
     if wanted != "auto":
-        return torch.device(wanted)
+        return _require_device(wanted)
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
+
+
+def _require_device(wanted: str) -> torch.device:
+    known = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    device: torch.device | None
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in known:
+        raise ConfigError(f"Unknown device {wanted!r}. Choose auto, cuda, mps or cpu.")
+    n_devices = torch.cuda.device_count() if device.type == "cuda" else 1
+    if not known[device.type] or (device.index or 0) >= n_devices:
+        raise ConfigError(f"No device {wanted} on this machine. Choose auto to take what there is.")
+    return device
 
 
 def to_tensors(raw: RawInputs, device: torch.device) -> Inputs:

@@ -48,7 +48,7 @@ def read_sheet(data: bytes, *, max_bytes: int) -> tuple[list[str], list[list[str
 def _check_archive(data: bytes, max_bytes: int) -> None:
     try:
         entries = zipfile.ZipFile(io.BytesIO(data)).infolist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError("The file is no XLSX workbook.", code="E-01") from error
     size = sum(entry.file_size for entry in entries)
     if size > max_bytes or len(entries) > MAX_ENTRIES:

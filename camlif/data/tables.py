@@ -205,6 +205,8 @@ def _parse(name: str, form: Format, data: bytes, found: Findings) -> TextTable |
         table = pa.parquet.read_table(pa.BufferReader(data))
     else:
         table = pa.feather.read_table(reader)
+    # Offsets of a damaged file may point outside its buffers, which crashes the process when read.
+    table.validate(full=True)
     names, keep = _headers(name, table.column_names, found)
     table = _flat(table.select(keep).rename_columns(names))
     return TextTable(

@@ -564,6 +564,27 @@ def test_a_paper_sized_cohort_reads_in_about_a_second() -> None:
     assert time.process_time() - start < 5  # generous: the machine may be shared
 
 
+TOKENS = [b",", b"\n", b'"', b"\0", b"\xff", b";", b"\t", b"NA", b"-1", b"inf", b"1:x", b"#", b"\r"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(FILES)),
+    st.lists(st.tuples(st.integers(0, 90), st.integers(0, 6), st.sampled_from(TOKENS)), min_size=1),
+)
+def test_damaged_files_give_a_report_and_never_a_traceback(
+    name: str, edits: list[tuple[int, int, bytes]]
+) -> None:
+    data = FILES[name].encode()
+    for at, n_deleted, inserted in edits:
+        data = data[:at] + inserted + data[at + n_deleted :]
+
+    cohort, report = check({**FILES, name: data})
+
+    assert (cohort is not None) == report.usable
+    json.dumps(report.to_json())
+
+
 # --- real cohorts -----------------------------------------------------------------------------
 
 

@@ -168,4 +168,4 @@ def test_an_elastic_net_on_all_columns_stays_clearly_below_the_oracle(scenario: 
         gaps.append(made.truth.oracle_c_index - elastic_net_c_index(made))
         print(scenario, seed, oracle(made)["oracle_c_index"], f"gap {gaps[-1]:.3f}")
 
-    assert np.mean(gaps) > 0.06
+    assert np.mean(gaps) > 0.1  # measured: 0.167 glioma, 0.142 luad

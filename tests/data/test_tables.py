@@ -140,6 +140,17 @@ def test_lists_in_a_parquet_column_are_refused(tmp_path: Path) -> None:
     assert refused((tmp_path / "t.parquet").read_bytes(), "t.parquet")[0] == "E-01"
 
 
+def test_offsets_outside_a_feather_file_are_refused_before_they_are_followed() -> None:
+    buffer = io.BytesIO()
+    table = pa.table({"id": ["a", "b", "c"], "x": [1.0, 2.0, 3.0]})
+    pa.feather.write_feather(table, buffer, compression="uncompressed")
+    offsets = np.arange(4, dtype="<i4").tobytes()
+    assert buffer.getvalue().count(offsets) == 1
+    hostile = np.array([0, 2**30, 2**30 + 1, 2**30 + 2], dtype="<i4").tobytes()
+
+    assert refused(buffer.getvalue().replace(offsets, hostile), "x.feather")[0] == "E-01"
+
+
 def test_names_give_format_and_stem() -> None:
     assert table_format("a/CT.CSV.GZ") == "text"
     assert table_format("model.pkl") is None

@@ -7,12 +7,13 @@ on standard error and exit status 2.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -25,6 +26,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from typer.exceptions import TyperException
 
 from camlif.config import PRESETS, NetworkConfig, RunConfig, TrainConfig
 from camlif.data.checks import CheckReport
@@ -36,6 +38,7 @@ from camlif.exceptions import CamlifError, ConfigError, DataError
 from camlif.exports import to_csv
 
 EXIT_UNUSABLE = 2
+EXIT_INTERRUPTED = 130
 DEFAULT_CLINICAL = ("age", "sex")
 
 app = typer.Typer(
@@ -74,12 +77,29 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 
 
 def main() -> None:
-    """Run the command line; errors of the library become one line and exit status 2."""
+    """Run the command line; what the user can mend becomes one line and exit status 2."""
     try:
-        app()
+        status = app(standalone_mode=False)
+    except typer.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does: not an error to report.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_INTERRUPTED)
     except CamlifError as error:
-        errors.print(" ".join(str(error).split()), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(EXIT_UNUSABLE)
+        _fail(str(error))
+    except TyperException as error:
+        _fail(error.format_message() if isinstance(error, typer.BadParameter) else str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'A file'}: {error.strerror or error}.")
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    line = " ".join(message.split())
+    if line:
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(EXIT_UNUSABLE)
 
 
 def _manifest(path: Path | None) -> Manifest | None:
@@ -96,7 +116,7 @@ def _cohort(data: str, manifest: Path | None = None) -> Cohort:
 
 @contextmanager
 def _progress(description: str, *, quiet: bool = False) -> Iterator[Any]:
-    """Show a bar on standard error; yields a function of (done, total, note)."""
+    """Show a bar on a terminal's standard error; yields a function of (done, total, note)."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -104,7 +124,9 @@ def _progress(description: str, *, quiet: bool = False) -> Iterator[Any]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors, transient=True, disable=quiet) as bar:
+    with Progress(
+        *columns, console=errors, transient=True, disable=quiet or not errors.is_terminal
+    ) as bar:
         task = bar.add_task(description, total=None)
 
         def update(done: int, total: int, note: str = "") -> None:
@@ -199,12 +221,13 @@ def train(
             select_top=select_top,
         ),
     )
+    _require_writable(out, folder=True)
     command = " ".join(["python -m camlif", *sys.argv[1:]])
     with _progress(f"{splits} members", quiet=as_json) as update:
         bundle = train_bundle(
             cohort,
             config,
-            name=out.name,
+            name=out.resolve().name,
             device=device,
             progress=lambda p: update(p.epoch, p.epochs, f"loss {p.loss:.3f}"),
             reproduce=command,
@@ -236,6 +259,7 @@ def score(
     """Score patients; those that cannot be scored stay in the file with the reason."""
     from camlif.bundle import load_bundle
 
+    _require_writable(out)
     bundle = load_bundle(model, device=device)
     cohort = _cohort(data, manifest)
     absent = tuple(name.strip() for name in missing.split(",") if name.strip())
@@ -272,6 +296,8 @@ def evaluate(
     from camlif.bundle import load_bundle
     from camlif.evaluation import evaluate as evaluate_bundle
 
+    if out is not None:
+        _require_writable(out)
     report = evaluate_bundle(load_bundle(model, device=device), _cohort(data, manifest))
     text = json.dumps(report, indent=1)
     if out is None:
@@ -292,11 +318,10 @@ def explain(
     manifest: ManifestOption = None,
 ) -> None:
     """Write contributions of modalities, feature groups and features to each log risk."""
-    import pandas as pd
-
     from camlif.attribution import explain_features, explain_modalities
     from camlif.bundle import load_bundle
 
+    _require_writable(out)
     bundle = load_bundle(model, device=device)
     cohort = _cohort(data, manifest)
     rows = _rows(cohort, patient)
@@ -304,8 +329,9 @@ def explain(
         modalities = explain_modalities(bundle, cohort, rows)
         features = explain_features(bundle, cohort, rows, method=method, seed=seed, progress=update)
     ids = cohort.patient_ids[rows]
-    table = pd.concat([modalities.to_frame(ids), features.to_frame(ids)], ignore_index=True)
-    _write(out, to_csv(table))
+    # Joined as text: frames of all-empty columns beside numbers have no common type.
+    text = to_csv(modalities.to_frame(ids)), to_csv(features.to_frame(ids))
+    _write(out, text[0] + text[1].split("\n", 1)[1])
     _say(f"{out}: {len(rows)} patients")
 
 
@@ -336,15 +362,28 @@ def simulate(
     from camlif.data.simulator import simulate as draw
     from camlif.data.simulator import write_simulated
 
+    _require_writable(out, folder=True)
     simulated = draw(scenario.value, n_patients=patients, seed=seed)
     write_simulated(simulated, out)
     c_index = simulated.truth.oracle_c_index
     _say(f"{out}: {patients} simulated patients, oracle C-index {c_index:.3f}")
 
 
+def _require_writable(path: Path, *, folder: bool = False) -> None:
+    """Fail before the work, not after it, where the result could not be written."""
+    home = path if folder else path.parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+    if path.is_dir() != folder and path.exists():
+        raise ConfigError(f"{path} cannot be written: it is {'no' if folder else 'a'} folder.")
+    if not os.access(home, os.W_OK):
+        raise ConfigError(f"{path} cannot be written: permission denied.")
+
+
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error

@@ -131,6 +131,10 @@ class NetworkConfig(_Settings):
     cox_reduction: Literal["events", "batch", "sum"] = "events"
 
     def __post_init__(self) -> None:
+        _check(
+            min(self.width, self.heads, self.ca_heads, self.lmf_width, self.mam_width) >= 1,
+            "width, heads, ca_heads, lmf_width and mam_width must be at least 1.",
+        )
         _check(self.width % self.heads == 0, f"width {self.width} is no multiple of heads.")
         _check(self.width % self.ca_heads == 0, f"width {self.width} is no multiple of ca_heads.")
         _check(0 <= self.dropout < 1, "dropout must lie in [0, 1).")

@@ -25,8 +25,8 @@ def quote_formulas(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """Return RFC 4180 text without the index, safe to open in a spreadsheet."""
-    return quote_formulas(table).to_csv(index=False)
+    """Return comma-separated text without the index, safe to open in a spreadsheet."""
+    return quote_formulas(table).to_csv(index=False, lineterminator="\n")
 
 
 def _quoted(value: object) -> object:

@@ -16,7 +16,7 @@ from camlif.config import RunConfig
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import DataError, EstimationError
-from camlif.metrics import bootstrap_c_index, concordance_index
+from camlif.metrics import bootstrap_c_index, calibration, concordance_index
 from camlif.reference import HORIZONS, Reference, heldout_mean
 from camlif.statistics import corrected_interval
 from camlif.survival import log_rank, median_follow_up, split_p_values
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 QUICK_SPLITS = 15
 """Fewer splits are labelled a quick look."""
+
+CALIBRATION_NOTE = (
+    "{} of these patients are of the training cohort: slope and baseline hazard were fitted on "
+    "their held-out risks, so calibration here looks better than it is. The card's ratios are "
+    "cross-fitted."
+)
 
 
 def split_c_indices(
@@ -220,8 +226,9 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n``, ``events``, ``unscored``, ``c_index`` (with bootstrap interval, and ``strict``
-        beside it), ``log_rank``, ``calibration`` by horizon.
+        ``n``, ``events``, ``heldout`` (patients of the training cohort), ``unscored``,
+        ``c_index`` (with bootstrap interval, and ``strict`` beside it), ``strata``, ``log_rank``,
+        ``calibration`` by horizon, and ``calibration_note``: a caution, or None.
 
     Raises
     ------
@@ -243,13 +250,14 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         name: {"n": int((stratum == name).sum()), "events": int(event[stratum == name].sum())}
         for name in bundle.strata.names
     }
+    heldout = int(result.is_training[rows].sum())
     survival = bundle.calibration.survival(risk, np.asarray(HORIZONS, dtype=float))
     return {
         "model": bundle.name,
         "cohort": cohort.info.title,
         "n": len(rows),
         "events": int(event.sum()),
-        "heldout": int(result.is_training[rows].sum()),
+        "heldout": heldout,
         "unscored": int((~result.scored).sum()),
         "c_index": {
             "value": interval.value,
@@ -262,6 +270,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         "calibration": [
             _calibration_report(survival[:, i], event, duration, h) for i, h in enumerate(HORIZONS)
         ],
+        "calibration_note": CALIBRATION_NOTE.format(heldout) if heldout else None,
     }
 
 
@@ -278,8 +287,6 @@ def _log_rank_report(
 def _calibration_report(
     survival: NDArray[np.float64], event: BoolArray, duration: NDArray[np.float64], horizon: int
 ) -> dict[str, Any]:
-    from camlif.metrics import calibration
-
     try:
         result = calibration(survival, event, duration, horizon=horizon)
     except EstimationError as error:

@@ -1,0 +1,95 @@
+"""A small model per disease, made once, and the app pointed at a folder of models."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from camlif.bundle import train
+from camlif.config import NetworkConfig, RunConfig, TrainConfig
+from camlif.data.samples import load_sample
+from dashboard import settings
+
+with warnings.catch_warnings():
+    # shap 0.51 calls matplotlib functions that will be deprecated; later imports are silent.
+    warnings.simplefilter("ignore", PendingDeprecationWarning)
+    import shap  # noqa: F401
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+TINY = RunConfig(
+    network=NetworkConfig(width=16, mam_width=8, lmf_width=16),
+    training=TrainConfig(splits=5, epochs=2, batch_size=64),
+)
+
+PointAt = Callable[[Path], None]
+OpenApp = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with one tiny model per sample."""
+    folder = tmp_path_factory.mktemp("models")
+    for key in ("glioma", "luad", "transbig"):
+        train(load_sample(key), TINY, name=key, device="cpu").save(folder / key)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def point_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointAt]:
+    """Point the dashboard at a folder of models, with a home of its own."""
+    home = tmp_path_factory.mktemp("home")
+    current: list[Path] = []
+
+    def clear() -> None:
+        for cached in (settings.settings, settings.install_key):
+            cached.cache_clear()
+        st.cache_data.clear()
+        st.cache_resource.clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        def point(folder: Path) -> None:
+            if current == [folder]:
+                return
+            current[:] = [folder]
+            patch.setenv("CAMLIF_MODELS", str(folder))
+            patch.setenv("CAMLIF_HOME", str(home))
+            clear()
+
+        yield point
+    clear()
+
+
+@pytest.fixture
+def open_app(models: Path, point_at: PointAt) -> OpenApp:
+    """Open the app on a page of a cohort, by default with the tiny models.
+
+    Keyword arguments other than ``folder`` and ``query`` are put into session state.
+    """
+
+    def start(
+        page: str = "case",
+        cohort: str = "glioma",
+        *,
+        folder: Path = models,
+        query: dict[str, str] | None = None,
+        **session: object,
+    ) -> AppTest:
+        point_at(folder)
+        app = AppTest.from_file(str(APP), default_timeout=120)
+        app.session_state["cohort"] = cohort
+        for name, value in session.items():
+            app.session_state[name] = value
+        for name, text in (query or {}).items():
+            app.query_params[name] = text
+        app.run()
+        if page != "case":
+            app.switch_page(f"views/{page}.py").run()
+        return app
+
+    return start

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -222,7 +223,7 @@ def train(
         ),
     )
     _require_writable(out, folder=True)
-    command = " ".join(["python -m camlif", *sys.argv[1:]])
+    command = f"python -m camlif {shlex.join(sys.argv[1:])}"
     with _progress(f"{splits} members", quiet=as_json) as update:
         bundle = train_bundle(
             cohort,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -135,14 +135,12 @@ def normalised_entropy(weights: Tensor, dim: int) -> Tensor:
 
 def _auxiliary(
     explained: Explained,
-) -> list[tuple[NDArray[np.int_], dict[str, Tensor]]]:
+) -> Iterator[tuple[NDArray[np.int_], dict[str, Tensor]]]:
     """Auxiliary outputs (e, n, ...) of the members that count, a chunk of patients at a time."""
-    found = []
-    with torch.inference_mode():
-        for batch in explained.batches:
-            for start in range(0, len(batch), CHUNK):
-                part = batch.take(slice(start, start + CHUNK))
+    for batch in explained.batches:
+        for start in range(0, len(batch), CHUNK):
+            part = batch.take(slice(start, start + CHUNK))
+            with torch.inference_mode():
                 inputs = part.risk.inputs(*part.values, *part.fixed)
                 output = part.risk.ensemble.forward(inputs, diagnostics=True)
-                found.append((part.positions, output.aux))
-    return found
+            yield part.positions, output.aux

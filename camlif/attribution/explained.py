@@ -24,9 +24,9 @@ from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names
 from camlif.data.schema import FeatureSchema
 from camlif.domain import LEVELS, TrainingRange
 from camlif.exceptions import ConfigError, EstimationError
-from camlif.networks.interface import Inputs
+from camlif.networks.interface import FusionNetwork, Inputs
 from camlif.scoring import unscored_reasons
-from camlif.training.ensemble import Ensemble, to_tensors
+from camlif.training.ensemble import Ensemble, run_stacked, to_tensors
 
 if TYPE_CHECKING:
     from camlif.bundle import Bundle
@@ -129,11 +129,18 @@ class EnsembleRisk:
     """Mean log risk of members as a function of flat tensors, as Captum calls it."""
 
     ensemble: Ensemble
+    network: FusionNetwork
     players: tuple[str, ...]
 
     def __call__(self, *tensors: Tensor) -> Tensor:
         """Return risks (n,) of values (p), missing flags (p), masks (m) and presence, in order."""
-        return self.ensemble.forward(self.inputs(*tensors)).risk.mean(0)
+        return self.of_standardised(self.ensemble.standardise(self.inputs(*tensors)))
+
+    def of_standardised(self, inputs: Inputs) -> Tensor:
+        """Return risks (n,) of inputs that every member has standardised, (e, n, ...)."""
+        ensemble = self.ensemble
+        risk = run_stacked(self.network, ensemble.parameters, inputs).risk
+        return (risk - ensemble.offset.unsqueeze(-1)).mean(0)
 
     def inputs(self, *tensors: Tensor) -> Inputs:
         """Name the tensors and blank missing values, so that every member imputes its own."""
@@ -179,7 +186,9 @@ class Batch:
     values : tuple of Tensor, (n, ...) by player
         A missing value, and all of an absent modality, sits at the baseline.
     mean, background : tuple of Tensor, (1, n_features) and (b, n_features) by player
-    missing : tuple of BoolTensor, (n, ...) by player
+    missing, inert : tuple of BoolTensor, (n, ...) by player
+        Values that are missing; values that the risk cannot depend on, which are those and all of
+        an absent modality.
     context : tuple of Tensor
         Group masks by modality, and presence.
     """
@@ -190,6 +199,7 @@ class Batch:
     mean: tuple[Tensor, ...]
     background: tuple[Tensor, ...]
     missing: tuple[Tensor, ...]
+    inert: tuple[Tensor, ...]
     context: tuple[Tensor, ...]
 
     def __len__(self) -> int:
@@ -219,6 +229,7 @@ class Batch:
             positions=self.positions[rows],
             values=tuple(x[rows] for x in self.values),
             missing=tuple(x[rows] for x in self.missing),
+            inert=tuple(x[rows] for x in self.inert),
             context=tuple(x[rows] for x in self.context),
         )
 
@@ -340,7 +351,7 @@ def _group(
         positions = np.array(group)
         members = np.flatnonzero(~seen[group[0]])
         chosen = ensemble if len(members) == len(ensemble) else ensemble.members(members.tolist())
-        risk = EnsembleRisk(chosen, players)
+        risk = EnsembleRisk(chosen, ensemble.network, players)
         batches.append(_batch(risk, raw.take(positions), positions, background))
     return tuple(batches)
 
@@ -353,22 +364,23 @@ def _batch(
     mean = tuple(torch.as_tensor(x, device=device) for x in background.mean)
     values = [inputs.clinical if p == CLINICAL else inputs.tables[p] for p in risk.players]
     missing = tuple(~torch.isfinite(x) for x in values)
+    inert = tuple(_inert(x, p, risk, inputs) for x, p in zip(missing, risk.players, strict=True))
     return Batch(
         positions=positions,
         risk=risk,
         values=tuple(
-            torch.where(_blank(gap, p, risk, inputs), b.expand_as(x), x)
-            for p, x, gap, b in zip(risk.players, values, missing, mean, strict=True)
+            torch.where(blank, b.expand_as(x), x)
+            for x, blank, b in zip(values, inert, mean, strict=True)
         ),
         mean=mean,
         background=tuple(torch.as_tensor(x, device=device) for x in background.rows),
         missing=missing,
+        inert=inert,
         context=(*(inputs.masks[m] for m in risk.ensemble.schema.names), inputs.presence),
     )
 
 
-def _blank(gap: Tensor, player: str, risk: EnsembleRisk, inputs: Inputs) -> Tensor:
-    """Values that the risk cannot depend on: missing, or of an absent modality."""
+def _inert(gap: Tensor, player: str, risk: EnsembleRisk, inputs: Inputs) -> Tensor:
     if player == CLINICAL:
         return gap
     absent = ~inputs.presence[:, risk.ensemble.schema.names.index(player)]

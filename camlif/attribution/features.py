@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +21,11 @@ from camlif.attribution.explained import (
     values_of,
 )
 from camlif.attribution.methods import (
-    GRADIENT_SHAP,
     IG,
     MAX_GAP,
     MAX_STEPS,
     METHODS,
+    STEPS,
     Method,
     PerPlayer,
     integrated_gradients,
@@ -38,7 +39,7 @@ from camlif.attribution.results import (
     Values,
     completeness_gap,
 )
-from camlif.data.cohort import Cohort
+from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError
@@ -56,6 +57,7 @@ def explain_features(
     level: Level | None = None,
     baseline: Baseline = MEDIAN,
     missing: tuple[str, ...] = (),
+    steps: int = STEPS,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> FeatureAttribution:
@@ -80,6 +82,9 @@ def explain_features(
         draws from up to `MAX_BACKGROUND` of them and has their mean risk as base value).
     missing : tuple of str
         Modalities to treat as missing whatever columns are there.
+    steps : int
+        Nodes that Integrated Gradients begins with; doubled for a patient whose contributions miss
+        more than `MAX_GAP`, so a whole cohort may begin with fewer.
     seed : int
         Of the methods that sample.
     progress : callable, optional
@@ -93,70 +98,86 @@ def explain_features(
         If none of the patients is scored.
     """
     start = time.perf_counter()
-    chosen = _method(method)
+    chosen = _method(method, steps)
     level = level or chosen.levels[0]
     if level not in chosen.levels:
         raise ConfigError(f"{chosen.label} does not work at the level {level!r}.")
     explained = prepare(bundle, cohort, rows, baseline=baseline, missing=missing, seed=seed)
     columns, groups = _columns(explained.schema, explained.players)
     labels = tuple(tuple(dict.fromkeys(g)) for g in groups) if level == "group" else columns
-    values = tuple(np.full((len(explained), len(names)), np.nan) for names in labels)
-    base, risk = np.full(len(explained), np.nan), np.full(len(explained), np.nan)
-    steps, done = chosen.steps, 0
+    found = _Found.empty(len(explained), [len(names) for names in labels], chosen.steps)
     for batch in explained.batches:
         with seeded(seed, batch.risk.ensemble.device):
             for part in batch.split(chosen.points):
-                at = part.positions
-                risk[at] = part.log_risk()
-                base[at] = (
-                    part.mean_background_risk() if method == GRADIENT_SHAP else part.base_value()
-                )
-                found, taken = _run(chosen, part, groups, level, risk[at], base[at])
-                steps = max(steps, taken)
-                for target, source in zip(values, found, strict=True):
-                    target[at] = source
-                done += len(part)
+                found.fill(chosen, part, groups, level)
                 if progress is not None:
-                    progress(done, explained.n_scored)
+                    progress(found.n_done, explained.n_scored)
     return FeatureAttribution(
         method=method,
         baseline=explained.baseline,
         level=level,
-        steps=steps,
+        steps=found.steps,
         players=explained.players,
-        contributions=_contributions(explained, labels, groups, values, level),
-        base_value=base,
-        log_risk=risk,
+        contributions=_contributions(explained, labels, groups, found.values, level),
+        base_value=found.base_value,
+        log_risk=found.log_risk,
         reasons=explained.reasons,
         seconds=time.perf_counter() - start,
         seed=seed,
     )
 
 
-def _method(key: str) -> Method:
+@dataclass(slots=True)
+class _Found:
+    """Results as they come in; NaN where no patient was explained."""
+
+    values: list[Values]
+    base_value: Values
+    log_risk: Values
+    steps: int
+    n_done: int = 0
+
+    @classmethod
+    def empty(cls, n: int, widths: list[int], steps: int) -> _Found:
+        return cls(
+            [np.full((n, width), np.nan) for width in widths],
+            np.full(n, np.nan),
+            np.full(n, np.nan),
+            steps,
+        )
+
+    def fill(
+        self, method: Method, part: Batch, groups: tuple[tuple[str, ...], ...], level: Level
+    ) -> None:
+        """Explain some patients of one set of members."""
+        risk = part.log_risk()
+        base = part.mean_background_risk() if method.draws_background else part.base_value()
+        if method.run is integrated_gradients:
+            values, steps = _converged(part, method.steps, risk, base)
+            self.steps = max(self.steps, steps)
+        else:
+            values = _arrays(method.run(part, make_masks(groups, part, level)))
+        for target, source, inert in zip(
+            self.values, values, _inert_columns(part, groups, level), strict=True
+        ):
+            # Exactly 0, not the rounding of two equal risks in different places of a batch.
+            target[part.positions] = np.where(inert, 0.0, source)
+        self.base_value[part.positions] = base
+        self.log_risk[part.positions] = risk
+        self.n_done += len(part)
+
+
+def _method(key: str, steps: int) -> Method:
     if key not in METHODS:
         raise ConfigError(f"Unknown method {key!r}. Choose one of {', '.join(METHODS)}.")
-    return METHODS[key]
+    if steps < 1:
+        raise ConfigError("steps must be at least 1.")
+    method = METHODS[key]
+    return replace(method, steps=steps, points=steps) if key == IG else method
 
 
-def _run(
-    method: Method,
-    part: Batch,
-    groups: tuple[tuple[str, ...], ...],
-    level: Level,
-    risk: Values,
-    base: Values,
-) -> tuple[list[Values], int]:
-    """Contributions (n, f) by player, and the nodes or samples taken."""
-    if method is METHODS[IG]:
-        return _converged(part, risk, base)
-    masks = make_masks(groups, part, level)
-    return _arrays(method.run(part, masks)), method.steps
-
-
-def _converged(part: Batch, risk: Values, base: Values) -> tuple[list[Values], int]:
+def _converged(part: Batch, steps: int, risk: Values, base: Values) -> tuple[list[Values], int]:
     """Integrate with more nodes for patients whose contributions do not yet add up."""
-    steps = METHODS[IG].steps
     values = _arrays(integrated_gradients(part, steps))
     while steps < MAX_STEPS:
         gap = completeness_gap(sum(v.sum(axis=1) for v in values), risk, base)
@@ -169,6 +190,19 @@ def _converged(part: Batch, risk: Values, base: Values) -> tuple[list[Values], i
             for target, source in zip(values, finer, strict=True):
                 target[row] = source[0]
     return values, steps
+
+
+def _inert_columns(
+    part: Batch, groups: tuple[tuple[str, ...], ...], level: Level
+) -> list[BoolArray]:
+    """Columns, or groups, all of whose values cannot move the risk, (n, f) by player."""
+    columns = [(x if x.ndim == 2 else x.all(dim=1)).cpu().numpy() for x in part.inert]
+    if level == "feature":
+        return columns
+    return [
+        np.stack([x[:, [g == name for g in of]].all(axis=1) for name in dict.fromkeys(of)], axis=1)
+        for x, of in zip(columns, groups, strict=True)
+    ]
 
 
 def _arrays(found: PerPlayer) -> list[Values]:
@@ -203,7 +237,7 @@ def _contributions(
     explained: Explained,
     labels: tuple[tuple[str, ...], ...],
     groups: tuple[tuple[str, ...], ...],
-    values: tuple[Values, ...],
+    values: list[Values],
     level: Level,
 ) -> tuple[PlayerContributions, ...]:
     raw = [bag_mean(x) for x in values_of(explained.raw, explained.players)]

@@ -161,11 +161,7 @@ def gradient_shap(batch: Batch, samples: int = GRADIENT_SAMPLES) -> PerPlayer:
     )
     widths = [shape.numel() for shape in shapes]
     parts = attributed.detach().split(widths, dim=1)
-    # A gap of the patient is at the baseline, whatever the background row holds.
-    return tuple(
-        part.reshape(len(part), *shape).masked_fill(gap, 0.0)
-        for part, shape, gap in zip(parts, shapes, batch.missing, strict=True)
-    )
+    return tuple(part.reshape(len(part), *shape) for part, shape in zip(parts, shapes, strict=True))
 
 
 def feature_ablation(batch: Batch, masks: Masks) -> PerPlayer:
@@ -205,28 +201,46 @@ def shapley_sampling(batch: Batch, masks: Masks, samples: int = PERMUTATIONS) ->
 def kernel_shap(batch: Batch, masks: Masks, samples: int = KERNEL_SAMPLES) -> PerPlayer:
     """Shapley values of the groups by weighted least squares, a patient at a time.
 
+    Groups that the risk cannot depend on take no part in the regression.
+
     References
     ----------
     Lundberg and Lee, "A unified approach to interpreting model predictions", NeurIPS 2017.
     """
-    from captum.attr import KernelShap
-
-    found = []
+    weights = torch.zeros(len(batch), masks.n)
     for i in range(len(batch)):
         one = batch.take(slice(i, i + 1))
-        found.append(
-            KernelShap(batch.risk).attribute(
-                one.values,
-                baselines=one.baseline,
-                additional_forward_args=one.fixed,
-                feature_mask=masks.tensors,
-                n_samples=samples,
-                perturbations_per_eval=min(samples, _points(one)),
-                return_input_shape=False,
-            )
+        active = sorted(
+            {
+                group
+                for mask, inert in zip(masks.tensors, one.inert, strict=True)
+                for group in mask.expand_as(inert)[~inert].tolist()
+            }
         )
-    weights = torch.cat(found).detach()
+        weights[i, active] = _kernel_weights(one, masks, active, samples).cpu()
     return tuple(weights[:, ids] for ids in masks.ids)
+
+
+def _kernel_weights(one: Batch, masks: Masks, active: list[int], samples: int) -> Tensor:
+    """Shapley values of the active groups of one patient, shape (n_active,)."""
+    from captum.attr import KernelShap
+
+    if len(active) < 2:
+        # Nothing to share: Captum's distribution over coalition sizes would be empty.
+        return torch.as_tensor(one.log_risk() - one.base_value()).float()[: len(active)]
+    # Values of the other groups stand at the baseline, so any id serves them.
+    number = torch.zeros(masks.n, dtype=torch.long)
+    number[active] = torch.arange(len(active))
+    found = KernelShap(one.risk).attribute(
+        one.values,
+        baselines=one.baseline,
+        additional_forward_args=one.fixed,
+        feature_mask=tuple(number.to(mask.device)[mask] for mask in masks.tensors),
+        n_samples=samples,
+        perturbations_per_eval=min(samples, _points(one)),
+        return_input_shape=False,
+    )
+    return cast(Tensor, found).detach().flatten()
 
 
 class _FlatRisk:
@@ -282,6 +296,8 @@ class Method:
         Nodes or samples.
     run : callable
         Of (batch, masks), or (batch, steps) for Integrated Gradients.
+    draws_background : bool
+        Whether the base value is the mean risk of the background, not the risk at its mean.
     """
 
     label: str
@@ -291,10 +307,10 @@ class Method:
     points: int
     steps: int
     run: Callable[..., PerPlayer]
+    draws_background: bool = False
 
 
 IG = "ig"
-GRADIENT_SHAP = "gradient_shap"
 
 METHODS: Mapping[str, Method] = {
     IG: Method(
@@ -315,7 +331,7 @@ METHODS: Mapping[str, Method] = {
         1,
         lambda batch, _: deeplift(batch),
     ),
-    GRADIENT_SHAP: Method(
+    "gradient_shap": Method(
         "GradientShap",
         "Gradient averaged over random points towards reference patients; adds up on average.",
         ("feature",),
@@ -323,6 +339,7 @@ METHODS: Mapping[str, Method] = {
         GRADIENT_SAMPLES,
         GRADIENT_SAMPLES,
         lambda batch, _: gradient_shap(batch),
+        draws_background=True,
     ),
     "feature_ablation": Method(
         "Feature ablation",

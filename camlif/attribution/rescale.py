@@ -10,6 +10,8 @@ with the same value whose derivative is the finite difference between patient an
 - product: each factor's difference times the other's mean over patient and baseline;
 - softmax and layer norm: composed of the two.
 
+A function without a rule keeps its gradient, which then shows as a completeness gap.
+
 The batch is Captum's: the first half patients, the second half their baselines.
 
 References
@@ -29,7 +31,6 @@ from torch.overrides import TorchFunctionMode
 
 from camlif.attribution.explained import EnsembleRisk
 from camlif.networks.interface import Inputs
-from camlif.training.ensemble import run_stacked
 
 MIN_DIFFERENCE = 1e-5
 """Below it a finite difference in float32 is rounding noise, and the derivative is taken."""
@@ -46,10 +47,9 @@ class RescaledRisk(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """Return mean risks of patients and baselines."""
-        ensemble = self.risk.ensemble
         raw = self.risk.inputs(*tensors)
         # Imputing, clipping and scaling act on single numbers, too, with members in front.
-        straight = ensemble.standardise(raw)
+        straight = self.risk.ensemble.standardise(raw)
         inputs = Inputs(
             tables={m: _secant(raw.tables[m], y, 1) for m, y in straight.tables.items()},
             masks=straight.masks,
@@ -57,8 +57,7 @@ class RescaledRisk(nn.Module):
             clinical=_secant(raw.clinical, straight.clinical, 1),
         )
         with DeepLiftRules():
-            output = run_stacked(ensemble.network, ensemble.parameters, inputs)
-        return (output.risk - ensemble.offset.unsqueeze(-1)).mean(0)
+            return self.risk.of_standardised(inputs)
 
 
 class DeepLiftRules(TorchFunctionMode):

@@ -104,12 +104,11 @@ class ModalityAttribution:
                 "modality": list(self.players) * n,
                 "group": None,
                 "feature": None,
-                "value": None,
+                "value": np.nan,
                 "contribution": self.values[rows].ravel(),
                 "method": SHAPLEY,
                 "completeness_gap": np.repeat(gap, p),
-            },
-            columns=list(COLUMNS),
+            }
         )
 
 
@@ -292,12 +291,11 @@ class FeatureAttribution:
                 "modality": players * n,
                 "group": groups * n,
                 "feature": columns * n if by_feature else None,
-                "value": self.raw[rows].ravel() if by_feature else None,
+                "value": self.raw[rows].ravel() if by_feature else np.nan,
                 "contribution": self.values[rows].ravel(),
                 "method": self.method,
                 "completeness_gap": np.repeat(self.completeness_gap[rows], f),
-            },
-            columns=list(COLUMNS),
+            }
         )
 
     def to_shap(self) -> shap.Explanation:

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.chart import Chart, count, escape, format_p
-from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, hover_text
+from dashboard.figures.layout import Marks, base_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 
 ROW_HEIGHT = 34
@@ -57,11 +57,13 @@ def forest_chart(rows: Sequence[ForestRow], *, n: int, events: int, theme: Theme
     """
     p = palette(theme)
     figure = go.Figure()
+    marks = Marks(theme)
+    marks.vertical(1, color=p.text, dash="solid")
     low, high = _limits(rows)
     for place, row in enumerate(rows):
-        _add_row(figure, row, -place, low, high, theme)
+        _add_row(figure, marks, row, -place, low, high)
     base_figure(figure, theme, height=110 + ROW_HEIGHT * len(rows), legend=False)
-    figure.add_vline(x=1, line={"color": p.text, "width": 1})
+    marks.put_on(figure)
     ticks = [tick for tick in TICKS if low <= tick <= high]
     figure.update_xaxes(
         type="log",
@@ -107,9 +109,9 @@ def _limits(rows: Sequence[ForestRow]) -> tuple[float, float]:
 
 
 def _add_row(
-    figure: go.Figure, row: ForestRow, y: float, low: float, high: float, theme: Theme
+    figure: go.Figure, marks: Marks, row: ForestRow, y: float, low: float, high: float
 ) -> None:
-    p = palette(theme)
+    p = palette(marks.theme)
     ends = [max(row.low, low), min(row.high, high)]
     cut = [row.low < low, row.high > high]
     figure.add_scatter(
@@ -143,16 +145,7 @@ def _add_row(
         meta="ratio",
         **hover_text([f"{escape(row.name, limit=60)}<br>{escape(row.text)}"]),
     )
-    figure.add_annotation(
-        x=1,
-        xref="paper",
-        xanchor="left",
-        xshift=8,
-        y=y,
-        text=escape(row.text),
-        showarrow=False,
-        font={"size": SMALL_FONT_SIZE, "color": p.text},
-    )
+    marks.text(escape(row.text), x=1, xref="paper", xanchor="left", xshift=8, y=y)
 
 
 def _finding(rows: Sequence[ForestRow], n: int, events: int) -> str:

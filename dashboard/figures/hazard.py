@@ -19,7 +19,7 @@ from dashboard.figures.hazard_columns import (
     add_median,
     add_violin,
 )
-from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text, spread
+from dashboard.figures.layout import Marks, base_figure, empty_figure, hover_text, spread
 from dashboard.figures.palette import (
     GRADE_ORDER,
     STRATUM_ROLES,
@@ -124,9 +124,11 @@ def hazard_chart(
     _add_points(figure, drawn, columns, levels, theme)
     for place, z in enumerate(by_column):
         add_median(figure, z, place, theme)
+    marks = Marks(theme)
     if current is not None:
-        _add_current(figure, frame, columns, current, theme)
-    _finish(figure, frame, columns, cutoffs, column_title, theme)
+        _add_current(figure, marks, frame, columns, current)
+    _finish(figure, marks, frame, columns, cutoffs, column_title)
+    marks.put_on(figure)
     figure.update_yaxes(title_text=f"Hazard z-score ({escape(unit)})")
     return Chart(
         figure=figure,
@@ -283,13 +285,13 @@ def _add_legend_entry(figure: go.Figure, grade: str, style: GradeStyle, n: int) 
 
 
 def _add_current(
-    figure: go.Figure, frame: pd.DataFrame, columns: Sequence[str], current: str, theme: Theme
+    figure: go.Figure, marks: Marks, frame: pd.DataFrame, columns: Sequence[str], current: str
 ) -> None:
     """Ring and label of the case at hand, if it has a score."""
     own = frame[frame["token"] == current]
     if own.empty:
         return
-    p = palette(theme)
+    p = palette(marks.theme)
     x, y = float(_positions(own, columns)[0]), float(own["z"].iloc[0])
     figure.add_scatter(
         x=[x],
@@ -306,28 +308,28 @@ def _add_current(
         customdata=[current],
         meta="current",
     )
-    figure.add_annotation(
+    marks.text(
+        f"this case, z = {signed(y)}",
         x=x,
         y=y,
-        text=f"this case, z = {signed(y)}",
+        showarrow=True,
         ax=0,
         ay=-26,
         arrowcolor=p.text,
         bgcolor=rgba(p.page, 0.85),
-        font={"color": p.text, "size": SMALL_FONT_SIZE},
     )
 
 
 def _finish(
     figure: go.Figure,
+    marks: Marks,
     frame: pd.DataFrame,
     columns: Sequence[str],
     cutoffs: Mapping[str, float],
     column_title: str,
-    theme: Theme,
 ) -> None:
-    p = palette(theme)
-    base_figure(figure, theme, height=460)
+    p = palette(marks.theme)
+    base_figure(figure, marks.theme, height=460)
     sizes = frame["column"].value_counts()
     figure.update_xaxes(
         range=[-0.5, len(columns) - 0.5],
@@ -342,8 +344,9 @@ def _finish(
     gap = LABEL_HEIGHT * float(np.ptp(frame["z"]))
     heights = spread(list(cutoffs.values()), gap)
     for (label, value), height in zip(cutoffs.items(), heights, strict=True):
-        figure.add_hline(y=value, line={"color": p.muted, "dash": "dash", "width": 1})
-        figure.add_annotation(
+        marks.horizontal(value, color=p.muted)
+        marks.text(
+            f"{escape(label, limit=22)}<br>{signed(value)}",
             x=1,
             xref="paper",
             xanchor="left",
@@ -351,9 +354,7 @@ def _finish(
             y=height,
             yanchor="middle",
             align="left",
-            text=f"{escape(label, limit=22)}<br>{signed(value)}",
-            showarrow=False,
-            font={"color": p.muted, "size": SMALL_FONT_SIZE},
+            color=p.muted,
         )
 
 

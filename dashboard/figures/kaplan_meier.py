@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from camlif.data.schema import Endpoint
 from camlif.survival import KaplanMeierCurve, kaplan_meier
 from dashboard.figures.chart import Chart, count
-from dashboard.figures.layout import TimeAxis, TimeUnit, base_figure, period
+from dashboard.figures.layout import Marks, TimeAxis, TimeUnit, base_figure, period
 from dashboard.figures.palette import (
     LineStyle,
     Theme,
@@ -120,7 +120,7 @@ def kaplan_meier_chart(
         for g, style in zip(censored, line_styles([g.role for g in groups], theme), strict=True)
     ]
     axis = _axis(lines, months_or_years, zoom_to=zoom_to, full_tail=full_tail)
-    figure = _draw(lines, axis, theme, endpoint, show_interval=show_interval, landmarks=landmarks)
+    figure = _draw(lines, axis, theme, endpoint, show_interval=show_interval)
     ends = [end_of(line, axis) for line in lines if line.n]
     table = survival_table(censored)
     if own_curve is not None:
@@ -128,7 +128,7 @@ def kaplan_meier_chart(
         if own is not None:
             ends.append(add_prediction(figure, own, axis, theme))
             table = pd.concat([table, own.table()], ignore_index=True)
-    add_end_labels(figure, ends, axis, theme)
+    _label(figure, lines, ends, axis, theme, landmarks)
     return Chart(
         figure=figure,
         finding=_finding(lines, axis, endpoint, landmarks, censor_at),
@@ -162,7 +162,7 @@ def compare_groupings_chart(
     ]
     axis = _axis(lines, months_or_years, zoom_to=None, full_tail=full_tail)
     figure = _draw(lines, axis, theme, endpoint, show_interval=show_interval, medians=False)
-    add_end_labels(figure, [end_of(line, axis) for line in lines if line.n], axis, theme)
+    _label(figure, lines, [end_of(line, axis) for line in lines if line.n], axis, theme)
     tables = [
         survival_table(part).assign(grouping=name)
         for name, part in (("predicted", predicted), ("actual", actual))
@@ -220,7 +220,7 @@ def case_curve_chart(
     if predicted is not None:
         ends.append(add_prediction(figure, predicted, axis, theme))
         tables.append(predicted.table())
-    add_end_labels(figure, ends, axis, theme)
+    _label(figure, lines, ends, axis, theme)
     return Chart(
         figure=figure,
         finding=_case_finding(lines, own_stratum, predicted, axis, endpoint),
@@ -277,7 +277,6 @@ def _draw(
     *,
     show_interval: bool,
     medians: bool = True,
-    landmarks: Sequence[float] = (),
 ) -> go.Figure:
     height = max(MIN_HEIGHT, ROW_HEIGHT * len(lines) + 200)
     figure = make_subplots(
@@ -294,8 +293,6 @@ def _draw(
     _restore_legend_order(figure, lines)
     for line in lines if medians else ():
         add_median(figure, line, axis)
-    for months in landmarks:
-        add_landmark(figure, lines, axis, months, theme)
     add_risk_table(figure, lines, axis, theme)
     figure.update_xaxes(**axis.settings())
     figure.update_xaxes(row=1, col=1, showticklabels=True, title_text=_axis_title(axis))
@@ -307,18 +304,34 @@ def _draw(
         tickvals=[0, 20, 40, 60, 80, 100],
         title_text=f"{endpoint.event_free.capitalize()} (%)",
     )
-    figure.add_annotation(
-        text="Number at risk",
+    return figure
+
+
+def _label(
+    figure: go.Figure,
+    lines: Sequence[Line],
+    ends: Sequence[tuple[str, float, float, str]],
+    axis: TimeAxis,
+    theme: Theme,
+    landmarks: Sequence[float] = (),
+) -> None:
+    """Write landmarks, the names at the curves' ends and the heading of the number at risk."""
+    marks = Marks(theme)
+    for months in landmarks:
+        add_landmark(marks, lines, axis, months)
+    margin = add_end_labels(marks, ends, axis)
+    marks.text(
+        "Number at risk",
         x=0,
         xref="x2 domain",
         xanchor="left",
         y=1.02,
         yref="y2 domain",
         yanchor="bottom",
-        showarrow=False,
-        font={"color": palette(theme).muted},
+        color=palette(theme).muted,
     )
-    return figure
+    marks.put_on(figure)
+    figure.update_layout(margin={"r": margin})
 
 
 def _restore_legend_order(figure: go.Figure, lines: Sequence[Line]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,8 @@ from dashboard.figures.palette import Theme, palette
 FONT_SIZE = 13
 SMALL_FONT_SIZE = 12
 CHARACTER_PX = 7.3
+TITLE_GAP = 10
+"""Pixels between tick labels and the title of an axis."""
 TRANSPARENT = "rgba(0,0,0,0)"
 MONTHS_PER_YEAR = 12
 TimeUnit = Literal["months", "years"]
@@ -29,6 +31,15 @@ def base_figure(figure: go.Figure, theme: Theme, *, height: int, legend: bool = 
     Call it last but for axis ranges: it touches every axis the figure has.
     """
     p = palette(theme)
+    axis = {
+        "gridcolor": p.grid,
+        "linecolor": p.outline,
+        "tickfont": {"size": SMALL_FONT_SIZE, "color": p.text},
+        "title": {"font": {"size": FONT_SIZE, "color": p.text}, "standoff": TITLE_GAP},
+        "zeroline": False,
+        "automargin": True,
+    }
+    axes = {name for name in figure.layout if name.startswith(("xaxis", "yaxis"))}
     figure.update_layout(
         template="none",
         height=height,
@@ -47,18 +58,40 @@ def base_figure(figure: go.Figure, theme: Theme, *, height: int, legend: bool = 
             "bgcolor": TRANSPARENT,
         },
         hoverlabel={"bgcolor": p.page, "bordercolor": p.outline, "font": {"color": p.text}},
+        **dict.fromkeys(sorted(axes | {"xaxis", "yaxis"}), axis),
     )
-    axis = {
-        "gridcolor": p.grid,
-        "linecolor": p.outline,
-        "tickfont": {"size": SMALL_FONT_SIZE, "color": p.text},
-        "title_font": {"size": FONT_SIZE, "color": p.text},
-        "zeroline": False,
-        "automargin": True,
-    }
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
     return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Texts and lines set at once: Plotly checks all earlier ones on every single addition."""
+
+    theme: Theme
+    texts: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def text(self, text: str, *, color: str | None = None, **place: Any) -> None:
+        """Write an escaped text; ``place`` are arguments of a Plotly annotation."""
+        font = {"size": SMALL_FONT_SIZE, "color": color or palette(self.theme).text}
+        self.texts.append({"text": text, "showarrow": False, "font": font, **place})
+
+    def vertical(self, x: float, *, color: str, dash: str = "dash") -> None:
+        """Draw a line over the height of the first plot."""
+        self._line(color, dash, x0=x, x1=x, y0=0, y1=1, xref="x", yref="y domain")
+
+    def horizontal(self, y: float, *, color: str, dash: str = "dash") -> None:
+        """Draw a line over the width of the first plot."""
+        self._line(color, dash, x0=0, x1=1, y0=y, y1=y, xref="x domain", yref="y")
+
+    def _line(self, color: str, dash: str, **place: Any) -> None:
+        line = {"color": color, "dash": dash, "width": 1}
+        self.lines.append({"type": "line", "line": line, **place})
+
+    def put_on(self, figure: go.Figure) -> None:
+        """Set the marks on a figure, in place of any it has."""
+        figure.layout.annotations = self.texts
+        figure.layout.shapes = self.lines
 
 
 def empty_figure(message: str, theme: Theme, *, height: int = 240) -> go.Figure:

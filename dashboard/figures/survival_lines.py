@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from camlif.survival import KaplanMeierCurve
 from dashboard.figures.chart import count, escape
-from dashboard.figures.layout import CHARACTER_PX, SMALL_FONT_SIZE, TimeAxis, hover_text, spread
+from dashboard.figures.layout import (
+    CHARACTER_PX,
+    SMALL_FONT_SIZE,
+    Marks,
+    TimeAxis,
+    hover_text,
+    spread,
+)
 from dashboard.figures.palette import LineStyle, Theme, palette, rgba, text_tone
 
 MIN_AT_RISK = 10
@@ -228,44 +235,42 @@ def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
     )
 
 
-def add_landmark(
-    figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, months: float, theme: Theme
-) -> None:
+def add_landmark(marks: Marks, lines: Sequence[Line], axis: TimeAxis, months: float) -> None:
     """Draw a dashed vertical line with S(t) of every group still followed at that time."""
     if not 0 < months <= axis.end:
         return
     x = float(axis.scale(months))
-    figure.add_vline(
-        x=x, line={"color": palette(theme).muted, "dash": "dash", "width": 1}, row=1, col=1
-    )
+    p = palette(marks.theme)
+    marks.vertical(x, color=p.muted)
     followed = [line for line in lines if at_risk(line, months)]
     values = [100.0 * survival_at(line, months) for line in followed]
     for line, value, y in zip(followed, values, spread(values, LABEL_GAP, 3, 97), strict=True):
-        figure.add_annotation(
+        marks.text(
+            f"{value:.0f} %",
             x=x,
             y=y,
-            xref="x",
-            yref="y",
-            text=f"{value:.0f} %",
-            showarrow=False,
             xanchor="left",
             xshift=4,
-            bgcolor=rgba(palette(theme).page, 0.75),
-            font={"size": SMALL_FONT_SIZE, "color": text_tone(line.style.color, theme)},
+            bgcolor=rgba(p.page, 0.75),
+            color=text_tone(line.style.color, marks.theme),
         )
 
 
 def add_end_labels(
-    figure: go.Figure,
-    ends: Sequence[tuple[str, float, float, str]],
-    axis: TimeAxis,
-    theme: Theme,
-) -> None:
-    """Name the curves at their ends and widen the right margin for the names.
+    marks: Marks, ends: Sequence[tuple[str, float, float, str]], axis: TimeAxis
+) -> int:
+    """Name the curves at their ends.
 
     Parameters
     ----------
+    marks : Marks
     ends : sequence of (name, months, per cent, colour)
+    axis : TimeAxis
+
+    Returns
+    -------
+    int
+        Pixels right of the plot that the names take.
     """
     heights = spread([y for _, _, y, _ in ends], LABEL_GAP, 2, 100)
     longest = 0
@@ -273,20 +278,17 @@ def add_end_labels(
         far = months >= FAR_END * axis.end
         text = escape(name, limit=MAX_LABEL)
         longest = max(longest, min(len(name), MAX_LABEL)) if far else longest
-        figure.add_annotation(
+        marks.text(
+            text,
             x=float(axis.scale(axis.end if far else months)),
             y=y,
-            xref="x",
-            yref="y",
-            text=text,
-            showarrow=False,
             xanchor="left",
             xshift=5,
             align="left",
-            bgcolor=None if far else rgba(palette(theme).page, 0.75),
-            font={"size": SMALL_FONT_SIZE, "color": text_tone(color, theme)},
+            bgcolor=None if far else rgba(palette(marks.theme).page, 0.75),
+            color=text_tone(color, marks.theme),
         )
-    figure.update_layout(margin={"r": 16 + int(CHARACTER_PX * longest)})
+    return 16 + int(CHARACTER_PX * longest)
 
 
 def end_of(line: Line, axis: TimeAxis) -> tuple[str, float, float, str]:

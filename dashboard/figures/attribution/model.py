@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.chart import Chart, count, escape
-from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text
+from dashboard.figures.layout import Marks, base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, blend, palette, readable_on
 
 CELL_HEIGHT = 48
@@ -55,17 +55,13 @@ def method_agreement(correlation: pd.DataFrame, *, n_features: int, theme: Theme
         hoverinfo="text",
         meta="correlation",
     )
+    marks = Marks(theme)
     for i, row in enumerate(rho):
         for j, value in enumerate(row):
             cell = blend(*p.scale, float(np.clip(np.nan_to_num(value), 0, 1)))
             tone = readable_on(cell, theme)
-            figure.add_annotation(
-                x=j,
-                y=i,
-                text="-" if np.isnan(value) else f"{value:.2f}",
-                showarrow=False,
-                font={"size": SMALL_FONT_SIZE, "color": tone},
-            )
+            marks.text("-" if np.isnan(value) else f"{value:.2f}", x=j, y=i, color=tone)
+    marks.put_on(figure)
     base_figure(figure, theme, height=100 + CELL_HEIGHT * len(names), legend=False)
     ticks = {"tickvals": list(range(len(names))), "ticktext": labels, "showgrid": False}
     figure.update_xaxes(range=[-0.5, len(names) - 0.5], **ticks)

@@ -198,7 +198,7 @@ def case_curve_chart(
     stratum_curves : mapping of stratum to KaplanMeierCurve
         Of the training cohort, lowest risk first.
     own_stratum : str or None
-        The patient's stratum, drawn bold; None for a patient without a score.
+        The patient's stratum, drawn bold; None shows the training strata by themselves.
     times, survival, low, high : array_like, shape (t,), or None
         Predicted curve with interval; None or all NaN where the calibration gate is closed.
     endpoint : Endpoint
@@ -221,10 +221,15 @@ def case_curve_chart(
         ends.append(add_prediction(figure, predicted, axis, theme))
         tables.append(predicted.table())
     _label(figure, lines, ends, axis, theme)
+    table = pd.concat(tables, ignore_index=True)
+    own = next((line for line in lines if line.name == own_stratum), None)
+    if own is None and predicted is None:
+        alt = f"Kaplan-Meier curves of {endpoint.name} for the strata of the training cohort"
+        return Chart(figure, _finding(lines, axis, endpoint, ()), table, alt)
     return Chart(
         figure=figure,
-        finding=_case_finding(lines, own_stratum, predicted, axis, endpoint),
-        table=pd.concat(tables, ignore_index=True),
+        finding=_case_finding(own, predicted, axis, endpoint),
+        table=table,
         alt=f"Predicted {endpoint.name} of this case among the curves of the training strata",
     )
 
@@ -386,13 +391,11 @@ def _when(months: float) -> str:
 
 
 def _case_finding(
-    lines: Sequence[Line],
-    own_stratum: str | None,
+    own: Line | None,
     predicted: Prediction | None,
     axis: TimeAxis,
     endpoint: Endpoint,
 ) -> str:
-    own = next((line for line in lines if line.name == own_stratum), None)
     end = axis.end if predicted is None else min(axis.end, float(predicted.times[-1]))
     months = _horizon((), end)
     group = (

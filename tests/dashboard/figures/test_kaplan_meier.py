@@ -262,6 +262,15 @@ def test_a_case_behind_a_closed_gate_shows_the_strata_and_says_that_no_curve_is_
     assert "n = 90" in chart.finding
 
 
+def test_without_a_case_the_training_strata_speak_for_themselves() -> None:
+    chart = case_curve_chart(
+        strata_curves(), None, None, None, None, None, endpoint=DEATH, theme="light"
+    )
+    assert "case" not in chart.finding + chart.alt
+    assert "180 patients" in chart.finding
+    assert len({c.line.width for c in traces(chart.figure, "curve")}) == 1
+
+
 def test_labels_keep_their_distance_order_and_bounds() -> None:
     placed = spread([10, 11, 50, 99, 100], 6, 2, 100)
     assert np.diff(placed).min() >= 6 - 1e-9

@@ -1,0 +1,157 @@
+"""A server in a process of its own, and a Chromium that records what it sends and prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from camlif.bundle import train
+from camlif.config import NetworkConfig, RunConfig, TrainConfig
+from camlif.data.samples import load_sample
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TINY = RunConfig(
+    network=NetworkConfig(width=16, mam_width=8, lmf_width=16),
+    training=TrainConfig(splits=5, epochs=2, batch_size=64),
+)
+RUN = (sys.executable, "-m", "streamlit", "run", "dashboard/app.py")
+START_SECONDS = 60
+
+
+def _missing() -> str | None:
+    if not CHROMIUM.is_file():
+        return f"no browser at {CHROMIUM}"
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "playwright is not installed"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = _missing()
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if reason is not None:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@dataclass
+class Server:
+    """A running dashboard."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with one tiny model per sample."""
+    folder = tmp_path_factory.mktemp("models")
+    for key in ("glioma", "luad"):
+        train(load_sample(key), TINY, name=key, device="cpu").save(folder / key)
+    hancock = ROOT / "models" / "hancock"
+    if (hancock / "model.safetensors").is_file():
+        (folder / "hancock").symlink_to(hancock)
+    return folder
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def start_server(
+    models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Server]]:
+    """Start dashboards; all are ended after the tests."""
+    running: list[Server] = []
+
+    def start() -> Server:
+        port, home = _free_port(), tmp_path_factory.mktemp("home")
+        log = home / "server.log"
+        environment = os.environ | {
+            "CAMLIF_MODELS": str(models),
+            "CAMLIF_HOME": str(home),
+            "OMP_NUM_THREADS": "1",
+        }
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*RUN, "--server.port", str(port)],
+                cwd=ROOT,
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        server = Server(f"http://127.0.0.1:{port}", process, log)
+        running.append(server)
+        deadline = time.monotonic() + START_SECONDS
+        while not _healthy(server.url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the dashboard did not start:\n{log.read_text('utf-8')}")
+            time.sleep(0.2)
+        return server
+
+    yield start
+    for server in running:
+        server.process.terminate()
+        server.process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def server(start_server: Callable[[], Server]) -> Server:
+    """The dashboard that most tests share."""
+    return start_server()
+
+
+@dataclass
+class Record:
+    """What a page asked for and printed."""
+
+    requests: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+
+    def foreign(self, url: str) -> list[str]:
+        """Requests to anywhere but the server itself."""
+        own = (url, url.replace("http://", "ws://"), "data:", "blob:")
+        return [r for r in self.requests if not r.startswith(own)]
+
+    def errors(self) -> list[str]:
+        """Console errors; a missing page hint of the framework is not one."""
+        harmless = re.compile(r"404 \(Not Found\)")
+        return [line for line in self.console if not harmless.search(line)]

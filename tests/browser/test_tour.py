@@ -1,0 +1,315 @@
+"""The dashboard in a real browser: what people see, what leaves the machine, what a link holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from camlif.data.samples import load_sample
+from camlif.data.simulator import simulate
+from dashboard import messages
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, ROOT, Record, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PAGES = ("Case", "Cohort", "Explain", "Upload & check", "Model card", "Help")
+HANCOCK = ROOT.parent / "shared" / "data" / "hancock"
+LEFT_OUT = "pathology_ihc.csv.gz"
+SECONDS = 1000
+SLOW = 60 * SECONDS
+FAILED = re.compile(r"Traceback|E-50|circular import|partially initialized", re.IGNORECASE)
+
+NewPage = Callable[..., "tuple[Page, Record]"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[NewPage]:
+    """Open a page in a context of its own that records requests, console and addresses."""
+    contexts = []
+
+    def make(**options: object) -> tuple[Page, Record]:
+        size = {"width": 1440, "height": 900}
+        context = browser.new_context(viewport=size, accept_downloads=True, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        page, record = context.new_page(), Record()
+        page.on("request", lambda request: record.requests.append(request.url))
+        page.on("websocket", lambda socket: record.requests.append(socket.url))
+        page.on("framenavigated", lambda frame: record.addresses.append(frame.url))
+        page.on("pageerror", lambda error: record.console.append(str(error)))
+        page.on(
+            "console",
+            lambda line: (
+                record.console.append(f"{line.text} {line.location.get('url', '')}")
+                if line.type == "error"
+                else None
+            ),
+        )
+        return page, record
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run and the footer is there."""
+    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
+    page.get_by_role("button", name="Forget my data").wait_for(timeout=SLOW)
+    page.wait_for_timeout(300)
+    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
+
+
+def go(page: Page, name: str) -> None:
+    page.get_by_test_id("stSidebarNavLink").filter(has_text=name).first.click()
+    page.wait_for_timeout(200)
+    settled(page)
+
+
+def shot(page: Page, name: str) -> None:
+    folder = os.environ.get("CAMLIF_SHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def shown(page: Page) -> str:
+    return page.locator("body").inner_text()
+
+
+def healthy(page: Page, record: Record, server: Server) -> None:
+    assert not FAILED.search(shown(page))
+    assert messages.BANNER in shown(page)
+    assert record.foreign(server.url) == []
+    assert record.errors() == []
+
+
+def addresses_hold_no(ids: set[str], page: Page, record: Record) -> bool:
+    return not any(i in a for i in ids for a in [*record.addresses, *record.requests, page.url])
+
+
+def pick_view(page: Page, name: str) -> None:
+    page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True).click()
+    page.wait_for_timeout(300)
+    settled(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_opens(server: Server, new_page: NewPage, scheme: str) -> None:
+    page, record = new_page(color_scheme=scheme)
+    started = time.monotonic()
+    page.goto(server.url)
+    page.locator(".js-plotly-plot").first.wait_for(timeout=SLOW)
+    print(f"\n{scheme}: first chart after {time.monotonic() - started:.1f} s")
+    settled(page)
+    for name in PAGES:
+        started = time.monotonic()
+        go(page, name)
+        print(f"{scheme}: {name} after {time.monotonic() - started:.1f} s")
+        shot(page, f"{name.split()[0].lower()}_{scheme}")
+        healthy(page, record, server)
+        for figure in page.get_by_test_id("stPlotlyChart").all():
+            assert figure.evaluate(
+                "e => !!(e.closest('[aria-label]') || "
+                "e.querySelector('[aria-label], [alt], [role=img]'))"
+            )
+    ids = {str(i) for i in load_sample("glioma").patient_ids}
+    assert addresses_hold_no(ids, page, record)
+
+
+def test_switching_pages_fast_on_a_cold_server_breaks_nothing(
+    start_server: Callable[[], Server], new_page: NewPage
+) -> None:
+    server = start_server()
+    page, record = new_page()
+    page.goto(server.url)
+    links = page.get_by_test_id("stSidebarNavLink")
+    links.first.wait_for(timeout=SLOW)
+    for k in range(10):
+        links.nth((k + 1) % len(PAGES)).click()
+        page.wait_for_timeout(250)
+    settled(page)
+    healthy(page, record, server)
+    log = server.log.read_text("utf-8")
+    assert not FAILED.search(log)
+    assert "page failed" not in log
+
+
+def test_points_drawn_round_become_a_group_with_its_number(
+    server: Server, new_page: NewPage
+) -> None:
+    page, record = new_page()
+    page.goto(f"{server.url}/cohort")
+    settled(page)
+    pick_view(page, "Hazard by subtype")
+    plot = page.get_by_test_id("stPlotlyChart").first
+    plot.scroll_into_view_if_needed()
+    area = plot.locator(".nsewdrag").first
+    page.wait_for_timeout(500)
+    plot.hover()
+    plot.locator('[data-attr="dragmode"][data-val="select"]').click()
+    box = area.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.5, steps=8)
+    page.mouse.up()
+    chip = page.get_by_text(re.compile(r"^\d+ patients selected$"))
+    chip.wait_for(timeout=SLOW)
+    n = int(re.findall(r"\d+", chip.inner_text())[0])
+    assert 1 < n < 480
+    shot(page, "hazard_selected")
+    page.get_by_role("button", name="Compare in Kaplan-Meier").click()
+    page.wait_for_timeout(500)
+    settled(page)
+    chart = page.get_by_test_id("stPlotlyChart").first
+    chart.wait_for()
+    shot(page, "selection_curves")
+    assert f"selected (n = {n}" in chart.inner_text() or re.search(
+        rf"selected\D+{n}\b", chart.inner_text()
+    )
+    healthy(page, record, server)
+
+
+def test_a_row_of_the_table_opens_its_case(server: Server, new_page: NewPage) -> None:
+    page, record = new_page()
+    page.goto(f"{server.url}/cohort")
+    settled(page)
+    pick_view(page, "Table")
+    grid = page.get_by_test_id("stDataFrame").first
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 16, box["y"] + 35 * 2.5)
+    page.get_by_text("Who and what data").wait_for(timeout=SLOW)
+    settled(page)
+    cohort = load_sample("glioma")
+    assert str(cohort.patient_ids[1]) in shown(page)
+    assert re.search(r"[?&]case=[0-9a-f]{16}\b", page.url)
+    assert addresses_hold_no({str(i) for i in cohort.patient_ids}, page, record)
+    token_url = page.url
+    page.goto(token_url)
+    settled(page)
+    assert str(cohort.patient_ids[1]) in shown(page)
+    healthy(page, record, server)
+
+
+def test_the_keyboard_moves_to_the_next_case(server: Server, new_page: NewPage) -> None:
+    page, _ = new_page()
+    page.goto(server.url)
+    settled(page)
+    before = page.url
+    page.locator("body").click(position={"x": 700, "y": 60})
+    page.keyboard.press("Alt+j")
+    page.wait_for_function("before => location.href !== before", arg=before, timeout=SLOW)
+    settled(page)
+    assert "2 of 480 shown" in shown(page)
+    page.keyboard.press("Alt+k")
+    page.get_by_text("1 of 480 shown").wait_for(timeout=SLOW)
+
+
+def test_the_case_is_downloaded_under_its_token(server: Server, new_page: NewPage) -> None:
+    page, _ = new_page()
+    page.goto(server.url)
+    settled(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Case (JSON)").click()
+    record = json.loads(waiting.value.path().read_text("utf-8"))
+    token = re.findall(r"case=([0-9a-f]{16})", page.url)[0]
+    assert waiting.value.suggested_filename == f"case_{token}.json"
+    assert record["patient_id"] == token
+    assert record["notice"] == messages.BANNER
+    assert record["model"] == "glioma"
+    assert record["endpoint"] == load_sample("glioma").info.endpoint.name
+    ids = {str(i) for i in load_sample("glioma").patient_ids}
+    assert not any(i in json.dumps(record) for i in ids)
+
+
+def _tables(folder: Path, models: Path) -> list[Path]:
+    """The real cohort where it and its model are there, else a simulated one."""
+    if HANCOCK.is_dir() and (models / "hancock").exists():
+        names = (".csv", ".gz")
+        return [p for p in sorted(HANCOCK.iterdir()) if p.suffix in names and p.name != LEFT_OUT]
+    made = simulate("luad", n_patients=60, seed=3)
+    paths = []
+    for name, table in {"clinical": made.clinical, **made.modalities}.items():
+        table["patient_id"] = table["patient_id"].str.replace("SYN", "SECRET")
+        path = folder / f"{name}.csv"
+        table.to_csv(path, index=False)
+        paths.append(path)
+    return paths
+
+
+def test_an_upload_is_checked_scored_and_seen_by_nobody_else(
+    server: Server, new_page: NewPage, tmp_path: Path, models: Path
+) -> None:
+    page, record = new_page()
+    other, _ = new_page()
+    page.goto(f"{server.url}/data")
+    settled(page)
+    page.locator('input[type="file"]').set_input_files(_tables(tmp_path, models))
+    check = page.get_by_role("button", name="Check files")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('button')]"
+        ".some(b => b.innerText.includes('Check files') && !b.disabled)",
+        timeout=SLOW,
+    )
+    settled(page)
+    check.click()
+    page.get_by_text("3. Model match and score").wait_for(timeout=SLOW)
+    settled(page)
+    shot(page, "upload_checked")
+    healthy(page, record, server)
+    page.get_by_role("button", name="Score this cohort").click()
+    page.get_by_text("Patients shown").wait_for(timeout=SLOW)
+    settled(page)
+    for name in PAGES:
+        go(page, name)
+        shot(page, f"upload_{name.split()[0].lower()}")
+        healthy(page, record, server)
+    go(page, "Case")
+    assert "Uploaded" in shown(page)
+    identifier = page.locator(".st-key-case_page strong").first.inner_text()
+    assert identifier
+    assert identifier not in page.url
+    token = re.findall(r"case=([0-9a-f]{16})", page.url)[0]
+
+    other.goto(f"{server.url}/?case={token}")
+    settled(other)
+    assert "E-31" in shown(other)
+    assert "Uploaded tables" not in shown(other)
+    assert identifier not in shown(other)
+
+    page.get_by_role("button", name="Forget my data").click()
+    page.wait_for_timeout(500)
+    settled(page)
+    assert identifier not in shown(page)
+
+
+def test_the_answer_about_a_case_needs_no_scrolling(server: Server, new_page: NewPage) -> None:
+    page, _ = new_page()
+    page.goto(server.url)
+    settled(page)
+    chart = page.locator(".st-key-case_curves").first
+    chart.wait_for()
+    shot(page, "case_1440x900")
+    box = chart.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 900

@@ -1,0 +1,101 @@
+"""The boundary around pages."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from camlif.exceptions import ConfigError, DataError
+
+
+def _unexpected() -> None:
+    from dashboard.components.guard import page_guard
+
+    with page_guard():
+        raise KeyError("patient P-0017 has 4711")
+
+
+def _expected() -> None:
+    from camlif.exceptions import DataError
+    from dashboard.components.guard import page_guard
+
+    with page_guard():
+        raise DataError("Two *rows*.", file="a_b.csv", column="<b>c</b>", code="E-06")
+
+
+def _nested() -> None:
+    import streamlit as st
+
+    from camlif.exceptions import ConfigError
+    from dashboard.components.guard import page_guard
+
+    with page_guard():
+        with page_guard():
+            raise ConfigError("No such thing.")
+        st.markdown("the rest of the page")
+
+
+def _rerun() -> None:
+    import streamlit as st
+
+    from dashboard.components.guard import page_guard
+
+    with page_guard():
+        if "again" not in st.session_state:
+            st.session_state["again"] = True
+            st.rerun()
+        st.markdown("second run")
+        st.stop()
+
+
+def run(body: Callable[[], None]) -> AppTest:
+    return AppTest.from_function(body, default_timeout=30).run()
+
+
+def test_an_unexpected_error_is_a_code_that_the_log_explains_without_values(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.ERROR, logger="dashboard.components.guard"):
+        app = run(_unexpected)
+    assert not app.exception
+    shown = app.error[0].value.replace("\\", "")
+    code = re.search(r"E-50: .*\(code ([0-9a-f]{8})\)", shown)
+    assert code
+    assert "4711" not in shown
+    logged = [r.getMessage() for r in caplog.records if r.name == "dashboard.components.guard"]
+    assert len(logged) == 1
+    assert code[1] in logged[0]
+    assert "KeyError" in logged[0]
+    assert re.search(r":\d+$", logged[0])
+    assert "P-0017" not in logged[0]
+    assert "4711" not in logged[0]
+
+
+def test_an_expected_error_is_shown_as_text_with_its_markup_inert() -> None:
+    app = run(_expected)
+    assert not app.exception
+    assert len(app.error) == 1
+    shown = app.error[0].value
+    assert re.sub(r"\\(.)", r"\1", shown) == str("E-06: " + str(_data_error()))
+    assert r"\*rows\*" in shown
+    assert r"\<b\>" in shown
+
+
+def _data_error() -> DataError:
+    return DataError("Two *rows*.", file="a_b.csv", column="<b>c</b>", code="E-06")
+
+
+def test_what_follows_a_failed_body_is_still_drawn() -> None:
+    app = run(_nested)
+    assert [m.value for m in app.markdown] == ["the rest of the page"]
+    assert str(ConfigError("No such thing.")) == app.error[0].value.replace("\\", "")
+
+
+def test_reruns_and_stops_pass_through_the_boundary() -> None:
+    app = run(_rerun)
+    assert not app.error
+    assert [m.value for m in app.markdown] == ["second run"]

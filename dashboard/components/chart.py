@@ -55,6 +55,7 @@ def show_chart(
         key=key,
         on_select="rerun" if select else "ignore",
         config=CONFIG,
+        theme=None,  # the figure brings its own fonts and colours
         alt=chart.alt,
     )
     with st.popover("Show as table", type="tertiary", key=f"{key}_table"):

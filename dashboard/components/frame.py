@@ -31,7 +31,8 @@ _STYLE = """
 [data-testid="stMainBlockContainer"] { padding: 3rem 2.5rem 2rem; }
 .st-key-header { padding-right: 7rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
-.st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.4rem; }
+.st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.3rem; }
+.st-key-case_page p { margin-bottom: 0; }
 .stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
 @media print {
   .camlif-banner {

@@ -14,6 +14,7 @@ from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure,
 from dashboard.figures.palette import Theme, palette, rgba, strata_colors, text_tone
 
 HEIGHT = 230
+COMPACT_HEIGHT = 140
 BAND_OPACITY = 0.14
 MIN_HALF_WIDTH = 2.0
 """The axis shows at least z from -2 to 2."""
@@ -32,6 +33,7 @@ def agreement_strip(
     strata: Sequence[str],
     theme: Theme,
     ensemble: tuple[float, float, float] | None = None,
+    compact: bool = False,
 ) -> Chart:
     """Draw every member's z for one case.
 
@@ -48,6 +50,8 @@ def agreement_strip(
     theme : {"light", "dark"}
     ensemble : (z, low, high), optional
         Mean of the members used, with its interval.
+    compact : bool
+        Leave out legend and axis title, for a place that says both in words.
     """
     z = np.asarray(member_z, dtype=float)
     counted = np.asarray(used, dtype=bool) & np.isfinite(z)
@@ -72,8 +76,9 @@ def agreement_strip(
     _add_members(figure, z, counted, low, high, theme)
     if ensemble is not None:
         _add_ensemble(figure, ensemble, theme)
-    base_figure(figure, theme, height=HEIGHT)
-    figure.update_xaxes(range=[low, high], title_text="Hazard z-score", showgrid=False)
+    base_figure(figure, theme, height=COMPACT_HEIGHT if compact else HEIGHT, legend=not compact)
+    title = None if compact else "Hazard z-score"
+    figure.update_xaxes(range=[low, high], title_text=title, showgrid=False)
     top = max(trace.y.max() for trace in figure.data if trace.meta == "used")
     figure.update_yaxes(range=[UNUSED_Y - 0.15, max(1.0, top + 0.3)], visible=False)
     return Chart(figure, _finding(place, counted, strata, z, ensemble), table, alt)

@@ -190,6 +190,7 @@ def case_curve_chart(
     endpoint: Endpoint,
     theme: Theme,
     months_or_years: TimeUnit = "months",
+    height: int | None = None,
 ) -> Chart:
     """Draw one patient's predicted curve among the curves of the training strata.
 
@@ -204,6 +205,8 @@ def case_curve_chart(
     endpoint : Endpoint
     theme : {"light", "dark"}
     months_or_years : {"months", "years"}
+    height : int, optional
+        Pixels; by default as much as the number of curves needs.
     """
     names = list(stratum_curves)
     lines = [
@@ -211,7 +214,7 @@ def case_curve_chart(
         for name, style in zip(names, line_styles(_roles(names), theme), strict=True)
     ]
     axis = _axis(lines, months_or_years, zoom_to=None, full_tail=False)
-    figure = _draw(lines, axis, theme, endpoint, show_interval=True, medians=False)
+    figure = _draw(lines, axis, theme, endpoint, show_interval=True, medians=False, height=height)
     ends = [end_of(line, axis) for line in lines]
     tables = [curve_table(line.name, line.curve) for line in lines]
     predicted = None
@@ -282,8 +285,9 @@ def _draw(
     *,
     show_interval: bool,
     medians: bool = True,
+    height: int | None = None,
 ) -> go.Figure:
-    height = max(MIN_HEIGHT, ROW_HEIGHT * len(lines) + 200)
+    height = height or max(MIN_HEIGHT, ROW_HEIGHT * len(lines) + 200)
     figure = make_subplots(
         rows=2,
         cols=1,

@@ -41,14 +41,16 @@ def _pick(workspace: Workspace, options: list[int]) -> int:
     ids = workspace.cohort.patient_ids
     if st.session_state.get(state.CASE) not in options:
         st.session_state[state.CASE] = options[0]
-    with st.container(horizontal=True, vertical_alignment="bottom", key="case_bar"):
+    with st.container(horizontal=True, vertical_alignment="center", key="case_bar"):
         row: int = st.selectbox(
-            "Case (type to search)",
+            "Case",
             options,
             key=state.CASE,
             format_func=lambda r: str(ids[r]),
             persist_state="session",
-            width=320,
+            width=260,
+            label_visibility="collapsed",
+            help="Type to search.",
         )
         for label, by, keys in (("Previous", -1, "Alt+K"), ("Next", 1, "Alt+J")):
             st.button(label, key=f"case_{by}", on_click=_step, args=(options, by), shortcut=keys)

@@ -22,6 +22,7 @@ from dashboard.state import Scoring, Workspace
 
 N_SIMILAR = 5
 N_FEATURES = 10
+CURVES_HEIGHT = 380  # pixels: the four panels fit a screen of 900
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
 BASELINES = ("training median", "cohort mean", "same-subtype mean")
 
@@ -29,7 +30,7 @@ BASELINES = ("training median", "cohort mean", "same-subtype mean")
 def patient(workspace: Workspace, row: int) -> None:
     """Who this is and which data exist."""
     cohort, profile = workspace.cohort, workspace.profile
-    st.markdown("##### Who and what data")
+    st.markdown("**Who and what data**")
     facts = [f"**{plain(cohort.patient_ids[row])}**"]
     clinical = cohort.clinical.iloc[row]
     if "age" in clinical and pd.notna(clinical["age"]):
@@ -80,13 +81,13 @@ def no_model(workspace: Workspace) -> None:
 
 def no_score(summary: CaseSummary) -> None:
     """Why this patient is not scored."""
-    st.markdown("##### Result")
+    st.markdown("**Result**")
     st.warning(plain("; ".join(summary.notes).capitalize() + "."))
 
 
 def result(scoring: Scoring, score: CaseScore) -> None:
     """Risk group, percentile, hazard ratio, survival as a frequency."""
-    st.markdown("##### Result")
+    st.markdown("**Result**")
     colour = "orange" if score.neighbour else STRATUM_COLOURS.get(score.stratum, "gray")
     n_training = scoring.bundle.card.data.n_patients
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -136,7 +137,7 @@ def certainty(
     workspace: Workspace, scoring: Scoring, row: int, summary: CaseSummary, score: CaseScore
 ) -> None:
     """Agreement of the members, range and calibration."""
-    st.markdown("##### How sure")
+    st.markdown("**How sure**")
     bundle, result_ = scoring.bundle, scoring.result
     which = "models that did not see this patient" if summary.is_training else "models"
     st.markdown(
@@ -152,19 +153,25 @@ def certainty(
         strata=bundle.strata.names,
         theme=theme(),
         ensemble=(score.z.value, score.z.low, score.z.high),
+        compact=True,
     )
     show_chart(chart, key="agreement", finding=False)
-    for name, share in result_.out_of_range.items():
-        if np.isfinite(share[row]):
-            _range_line(workspace, name, float(share[row]))
+    st.caption("z of each model; open circles saw this patient and are not counted.")
+    _ranges(workspace, {m: float(share[row]) for m, share in result_.out_of_range.items()})
 
 
-def _range_line(workspace: Workspace, name: str, share: float) -> None:
-    shown = workspace.profile.modality(name)
-    if share > MAX_SHARE_OUTSIDE:
-        st.warning(plain(messages.text("E-33", modality=shown, share=f"{100 * share:.0f}%")))
-    else:
-        st.markdown(plain(f"In range: {shown} ({100 * share:.0f}% of values outside)"))
+def _ranges(workspace: Workspace, shares: dict[str, float]) -> None:
+    """Say which modalities are like the training data."""
+    within = []
+    for name, share in shares.items():
+        shown = workspace.profile.modality(name)
+        if share > MAX_SHARE_OUTSIDE:
+            text = messages.text("E-33", modality=shown, share=f"{100 * share:.0f}%")
+            st.warning(plain(text))
+        elif np.isfinite(share):
+            within.append(shown)
+    if within:
+        st.markdown(plain(f"In training range: {', '.join(within)}."))
 
 
 def curves(scoring: Scoring, row: int, score: CaseScore) -> None:
@@ -179,9 +186,10 @@ def curves(scoring: Scoring, row: int, score: CaseScore) -> None:
         result_.survival_high[row],
         endpoint=scoring.bundle.info.endpoint,
         theme=theme(),
+        height=CURVES_HEIGHT,
     )
-    st.markdown("##### Where this case sits")
-    show_chart(chart, key="case_curves")
+    st.markdown(f"**Where this case sits.** {plain(chart.finding)}")
+    show_chart(chart, key="case_curves", finding=False)
 
 
 def baseline_rows(workspace: Workspace, scoring: Scoring, row: int, choice: str) -> Baseline:

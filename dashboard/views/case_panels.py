@@ -14,7 +14,7 @@ from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.text import count, plain
 from dashboard.figures.agreement import agreement_strip
-from dashboard.figures.attribution import feature_bars, modality_bars
+from dashboard.figures.attribution import feature_bars, modality_bars, waterfall
 from dashboard.figures.icons import icon_array
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.resources import Baseline
@@ -24,6 +24,7 @@ N_SIMILAR = 5
 N_FEATURES = 10
 CURVES_HEIGHT = 380  # pixels: the four panels fit a screen of 900
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
+FEATURE_SHAPES = ("bars", "waterfall")
 BASELINES = ("training median", "cohort mean", "same-subtype mean")
 
 
@@ -235,12 +236,21 @@ def contributions(workspace: Workspace, scoring: Scoring, row: int) -> None:
         chart = modality_bars(by_name, theme=theme(), baseline=f"the {choice}")
         show_chart(chart, key="case_modalities")
     with right:
-        chart = feature_bars(
-            feature_contributions(workspace, scoring, features, 0),
-            k=N_FEATURES,
-            theme=theme(),
-            baseline=f"the {choice}",
+        shape = st.segmented_control(
+            "Show features as",
+            FEATURE_SHAPES,
+            default=FEATURE_SHAPES[0],
+            key="feature_shape",
+            required=True,
+            label_visibility="collapsed",
+            persist_state="session",
         )
+        found = feature_contributions(workspace, scoring, features, 0)
+        if shape == "waterfall":
+            base, total = float(features.base_value[0]), float(features.log_risk[0])
+            chart = waterfall(found, baseline=base, total=total, k=N_FEATURES, theme=theme())
+        else:
+            chart = feature_bars(found, k=N_FEATURES, theme=theme(), baseline=f"the {choice}")
         show_chart(chart, key="case_features")
     gap = 100 * float(features.completeness_gap[0])
     st.caption(

@@ -14,6 +14,7 @@ VIEWS = {
     "Table": views.table_view,
     "Forest": views.forest_view,
     "Survivors": views.survivors_view,
+    "Calibration": views.calibration_view,
 }
 
 

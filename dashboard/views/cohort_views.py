@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,15 +11,18 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from camlif.evaluation import CALIBRATION_NOTE
 from camlif.exceptions import EstimationError
-from camlif.metrics import CIndexInterval, bootstrap_c_index
+from camlif.metrics import CIndexInterval, bootstrap_c_index, calibration
+from camlif.reference import HORIZONS
 from camlif.survival import cox_table, median_follow_up
 from dashboard import state
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.text import count, plain
+from dashboard.figures.discrimination import calibration_chart
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
-from dashboard.figures.survivors import short_long_chart
+from dashboard.figures.survivors import interval_composition, short_long_chart
 from dashboard.state import Scoring, Workspace
 from dashboard.views.cohort_groups import (
     RISK,
@@ -271,3 +275,52 @@ def survivors_view(workspace: Workspace) -> None:
         theme=theme(),
     )
     show_chart(chart, key="survivors")
+    _composition(workspace, outcome.rows)
+
+
+def _composition(workspace: Workspace, rows: NDArray[np.int_]) -> None:
+    """Grade composition within intervals of z, cut at the risk groups' cut-offs and one SD on."""
+    scoring, profile = workspace.scoring, workspace.profile
+    grades = _words(workspace.cohort.grade, profile.grade, rows)
+    if scoring is None or grades is None:
+        return
+    cutoffs = scoring.bundle.strata.cutoffs
+    edges = [-np.inf, cutoffs[0] - 1, *cutoffs, cutoffs[-1] + 1, np.inf]
+    table = interval_composition(
+        scoring.result.z[rows],
+        [grade or "not given" for grade in grades],
+        list(itertools.pairwise(edges)),
+    )
+    st.markdown(f"**{plain(profile.grade_label)} within intervals of z**")
+    st.dataframe(table.round(2), hide_index=True, key="composition")
+
+
+def calibration_view(workspace: Workspace) -> None:
+    """Show whether predicted frequencies are those observed in the cohort in view."""
+    outcome = need_outcome(workspace, workspace.scored_rows)
+    scoring = workspace.scoring
+    if outcome is None or scoring is None:
+        return
+    horizon = st.segmented_control(
+        "Horizon (months)",
+        HORIZONS,
+        default=HORIZONS[1],
+        key="calibration_horizon",
+        required=True,
+        bind="query-params",
+    )
+    risk = scoring.result.log_risk[outcome.rows]
+    survival = scoring.bundle.calibration.survival(risk, np.array([float(horizon)]))[:, 0]
+    try:
+        found = calibration(survival, outcome.event, outcome.duration, horizon=horizon)
+    except EstimationError as error:
+        st.info(plain(str(error)))
+        return
+    endpoint = workspace.cohort.info.endpoint
+    show_chart(calibration_chart(found, endpoint=endpoint, theme=theme()), key="calibration")
+    gate = scoring.bundle.reference.gates[horizon]
+    gate_text = "open" if gate.open else f"closed: {gate.reason}"
+    st.caption(plain(f"The model's own calibration gate at {horizon} months is {gate_text}."))
+    n_training = int(scoring.result.is_training[outcome.rows].sum())
+    if n_training:
+        st.caption(plain(CALIBRATION_NOTE.format(n_training)))

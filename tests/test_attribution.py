@@ -492,7 +492,7 @@ def test_groups_are_sums_of_their_columns() -> None:
 def test_a_gap_is_a_share_of_the_explained_difference() -> None:
     result = made([[1.0, 2.0, 1.0], [0.0, 0.0, 0.0]])
     missed = replace(result, log_risk=result.log_risk + np.array([1.0, 0.01]))
-    np.testing.assert_allclose(missed.completeness_gap, [1 / 5, 0.01 / 0.05])
+    np.testing.assert_allclose(missed.completeness_gap, [1 / 5, 0.01 / 0.1])
 
 
 def test_clinical_columns_are_merged_with_their_levels_and_indicators(

@@ -107,6 +107,7 @@ def explain_features(
     labels = tuple(tuple(dict.fromkeys(g)) for g in groups) if level == "group" else columns
     found = _Found.empty(len(explained), [len(names) for names in labels], chosen.steps)
     for batch in explained.batches:
+        found.begin(batch, at_mean=not chosen.draws_background)
         with seeded(seed, batch.risk.ensemble.device):
             for part in batch.split(chosen.points):
                 found.fill(chosen, part, groups, level)
@@ -146,13 +147,19 @@ class _Found:
             steps,
         )
 
+    def begin(self, batch: Batch, *, at_mean: bool) -> None:
+        """Note the risks that contributions lead from and to."""
+        self.log_risk[batch.positions] = batch.log_risk()
+        self.base_value[batch.positions] = (
+            batch.base_value() if at_mean else batch.mean_background_risk()
+        )
+
     def fill(
         self, method: Method, part: Batch, groups: tuple[tuple[str, ...], ...], level: Level
     ) -> None:
         """Explain some patients of one set of members."""
-        risk = part.log_risk()
-        base = part.mean_background_risk() if method.draws_background else part.base_value()
         if method.run is integrated_gradients:
+            risk, base = self.log_risk[part.positions], self.base_value[part.positions]
             values, steps = _converged(part, method.steps, risk, base)
             self.steps = max(self.steps, steps)
         else:
@@ -162,8 +169,6 @@ class _Found:
         ):
             # Exactly 0, not the rounding of two equal risks in different places of a batch.
             target[part.positions] = np.where(inert, 0.0, source)
-        self.base_value[part.positions] = base
-        self.log_risk[part.positions] = risk
         self.n_done += len(part)
 
 

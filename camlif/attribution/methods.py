@@ -23,7 +23,7 @@ from camlif.exceptions import ConfigError
 STEPS = 64
 """Nodes of the Gauss-Legendre rule (`dashboard.md` 4.3)."""
 
-MAX_STEPS = 512
+MAX_STEPS = 256
 MAX_GAP = 0.02
 """Nodes are doubled for patients whose completeness gap is larger, up to `MAX_STEPS`."""
 

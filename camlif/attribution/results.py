@@ -34,8 +34,8 @@ COLUMNS = (
 )
 """Columns of an attribution table; ``value`` is in raw units, ``contribution`` in log risk."""
 
-GAP_FLOOR = 0.05
-"""Smallest difference that a gap is a share of: a hazard ratio of 1.05 that nobody acts on."""
+GAP_FLOOR = 0.1
+"""Smallest difference that a gap is a share of: a hazard ratio of 1.1 that nobody acts on."""
 
 MIN_COMPARED = 3
 SHAPLEY = "shapley"

@@ -130,7 +130,8 @@ def forget() -> None:
     resources.own_scores.clear()
     resources.modality_attribution.clear()
     resources.feature_attribution.clear()
-    st.query_params.clear()
+    # Parameters bound to widgets go with the session state; clearing them here is refused.
+    st.query_params.pop("case", None)
 
 
 def current_cohort() -> LoadedCohort:

@@ -141,7 +141,7 @@ def _use_selection(workspace: Workspace, event: object) -> None:
         st.caption("Lasso points to make a group, or click one to open its case.")
         return
     if len(picked) == 1:
-        open_case(workspace.row_of(picked[0]))
+        open_case(workspace, workspace.row_of(picked[0]))
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(count(len(picked), "patient") + " selected")
@@ -163,11 +163,13 @@ def _picked_tokens(event: object) -> list[str]:
     return tokens
 
 
-def open_case(row: int | None) -> None:
+def open_case(workspace: Workspace, row: int | None) -> None:
     """Open a case on the Case page."""
     if row is not None:
         st.session_state["open_case"] = row
-        st.switch_page("views/case.py")
+        # Without parameters of its own, a switch fails while a view is bound to the address.
+        token = workspace.loaded.tokens[row]
+        st.switch_page("views/case.py", query_params={"case": token})
 
 
 def table_view(workspace: Workspace) -> None:
@@ -207,7 +209,7 @@ def table_view(workspace: Workspace) -> None:
     )
     st.caption("Select a row to open its case.")
     if picked.selection.rows:
-        open_case(int(rows[picked.selection.rows[0]]))
+        open_case(workspace, int(rows[picked.selection.rows[0]]))
     with st.expander("Download"):
         show_numbers(table, key="patients")
 

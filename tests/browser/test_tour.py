@@ -216,7 +216,7 @@ def test_the_keyboard_moves_to_the_next_case(server: Server, new_page: NewPage) 
     page.goto(server.url)
     settled(page)
     before = page.url
-    page.locator("body").click(position={"x": 700, "y": 60})
+    page.mouse.click(900, 130)
     page.keyboard.press("Alt+j")
     page.wait_for_function("before => location.href !== before", arg=before, timeout=SLOW)
     settled(page)

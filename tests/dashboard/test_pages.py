@@ -423,6 +423,15 @@ def test_forgetting_erases_the_upload(open_app: OpenApp) -> None:
         assert "SECRET" not in text_of(app, sidebar=True)
 
 
+@pytest.mark.parametrize("view", ["Kaplan-Meier", "Table"])
+def test_forgetting_works_while_a_view_is_in_the_address(open_app: OpenApp, view: str) -> None:
+    app = open_app("cohort", query={"view": view})
+    app.segmented_control(key="view").select(view).run()
+    app.button(key="forget").click().run()
+    assert problems_of(app) == []
+    assert "case" not in app.query_params
+
+
 # Failures
 
 

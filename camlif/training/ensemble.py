@@ -5,6 +5,7 @@ Shapes: e members, n patients. Scoring and attribution run over the stack, not o
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -129,10 +130,23 @@ class Ensemble:
         return sum(p[0].numel() for p in self.parameters.values())
 
     @cached_property
+    def _networks(self) -> threading.local:
+        return threading.local()
+
+    @property
     def network(self) -> FusionNetwork:
-        """The architecture without storage, in evaluation mode."""
-        with torch.device("meta"):
-            return build_network(self.schema, len(clinical_names(self.schema)), self.config).eval()
+        """The architecture without storage, in evaluation mode; one for each thread.
+
+        Running it puts a member's parameters in place for a moment, so that two threads with one
+        module between them would compute with each other's.
+        """
+        local = self._networks
+        if not hasattr(local, "network"):
+            n_clinical = len(clinical_names(self.schema))
+            with torch.device("meta"):
+                local.network = build_network(self.schema, n_clinical, self.config).eval()
+        network: FusionNetwork = local.network
+        return network
 
     def to(self, device: torch.device) -> Ensemble:
         """Return the ensemble on another device."""

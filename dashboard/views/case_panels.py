@@ -265,7 +265,13 @@ def contributions(workspace: Workspace, scoring: Scoring, row: int) -> None:
 def similar(workspace: Workspace, scoring: Scoring, row: int) -> None:
     """The nearest cases of the loaded cohort in fused space, with their outcomes."""
     cohort, result_, profile = workspace.cohort, scoring.result, workspace.profile
-    found = similar_cases(result_.embedding, row, k=N_SIMILAR, among=result_.scored)
+    found = similar_cases(
+        result_.embedding,
+        row,
+        k=N_SIMILAR,
+        among=result_.scored,
+        n_members=scoring.bundle.n_members,
+    )
     st.markdown("##### Similar cases in the loaded cohort")
     if not len(found.rows):
         st.markdown("None.")

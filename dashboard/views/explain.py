@@ -52,7 +52,7 @@ def _rows(workspace: Workspace, scoring: Scoring) -> NDArray[np.int_]:
         size = st.segmented_control(
             "At most",
             SIZES,
-            default=SIZES[1],
+            default=SIZES[0],
             key="explain_n",
             required=True,
             bind="query-params",

@@ -89,12 +89,12 @@ def _agreement_finding(
 
 
 def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart:
-    """Draw the learned weight of every fused block: mean over the members, with their range.
+    """Draw the learned weight of every fused block: mean over patients, with their range.
 
     Parameters
     ----------
     weights : mapping of block to sequence of float
-        Weight in each member, 0 to 1.
+        Weight for each patient (mean over the members), 0 to 1.
     theme : {"light", "dark"}
 
     References
@@ -111,7 +111,7 @@ def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart
             "mean_weight": [v.mean() for v in values],
             "lowest": [v.min() for v in values],
             "highest": [v.max() for v in values],
-            "members": [len(v) for v in values],
+            "patients": [len(v) for v in values],
         }
     )
     if not names:
@@ -143,7 +143,7 @@ def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart
         ),
     )
     base_figure(figure, theme, height=90 + ROW_HEIGHT * len(names), legend=False)
-    figure.update_xaxes(range=[0, 1.02], title_text="Weight (0 to 1): mean and range of members")
+    figure.update_xaxes(range=[0, 1.02], title_text="Weight (0 to 1): mean and range of patients")
     figure.update_yaxes(
         range=[len(names) - 0.5, -0.5],
         tickvals=list(range(len(names))),
@@ -157,6 +157,6 @@ def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart
     top = int(mean.argmax())
     finding = (
         f"{names[top]} has the largest mean weight, {mean[top]:.2f} over "
-        f"{count(len(values[top]), 'member')}, of {count(len(names), 'block')}."
+        f"{count(len(values[top]), 'patient')}, of {count(len(names), 'block')}."
     )
     return Chart(figure, finding, table, alt)

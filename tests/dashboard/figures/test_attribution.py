@@ -185,7 +185,7 @@ def test_method_agreement_writes_every_correlation_and_names_the_worst_pair() ->
     assert chart.table["ig"].tolist() == [1, 0.9, 0.4]
 
 
-def test_block_weights_show_mean_and_range_of_the_members() -> None:
+def test_block_weights_show_mean_and_range_of_the_patients() -> None:
     chart = owc_blocks({"LMF": [0.2, 0.4], "pathology": [0.5, 0.9]}, theme="light")
     bars = only(chart.figure, "weights")
     assert list(bars.x) == pytest.approx([0.3, 0.7])

@@ -29,8 +29,8 @@ _STYLE = """
 [data-testid="stHeader"] { background: transparent; pointer-events: none; }
 [data-testid="stHeader"] button, [data-testid="stToolbar"] { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] { padding: 3rem 2.5rem 2rem; }
-.st-key-header { padding-right: 5rem; }
-.st-key-header p { font-size: 0.875rem; }
+.st-key-header { padding-right: 3rem; gap: 0.6rem; }
+.st-key-header p { font-size: 0.8125rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
 .st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.45rem; }
 .stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }

@@ -9,6 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def place_of(file: str | None, column: str | None, rows: Sequence[int]) -> str:
+    """Say where in a table something is: "clinical.csv, column age, rows 3, 7"; may be empty."""
+    parts = (
+        file,
+        f"column {column}" if column else None,
+        f"rows {', '.join(map(str, rows))}" if rows else None,
+    )
+    return ", ".join(part for part in parts if part)
+
+
 class CamlifError(Exception):
     """Root of all errors that the library raises on purpose."""
 
@@ -55,15 +65,7 @@ class DataError(CamlifError, ValueError):
         super().__init__(self._line())
 
     def _line(self) -> str:
-        place = ", ".join(
-            text
-            for text in (
-                self.file,
-                f"column {self.column}" if self.column else None,
-                f"rows {', '.join(map(str, self.rows))}" if self.rows else None,
-            )
-            if text
-        )
+        place = place_of(self.file, self.column, self.rows)
         line = f"{place}: {self.message}" if place else self.message
         if self.found is not None:
             line += f" Found: {self.found}."

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from camlif.exceptions import CohortError
+from camlif.exceptions import CohortError, place_of
 
 Severity = Literal["error", "warning", "note"]
 MAX_ROWS = 5
@@ -48,15 +48,7 @@ class Problem:
     @property
     def line(self) -> str:
         """Place, message and remedy in one line."""
-        place = ", ".join(
-            text
-            for text in (
-                self.file,
-                f"column {self.column}" if self.column else None,
-                f"rows {', '.join(map(str, self.rows))}" if self.rows else None,
-            )
-            if text
-        )
+        place = place_of(self.file, self.column, self.rows)
         return " ".join(filter(None, (f"{place}:" if place else None, self.message, self.fix)))
 
 

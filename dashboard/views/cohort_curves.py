@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from camlif.data.cohort import BoolArray
+from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.survival import group_hazard_ratios, pairwise_log_rank
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import p_value, plain
+from dashboard.figures.chart import Chart
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
 from dashboard.figures.layout import TimeUnit
@@ -29,6 +32,8 @@ from dashboard.views.cohort_groups import (
 )
 
 LANDMARKS = (12, 24, 36, 60)
+NOTHING = "nothing"
+SHORTEST_ZOOM = 6.0  # months
 UNITS: tuple[TimeUnit, ...] = ("months", "years")
 
 
@@ -44,6 +49,36 @@ def _km_groups(
     return groups, values
 
 
+@dataclass(frozen=True, slots=True)
+class CurveOptions:
+    """How the curves are drawn; ``zoom_to`` and ``censor_at`` in months."""
+
+    unit: TimeUnit
+    interval: bool
+    full_tail: bool
+    landmarks: list[int]
+    zoom_to: float | None
+    censor_at: float | None
+
+
+def _curve_options(unit: TimeUnit, longest: float) -> CurveOptions:
+    limit = max(float(np.ceil(longest)), SHORTEST_ZOOM + 1)
+    with st.popover("Curve options"):
+        interval = st.checkbox("95% bands", value=True, key="km_bands")
+        tail = st.checkbox("Show full tail", key="km_tail")
+        landmarks = st.multiselect("Landmarks (months)", LANDMARKS, key="km_landmarks")
+        zoom = st.slider("Zoom to (months)", SHORTEST_ZOOM, limit, limit, key="km_zoom")
+        cut = st.checkbox("Censor at the zoom limit (changes the estimates)", key="km_censor")
+    return CurveOptions(
+        unit=unit,
+        interval=interval,
+        full_tail=tail,
+        landmarks=landmarks,
+        zoom_to=zoom if zoom < limit else None,
+        censor_at=zoom if cut else None,
+    )
+
+
 def kaplan_meier_view(workspace: Workspace) -> None:
     """Survival curves by any grouping, with tests and hazard ratios."""
     outcome = need_outcome(workspace, np.flatnonzero(workspace.shown))
@@ -54,7 +89,7 @@ def kaplan_meier_view(workspace: Workspace) -> None:
         label = st.selectbox("Group by", list(groupings), key="group_by", width=240)
         second = st.selectbox(
             "Compare with",
-            ["nothing", *[g for g in groupings if g != label]],
+            [NOTHING, *[g for g in groupings if g != label]],
             key="compare_with",
             width=240,
         )
@@ -66,50 +101,43 @@ def kaplan_meier_view(workspace: Workspace) -> None:
             required=True,
             bind="query-params",
         )
-    with st.popover("Curve options"):
-        interval = st.checkbox("95% bands", value=True, key="km_bands")
-        tail = st.checkbox("Show full tail", key="km_tail")
-        landmarks = st.multiselect("Landmarks (months)", LANDMARKS, key="km_landmarks")
-        limit = float(np.ceil(outcome.duration.max()))
-        zoom = st.slider("Zoom to (months)", 6.0, max(limit, 7.0), max(limit, 7.0), key="km_zoom")
-        cut = st.checkbox("Censor at the zoom limit (changes the estimates)", key="km_censor")
+    options = _curve_options(unit, outcome.duration.max())
     groups, values = _km_groups(workspace, label, outcome)
     if not groups:
         st.info("No patient has a value in this grouping.")
         return
-    if second != "nothing":
-        others, _ = _km_groups(workspace, second, outcome)
-        chart = compare_groupings_chart(
-            others,
-            groups,
-            theme=theme(),
-            endpoint=workspace.cohort.info.endpoint,
-            months_or_years=unit,
-        )
-    else:
-        chart = kaplan_meier_chart(
-            groups,
-            theme=theme(),
-            endpoint=workspace.cohort.info.endpoint,
-            months_or_years=unit,
-            show_interval=interval,
-            landmarks=landmarks,
-            zoom_to=zoom if zoom < limit else None,
-            censor_at=zoom if cut else None,
-            full_tail=tail,
-        )
+    others = [] if second == NOTHING else _km_groups(workspace, second, outcome)[0]
     settings = {
         "group_by": label,
         "compare_with": second,
-        "unit": unit,
-        "zoom_to": zoom,
-        "censor_at": zoom if cut else None,
+        **asdict(options),
         "data": workspace.loaded.digest,
         "model": workspace.scoring.model.digest if workspace.scoring else None,
     }
+    chart = _chart(groups, others, options, workspace.cohort.info.endpoint)
     show_chart(chart, key="kaplan_meier", settings=settings)
     _km_caption(workspace, label, outcome, values)
     _comparisons(workspace, label, outcome, values)
+
+
+def _chart(
+    groups: list[KmGroup], others: list[KmGroup], options: CurveOptions, endpoint: Endpoint
+) -> Chart:
+    if others:
+        return compare_groupings_chart(
+            groups, others, theme=theme(), endpoint=endpoint, months_or_years=options.unit
+        )
+    return kaplan_meier_chart(
+        groups,
+        theme=theme(),
+        endpoint=endpoint,
+        months_or_years=options.unit,
+        show_interval=options.interval,
+        landmarks=options.landmarks,
+        zoom_to=options.zoom_to,
+        censor_at=options.censor_at,
+        full_tail=options.full_tail,
+    )
 
 
 def _km_caption(

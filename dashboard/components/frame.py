@@ -33,6 +33,8 @@ _STYLE = """
 .st-key-header p { font-size: 0.8125rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
 .st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.45rem; }
+.st-key-case_page p { line-height: 1.45; }
+.st-key-case_page [data-testid="stPopoverButton"] { min-height: 1.5rem; padding-block: 0; }
 .stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
 @media print {
   .camlif-banner {

@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _panels(workspace: Workspace, row: int) -> None:
-    left, middle, right = st.columns([3, 5, 4], border=True)
+    left, middle, right = st.columns([6, 12, 8], border=True)
     with left:
         panels.patient(workspace, row)
     scoring = workspace.scoring

@@ -22,7 +22,7 @@ from dashboard.state import Scoring, Workspace
 
 N_SIMILAR = 5
 N_FEATURES = 10
-CURVES_HEIGHT = 380  # pixels: the four panels fit a screen of 900
+CURVES_HEIGHT = 350  # pixels: the four panels fit a screen of 900
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
 FEATURE_SHAPES = ("bars", "waterfall")
 BASELINES = ("training median", "cohort mean", "same-subtype mean")
@@ -126,7 +126,7 @@ def _survival(scoring: Scoring, score: CaseScore) -> None:
     if horizon.survival is None:
         st.markdown(plain(sentence))
         return
-    icons, words = st.columns([1, 2], vertical_alignment="center")
+    icons, words = st.columns([1, 3], vertical_alignment="center")
     with icons:
         picture = icon_array(100 * horizon.survival.value, sentence=sentence, theme=theme())
         st.image(picture, alt=sentence, width="stretch")
@@ -157,7 +157,8 @@ def certainty(
         compact=True,
     )
     show_chart(chart, key="agreement", finding=False)
-    st.caption("z of each model; open circles saw this patient and are not counted.")
+    if summary.is_training:
+        st.caption("Open circles: models that saw this patient.")
     _ranges(workspace, {m: float(share[row]) for m, share in result_.out_of_range.items()})
 
 

@@ -9,7 +9,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.samples import SAMPLES
 from camlif.evaluation import package_version
 from camlif.survival import median_follow_up
-from dashboard import messages, state
+from dashboard import messages, resources, state
 from dashboard.components.text import count, plain
 from dashboard.state import Workspace
 
@@ -106,7 +106,18 @@ def _cohort_picker() -> None:
     st.selectbox("Cohort", choices, format_func=name, key="pick_cohort", on_change=changed)
 
 
+def _damaged_models() -> None:
+    """Name the model folders that cannot be read, or they would just be absent."""
+    for entry in resources.catalogue():
+        if entry.error is not None:
+            st.markdown(
+                plain(f"Model folder {entry.name} cannot be read and is left out."),
+                help=plain(entry.error),
+            )
+
+
 def _model_picker(workspace: Workspace) -> None:
+    _damaged_models()
     names = [m.model.name for m in workspace.matches]
     if not names:
         st.markdown("No installed model shares columns with this cohort.")

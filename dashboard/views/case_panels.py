@@ -140,13 +140,15 @@ def certainty(
     """Agreement of the members, range and calibration."""
     st.markdown("**How sure**")
     bundle, result_ = scoring.bundle, scoring.result
-    which = "models that did not see this patient" if summary.is_training else "models"
-    st.markdown(
-        plain(
-            f"{score.members_agree} of the {summary.members_used} {which} place it in "
+    unseen = " that did not see this patient" if summary.is_training else ""
+    if summary.members_used == 1:
+        placed = f"The only model{unseen} places it in {score.stratum}."
+    else:
+        placed = (
+            f"{score.members_agree} of the {summary.members_used} models{unseen} place it in "
             f"{score.stratum}."
         )
-    )
+    st.markdown(plain(placed))
     chart = agreement_strip(
         bundle.reference.z(result_.member_log_risk[row]),
         result_.members_used[row],

@@ -482,3 +482,17 @@ def test_a_damaged_model_is_named_and_the_cohort_stays_open(
     app.switch_page("views/cohort.py").run()
     assert not app.exception
     assert len(app.get("plotly_chart")) > 0
+
+
+def test_a_model_whose_card_is_damaged_is_named_and_left_out(
+    open_app: OpenApp, models: Path, tmp_path: Path
+) -> None:
+    for name in ("glioma", "copy"):
+        (tmp_path / name).mkdir()
+        for file in (models / "glioma").iterdir():
+            (tmp_path / name / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "copy" / "card.json").write_text("{}")
+    app = open_app(folder=tmp_path)
+    assert problems_of(app) == []
+    assert "Model folder copy cannot be read and is left out." in text_of(app, sidebar=True)
+    assert app.selectbox(key="pick_model").value == "glioma"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 FOLDER = Path(__file__).parent / "profiles"
 GENERIC = "generic"
+ABBREVIATION = 3  # letters: CT, RNA
 
 
 class Profile(BaseModel):
@@ -33,8 +34,10 @@ class Profile(BaseModel):
         return self.grades.get(level, level)
 
     def modality(self, name: str) -> str:
-        """Display name of a modality."""
-        return self.modalities.get(name, name.replace("_", " ").capitalize())
+        """Display name of a modality; a short name without an entry is an abbreviation."""
+        words = name.replace("_", " ")
+        shown = words.upper() if len(name) <= ABBREVIATION else words.capitalize()
+        return self.modalities.get(name, shown)
 
 
 @cache

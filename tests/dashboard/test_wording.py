@@ -29,6 +29,7 @@ def test_a_name_without_an_entry_is_shown_as_it_is() -> None:
     assert profile.grade("4") == "IV"
     assert profile.grade("9") == "9"
     assert profile.modality("cell_density") == "Cell density"
+    assert profile.modality("ct") == "CT"
 
 
 def test_a_misspelt_entry_is_refused() -> None:

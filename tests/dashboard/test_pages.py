@@ -52,9 +52,9 @@ def text_of(app: AppTest, *, sidebar: bool = False) -> str:
     parts = []
     for element in [*app.main, *(app.sidebar if sidebar else ())]:
         if element.type == "dataframe":
-            parts.append(element.value.to_csv())  # type: ignore[union-attr]
+            parts.append(element.value.to_csv())
         elif isinstance(getattr(element, "proto", None), Message):
-            parts += strings_of(element.proto)  # type: ignore[union-attr]
+            parts += strings_of(element.proto)
     return unescaped("\n".join(parts))
 
 
@@ -146,7 +146,7 @@ def test_a_grouping_is_compared_with_another_side_by_side(open_app: OpenApp) -> 
     app = open_app("cohort")
     app.selectbox(key="compare_with").select("WHO grade").run()
     assert problems_of(app) == []
-    spec = json.loads(app.get("plotly_chart")[0].proto.spec)  # type: ignore[attr-defined]
+    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
     assert len({trace.get("xaxis", "x") for trace in spec["data"]}) > 1
 
 

@@ -19,8 +19,8 @@ TEXTS = {
     ),
     "E-32": "{modality} is missing for this case. {reason}. No score is shown.",
     "E-33": (
-        "This case is unlike the training data ({modality}: {share} of values outside the training "
-        "range). Treat the score as unreliable."
+        "This case is unlike the training data (values outside the training range: {shares}). "
+        "Treat the score as unreliable."
     ),
     "E-42": ("Your session ended after inactivity; uploaded data were erased. Load them again."),
     "E-50": "Something went wrong on our side (code {reference}). Other pages still work.",

@@ -16,7 +16,7 @@ from camlif.exceptions import CamlifError
 from camlif.scoring import ScoreResult
 from dashboard import resources
 from dashboard.resources import LoadedCohort, LoadedModel
-from dashboard.wording import Profile, load_profile
+from dashboard.wording import GENERIC, Profile, load_profile
 
 DEFAULT_SAMPLE = "glioma"
 UPLOADED = "uploaded"
@@ -163,8 +163,16 @@ def workspace() -> Workspace:
         scoring=scoring,
         problem=problem,
         shown=shown_rows(loaded.cohort),
-        profile=load_profile(loaded.cohort.info.profile),
+        profile=_profile(loaded.cohort, scoring),
     )
+
+
+def _profile(cohort: Cohort, scoring: Scoring | None) -> Profile:
+    """Words of the cohort's disease; tables that name none take those of the model they fit."""
+    name = cohort.info.profile
+    if name == GENERIC and scoring is not None:
+        name = scoring.bundle.info.profile
+    return load_profile(name)
 
 
 def _score(loaded: LoadedCohort, model: LoadedModel) -> Scoring:

@@ -381,7 +381,7 @@ def _finding(
     empty = [line.name for line in lines if not line.n]
     n, events = sum(line.n for line in filled), sum(line.events for line in filled)
     return (
-        f"Of 100 patients {endpoint.event_free} at {_when(months)}: "
+        f"Of 100 patients, {endpoint.event_free} at {_when(months)}: "
         f"{', '.join(_of_100(line, months) for line in named)}; {endpoint.name}, "
         f"{count(n, 'patient')}, {count(events, 'event')}"
         + (f", censored at {_when(censor_at)}" if censor_at else "")

@@ -166,14 +166,12 @@ def certainty(
 
 def _ranges(workspace: Workspace, shares: dict[str, float]) -> None:
     """Say which modalities are like the training data."""
-    within = []
-    for name, share in shares.items():
-        shown = workspace.profile.modality(name)
-        if share > MAX_SHARE_OUTSIDE:
-            text = messages.text("E-33", modality=shown, share=f"{100 * share:.0f}%")
-            st.warning(plain(text))
-        elif np.isfinite(share):
-            within.append(shown)
+    name = workspace.profile.modality
+    outside = {name(m): share for m, share in shares.items() if share > MAX_SHARE_OUTSIDE}
+    within = [name(m) for m, share in shares.items() if share <= MAX_SHARE_OUTSIDE]
+    if outside:
+        listed = ", ".join(f"{m} {100 * share:.0f}%" for m, share in outside.items())
+        st.warning(plain(messages.text("E-33", shares=listed)))
     if within:
         st.markdown(plain(f"In training range: {', '.join(within)}."))
 

@@ -13,7 +13,7 @@ VIEWS = {
     "Hazard by subtype": views.hazard_view,
     "Table": views.table_view,
     "Forest": views.forest_view,
-    "Survivors": views.survivors_view,
+    "Early and late events": views.survivors_view,
     "Calibration": views.calibration_view,
 }
 

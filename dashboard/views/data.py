@@ -23,6 +23,7 @@ MAX_FILE_MB = 250
 MAX_SESSION_MB = 600
 CHECKED = "checked_upload"
 UPLOADER = "uploader_round"  # a new key drops the uploaded bytes
+DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 SEVERITIES = {
     "error": ("Errors", st.error),
     "warning": ("Warnings", st.warning),
@@ -116,7 +117,7 @@ def _show_files(report: CheckReport) -> None:
             "columns": [f.n_columns for f in report.files],
             "format": [f.format for f in report.files],
             "encoding": [f.encoding for f in report.files],
-            "delimiter": [repr(f.delimiter) if f.delimiter else None for f in report.files],
+            "delimiter": [DELIMITERS.get(f.delimiter or "", f.delimiter) for f in report.files],
         }
     )
     st.dataframe(table, hide_index=True, key="files", alt="Files and what they were read as")

@@ -19,7 +19,14 @@ from dashboard import messages, resources, state
 from tests.dashboard.conftest import OpenApp
 
 PAGES = ("case", "cohort", "explain", "data", "model_card", "help")
-VIEWS = ("Kaplan-Meier", "Hazard by subtype", "Table", "Forest", "Survivors")
+VIEWS = (
+    "Kaplan-Meier",
+    "Hazard by subtype",
+    "Table",
+    "Forest",
+    "Early and late events",
+    "Calibration",
+)
 GLIOMA_WORDS = r"\b(IWA|IMA|ODG|IDH|WHO|[Gg]lioma|astrocytoma|oligodendroglioma)\b"
 LUNG_WORDS = r"\b([Ll]ung|[Hh]istological subtype|[Ss]tage|[Ss]moking|CT)\b"
 DEATH_WORDS = r"\b(alive|deaths?|dead|died|dying)\b"

@@ -207,7 +207,7 @@ def test_the_finding_gives_denominators_horizon_and_endpoint() -> None:
     groups = [group("low", [40] * 20, [0] * 20), group("high", [10] * 15 + [40] * 5)]
     chart = kaplan_meier_chart(groups, theme="light", endpoint=DEATH)
     assert chart.finding == (
-        "Of 100 patients alive at 3 years: 100 in low (n = 20), 25 in high (n = 20); "
+        "Of 100 patients, alive at 3 years: 100 in low (n = 20), 25 in high (n = 20); "
         "overall survival, 40 patients, 20 events."
     )
 

@@ -64,3 +64,4 @@ with page_guard():
     with page_guard():
         page.run()
     frame.footer(workspace)
+warmup.import_the_rest()

@@ -13,7 +13,7 @@ import threading
 _NEEDED = ("torch", "pandas", "plotly.graph_objects", "camlif.bundle")
 _LATER = ("lifelines", "captum.attr", "shap")
 _lock = threading.Lock()
-_state = {"ready": False}
+_state = {"ready": False, "started_rest": False}
 
 
 def is_ready() -> bool:
@@ -22,7 +22,7 @@ def is_ready() -> bool:
 
 
 def ensure() -> None:
-    """Import what every page needs, then start importing what only some need in the background."""
+    """Import what every page needs; a second thread that arrives meanwhile waits."""
     with _lock:
         if _state["ready"]:
             return
@@ -32,6 +32,17 @@ def ensure() -> None:
         for name in _NEEDED:
             importlib.import_module(name)
         _state["ready"] = True
+
+
+def import_the_rest() -> None:
+    """Import what only some pages need, in the background; called when a page has been drawn.
+
+    Started earlier, it would take the processor from the first chart.
+    """
+    with _lock:
+        if _state["started_rest"]:
+            return
+        _state["started_rest"] = True
     threading.Thread(target=_import_later, name="warmup", daemon=True).start()
 
 

@@ -26,7 +26,7 @@ from camlif.data.preprocessing import CLINICAL, FittedColumns, clinical_names
 from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.domain import LEVELS, TrainingRange
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
-from camlif.networks.registry import build_network
+from camlif.networks.registry import build_architecture
 from camlif.reference import HORIZONS, Reference, SubsetValidation
 from camlif.strata import Strata
 from camlif.survival import Calibration, GateResult, KaplanMeierCurve
@@ -249,8 +249,7 @@ def _ensemble(
 ) -> Ensemble:
     """Rebuild the stack, requiring exactly the tensors and shapes of the architecture."""
     n_clinical = len(clinical_names(schema))
-    with torch.device("meta"):
-        expected = build_network(schema, n_clinical, run.network).state_dict()
+    expected = build_architecture(schema, n_clinical, run.network).state_dict()
     parameters = {}
     for name, like in expected.items():
         tensor = tensors.pop(f"member.{name}", None)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import plotly.graph_objects as go
 import streamlit as st
 
 # `streamlit run` puts this folder on the path, not the repository root.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dashboard import warmup
+from dashboard.components.banner import banner
 
 st.set_page_config(page_title="CA-MLIF case review", page_icon="📈", layout="wide")
+banner()
 if not warmup.is_ready():
     placeholder = st.empty()
     with placeholder.container():
         st.markdown("Starting: loading the model libraries ...")
+        # An empty chart makes the browser fetch the chart library while the server imports torch.
+        st.plotly_chart(go.Figure(), height=1, key="starting", alt="Loading")
         st.skeleton(400)
     warmup.ensure()
     placeholder.empty()
@@ -55,7 +60,6 @@ PAGES = {
 }
 
 page = st.navigation(PAGES)
-frame.banner()
 state.initialise()
 with page_guard():
     workspace = state.workspace()

@@ -71,8 +71,10 @@ class LowRankFusion(nn.Module):
         # Fans of each factor slice; a generic initialiser would read them off the wrong axes.
         std = math.sqrt(2 / (width + 1 + n_out))
         self.factors = nn.ParameterDict(
-            {module_key(m): nn.Parameter(torch.randn(rank, width + 1, n_out) * std) for m in names}
+            {module_key(m): nn.Parameter(torch.empty(rank, width + 1, n_out)) for m in names}
         )
+        for factor in self.factors.values():
+            nn.init.normal_(factor, std=std)
         self.bias = nn.Parameter(torch.zeros(n_out))
         self.rank_weights = nn.Parameter(torch.ones(rank)) if rank_weights else None
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
 
 from camlif.config import NetworkConfig
 from camlif.data.schema import FeatureSchema
@@ -32,3 +36,34 @@ def build_network(schema: FeatureSchema, n_clinical: int, config: NetworkConfig)
         If the architecture cannot take the schema.
     """
     return NETWORKS[config.architecture](schema, n_clinical, config)
+
+
+class _WithoutInitialisation(TorchFunctionMode):
+    """Leave parameters as they are made.
+
+    Without storage there is nothing to fill, yet the first call of an initialiser there imports
+    a second's worth of torch.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,  # the protocol's
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        named = dict(kwargs or {})
+        if getattr(func, "__module__", None) == torch.nn.init.__name__:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
+
+
+def build_architecture(
+    schema: FeatureSchema, n_clinical: int, config: NetworkConfig
+) -> FusionNetwork:
+    """Build the network without storage, in evaluation mode: shapes, and a graph to run members.
+
+    Draws no random number. Parameters and errors as for `build_network`.
+    """
+    with torch.device("meta"), _WithoutInitialisation():
+        return build_network(schema, n_clinical, config).eval()

@@ -27,7 +27,7 @@ from camlif.data.preprocessing import (
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError
 from camlif.networks.interface import FusionNetwork, FusionOutput, Inputs
-from camlif.networks.registry import build_network
+from camlif.networks.registry import build_architecture, build_network
 
 CHUNK = 256
 """Patients scored at once: 15 members x 256 patients fill a core's caches and little memory."""
@@ -143,8 +143,7 @@ class Ensemble:
         local = self._networks
         if not hasattr(local, "network"):
             n_clinical = len(clinical_names(self.schema))
-            with torch.device("meta"):
-                local.network = build_network(self.schema, n_clinical, self.config).eval()
+            local.network = build_architecture(self.schema, n_clinical, self.config)
         network: FusionNetwork = local.network
         return network
 

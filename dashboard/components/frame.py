@@ -1,4 +1,4 @@
-"""The frame around every page: banner, header, sidebar filters, footer."""
+"""The frame around every page: header, sidebar filters, footer."""
 
 from __future__ import annotations
 
@@ -9,50 +9,13 @@ from camlif.data.cohort import Cohort
 from camlif.data.samples import SAMPLES
 from camlif.evaluation import package_version
 from camlif.survival import median_follow_up
-from dashboard import messages, resources, state
+from dashboard import resources, state
 from dashboard.components.text import count, plain
 from dashboard.state import Workspace
 
 BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}
 DIGEST_DIGITS = 8
 MAX_LEVELS = 30  # a column with more levels is no grouping
-
-_STYLE = """
-<style>
-.camlif-banner {
-  position: fixed; top: 0; left: 0; right: 0; z-index: 1000001; height: 32px; line-height: 32px;
-  background: #5B0F0F; color: #FFFFFF; text-align: center; font-size: 0.875rem; font-weight: 600;
-  white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding: 0 8px;
-}
-[data-testid="stHeader"], [data-testid="stSidebar"] { top: 32px !important; }
-[data-testid="stSidebar"] { height: calc(100vh - 32px) !important; }
-[data-testid="stHeader"] { background: transparent; pointer-events: none; }
-[data-testid="stHeader"] button, [data-testid="stToolbar"] { pointer-events: auto; }
-[data-testid="stMainBlockContainer"] { padding: 3rem 2.5rem 2rem; }
-.st-key-header { padding-right: 3rem; gap: 0.6rem; }
-.st-key-header p { font-size: 0.8125rem; }
-[data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
-.st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.45rem; }
-.st-key-case_page p { line-height: 1.45; }
-.st-key-case_page [data-testid="stPopoverButton"] { min-height: 1.5rem; padding-block: 0; }
-.stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
-@media print {
-  .camlif-banner {
-    position: static; color: #000000; background: #FFFFFF; border: 2px solid #000000;
-  }
-  [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
-  .stButton, .stDownloadButton, .stSelectbox, .stExpander { display: none !important; }
-}
-@media (prefers-reduced-motion: reduce) {
-  * { animation: none !important; transition: none !important; }
-}
-</style>
-"""
-
-
-def banner() -> None:
-    """Show the line that is on every page and every print."""
-    st.html(f'{_STYLE}<div class="camlif-banner" role="note">{messages.BANNER}</div>')
 
 
 def header(workspace: Workspace) -> None:

@@ -1,0 +1,44 @@
+"""The line on every page and every print, and the style of the frame; imports nothing heavy."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import messages
+
+_STYLE = """
+<style>
+.camlif-banner {
+  position: fixed; top: 0; left: 0; right: 0; z-index: 1000001; height: 32px; line-height: 32px;
+  background: #5B0F0F; color: #FFFFFF; text-align: center; font-size: 0.875rem; font-weight: 600;
+  white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding: 0 8px;
+}
+[data-testid="stHeader"], [data-testid="stSidebar"] { top: 32px !important; }
+[data-testid="stSidebar"] { height: calc(100vh - 32px) !important; }
+[data-testid="stHeader"] { background: transparent; pointer-events: none; }
+[data-testid="stHeader"] button, [data-testid="stToolbar"] { pointer-events: auto; }
+[data-testid="stMainBlockContainer"] { padding: 3rem 2.5rem 2rem; }
+.st-key-header { padding-right: 3rem; gap: 0.6rem; }
+.st-key-header p { font-size: 0.8125rem; }
+[data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
+.st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.45rem; }
+.st-key-case_page p { line-height: 1.45; }
+.st-key-case_page [data-testid="stPopoverButton"] { min-height: 1.5rem; padding-block: 0; }
+.stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
+@media print {
+  .camlif-banner {
+    position: static; color: #000000; background: #FFFFFF; border: 2px solid #000000;
+  }
+  [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
+  .stButton, .stDownloadButton, .stSelectbox, .stExpander { display: none !important; }
+}
+@media (prefers-reduced-motion: reduce) {
+  * { animation: none !important; transition: none !important; }
+}
+</style>
+"""
+
+
+def banner() -> None:
+    """Show the line that is on every page and every print."""
+    st.html(f'{_STYLE}<div class="camlif-banner" role="note">{messages.BANNER}</div>')

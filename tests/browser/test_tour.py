@@ -284,7 +284,7 @@ def test_an_upload_is_checked_scored_and_seen_by_nobody_else(
     shot(page, "upload_checked")
     healthy(page, record, server)
     page.get_by_role("button", name="Score this cohort").click()
-    page.get_by_text("Patients shown").wait_for(timeout=SLOW)
+    page.get_by_text("Patients shown", exact=True).wait_for(timeout=SLOW)
     settled(page)
     for name in PAGES:
         go(page, name)

@@ -10,7 +10,8 @@ from camlif.data.samples import SAMPLES
 from camlif.evaluation import package_version
 from camlif.survival import median_follow_up
 from dashboard import resources, state
-from dashboard.components.text import count, plain
+from dashboard.components.text import plain
+from dashboard.figures.chart import count
 from dashboard.state import Workspace
 
 BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}

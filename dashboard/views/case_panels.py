@@ -12,9 +12,10 @@ from camlif.similarity import similar_cases
 from dashboard import messages, resources, state
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
-from dashboard.components.text import count, plain
+from dashboard.components.text import plain
 from dashboard.figures.agreement import agreement_strip
 from dashboard.figures.attribution import feature_bars, modality_bars, waterfall
+from dashboard.figures.chart import count
 from dashboard.figures.icons import icon_array
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.resources import Baseline

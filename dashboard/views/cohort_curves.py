@@ -15,8 +15,8 @@ from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.survival import group_hazard_ratios, pairwise_log_rank
 from dashboard.components.chart import show_chart, theme
-from dashboard.components.text import p_value, plain
-from dashboard.figures.chart import Chart
+from dashboard.components.text import plain
+from dashboard.figures.chart import Chart, format_p
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
 from dashboard.figures.layout import TimeUnit
@@ -200,7 +200,7 @@ def _pairwise_table(
             "pair": [f"{p.first} vs {p.second}" for p in pairs],
             "chi-squared": [p.statistic for p in pairs],
             "p (Holm)": [
-                p_value(p.adjusted) if p.adjusted is not None else p.reason for p in pairs
+                format_p(p.adjusted) if p.adjusted is not None else p.reason for p in pairs
             ],
         }
     )

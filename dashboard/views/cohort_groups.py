@@ -14,7 +14,7 @@ from camlif.data.cohort import BoolArray, Cohort
 from camlif.exceptions import EstimationError
 from camlif.survival import HazardRatio, log_rank, too_few
 from dashboard import state
-from dashboard.components.text import p_value
+from dashboard.figures.chart import format_p
 from dashboard.figures.forest import ForestRow
 from dashboard.state import Workspace
 
@@ -57,7 +57,7 @@ def log_rank_words(outcome: Outcome, group: NDArray[np.str_]) -> str:
     try:
         if too_few(outcome.event, group):
             return "hidden: too few"
-        return p_value(log_rank(outcome.event, outcome.duration, group).p_value)
+        return format_p(log_rank(outcome.event, outcome.duration, group).p_value)
     except EstimationError:
         return "not defined"
 

@@ -18,7 +18,8 @@ from camlif.reference import HORIZONS
 from camlif.survival import cox_table, median_follow_up
 from dashboard import state
 from dashboard.components.chart import show_chart, show_numbers, theme
-from dashboard.components.text import count, plain
+from dashboard.components.text import plain
+from dashboard.figures.chart import count
 from dashboard.figures.discrimination import calibration_chart
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart

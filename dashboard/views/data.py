@@ -14,7 +14,8 @@ from camlif.data.readers import read_cohort
 from camlif.data.samples import SAMPLES
 from dashboard import messages, resources, state
 from dashboard.components.chart import show_chart, theme
-from dashboard.components.text import count, plain
+from dashboard.components.text import plain
+from dashboard.figures.chart import count
 from dashboard.figures.overlap import overlap_chart
 from dashboard.resources import LoadedCohort
 

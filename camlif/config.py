@@ -10,7 +10,9 @@ from typing import Any, Literal, Self
 
 from camlif.exceptions import ConfigError
 
-PRESETS = ("default", "printed", "release")
+PRESETS = ("default", "robust", "printed", "release")
+PRODUCT_PRESET = "robust"
+"""Trained unless another is asked for: the paper's own loses to linear models on small cohorts."""
 MAX_BILINEAR_WIDTH = 32  # a bilinear gate costs d * d * d_f parameters
 
 
@@ -41,6 +43,27 @@ class _Settings:
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise ConfigError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RivalConfig(_Settings):
+    """What every rival network's settings share; each rival adds its own in its file.
+
+    Attributes
+    ----------
+    architecture : str
+        Key in the registry of networks.
+    head : {"matched", "native"}
+        The Cox head that all methods of a study share, or the method's own head and loss.
+    clinical : {"concat", "none"}
+        A hidden layer of the clinical columns before the last linear layer, as in CA-MLIF.
+    clinical_width : int
+    """
+
+    architecture: str
+    head: Literal["matched", "native"] = "matched"
+    clinical: Literal["concat", "none"] = "concat"
+    clinical_width: int = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +101,13 @@ class NetworkConfig(_Settings):
         Optimal weight concatenation and eq 5, or the nested arrangement of the published code.
     clinical, clinical_width, head_hidden, risk_range
         Clinical branch and risk head. ``clinical`` has no effect without clinical columns.
+    linear_skip, skip_factors, skip_crossed
+        Add a log risk that is linear in all inputs and, with ``skip_factors`` above 0, in products
+        of the ``skip_crossed`` leading of so many factors of two modalities (`LinearSkip`). It
+        stays where the elastic-net Cox models of the training part put it; the network learns
+        what they leave over.
+    network_scale : float or None
+        Multiply the network's own risk by a learned number that starts here.
     alpha, sim_detach, cox_ties, cox_reduction
         Eq 7: L_cox + alpha * L_sim.
     """
@@ -125,6 +155,10 @@ class NetworkConfig(_Settings):
     clinical_width: int = 16
     head_hidden: int | None = None
     risk_range: Literal["unbounded", "sigmoid6", "tanh"] = "unbounded"
+    linear_skip: bool = False
+    skip_factors: int = 4
+    skip_crossed: int = 2
+    network_scale: float | None = None
     alpha: float = 0.5
     sim_detach: bool = True
     cox_ties: Literal["breslow", "efron"] = "breslow"
@@ -147,6 +181,10 @@ class NetworkConfig(_Settings):
             "cross_attention='softmax' takes ca_layers=1 only.",
         )
         _check(self.alpha >= 0, "alpha must not be negative.")
+        _check(
+            0 <= self.skip_crossed <= self.skip_factors or not self.linear_skip,
+            "skip_crossed must lie between 0 and skip_factors.",
+        )
 
     @property
     def hidden(self) -> int:
@@ -169,12 +207,14 @@ class NetworkConfig(_Settings):
     def from_preset(cls, preset: str, **changes: Any) -> NetworkConfig:
         """Return a preset with changes.
 
-        ``default``: the paper with its gaps resolved. ``printed``: eqs 3, 4 and 6 literally,
-        d = 256. ``release``: the graph of the authors' published code.
+        ``default``: the paper with its gaps resolved. ``robust``: the same graph beside a linear
+        skip, for cohorts of some hundred patients. ``printed``: eqs 3, 4 and 6 literally, d = 256.
+        ``release``: the graph of the authors' published code.
         """
         wide: dict[str, Any] = {"width": 256, "embed_hidden": 512}
         settings: dict[str, dict[str, Any]] = {
             "default": {},
+            "robust": {"linear_skip": True, "network_scale": 0.1},
             "printed": wide
             | {"ca_scale": "none", "ca_kv_norm": False, "ca_skip": False, "sim_detach": False},
             "release": wide
@@ -202,9 +242,12 @@ class TrainConfig(_Settings):
     ----------
     splits, split_scheme, test_fraction, seed
         ``covering``: random 5-fold partitions; ``monte_carlo``: independent draws (the paper).
-    epochs, constant_epochs, learning_rate, batch_size, weight_decay, clip_norm
-        Adam; the rate is constant for ``constant_epochs`` (None: a third of ``epochs``), then falls
-        linearly. ``batch_size=0`` takes the whole training part.
+    epochs, constant_epochs, learning_rate, optimiser, betas, momentum, batch_size, weight_decay
+        Adam with ``betas``, or SGD with ``momentum``; the rate is constant for ``constant_epochs``
+        (None: a third of ``epochs``), then falls linearly. ``batch_size=0`` takes the whole
+        training part.
+    clip_norm : float or None
+        Largest global norm of a member's gradient.
     sampler : {"event_stratified", "random"}
     modality_dropout : float or None
         Chance that a present modality is hidden from a training patient in a batch (at least one
@@ -226,9 +269,12 @@ class TrainConfig(_Settings):
     epochs: int = 30
     constant_epochs: int | None = None
     learning_rate: float = 1e-3
+    optimiser: Literal["adam", "sgd"] = "adam"
+    betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.9
     batch_size: int = 16
     weight_decay: float = 4e-4
-    clip_norm: float = 5.0
+    clip_norm: float | None = 5.0
     sampler: Literal["event_stratified", "random"] = "event_stratified"
     modality_dropout: float | None = None
     max_missing: float = 0.5
@@ -262,16 +308,72 @@ class TrainConfig(_Settings):
 GAP_DROPOUT = 0.15
 
 
+def require_camlif(config: NetworkConfig | RivalConfig) -> NetworkConfig:
+    """Return settings of CA-MLIF as they are.
+
+    Raises
+    ------
+    ConfigError
+        For a rival's: rivals are compared in studies, not bundled or taken apart.
+    """
+    if not isinstance(config, NetworkConfig):
+        raise ConfigError(f"{config.architecture} is compared in studies only.")
+    return config
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig(_Settings):
     """Everything that determines a trained bundle, given the cohort."""
 
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: NetworkConfig | RivalConfig = field(default_factory=NetworkConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
 
     @classmethod
+    def from_preset(
+        cls, preset: str, *, network: Mapping[str, Any] | None = None, **training: Any
+    ) -> RunConfig:
+        """Return the network and the training of a preset, with changes.
+
+        Parameters
+        ----------
+        preset : str
+            One of `PRESETS`; see `NetworkConfig.from_preset` for the graphs. ``robust`` takes large
+            batches, few epochs, and the columns of each modality that are the strongest in the
+            training part; ``printed`` and ``release`` hide no modality.
+        network : mapping, optional
+            Changed fields of the network's settings.
+        **training
+            Changed fields of the training settings.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown preset.
+        """
+        settings: dict[str, dict[str, Any]] = {
+            "robust": {"select_top": 50, "batch_size": 128, "epochs": 8},
+            "printed": {"modality_dropout": 0.0},
+            "release": {"modality_dropout": 0.0},
+        }
+        return cls(
+            network=NetworkConfig.from_preset(preset, **(network or {})),
+            training=TrainConfig(**{**settings.get(preset, {}), **training}),
+        )
+
+    @property
+    def camlif(self) -> NetworkConfig:
+        """The network's settings, of a run that trains CA-MLIF.
+
+        Raises
+        ------
+        ConfigError
+            If the run trains a rival.
+        """
+        return require_camlif(self.network)
+
+    @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
-        """Build from plain values."""
+        """Build from plain values; a stored run is one of CA-MLIF."""
         return cls(
             network=NetworkConfig.from_json(data["network"]),
             training=TrainConfig.from_json(data["training"]),

@@ -110,7 +110,7 @@ def calibration(
     """
     events, durations = check_outcome(event, duration)
     predicted = np.asarray(survival, dtype=np.float64)
-    _check_predictions(predicted, len(durations), horizon)
+    check_predictions(predicted, len(durations), horizon)
     table = life_table(events, durations)
     observed = 1 - float(table.survival_at(horizon))
     if np.isnan(observed):
@@ -133,7 +133,16 @@ def calibration(
     )
 
 
-def _check_predictions(survival: FloatArray, n: int, horizon: float) -> None:
+def check_predictions(survival: FloatArray, n: int, horizon: float) -> None:
+    """Require one probability per patient.
+
+    Raises
+    ------
+    EstimationError
+        If a prediction is missing.
+    DataError
+        If shapes differ or a prediction is no probability.
+    """
     if survival.shape != (n,):
         raise DataError(
             "survival does not hold one value per patient.",

@@ -2,40 +2,49 @@
 
 groups -> tokens -> encoder per modality -> cross-attention -> decoder per modality   (stage 1)
 class vectors -> MAM + LMF twice -> OWC -> MLP -> [fusion ; clinical] -> risk          (stage 2)
+all inputs -> linear skip -> added to the risk                              (preset ``robust``)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from camlif.config import NetworkConfig
+from camlif.config import NetworkConfig, TrainConfig
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import SchemaError
 from camlif.losses import alignment_loss, cox_partial_likelihood
+from camlif.networks.cross_attention import LinearCrossAttention, SoftmaxCrossAttention
 from camlif.networks.fusion import InteractionFusion, OptimalWeightConcat
 from camlif.networks.head import RiskHead
 from camlif.networks.interface import (
     ENHANCED,
+    START,
     FusionNetwork,
     FusionOutput,
     Inputs,
     LossTerms,
     Outcome,
+    Stage,
+    Step,
 )
-from camlif.networks.layers import (
-    LinearCrossAttention,
-    MeanPool,
-    SoftmaxCrossAttention,
-    Tokenizer,
-    Tower,
-    module_key,
-)
+from camlif.networks.layers import MeanPool, Tokenizer, Tower, module_key
+from camlif.networks.linear_skip import LinearSkip
+from camlif.networks.registry import register
 
 
+@register(
+    "camlif",
+    title="CA-MLIF",
+    config=NetworkConfig,
+    native=TrainConfig(),
+    citation="An et al., AAAI 2025",
+)
 class CaMlif(FusionNetwork):
     """Cross-attention and multimodal low-rank interaction fusion network.
 
@@ -87,6 +96,24 @@ class CaMlif(FusionNetwork):
         self._build_fusion()
         self.head = RiskHead(self.fusion_width, n_clinical, config)
         self.n_clinical = self.head.n_clinical
+        if config.network_scale is not None:
+            self.scale = nn.Parameter(torch.full((1,), config.network_scale))
+        if config.linear_skip:
+            self.skip = LinearSkip(schema, self.n_clinical, config)
+
+    def fit_start(
+        self, inputs: Inputs, event: NDArray[np.bool_], duration: NDArray[np.float64]
+    ) -> None:
+        """Set the linear skip to the elastic-net Cox solution of the training part."""
+        if self.config.linear_skip:
+            self.skip.fit_start(inputs, event, duration)
+
+    def stages(self, training: TrainConfig) -> tuple[Stage, ...]:
+        """Train everything but the linear skip, which would overfit beside the network."""
+        if not self.config.linear_skip:
+            return super().stages(training)
+        learning = tuple(n for n, _ in self.named_parameters() if not n.startswith("skip."))
+        return (Stage(name=START.stage, training=training, trainable=learning),)
 
     def _towers(self) -> nn.ModuleDict:
         config = self.config
@@ -137,19 +164,25 @@ class CaMlif(FusionNetwork):
         ----------
         inputs : Inputs
         diagnostics : bool
-            Also return the softmaxed contexts of the last cross-attention layer in ``aux``, keyed
-            ``context_<modality>``, shape (n, h, c, c).
+            Also return of the last linear cross-attention layer, in ``aux``: the softmaxed contexts
+            ``context_<modality>``, shape (n, h, c, c), and what they are made and asked of,
+            ``query_``, ``key_`` (scaled) and ``value_<modality>``, shape (n, h, k, c), with
+            ``mask_<modality>``, shape (n, k).
         """
         original, tokens, masks = self._encode(inputs)
-        enhanced, contexts = self._enhance(original, tokens, masks)
+        enhanced, attention = self._enhance(original, tokens, masks, diagnostics=diagnostics)
         h_fusion, weights = self._fuse(original, enhanced)
-        risk = self.head(h_fusion, inputs.clinical)
+        risk = self._risk(h_fusion, inputs)
         embeddings = {**original, **{m + ENHANCED: v for m, v in enhanced.items()}}
         embeddings["fusion"] = h_fusion
-        aux = {"owc_weights": weights}
-        if diagnostics:
-            aux |= {f"context_{m}": context for m, context in contexts.items()}
-        return FusionOutput(risk, embeddings, aux)
+        return FusionOutput(risk, embeddings, {"owc_weights": weights, **attention})
+
+    def _risk(self, h_fusion: Tensor, inputs: Inputs) -> Tensor:
+        """Log risk (n,) of the head, shrunk and added to the linear skip where there is one."""
+        risk: Tensor = self.head(h_fusion, inputs.clinical)
+        if self.config.network_scale is not None:
+            risk = risk * self.scale
+        return risk + self.skip(inputs) if self.config.linear_skip else risk
 
     def _encode(
         self, inputs: Inputs
@@ -168,15 +201,22 @@ class CaMlif(FusionNetwork):
         original: Mapping[str, Tensor],
         tokens: dict[str, Tensor],
         masks: dict[str, Tensor],
+        *,
+        diagnostics: bool,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Class vectors P_hat, C_hat (n, d) of the decoders on cross-attended tokens (eqs 3-4)."""
-        contexts: dict[str, Tensor] = {}
+        """Class vectors P_hat, C_hat (n, d) of the decoders on cross-attended tokens (eqs 3-4).
+
+        Beside them, what `forward` says of the last layer if ``diagnostics``.
+        """
+        attention: dict[str, Tensor] = {}
         if not self.config.has_decoders:
-            return dict(original), contexts
+            return dict(original), attention
         for layer in self.cross_attention:
-            tokens, masks, contexts = layer(tokens, masks)
+            if diagnostics and isinstance(layer, LinearCrossAttention):
+                attention = layer.inspect(tokens, masks)
+            tokens, masks, _ = layer(tokens, masks)
         enhanced = {m: self.decoders[module_key(m)](tokens[m], masks[m])[0] for m in self.names}
-        return enhanced, contexts
+        return enhanced, attention
 
     def _fuse(
         self, original: Mapping[str, Tensor], enhanced: Mapping[str, Tensor]
@@ -212,7 +252,7 @@ class CaMlif(FusionNetwork):
             weights.append(w)
         return torch.cat(vectors, dim=-1), torch.cat(weights, dim=-1)
 
-    def loss(self, output: FusionOutput, outcome: Outcome) -> LossTerms:
+    def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
         """Eq 7: L_cox + alpha * L_sim. Leading dimensions are independent members."""
         config = self.config
         cox = cox_partial_likelihood(

@@ -6,7 +6,7 @@ Shapes: n cases, d input width, f gated width, r rank, o output width.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
 import torch
@@ -91,6 +91,15 @@ class LowRankFusion(nn.Module):
         return product.sum(-2) + self.bias
 
 
+def outer_product(vectors: Sequence[Tensor]) -> Tensor:
+    """Outer product of [x; 1] over vectors (n, f), flattened to (n, (f + 1) ** m).
+
+    Its last entry is the product of the ones; the last f + 1 entries hold the last vector.
+    """
+    extended = [torch.cat([v, torch.ones_like(v[..., :1])], dim=-1) for v in vectors]
+    return reduce(lambda a, b: (a.unsqueeze(-1) * b.unsqueeze(-2)).flatten(-2), extended)
+
+
 class TensorFusion(nn.Module):
     """Full outer product of [x; 1] over modalities, then a linear map (ablation)."""
 
@@ -106,13 +115,8 @@ class TensorFusion(nn.Module):
 
     def forward(self, x: Mapping[str, Tensor]) -> Tensor:
         """Fuse vectors (n, f) by modality into (n, o)."""
-        extended = [torch.cat([v, torch.ones_like(v[..., :1])], dim=-1) for v in x.values()]
-        fused: Tensor = self.linear(reduce(self._outer, extended))
+        fused: Tensor = self.linear(outer_product(list(x.values())))
         return fused
-
-    @staticmethod
-    def _outer(a: Tensor, b: Tensor) -> Tensor:
-        return (a.unsqueeze(-1) * b.unsqueeze(-2)).flatten(-2)
 
 
 class ConcatFusion(nn.Module):

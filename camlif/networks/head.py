@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from camlif.config import NetworkConfig
+from camlif.config import NetworkConfig, RivalConfig
 
 RISK_BOUND = 3.0  # the predecessors' output range is (-3, 3)
+CLINICAL_DROPOUT = 0.25
 
 
 class RiskHead(nn.Module):
@@ -57,3 +58,37 @@ class RiskHead(nn.Module):
                 return RISK_BOUND * torch.tanh(risk / RISK_BOUND)
             case _:
                 return risk
+
+
+class ClinicalConcat(nn.Module):
+    """Append a hidden layer of the clinical columns to a rival's last vector, as CA-MLIF does.
+
+    Parameters
+    ----------
+    width : int
+        Of the vector.
+    n_clinical : int
+        Encoded clinical columns; 0 leaves the vector as it is, without parameters.
+    config : RivalConfig
+
+    Attributes
+    ----------
+    width : int
+        Of the result.
+    n_clinical : int
+        Columns that are read.
+    """
+
+    def __init__(self, width: int, n_clinical: int, config: RivalConfig) -> None:
+        super().__init__()
+        self.n_clinical = n_clinical if config.clinical == "concat" else 0
+        self.width = width + (config.clinical_width if self.n_clinical else 0)
+        if self.n_clinical:
+            self.hidden = nn.Linear(self.n_clinical, config.clinical_width)
+            self.dropout = nn.Dropout(CLINICAL_DROPOUT)
+
+    def forward(self, x: Tensor, clinical: Tensor) -> Tensor:
+        """Append: (n, width), (n, q) -> (n, width of the result)."""
+        if not self.n_clinical:
+            return x
+        return torch.cat([x, self.dropout(F.relu(self.hidden(clinical)))], dim=-1)

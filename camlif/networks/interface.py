@@ -6,9 +6,15 @@ They are pytrees, so the engine can stack members with ``torch.func.vmap``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from camlif.config import TrainConfig
 
 
 class Inputs(NamedTuple):
@@ -39,11 +45,50 @@ class Outcome(NamedTuple):
     duration : Tensor, shape (..., n), months
     presence : BoolTensor, shape (..., n, m)
         Modalities that count for the alignment loss; False in padding rows.
+    interval : LongTensor, shape (..., n), or None
+        Discrete-time interval of the duration, of networks that have them (`assign_intervals`);
+        -1 in padding rows.
+    label : LongTensor, shape (..., n), or None
+        Class of an auxiliary task (tumour grade); -1 where missing and in padding rows.
     """
 
     event: Tensor
     duration: Tensor
     presence: Tensor
+    interval: Tensor | None = None
+    label: Tensor | None = None
+
+
+class Step(NamedTuple):
+    """Where a training run is: the stage's name and the batches done in it."""
+
+    stage: str = "all"
+    batch: int = 0
+
+
+START = Step()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One part of a training run with its own settings.
+
+    Attributes
+    ----------
+    name : str
+    training : TrainConfig
+        Optimiser, rate, schedule, epochs and batch size of this stage.
+    trainable : tuple of str
+        Prefixes of the parameters that learn; empty: all.
+    frozen, frozen_epochs
+        Prefixes of parameters that join only after so many epochs.
+    """
+
+    name: str
+    training: TrainConfig
+    trainable: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+    frozen_epochs: int = 0
 
 
 class FusionOutput(NamedTuple):
@@ -73,7 +118,7 @@ class LossTerms(NamedTuple):
 class FusionNetwork(nn.Module, ABC):
     """What the training engine and the ensemble ask of a network.
 
-    A subclass is built from a schema, the number of encoded clinical columns and a `NetworkConfig`.
+    A subclass is built from a schema, the number of encoded clinical columns and its settings.
 
     Attributes
     ----------
@@ -83,13 +128,39 @@ class FusionNetwork(nn.Module, ABC):
 
     n_clinical: int
 
+    def fit_outcome(self, event: NDArray[np.bool_], duration: NDArray[np.float64]) -> None:
+        """Set buffers that depend on the outcome, such as interval edges.
+
+        Called once per member, before training, with the rows of its training part only.
+        """
+
+    def fit_start(
+        self, inputs: Inputs, event: NDArray[np.bool_], duration: NDArray[np.float64]
+    ) -> None:
+        """Set the start of parameters that take it from the data.
+
+        Called once per member, before training, with its standardised training part.
+        """
+
+    def assign_intervals(self, duration: NDArray[np.float64]) -> NDArray[np.int64] | None:
+        """Return the discrete-time interval of each duration, shape (n,); None without any."""
+        return None
+
+    def stages(self, training: TrainConfig) -> tuple[Stage, ...]:
+        """Return the parts of the training run, in order: one, unless a method says otherwise."""
+        return (Stage(name=START.stage, training=training),)
+
     @abstractmethod
     def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
         """Compute risks and class vectors of n patients."""
 
     @abstractmethod
-    def loss(self, output: FusionOutput, outcome: Outcome) -> LossTerms:
+    def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
         """Compute the loss; leading dimensions are independent members."""
+
+    def penalty(self, parameters: Mapping[str, Tensor], step: Step = START) -> dict[str, Tensor]:
+        """Return weighted penalties on the stacked parameters (e, ...), each of shape (e,)."""
+        return {}
 
 
 ENHANCED = "_hat"

@@ -1,26 +1,102 @@
-"""Networks by the name of their architecture."""
+"""Networks by the name of their architecture.
+
+A rival lives in one file of this package and registers itself there::
+
+    @register("mcat", title="MCAT", config=McatConfig, native=NATIVE)
+    class Mcat(FusionNetwork): ...
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
-from camlif.config import NetworkConfig
+from camlif.config import NetworkConfig, RivalConfig, TrainConfig
 from camlif.data.schema import FeatureSchema
-from camlif.networks.camlif import CaMlif
+from camlif.exceptions import ConfigError
 from camlif.networks.interface import FusionNetwork
-from camlif.networks.unimodal import UnimodalEncoder
 
-NETWORKS: Mapping[str, Callable[[FeatureSchema, int, NetworkConfig], FusionNetwork]] = {
-    "camlif": CaMlif,
-    "unimodal": UnimodalEncoder,
-}
+AnyNetworkConfig = NetworkConfig | RivalConfig
 
 
-def build_network(schema: FeatureSchema, n_clinical: int, config: NetworkConfig) -> FusionNetwork:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkEntry:
+    """A registered architecture.
+
+    Attributes
+    ----------
+    key, title : str
+        Name in commands and files, and in figures.
+    network : type
+        Built from (schema, n_clinical, config).
+    config : type of settings
+        All fields but ``architecture`` have defaults.
+    native : TrainConfig
+        Training as the method's authors published it.
+    citation : str
+        First author, venue and year.
+    """
+
+    key: str
+    title: str
+    network: Callable[[FeatureSchema, int, Any], FusionNetwork]
+    config: type[AnyNetworkConfig]
+    native: TrainConfig
+    citation: str
+
+
+_ENTRIES: dict[str, NetworkEntry] = {}
+
+
+def register(
+    key: str, *, title: str, config: type[AnyNetworkConfig], native: TrainConfig, citation: str
+) -> Callable[[type[FusionNetwork]], type[FusionNetwork]]:
+    """Enter a network class under its key."""
+
+    def enter(network: type[FusionNetwork]) -> type[FusionNetwork]:
+        _ENTRIES[key] = NetworkEntry(
+            key=key, title=title, network=network, config=config, native=native, citation=citation
+        )
+        return network
+
+    return enter
+
+
+@cache
+def networks() -> dict[str, NetworkEntry]:
+    """Return every registered architecture by key; imports all files of the package once."""
+    package = importlib.import_module("camlif.networks")
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+    return dict(sorted(_ENTRIES.items()))
+
+
+def network_entry(key: str) -> NetworkEntry:
+    """Return one registered architecture.
+
+    Raises
+    ------
+    ConfigError
+        If no architecture has the name; all names are listed.
+    """
+    if key in ("camlif", "unimodal"):  # spares the product's pages the rivals' imports
+        importlib.import_module(f"camlif.networks.{key}")
+    entry = _ENTRIES.get(key) or networks().get(key)
+    if entry is None:
+        raise ConfigError(f"Unknown network {key!r}. Choose one of {', '.join(networks())}.")
+    return entry
+
+
+def build_network(
+    schema: FeatureSchema, n_clinical: int, config: AnyNetworkConfig
+) -> FusionNetwork:
     """Build the network that ``config.architecture`` names.
 
     Parameters
@@ -28,14 +104,14 @@ def build_network(schema: FeatureSchema, n_clinical: int, config: NetworkConfig)
     schema : FeatureSchema
     n_clinical : int
         Encoded clinical columns; may be 0.
-    config : NetworkConfig
+    config : NetworkConfig or a rival's settings
 
     Raises
     ------
     SchemaError
         If the architecture cannot take the schema.
     """
-    return NETWORKS[config.architecture](schema, n_clinical, config)
+    return network_entry(config.architecture).network(schema, n_clinical, config)
 
 
 class _WithoutInitialisation(TorchFunctionMode):
@@ -59,7 +135,7 @@ class _WithoutInitialisation(TorchFunctionMode):
 
 
 def build_architecture(
-    schema: FeatureSchema, n_clinical: int, config: NetworkConfig
+    schema: FeatureSchema, n_clinical: int, config: AnyNetworkConfig
 ) -> FusionNetwork:
     """Build the network without storage, in evaluation mode: shapes, and a graph to run members.
 

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from camlif.config import NetworkConfig
+from camlif.config import NetworkConfig, TrainConfig
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import SchemaError
 from camlif.losses import cox_partial_likelihood
 from camlif.networks.head import RiskHead
-from camlif.networks.interface import FusionNetwork, FusionOutput, Inputs, LossTerms, Outcome
+from camlif.networks.interface import (
+    START,
+    FusionNetwork,
+    FusionOutput,
+    Inputs,
+    LossTerms,
+    Outcome,
+    Step,
+)
 from camlif.networks.layers import MeanPool, Tokenizer, Tower
+from camlif.networks.registry import register
 
 
+@register(
+    "unimodal",
+    title="Single modality",
+    config=NetworkConfig,
+    native=TrainConfig(),
+    citation="An et al., AAAI 2025",
+)
 class UnimodalEncoder(FusionNetwork):
     """Tokens, encoder, class vector, risk head; trained on the Cox loss.
 
@@ -43,7 +59,7 @@ class UnimodalEncoder(FusionNetwork):
         self.head = RiskHead(config.width, n_clinical, config)
         self.n_clinical = self.head.n_clinical
 
-    def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:  # noqa: ARG002  # has none
+    def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
         """Compute risks; the class vector stands for the fusion vector, too."""
         x, mask = self.tokenizer(
             inputs.tables[self.name], inputs.masks[self.name], inputs.presence[..., 0]
@@ -52,7 +68,7 @@ class UnimodalEncoder(FusionNetwork):
         risk = self.head(class_vector, inputs.clinical)
         return FusionOutput(risk, {self.name: class_vector, "fusion": class_vector}, {})
 
-    def loss(self, output: FusionOutput, outcome: Outcome) -> LossTerms:
+    def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
         """L_cox alone. Leading dimensions are independent members."""
         cox = cox_partial_likelihood(
             output.risk,

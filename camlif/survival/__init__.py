@@ -4,7 +4,9 @@ from camlif.survival.absolute_risk import (
     Calibration,
     GateResult,
     calibration_gate,
+    cross_fitted_survival,
     fit_calibration,
+    gate_reason,
 )
 from camlif.survival.comparison import (
     HazardRatio,
@@ -29,7 +31,9 @@ __all__ = [
     "SplitPValues",
     "calibration_gate",
     "cox_table",
+    "cross_fitted_survival",
     "fit_calibration",
+    "gate_reason",
     "group_hazard_ratios",
     "kaplan_meier",
     "log_rank",

@@ -208,18 +208,12 @@ def calibration_gate(
         ratio = _ratio(risks, events, durations, horizon=horizon, seed=seed)
     except (EstimationError, DataError) as error:
         problem = str(error)
-    if n < MIN_PATIENTS:
-        reason = f"only {n} patients; {MIN_PATIENTS} are needed"
-    elif n_events < MIN_EVENTS:
-        reason = f"only {n_events} events by {horizon} months; {MIN_EVENTS} are needed"
-    elif ratio is None or slope is None:
+    reason = gate_reason(n_patients=n, n_events=n_events, ratio=ratio, horizon=horizon)
+    enough = n >= MIN_PATIENTS and n_events >= MIN_EVENTS
+    if enough and (ratio is None or slope is None):
         reason = problem.rstrip(".")
-    elif slope <= 0:
+    elif enough and slope is not None and slope <= 0:
         reason = f"held-out risks do not rank patients (calibration slope {slope:.2f})"
-    elif not MIN_RATIO <= ratio <= MAX_RATIO:
-        reason = f"expected / observed events {ratio:.2f}, outside {MIN_RATIO:g} to {MAX_RATIO:g}"
-    else:
-        reason = ""
     return GateResult(
         horizon=horizon,
         open=not reason,
@@ -228,6 +222,68 @@ def calibration_gate(
         n_patients=n,
         n_events=n_events,
     )
+
+
+def gate_reason(*, n_patients: int, n_events: int, ratio: float | None, horizon: float) -> str:
+    """Say why absolute risk would not be shown; empty if it would.
+
+    Parameters
+    ----------
+    n_patients, n_events : int
+        Events by the horizon.
+    ratio : float or None
+        Expected over observed events; None where it does not exist.
+    horizon : float
+        Months.
+    """
+    if n_patients < MIN_PATIENTS:
+        return f"only {n_patients} patients; {MIN_PATIENTS} are needed"
+    if n_events < MIN_EVENTS:
+        return f"only {n_events} events by {horizon:g} months; {MIN_EVENTS} are needed"
+    if ratio is None:
+        return "expected over observed events is undefined"
+    if not MIN_RATIO <= ratio <= MAX_RATIO:
+        return f"expected / observed events {ratio:.2f}, outside {MIN_RATIO:g} to {MAX_RATIO:g}"
+    return ""
+
+
+def cross_fitted_survival(
+    risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, times: ArrayLike, seed: int = 0
+) -> FloatArray:
+    """Predict each patient's survival from a calibration fitted on others.
+
+    Parameters
+    ----------
+    risk, event, duration
+        As in `fit_calibration`.
+    times : array_like, shape (t,)
+        Unit of the durations.
+    seed : int
+        Of the partition into `PARTS` event-stratified parts.
+
+    Returns
+    -------
+    float64, shape (n, t)
+        NaN beyond the last follow-up.
+
+    Raises
+    ------
+    NoEventsError, EstimationError, DataError
+        As `fit_calibration`, of the patients outside one of the parts.
+    """
+    events, durations = check_outcome(event, duration)
+    risks = check_numbers("risk", risk, length=len(durations))
+    points = np.asarray(times, dtype=np.float64)
+    part = _parts(events, seed)
+    survival = np.empty((len(risks), len(points)))
+    for k in range(PARTS):
+        rest = part != k
+        fitted = fit_calibration(risks[rest], events[rest], durations[rest])
+        # Without the one patient who was followed longest, the rest may end before a time.
+        reached = np.minimum(points, fitted.time[-1])
+        survival[~rest] = fitted.survival(risks[~rest], reached)
+    survival[:, points > durations.max()] = np.nan
+    return survival
 
 
 def _slope(risk: FloatArray, event: BoolArray, duration: FloatArray) -> float:
@@ -252,15 +308,8 @@ def _ratio(
         )
     if observed == 0:
         raise NoEventsError(f"No event was observed by {horizon} months.")
-    part = _parts(event, seed)
-    expected = np.empty(len(risk))
-    for k in range(PARTS):
-        rest = part != k
-        fitted = fit_calibration(risk[rest], event[rest], duration[rest])
-        # Without the one patient who was followed longest, the rest may end before the horizon.
-        point = min(float(horizon), float(fitted.time[-1]))
-        expected[~rest] = 1 - fitted.survival(risk[~rest], [point])[:, 0]
-    return float(expected.mean()) / observed
+    survival = cross_fitted_survival(risk, event, duration, times=[horizon], seed=seed)
+    return float((1 - survival).mean()) / observed
 
 
 def _parts(event: BoolArray, seed: int) -> NDArray[np.int_]:

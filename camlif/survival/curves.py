@@ -19,6 +19,8 @@ ROUNDING = 1e-12
 class KaplanMeierCurve:
     """Product-limit estimate at each distinct duration, ascending; empty arrays for no patient.
 
+    With delayed entry, the entry times are among the times.
+
     Attributes
     ----------
     time : float64, shape (t,), unit of the durations
@@ -27,7 +29,7 @@ class KaplanMeierCurve:
     low, high : float64, shape (t,)
         Pointwise 95 % interval on the log(-log) scale; NaN once survival is 0.
     at_risk : int64, shape (t,)
-        Patients with duration >= time.
+        Patients with duration >= time who have entered before.
     events, censored : int64, shape (t,)
         Patients who leave at this time with and without the event.
     """
@@ -43,7 +45,7 @@ class KaplanMeierCurve:
     @property
     def n_patients(self) -> int:
         """Patients behind the curve."""
-        return int(self.at_risk[0]) if len(self.at_risk) else 0
+        return int(self.events.sum() + self.censored.sum())
 
     @property
     def n_events(self) -> int:
@@ -66,7 +68,7 @@ class KaplanMeierCurve:
         return self._table.survival_at(times)
 
     def at_risk_at(self, times: ArrayLike) -> IntArray:
-        """Patients with duration >= each time, in the shape of ``times``."""
+        """Patients with duration >= each time who have entered, in the shape of ``times``."""
         row = np.searchsorted(self.time, np.asarray(times, dtype=np.float64), side="left")
         return np.append(self.at_risk, 0)[row]
 
@@ -108,7 +110,9 @@ class KaplanMeierCurve:
         )
 
 
-def kaplan_meier(event: ArrayLike, duration: ArrayLike) -> KaplanMeierCurve:
+def kaplan_meier(
+    event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = None
+) -> KaplanMeierCurve:
     """Estimate the survival of a group.
 
     Parameters
@@ -116,6 +120,8 @@ def kaplan_meier(event: ArrayLike, duration: ArrayLike) -> KaplanMeierCurve:
     event : array_like of bool (or 0 and 1), shape (n,)
     duration : array_like, shape (n,)
         Follow-up in any unit, not negative.
+    entry : array_like, shape (n,), optional
+        When each patient came under observation; see `camlif.outcome.life_table`.
 
     Returns
     -------
@@ -125,11 +131,13 @@ def kaplan_meier(event: ArrayLike, duration: ArrayLike) -> KaplanMeierCurve:
     Raises
     ------
     DataError
-        If shapes differ, a value is missing or infinite, or a duration is negative.
+        If shapes differ, a value is missing or infinite, a duration is negative, or an entry is
+        not before it.
 
     Notes
     -----
-    An event counts before a patient who leaves at the same time without one. Greenwood variance.
+    An event counts before a patient who leaves at the same time without one, and before one who
+    enters at that time. Greenwood variance.
 
     References
     ----------
@@ -153,7 +161,7 @@ def kaplan_meier(event: ArrayLike, duration: ArrayLike) -> KaplanMeierCurve:
             events=nobody,
             censored=nobody,
         )
-    table = life_table(events, durations)
+    table = life_table(events, durations, entry)
     low, high = table.log_log_band()
     return KaplanMeierCurve(
         time=table.time,
@@ -166,7 +174,9 @@ def kaplan_meier(event: ArrayLike, duration: ArrayLike) -> KaplanMeierCurve:
     )
 
 
-def median_follow_up(event: ArrayLike, duration: ArrayLike) -> float | None:
+def median_follow_up(
+    event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = None
+) -> float | None:
     """Median follow-up by reverse Kaplan-Meier, in the unit of the durations.
 
     Leaving without the event is what is waited for, and an event ends the waiting.
@@ -187,4 +197,4 @@ def median_follow_up(event: ArrayLike, duration: ArrayLike) -> float | None:
     Schemper and Smith, Controlled Clinical Trials 1996.
     """
     events, durations = check_outcome(event, duration)
-    return kaplan_meier(~events, durations).median
+    return kaplan_meier(~events, durations, entry).median

@@ -95,8 +95,9 @@ def _mean_z(risk: FloatArray, test: NDArray[np.bool_]) -> FloatArray:
     total, count = np.zeros(len(risk)), test.sum(axis=0)
     for e, rows in enumerate(test):
         values = risk[rows, e]
-        sd = values.std(ddof=1) if len(values) > 1 else 0.0
-        total[rows] += (values - values.mean()) / sd if sd > 0 else 0.0
+        # The SD of equal numbers can come out just above 0.
+        if len(values) > 1 and np.ptp(values) > 0:
+            total[rows] += (values - values.mean()) / values.std(ddof=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 

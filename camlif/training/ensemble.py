@@ -6,7 +6,7 @@ Shapes: e members, n patients. Scoring and attribution run over the stack, not o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from camlif.config import NetworkConfig
 from camlif.data.preprocessing import (
     CLINICAL,
     RawInputs,
@@ -27,7 +26,7 @@ from camlif.data.preprocessing import (
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError
 from camlif.networks.interface import FusionNetwork, FusionOutput, Inputs
-from camlif.networks.registry import build_architecture, build_network
+from camlif.networks.registry import AnyNetworkConfig, build_architecture, build_network
 
 CHUNK = 256
 """Patients scored at once: 15 members x 256 patients fill a core's caches and little memory."""
@@ -102,8 +101,9 @@ class Ensemble:
     Attributes
     ----------
     schema : FeatureSchema
-    config : NetworkConfig
+    config : NetworkConfig or a rival's settings
     parameters : dict of name to Tensor, shape (e, ...)
+        With the networks' fitted buffers.
     columns : dict
         Fitted preprocessing by modality, arrays of shape (e, n_features).
     offset : Tensor, shape (e,)
@@ -111,7 +111,7 @@ class Ensemble:
     """
 
     schema: FeatureSchema
-    config: NetworkConfig
+    config: AnyNetworkConfig
     parameters: dict[str, Tensor]
     columns: StackedColumns
     offset: Tensor
@@ -127,7 +127,12 @@ class Ensemble:
     @property
     def n_parameters(self) -> int:
         """Trainable numbers of one member."""
-        return sum(p[0].numel() for p in self.parameters.values())
+        return sum(self.parameters[name][0].numel() for name in self.trainable)
+
+    @cached_property
+    def trainable(self) -> tuple[str, ...]:
+        """Names of the parameters that learn; the others are fitted buffers."""
+        return tuple(name for name, _ in self.network.named_parameters())
 
     @cached_property
     def _networks(self) -> threading.local:
@@ -199,13 +204,7 @@ class Ensemble:
         )
         return output._replace(risk=output.risk - self.offset.unsqueeze(-1))
 
-    def predict(
-        self,
-        raw: RawInputs,
-        *,
-        embed: bool = False,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Prediction:
+    def predict(self, raw: RawInputs, *, embed: bool = False) -> Prediction:
         """Score patients in chunks; a patient's risk does not depend on who shares the chunk."""
         n, e = len(raw), len(self)
         log_risk = np.empty((n, e))
@@ -218,8 +217,6 @@ class Ensemble:
                 if embed:
                     fused = output.embeddings["fusion"]
                     embeddings.append(fused.transpose(0, 1).flatten(1).cpu().numpy())
-                if progress is not None:
-                    progress(rows.stop, n)
         stacked = np.concatenate(embeddings) if embeddings else np.zeros((n, 0), "f4")
         return Prediction(log_risk=log_risk, embedding=stacked)
 

@@ -1,0 +1,181 @@
+"""Cox models on the columns side by side, with a penalty that inner folds choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from camlif.classical.interface import (
+    MAX_COLUMNS,
+    ClassicalInputs,
+    Design,
+    Fitted,
+    LinearRisk,
+)
+from camlif.classical.linear import ridge_path
+from camlif.classical.selection import InnerRisks, cross_validate
+from camlif.data.preprocessing import CLINICAL
+from camlif.exceptions import EstimationError, SchemaError
+from camlif.outcome import BoolArray, FloatArray, IntArray
+
+ALPHAS = tuple(float(10.0**k) for k in range(4, -2, -1))
+"""Ridge penalties on scikit-survival's scale, strongest first."""
+L1_RATIO = 0.5
+ALPHA_MIN_RATIO = 0.01
+N_ALPHAS = 50
+MAX_COXNET_ITERATIONS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeFit:
+    """A ridge Cox model and what its inner folds said.
+
+    Attributes
+    ----------
+    model : Fitted
+    out_of_fold : float64, shape (n,)
+        Log risk of each training patient by the inner fit, at the chosen penalty, that did not see
+        that patient.
+    """
+
+    model: Fitted
+    out_of_fold: FloatArray
+
+
+def fit_ridge(
+    x: ClassicalInputs,
+    event: BoolArray,
+    duration: FloatArray,
+    *,
+    seed: int,
+    blocks: tuple[str, ...] | None = None,
+    max_columns: int | None = MAX_COLUMNS,
+) -> RidgeFit:
+    """Fit a ridge Cox model on training patients.
+
+    Five inner folds choose the penalty among `ALPHAS` by C-index; columns are chosen and
+    standardised again in every one of them. Parameters as for `Design.fit`; errors as for
+    `camlif.classical.linear.linear_cox` and `cross_validate`.
+
+    Notes
+    -----
+    Penalties are per patient, so that the same one fits the smaller inner parts. Ties are Efron's.
+    """
+    penalizers = [alpha / len(x) for alpha in ALPHAS]
+
+    def fit_path(rows: IntArray) -> tuple[Design, FloatArray]:
+        part, had_event, followed = x.take(rows), event[rows], duration[rows]
+        design = Design.fit(part, had_event, followed, blocks=blocks, max_columns=max_columns)
+        return design, ridge_path(design(part), had_event, followed, penalizers=penalizers)
+
+    def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
+        design, path = fit_path(train)
+        return np.asarray(path @ design(x.take(held_out)).T)
+
+    inner = cross_validate(held_out_risks, event, duration, seed=seed)
+    design, path = fit_path(np.arange(len(x)))
+    settings = {
+        "alpha": ALPHAS[inner.best],
+        "penalizer": penalizers[inner.best],
+        **_common(design, inner),
+    }
+    model = Fitted(design, LinearRisk(path[inner.best]), settings)
+    return RidgeFit(model, inner.risks[inner.best])
+
+
+def _common(design: Design, inner: InnerRisks) -> dict[str, Any]:
+    return {"inner_c_index": float(inner.c_index[inner.best]), "n_columns": design.n_columns}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RidgeCox:
+    """Cox model with an L2 penalty on all columns.
+
+    Attributes
+    ----------
+    max_columns : int or None
+        As for `Design.fit`.
+    """
+
+    max_columns: int | None = MAX_COLUMNS
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> Fitted:
+        """Fit on training patients; see `camlif.classical.interface.ClassicalModel`."""
+        return fit_ridge(x, event, duration, seed=seed, max_columns=self.max_columns).model
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalCox:
+    """Cox model with an L2 penalty on the clinical columns alone."""
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> Fitted:
+        """Fit on training patients; see `camlif.classical.interface.ClassicalModel`.
+
+        Raises
+        ------
+        SchemaError
+            If the cohort has no clinical inputs.
+        """
+        if not x.clinical.shape[1]:
+            raise SchemaError(
+                "A clinical Cox model needs clinical inputs, and this cohort has none.",
+                file="clinical",
+                expected="at least one clinical column, such as age or sex",
+            )
+        return fit_ridge(x, event, duration, seed=seed, blocks=(CLINICAL,)).model
+
+
+@dataclass(frozen=True, slots=True)
+class ElasticNetCox:
+    """Cox model with an elastic-net penalty along a path, by scikit-survival."""
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> Fitted:
+        """Fit on training patients; see `camlif.classical.interface.ClassicalModel`."""
+
+        def fit_path(rows: IntArray, alphas: FloatArray | None) -> tuple[Design, Any]:
+            part, had_event, followed = x.take(rows), event[rows], duration[rows]
+            design = Design.fit(part, had_event, followed)
+            return design, _coxnet_path(design(part), had_event, followed, alphas)
+
+        design, path = fit_path(np.arange(len(x)), None)
+
+        def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
+            inner_design, inner_path = fit_path(train, path.alphas_)
+            return np.asarray(inner_path.coef_.T @ inner_design(x.take(held_out)).T)
+
+        inner = cross_validate(held_out_risks, event, duration, seed=seed)
+        coefficients = np.asarray(path.coef_[:, inner.best])
+        settings = {
+            "alpha": float(path.alphas_[inner.best]),
+            "l1_ratio": L1_RATIO,
+            "n_coefficients": int(np.count_nonzero(coefficients)),
+            **_common(design, inner),
+        }
+        return Fitted(design, LinearRisk(coefficients), settings)
+
+
+def _coxnet_path(
+    matrix: FloatArray, event: BoolArray, duration: FloatArray, alphas: FloatArray | None
+) -> Any:
+    from sksurv.linear_model import CoxnetSurvivalAnalysis
+    from sksurv.util import Surv
+
+    path = CoxnetSurvivalAnalysis(
+        l1_ratio=L1_RATIO,
+        n_alphas=N_ALPHAS,
+        alphas=alphas,
+        alpha_min_ratio=ALPHA_MIN_RATIO,
+        max_iter=MAX_COXNET_ITERATIONS,
+    )
+    try:
+        return path.fit(matrix, Surv.from_arrays(event, duration))
+    except (ValueError, ArithmeticError) as error:
+        raise EstimationError(f"The elastic-net Cox model did not converge: {error}") from error

@@ -1,0 +1,23 @@
+"""Studies: many methods on the same folds of one cohort, resumable, with honest statistics."""
+
+from camlif.study.records import (
+    Comparison,
+    NotApplicable,
+    PValues,
+    StudySettings,
+    StudySummary,
+    VariantSummary,
+)
+from camlif.study.store import Study, is_study, read_study
+
+__all__ = [
+    "Comparison",
+    "NotApplicable",
+    "PValues",
+    "Study",
+    "StudySettings",
+    "StudySummary",
+    "VariantSummary",
+    "is_study",
+    "read_study",
+]

@@ -1,0 +1,122 @@
+"""Measures of one split: ranking, probabilities and discrimination over time of its test part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from camlif.data.cohort import BoolArray
+from camlif.exceptions import DataError, EstimationError
+from camlif.metrics import (
+    concordance_index,
+    integrated_brier_score,
+    ipcw_c_index,
+    time_dependent_auc,
+)
+from camlif.outcome import life_table
+from camlif.study.records import HORIZONS
+from camlif.survival import fit_calibration
+
+TIME_RANGE = (0.1, 0.9)
+"""Quantiles of the training part's event times between which probabilities are judged."""
+N_TIMES = 30
+
+
+def split_measures(
+    risk: NDArray[np.float64],
+    event: BoolArray,
+    duration: NDArray[np.float64],
+    *,
+    test: BoolArray,
+) -> dict[str, float]:
+    """Measure how well one model ranks the patients of its test part.
+
+    Parameters
+    ----------
+    risk : float64, shape (n,)
+        Of all patients, by the model of this split.
+    event : bool, shape (n,)
+    duration : float64, shape (n,), months
+    test : bool, shape (n,)
+        The test part; the rest trained the model.
+
+    Returns
+    -------
+    dict of str to float
+        ``c_index``, ``c_index_strict``, ``ipcw_c``, ``ibs``, ``auc_12`` and so on; NaN where the
+        test part leaves a measure undefined.
+
+    Raises
+    ------
+    EstimationError
+        If a risk is not finite, or no pair of the test part can be compared.
+
+    Notes
+    -----
+    The IPCW C-index counts events up to the end of the time range. Survival probabilities for the
+    Brier score come from the model's risks of its own training part: calibration slope, then
+    Breslow's baseline. A model that fits its training part closely is therefore judged too sure,
+    which is its own fault.
+    """
+    if not np.isfinite(risk).all():
+        raise EstimationError(f"{int((~np.isfinite(risk)).sum())} risks are not finite.")
+    own = (risk[test], event[test], duration[test])
+    train = {"train_event": event[~test], "train_duration": duration[~test]}
+    times = _times(event, duration, test)
+    aucs = {f"auc_{h}": _or_nan(partial(_auc, *own, horizon=h, **train)) for h in HORIZONS}
+    return {
+        "c_index": concordance_index(*own),
+        "c_index_strict": concordance_index(*own, ties="strict"),
+        "ipcw_c": _or_nan(lambda: ipcw_c_index(*own, tau=float(times[-1]), **train)),
+        "ibs": _or_nan(lambda: _brier(risk, event, duration, test, times)),
+        **aucs,
+    }
+
+
+def _or_nan(measure: Callable[[], float]) -> float:
+    """Return NaN, the empty cell of the results, where a measure is undefined on this test part."""
+    try:
+        return float(measure())
+    except (EstimationError, DataError):
+        return math.nan
+
+
+def _auc(*own: ArrayLike, horizon: int, **train: ArrayLike) -> float:
+    return float(time_dependent_auc(*own, horizons=[horizon], **train)[0])
+
+
+def _times(event: BoolArray, duration: NDArray[np.float64], test: BoolArray) -> NDArray[np.float64]:
+    """Return the times at which probabilities are judged: the same for every method of a split."""
+    low, high = np.quantile(duration[event & ~test], TIME_RANGE)
+    # The score needs somebody of the test part to be followed beyond its last time.
+    latest = np.nextafter(duration[test].max(), 0)
+    return np.linspace(low, min(high, latest), N_TIMES)
+
+
+def _brier(
+    risk: NDArray[np.float64],
+    event: BoolArray,
+    duration: NDArray[np.float64],
+    test: BoolArray,
+    times: NDArray[np.float64],
+) -> float:
+    train_event, train_duration = event[~test], duration[~test]
+    if np.ptp(risk[~test]) == 0:
+        # A model that tells nobody apart predicts the training part's Kaplan-Meier curve.
+        constant = life_table(train_event, train_duration).survival_at(times)
+        survival = np.tile(constant, (int(test.sum()), 1))
+    else:
+        curves = fit_calibration(risk[~test], train_event, train_duration)
+        survival = curves.survival(risk[test], times)
+    return integrated_brier_score(
+        survival,
+        event[test],
+        duration[test],
+        times=times,
+        train_event=train_event,
+        train_duration=train_duration,
+    )

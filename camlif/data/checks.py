@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 from camlif.data.follow_up import FollowUp
+from camlif.data.manifest import Manifest
 from camlif.data.patients import FlowStep
-from camlif.data.problems import Problem
+from camlif.data.problems import Problem, in_order
 from camlif.data.roles import Role
 
 
@@ -34,6 +36,61 @@ class FileReport:
     format: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+
+
+Confidence = Literal["given", "sure", "inferred", "absent"]
+CONFIDENCE: dict[Confidence, str] = {
+    "given": "chosen",
+    "sure": "sure",
+    "inferred": "inferred, confirm",
+    "absent": "not found",
+}
+"""How confidence is said to people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What plays a role in a table.
+
+    Attributes
+    ----------
+    role : str
+        ``id``, ``time``, ``unit``, ``event``, ``event value``, ``entry``, ``subtype``,
+        ``grade``, ``age``, ``sex`` or ``centre``.
+    file : str
+    chosen : tuple of str
+        The column; for ``unit`` the unit, for ``event value`` the cells that mean the event.
+    confidence : {"given", "sure", "inferred", "absent"}
+        Whether the manifest says so, the name leaves no doubt, it was inferred, or nothing fits.
+    examples : tuple of str
+        Cells of the column. Not part of `to_json`.
+    options : tuple of str
+        What could be chosen instead.
+    needed : bool
+        Whether something is lost without it.
+    """
+
+    role: str
+    file: str
+    chosen: tuple[str, ...]
+    confidence: Confidence
+    examples: tuple[str, ...]
+    options: tuple[str, ...]
+    needed: bool
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether somebody should look at it."""
+        return self.confidence == "inferred" or (self.needed and self.confidence == "absent")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain structure without cells."""
+        return {
+            "role": self.role,
+            "file": self.file,
+            "chosen": list(self.chosen),
+            "confidence": self.confidence,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +137,10 @@ class CheckReport:
     groups : mapping of modality to (group, number of columns)
     inputs : tuple of str
         Clinical columns that a model may read.
+    mapping : tuple of Assignment
+        Which column was read as what.
+    manifest : Manifest
+        The mapping that the tables were read with.
     """
 
     title: str
@@ -89,6 +150,8 @@ class CheckReport:
     outcome: FollowUp | None = None
     groups: dict[str, tuple[tuple[str, int], ...]]
     inputs: tuple[str, ...] = ()
+    mapping: tuple[Assignment, ...] = ()
+    manifest: Manifest = field(default_factory=Manifest)
 
     @property
     def usable(self) -> bool:
@@ -110,6 +173,15 @@ class CheckReport:
         """What was understood."""
         return tuple(p for p in self.problems if p.severity == "note")
 
+    def also(self, problems: Iterable[Problem]) -> CheckReport:
+        """Return the report with more problems, errors first."""
+        return replace(self, problems=in_order([*self.problems, *problems]))
+
+    @property
+    def modality_files(self) -> dict[str, str]:
+        """File of each modality."""
+        return {file.modality: file.name for file in self.files if file.modality is not None}
+
     def to_json(self) -> dict[str, Any]:
         """Return a plain structure for programs; it holds no patient's values."""
         flow = None if self.flow is None else asdict(self.flow)
@@ -128,6 +200,7 @@ class CheckReport:
                 m: [{"name": g, "columns": k} for g, k in v] for m, v in self.groups.items()
             },
             "clinical_inputs": list(self.inputs),
+            "mapping": [assignment.to_json() for assignment in self.mapping],
         }
 
 

@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from camlif.data.durations import report_texts
 from camlif.data.manifest import ClinicalSection
 from camlif.data.patients import PatientTable
 from camlif.data.problems import Findings, count, examples
 from camlif.data.roles import (
+    AGE_NAMES,
+    CENTRE_NAMES,
     GRADE_NAMES,
     PERSONAL_VALUES,
+    SEX_NAMES,
     SUBTYPE_NAMES,
     find_named,
     personal_kind,
@@ -24,6 +29,9 @@ from camlif.data.roles import (
 )
 from camlif.data.schema import ClinicalColumn
 from camlif.data.values import Numbers, blank_missing, sentinels, to_numbers
+
+MODEL_NAMES = ("age", "sex")
+"""Roles whose column gets the role's name, under which models know it."""
 
 MAX_LEVELS = 30
 """A category with more levels is free text, no model input."""
@@ -38,13 +46,21 @@ PLAUSIBLE_AGE = (0.0, 120.0)
 class ClinicalData:
     """Clinical values by patient, and the columns usable as inputs.
 
-    ``frame`` is indexed by patient: float64 or object (str, NaN where missing).
+    Attributes
+    ----------
+    frame : DataFrame
+        Indexed by patient: float64 or object (str, NaN where missing).
+    inputs : tuple of ClinicalColumn
+    subtype, grade : str or None
+    roles : mapping of role to column of the file
+        Every role that a column was found for.
     """
 
     frame: pd.DataFrame
     inputs: tuple[ClinicalColumn, ...]
     subtype: str | None
     grade: str | None
+    roles: dict[str, str]
 
 
 def read_clinical(
@@ -63,38 +79,66 @@ def read_clinical(
     columns = [c for c in table.rows.columns if c not in outcome]
     for column in columns:
         report_personal(table, column, found)
-    subtype = section.subtype or find_named(columns, SUBTYPE_NAMES)
-    grade = section.grade or find_named(columns, GRADE_NAMES)
-    declared = (subtype, grade, *(section.inputs or ()), *section.exclude)
-    unknown = sorted({c for c in declared if c and c not in columns})
+    chosen = _roles(columns, section)
+    unknown = sorted({c for c in chosen.values() if c not in columns})
+    unknown += sorted({*(section.inputs or ()), *section.exclude} - {*columns, *MODEL_NAMES})
     if unknown:
         found.error(
             f"The manifest names clinical columns that are not there: {examples(unknown)}.",
             file=table.rows.file,
             column=unknown[0],
+            fix="Choose other columns.",
+            topic="column",
         )
+    roles = {role: column for role, column in chosen.items() if column in columns}
+    subtype, grade = roles.get("subtype"), roles.get("grade")
     values = {
         column: _read_column(table, column, found, category=column in (subtype, grade))
         for column in columns
     }
     frame = pd.DataFrame(values, index=pd.Index(table.ids, dtype=object), columns=columns)
-    inputs = _inputs(table, frame, section, found)
+    frame, names = _renamed(table, frame, roles, found)
     return ClinicalData(
         frame=frame,
-        inputs=inputs,
-        subtype=subtype if subtype in columns else None,
-        grade=grade if grade in columns else None,
+        inputs=_inputs(table, frame, section, roles.get("centre"), names, found),
+        subtype=subtype,
+        grade=grade,
+        roles=roles,
     )
+
+
+def _roles(columns: list[str], section: ClinicalSection) -> dict[str, str]:
+    """Return the column of each role, as declared or by a usual name."""
+    usual = {
+        "subtype": SUBTYPE_NAMES,
+        "grade": GRADE_NAMES,
+        "age": AGE_NAMES,
+        "sex": SEX_NAMES,
+        "centre": CENTRE_NAMES,
+    }
+    roles = {}
+    for role, names in usual.items():
+        declared: str | None = getattr(section, role)
+        column = find_named(columns, names) if declared is None else declared
+        if column:
+            roles[role] = column
+    return roles
+
+
+def _renamed(
+    table: PatientTable, frame: pd.DataFrame, roles: dict[str, str], found: Findings
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Call age and sex what models call them; return the new names of columns, too."""
+    names = {roles[r]: r for r in MODEL_NAMES if r in roles and roles[r] != r}
+    replaced = [role for role in names.values() if role in frame]
+    for column, role in names.items():
+        found.note(f"Column {column} is read as {role}.", file=table.rows.file, column=column)
+    return frame.drop(columns=replaced).rename(columns=names), names
 
 
 def report_personal(table: PatientTable, column: str, found: Findings) -> bool:
     """Add an error if a column's name or texts look like personal data; return whether they do."""
-    kind = personal_kind(column)
-    if kind is None:
-        text = table.rows.text(column)
-        for what, rule in PERSONAL_VALUES.items():
-            if pc.any(pc.match_substring_regex(text, rule)).as_py():
-                kind = what
+    kind = personal_kind(column) or _personal_values(table.rows.text(column))
     if kind is not None:
         found.error(
             f"Column {column} looks like personal data ({kind}). Nothing was stored.",
@@ -102,8 +146,34 @@ def report_personal(table: PatientTable, column: str, found: Findings) -> bool:
             file=table.rows.file,
             column=column,
             fix="Remove it before continuing.",
+            topic="personal",
+            columns=(column,),
         )
     return kind is not None
+
+
+def _personal_values(text: pa.ChunkedArray) -> str | None:
+    """Return what personal data some texts are; None for none."""
+    for what, rule in PERSONAL_VALUES.items():
+        if pc.any(pc.match_substring_regex(text, rule)).as_py():
+            return what
+    return None
+
+
+def report_personal_ids(table: PatientTable, found: Findings) -> None:
+    """Add an error if the identifiers themselves look like personal data."""
+    ids = pa.chunked_array([pa.array(table.ids, pa.string())])
+    kind = personal_kind(table.id_column) or _personal_values(ids)
+    if kind is not None:
+        found.error(
+            f"The identifiers of column {table.id_column} look like personal data ({kind}). "
+            "Nothing was stored.",
+            code="E-17",
+            file=table.rows.file,
+            column=table.id_column,
+            fix="Replace them by tokens, or choose another column.",
+            topic="personal id",
+        )
 
 
 def _read_column(table: PatientTable, column: str, found: Findings, *, category: bool) -> pd.Series:
@@ -130,14 +200,7 @@ def _is_numeric(numbers: Numbers) -> bool:
 
 def _report_numbers(table: PatientTable, column: str, numbers: Numbers, found: Findings) -> None:
     where: dict[str, Any] = {"file": table.rows.file, "column": column}
-    if len(numbers.bad_rows):
-        found.warn(
-            f"{column} has {count(len(numbers.bad_rows), 'non-numeric value')} "
-            f"({examples(numbers.bad_values)}), treated as missing.",
-            code="E-15",
-            rows=table.rows_at(numbers.bad_rows),
-            **where,
-        )
+    report_texts(numbers, table, found, where)
     if numbers.n_infinite:
         found.warn(f"{count(numbers.n_infinite, 'infinite value')} treated as missing.", **where)
     codes = sentinels(numbers.values)
@@ -146,6 +209,9 @@ def _report_numbers(table: PatientTable, column: str, numbers: Numbers, found: F
             f"{column} holds {examples(f'{c:g}' for c in codes)}, far from its other values.",
             rows=table.rows_at(np.flatnonzero(np.isin(numbers.values, codes))),
             fix="If this means 'missing', leave the cells blank.",
+            topic="code",
+            columns=(column,),
+            values=tuple(f"{c:g}" for c in codes),
             **where,
         )
     if plain(column) == "age":
@@ -161,17 +227,24 @@ def _report_numbers(table: PatientTable, column: str, numbers: Numbers, found: F
 
 
 def _inputs(
-    table: PatientTable, frame: pd.DataFrame, section: ClinicalSection, found: Findings
+    table: PatientTable,
+    frame: pd.DataFrame,
+    section: ClinicalSection,
+    centre: str | None,
+    names: dict[str, str],
+    found: Findings,
 ) -> tuple[ClinicalColumn, ...]:
     """Describe the columns that a model may read, in the table's order or the manifest's."""
     wanted = list(frame.columns) if section.inputs is None else list(section.inputs)
+    wanted = list(dict.fromkeys(names.get(name, name) for name in wanted))
+    left_out = {names.get(name, name) for name in section.exclude}
     excluded: dict[str, list[str]] = {}
     inputs = []
     for name in wanted:
         if name not in frame:
             continue
-        reason = "the manifest excludes it" if name in section.exclude else None
-        reason = reason or unsuitable_input(name)
+        reason = "the manifest excludes it" if name in left_out else None
+        reason = reason or ("it is administrative" if name == centre else unsuitable_input(name))
         if reason is None:
             column = _described(name, frame[name])
             if len(column.levels) > MAX_LEVELS:
@@ -180,12 +253,12 @@ def _inputs(
                 inputs.append(column)
         if reason is not None:
             excluded.setdefault(reason, []).append(name)
-    for reason, names in excluded.items():
+    for reason, those in excluded.items():
         found.warn(
-            f"Not offered as model {'input' if len(names) == 1 else 'inputs'}, because {reason}: "
-            f"{', '.join(names)}.",
+            f"Not offered as model {'input' if len(those) == 1 else 'inputs'}, because {reason}: "
+            f"{', '.join(those)}.",
             file=table.rows.file,
-            column=names[0] if len(names) == 1 else None,
+            column=those[0] if len(those) == 1 else None,
         )
     return tuple(inputs)
 

@@ -41,6 +41,9 @@ class Cohort:
         Follow-up in months; None where the cohort has no outcome. NaN for a patient without one.
     event : ndarray of bool, shape (n,), or None
         True = the endpoint's event was observed.
+    entry : ndarray of float64, shape (n,), or None
+        Months at which patients came under observation (delayed entry); None where everybody was
+        followed from time zero. Before ``duration`` where that is known.
     problems : tuple of str
         Sentences about what reading changed or found (for pages and cards).
     """
@@ -53,6 +56,7 @@ class Cohort:
     clinical: pd.DataFrame
     duration: NDArray[np.float64] | None = None
     event: BoolArray | None = None
+    entry: NDArray[np.float64] | None = None
     bags: Mapping[str, tuple[FloatArray, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -65,6 +69,8 @@ class Cohort:
         sizes |= {"presence": len(self.presence), "clinical": len(self.clinical)}
         if self.duration is not None and self.event is not None:
             sizes |= {"duration": len(self.duration), "event": len(self.event)}
+        if self.entry is not None:
+            sizes |= {"entry": len(self.entry)}
         wrong = {name: size for name, size in sizes.items() if size != n}
         if wrong:
             raise AlignmentError(f"Row counts differ from the {n} patients: {wrong}.")
@@ -90,6 +96,11 @@ class Cohort:
         if self.duration is None:
             return np.zeros(len(self), dtype=bool)
         return np.isfinite(self.duration)
+
+    @property
+    def enters_late(self) -> bool:
+        """Whether some patients came under observation after time zero."""
+        return self.entry is not None and bool((self.entry > 0).any())
 
     def outcome(self) -> tuple[BoolArray, NDArray[np.float64]]:
         """Return event and duration, each shape (n,).
@@ -134,6 +145,7 @@ class Cohort:
             clinical=self.clinical.iloc[index],
             duration=None if self.duration is None else self.duration[index],
             event=None if self.event is None else self.event[index],
+            entry=None if self.entry is None else self.entry[index],
         )
 
     def select(
@@ -172,9 +184,9 @@ class Cohort:
         sha.update("\0".join(self.patient_ids.tolist()).encode())
         for name in self.schema.names:
             for block in [self.tables[name]] if name in self.tables else self.bags[name]:
-                sha.update(np.ascontiguousarray(block).tobytes())
+                sha.update(np.ascontiguousarray(block).data)
         sha.update(self.presence.tobytes())
         sha.update(self.clinical.to_csv().encode())
-        for outcome in (self.duration, self.event):
+        for outcome in (self.duration, self.event, self.entry):
             sha.update(b"" if outcome is None else outcome.tobytes())
         return sha.hexdigest()

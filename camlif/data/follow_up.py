@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.data.durations import read_durations, read_entries
 from camlif.data.manifest import ClinicalSection
 from camlif.data.patients import PatientTable
 from camlif.data.problems import Findings, count, examples
-from camlif.data.roles import find_duration, find_event, find_reversed, is_reversed, plain
-from camlif.data.values import blank_missing, to_numbers
+from camlif.data.roles import (
+    find_duration,
+    find_entry,
+    find_event,
+    find_reversed,
+    is_reversed,
+)
+from camlif.data.values import blank_missing
 from camlif.outcome import life_table
 
-DAYS_PER_MONTH = 30.4375
-MONTHS_PER_UNIT = {"days": 1 / DAYS_PER_MONTH, "months": 1.0, "years": 12.0}
-LONG_FOLLOW_UP = 600.0
 USUAL_EVENT_RATES = (0.02, 0.90)
-
 _EVENT = frozenset(
     {
         *("1", "true", "t", "yes", "y", "dead", "deceased", "death", "died", "event"),
@@ -50,6 +54,9 @@ class FollowUp:
         Which cells of the event column were taken for an event.
     median_months : float or None
         Median follow-up by the reverse Kaplan-Meier estimate; None where it is not reached.
+    entry : float64, shape (n,), or None
+        Months at which patients came under observation, at least 0; None without such a column.
+    entry_column : str or None
     """
 
     duration: NDArray[np.float64]
@@ -59,6 +66,8 @@ class FollowUp:
     unit: str
     coding: dict[str, bool]
     median_months: float | None
+    entry: NDArray[np.float64] | None = None
+    entry_column: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return counts and choices, no patient's values."""
@@ -72,6 +81,7 @@ class FollowUp:
             "unit": self.unit,
             "event_column": self.event_column,
             "coding": self.coding,
+            "entry_column": self.entry_column,
         }
 
 
@@ -80,43 +90,52 @@ def read_follow_up(
 ) -> FollowUp | None:
     """Read the outcome; None where the table has none or where it is unclear (see ``found``)."""
     columns = table.rows.columns
-    for declared in (section.duration, section.event):
-        if declared is not None and declared not in columns:
+    for declared in (section.duration, section.event, section.entry):
+        if declared and declared not in columns:
             found.error(
                 f"The manifest names the column {declared}, which is not there.",
                 file=table.rows.file,
                 column=declared,
+                fix="Choose another column.",
+                topic="column",
             )
             return None
-    duration_column = section.duration or find_duration(columns)
-    event_column = section.event or find_event(columns) or find_reversed(columns)
+    duration_column, event_column = outcome_columns(columns, section)
     if duration_column is None or event_column is None:
         absent = "follow-up time" if duration_column is None else "event status"
         found.warn(
             f"No {absent} found. You can still score cases; survival curves stay off.",
             code="E-08",
             file=table.rows.file,
-            fix="Add the columns survival_months and event, or name yours in cohort.toml.",
+            fix="Add the columns survival_months and event, or choose yours.",
+            topic="time" if duration_column is None else "status",
+            columns=tuple(columns),
         )
         return None
-    months = _durations(table, duration_column, section, found)
+    months = read_durations(table, duration_column, section, found)
     coded = _events(table, event_column, section, found)
     if months is None or coded is None:
         return None
     duration, unit = months
     event, coding = coded
+    entry_name = entry_column(columns, section)
+    entry = None
+    if entry_name is not None:
+        entry = read_entries(table, entry_name, duration, unit, section, found)
+        duration = np.where(np.isfinite(entry), duration, np.nan)
     known = np.isfinite(duration) & np.isfinite(event)
     if not known.all():
         lost = np.flatnonzero(~known)
         found.warn(
-            f"{count(len(lost), 'patient')} without follow-up time or event status; they can be "
-            "scored but not trained or tested on.",
+            f"{count(len(lost), 'patient')} without "
+            + ("follow-up time" if entry is None else "entry, follow-up time")
+            + " or event status; they can be scored but not trained or tested on.",
             file=table.rows.file,
             rows=table.rows_at(lost),
         )
     duration = np.where(known, duration, np.nan)
     observed = known & (event == 1)
-    _check_rate(table, event_column, int(observed.sum()), int(known.sum()), found)
+    _check_rate(table, event_column, observed[known], coding, found)
     return FollowUp(
         duration=duration,
         event=observed,
@@ -124,11 +143,35 @@ def read_follow_up(
         event_column=event_column,
         unit=unit,
         coding=coding,
-        median_months=median_follow_up(observed[known], duration[known]),
+        median_months=median_follow_up(
+            observed[known], duration[known], None if entry is None else entry[known]
+        ),
+        entry=entry,
+        entry_column=entry_name,
     )
 
 
-def median_follow_up(event: NDArray[np.bool_], duration: NDArray[np.float64]) -> float | None:
+def outcome_columns(
+    columns: Sequence[str], section: ClinicalSection
+) -> tuple[str | None, str | None]:
+    """Return the columns of follow-up time and event status, declared or by a usual name."""
+    return (
+        (find_duration(columns) if section.duration is None else section.duration) or None,
+        (find_event(columns) or find_reversed(columns) if section.event is None else section.event)
+        or None,
+    )
+
+
+def entry_column(columns: Sequence[str], section: ClinicalSection) -> str | None:
+    """Return the column of entry times, declared or by a usual name."""
+    return (find_entry(columns) if section.entry is None else section.entry) or None
+
+
+def median_follow_up(
+    event: NDArray[np.bool_],
+    duration: NDArray[np.float64],
+    entry: NDArray[np.float64] | None = None,
+) -> float | None:
     """Median follow-up in months by reverse Kaplan-Meier; None where half are never reached.
 
     References
@@ -137,86 +180,11 @@ def median_follow_up(event: NDArray[np.bool_], duration: NDArray[np.float64]) ->
     """
     if not len(duration) or (duration < 0).any():
         return None
-    table = life_table(~event, duration)
+    if entry is not None and (entry >= duration).any():
+        return None
+    table = life_table(~event, duration, entry)
     reached = np.flatnonzero(table.survival <= 0.5)
     return float(table.time[reached[0]]) if len(reached) else None
-
-
-def _unit(column: str, section: ClinicalSection) -> str | None:
-    if section.duration_unit is not None:
-        return section.duration_unit
-    named = re.search(r"(?:^|_)(day|month|year)s?(?:_|$)", plain(column))
-    return f"{named[1]}s" if named else None
-
-
-def _durations(
-    table: PatientTable, column: str, section: ClinicalSection, found: Findings
-) -> tuple[NDArray[np.float64], str] | None:
-    where: dict[str, Any] = {"file": table.rows.file, "column": column}
-    numbers = to_numbers(table.rows.table[column])
-    values = numbers.values
-    if len(numbers.bad_rows):
-        found.warn(
-            f"{column} has {count(len(numbers.bad_rows), 'non-numeric value')} "
-            f"({examples(numbers.bad_values)}), treated as missing.",
-            code="E-15",
-            rows=table.rows_at(numbers.bad_rows),
-            **where,
-        )
-    if not numbers.n_values:
-        found.error("The follow-up column holds no number.", code="E-08", **where)
-        return None
-    unit = _unit(column, section)
-    if unit is None:
-        low, high = np.nanmin(values), np.nanmax(values)
-        found.error(
-            f"Follow-up runs from {low:g} to {high:g}. Is this days, months or years?",
-            code="E-09",
-            fix="Rename the column survival_days, survival_months or survival_years, or set "
-            "duration_unit in cohort.toml.",
-            **where,
-        )
-        return None
-    values = values * MONTHS_PER_UNIT[unit]
-    negative = np.flatnonzero(values < 0)
-    if len(negative):
-        message = f"{count(len(negative), 'follow-up time is', 'follow-up times are')} below zero"
-        rows = table.rows_at(negative)
-        if section.negative_durations == "error":
-            found.error(
-                f"{message}.",
-                code="E-10",
-                rows=rows,
-                fix="Correct them, or leave these patients without outcome "
-                '(negative_durations = "drop" in cohort.toml).',
-                **where,
-            )
-        else:
-            found.warn(f"{message}; treated as missing.", code="E-10", rows=rows, **where)
-        values[negative] = np.nan
-    _note_lengths(table, values, found, where)
-    return values, unit
-
-
-def _note_lengths(
-    table: PatientTable, months: NDArray[np.float64], found: Findings, where: dict[str, Any]
-) -> None:
-    zero = np.flatnonzero(months == 0)
-    if len(zero):
-        found.note(
-            f"{count(len(zero), 'follow-up time is', 'follow-up times are')} zero; kept.",
-            rows=table.rows_at(zero),
-            **where,
-        )
-    long = np.flatnonzero(months > LONG_FOLLOW_UP)
-    if len(long):
-        found.warn(
-            f"{count(len(long), 'follow-up time exceeds', 'follow-up times exceed')} "
-            f"{LONG_FOLLOW_UP:.0f} months. Is the unit right?",
-            code="E-09",
-            rows=table.rows_at(long),
-            **where,
-        )
 
 
 def _events(
@@ -229,7 +197,7 @@ def _events(
         wanted = {_event_key(v) for v in section.event_values}
         coding: dict[str, bool | None] = {c: _event_key(c) in wanted for c in occurring}
     else:
-        coding = {c: None if is_reversed(column) else _meaning(c) for c in occurring}
+        coding = {c: None if is_reversed(column) else usual_meaning(c) for c in occurring}
     if not occurring or None in coding.values():
         found.error(
             f"Column {column} holds {examples(occurring) or 'no value'}. "
@@ -237,19 +205,26 @@ def _events(
             code="E-11",
             file=table.rows.file,
             column=column,
-            fix="Write 1 where the event was observed and 0 where not, or set event_values in "
-            "cohort.toml.",
+            fix="Choose it, or write 1 where the event was observed and 0 where not.",
+            topic="event",
+            columns=(column,),
+            values=tuple(occurring),
         )
         return None
     known = {c: bool(v) for c, v in coding.items()}
-    if not {_event_key(c) for c in occurring} <= {"0", "1"}:
+    inferred = not {_event_key(c) for c in occurring} <= {"0", "1"}
+    if inferred or section.event_values:
         yes = [c for c, v in known.items() if v]
         no = [c for c, v in known.items() if not v]
         found.note(
             f"Read as event: {examples(yes) or 'nothing'}; "
-            f"as no event: {examples(no) or 'nothing'}.",
+            f"as no event: {examples(no) or 'nothing'}."
+            + ("" if section.event_values else " This was inferred: please confirm."),
             file=table.rows.file,
             column=column,
+            topic="" if section.event_values else "coding",
+            columns=(column,),
+            values=tuple(yes),
         )
     values = np.array([np.nan if c is None else float(known[c]) for c in cells])
     return values, known
@@ -262,22 +237,31 @@ def _event_key(cell: str) -> str:
     return coded[1] if coded else re.sub(r"^(\d+)\.0*$", r"\1", key)
 
 
-def _meaning(cell: str) -> bool | None:
+def usual_meaning(cell: str) -> bool | None:
+    """Whether a cell usually means an event; None where no usage is known."""
     key = _event_key(cell)
     return True if key in _EVENT else False if key in _NO_EVENT else None
 
 
 def _check_rate(
-    table: PatientTable, column: str, n_events: int, n_known: int, found: Findings
+    table: PatientTable,
+    column: str,
+    event: NDArray[np.bool_],
+    coding: dict[str, bool],
+    found: Findings,
 ) -> None:
-    rate = n_events / max(n_known, 1)
+    rate = event.mean() if len(event) else 0.0
     low, high = USUAL_EVENT_RATES
-    if n_known and not low <= rate <= high:
+    if len(event) and not low <= rate <= high:
         found.warn(
             f"{100 * rate:.0f}% of patients have the event, which is unusual. "
             "Does 1 mean 'alive' or 'censored'?",
             code="E-12",
             file=table.rows.file,
             column=column,
-            fix='If so, set event_values = ["0"] under [clinical] in cohort.toml.',
+            fix="If so, reverse it.",
+            topic="reversed",
+            columns=(column,),
+            # Where every cell means the event, "0" stands for the one that does not occur.
+            values=tuple(c for c, happened in coding.items() if not happened) or ("0",),
         )

@@ -53,14 +53,19 @@ class EndpointSection(_Section):
 
 
 class ClinicalSection(_Section):
-    """The clinical table.
+    """The clinical table. An empty text says that there is no such file or column.
 
     Attributes
     ----------
     file : str or None
+    id : str or None
+        Column of patient identifiers in this table, before the manifest's own ``id``.
     duration, event : str or None
         Columns of follow-up and event status.
     duration_unit : {"days", "months", "years"} or None
+    entry : str or None
+        Column of the times from which patients were under observation (delayed entry), in the unit
+        that its name tells, else that of the follow-up.
     event_values : tuple of str
         Cells that mean that the event was observed; all others mean that it was not.
     inputs : tuple of str or None
@@ -68,20 +73,37 @@ class ClinicalSection(_Section):
     exclude : tuple of str
         Columns never offered as inputs.
     subtype, grade : str or None
+    age, sex : str or None
+        Columns that models read as ``age`` and ``sex``.
+    centre : str or None
+        Column of the hospital or site, which no model reads.
     negative_durations : {"error", "drop"}
         ``drop`` keeps such patients without outcome.
+    zero_durations : {"keep", "drop"}
+    late_entries : {"error", "drop"}
+        Patients whose entry is not before the end of their follow-up.
+    missing : mapping of column to cells
+        Cells that mean "missing", beside the usual ones; ``*`` in a column matches any text.
     """
 
     file: str | None = None
+    id: str | None = None
     duration: str | None = None
     duration_unit: DurationUnit | None = None
     event: str | None = None
+    entry: str | None = None
     event_values: tuple[str, ...] = ()
     inputs: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     subtype: str | None = None
     grade: str | None = None
+    age: str | None = None
+    sex: str | None = None
+    centre: str | None = None
     negative_durations: Literal["error", "drop"] = "error"
+    zero_durations: Literal["keep", "drop"] = "keep"
+    late_entries: Literal["error", "drop"] = "error"
+    missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class ModalitySection(_Section):
@@ -91,6 +113,8 @@ class ModalitySection(_Section):
     ----------
     file : str or None
         Its table; None stands for the file of the modality's name.
+    id : str or None
+        Column of patient identifiers in this table, before the manifest's own ``id``.
     type : {"table", "bag"}
         A bag has one row per instance (region, patch), several per patient.
     max_instances : int or None
@@ -98,20 +122,45 @@ class ModalitySection(_Section):
         Columns that no group takes form the group ``other``.
     exclude : tuple of str
         Columns left out, ``*`` as above.
+    keep : mapping of column to cells
+        Only rows with one of the cells are read: one label of several masks a patient.
+    missing : mapping of column to cells
+        Cells that mean "missing", beside the usual ones; columns may hold ``*``.
     """
 
     file: str | None = None
+    id: str | None = None
     type: Literal["table", "bag"] = "table"
     max_instances: int | None = Field(default=None, ge=1)
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    keep: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class Manifest(_Section):
-    """The whole file. ``id`` names the column of patient identifiers, the same in every table.
+    """The whole file.
 
-    ``modalities`` gives names and order; without it every other table of the folder is a modality.
-    ``duplicates`` says what to do with a patient who has several different rows in a table.
+    Attributes
+    ----------
+    id : str or None
+        Column of patient identifiers, the same in every table.
+    id_length : int or None
+        Identifiers are cut to so many characters: 12 makes TCGA patients of samples.
+    token_key : str or None
+        Identifiers are replaced by keyed hashes of this key. Whoever has the key can tell which
+        token an identifier gets, so it is as private as the tables.
+    duplicates : {"error", "first", "mean", "largest"}
+        What to do with a patient who has several different rows in a table. ``largest`` keeps the
+        row of the largest mask and needs a volume or voxel count of PyRadiomics.
+    ignore : tuple of str
+        Files not read.
+    drop : tuple of str
+        Columns removed from every table before anything else looks at them; ``*`` matches any text.
+    sheets : mapping of file to sheet
+        Which sheet of a workbook is the table.
+    modalities : mapping of name to ModalitySection
+        Names and order; without it every other table of the folder is a modality.
     """
 
     title: str | None = None
@@ -122,7 +171,12 @@ class Manifest(_Section):
     notes: tuple[str, ...] = ()
     oracle_c_index: float | None = Field(default=None, ge=0, le=1)
     id: str | None = None
-    duplicates: Literal["error", "first", "mean"] = "error"
+    id_length: int | None = Field(default=None, ge=1)
+    token_key: str | None = Field(default=None, min_length=16)
+    duplicates: Literal["error", "first", "mean", "largest"] = "error"
+    ignore: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    sheets: dict[str, str] = Field(default_factory=dict)
     endpoint: EndpointSection = EndpointSection()
     clinical: ClinicalSection = ClinicalSection()
     modalities: dict[str, ModalitySection] = Field(default_factory=dict)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.data.cleaning import matching
 from camlif.data.clinical import report_personal
 from camlif.data.cohort import BoolArray, FloatArray
 from camlif.data.groups import feature_groups
 from camlif.data.manifest import ModalitySection
-from camlif.data.patients import PatientTable
+from camlif.data.patients import FlowStep, PatientTable
 from camlif.data.problems import Findings, count, examples
 from camlif.data.roles import personal_kind, plain
 from camlif.data.schema import BagSpec, GroupSpec, ModalitySpec
@@ -22,12 +23,20 @@ from camlif.data.values import SENTINELS, Numbers, sentinels, to_numbers
 from camlif.exceptions import SchemaError
 
 MAX_SHARE_MISSING = 0.3
-"""A patient who lacks more of a modality's values lacks the modality."""
+"""A patient who lacks more of the values lacks the modality; wholly absent groups do not count."""
+
+TOO_MANY_MISSING = f"more than {100 * MAX_SHARE_MISSING:.0f}% missing"
 
 MAX_NAMED_COLUMNS = 10
 """With more faulty columns than this, a table gets one problem for all of them."""
 
-_PROVENANCE = re.compile(r"diagnostics_.*|image|mask|reader|label_path|filename|file_name", re.I)
+COLUMNS_AT_ONCE = 64
+"""Columns converted together: one by one they would be written across the whole matrix."""
+
+_PROVENANCE = re.compile(
+    r"diagnostics_.*|image|mask|label|mask_label|roi|roi_name|reader|label_path|filename|file_name",
+    re.I,
+)
 _OUTCOME_NAMES = frozenset(
     {
         *("survival_months", "survival_days", "survival_years", "survival_status", "event"),
@@ -48,41 +57,74 @@ class ModalityData:
         Patient of each row.
     values : float32, shape (n_rows, n_features)
         Columns in the order of ``spec``.
+    steps : tuple of FlowStep
+        Patients of the table who lack too many values to have the modality.
     """
 
     spec: ModalitySpec
     file: str
     ids: list[str]
     values: FloatArray
+    steps: tuple[FlowStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matrix:
+    """Numeric columns of a table.
+
+    Attributes
+    ----------
+    values : float32, shape (n_rows, n_columns)
+    columns : list of str
+    constant : list of str
+        Columns without variation.
+    codes : mapping of column to numbers
+        Values such as 999 that may mean "missing".
+    """
+
+    values: FloatArray
+    columns: list[str]
+    constant: list[str]
+    codes: dict[str, tuple[float, ...]]
 
 
 def read_modality(
-    name: str, table: PatientTable, section: ModalitySection, found: Findings
+    name: str,
+    table: PatientTable,
+    section: ModalitySection,
+    found: Findings,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ModalityData | None:
-    """Read a feature table; None if it holds no numeric column (an error was added)."""
+    """Read a feature table; None if it holds no numeric column (an error was added).
+
+    ``progress`` is called with (columns read, columns).
+    """
     table = _without_other_columns(table, section, found)
-    values, columns = _numbers(table, found)
+    matrix = _numbers(table, found, progress)
+    columns = matrix.columns
     if not columns:
         found.error(
             f"{table.rows.file} has no numeric column.",
             code="E-15",
             file=table.rows.file,
             fix="Give features as numbers, one column each.",
+            topic="file",
         )
         return None
-    _note_values(table, values, columns, found)
+    _note_values(table, matrix, found)
     try:
         spec = _specification(name, columns, section)
     except SchemaError as error:
         found.error(error.message, file=table.rows.file, column=error.column, fix=error.fix)
         return None
     position = {c: i for i, c in enumerate(columns)}
-    ordered = values[:, [position[c] for c in spec.columns]]
+    order = [position[c] for c in spec.columns]
+    values = matrix.values if order == list(position.values()) else matrix.values[:, order]
+    steps: tuple[FlowStep, ...] = ()
+    ids = table.ids
     if spec.bag is None:
-        ids, matrix = _drop_sparse(table, ordered, found)
-    else:
-        ids, matrix = table.ids, ordered.astype(np.float32)
-    return ModalityData(spec=spec, file=table.rows.file, ids=ids, values=matrix)
+        ids, values, steps = _drop_sparse(table, values, spec, found)
+    return ModalityData(spec=spec, file=table.rows.file, ids=ids, values=values, steps=steps)
 
 
 def _specification(name: str, columns: list[str], section: ModalitySection) -> ModalitySpec:
@@ -97,7 +139,7 @@ def _without_other_columns(
 ) -> PatientTable:
     """Leave out provenance, outcome, personal and excluded columns."""
     columns = table.rows.columns
-    excluded = {c for pattern in section.exclude for c in fnmatch.filter(columns, pattern)}
+    excluded = set(matching(columns, section.exclude))
     provenance = [c for c in columns if _PROVENANCE.fullmatch(c)]
     outcome = [c for c in columns if plain(c) in _OUTCOME_NAMES]
     if provenance:
@@ -114,38 +156,70 @@ def _without_other_columns(
     personal = [c for c in columns if personal_kind(c)]
     for column in personal:
         report_personal(table, column, found)
-    drop = excluded.union(provenance, outcome, personal)
+    drop = excluded.union(provenance, outcome, personal, section.keep)
     rows = replace(
         table.rows, table=table.rows.table.drop_columns([c for c in columns if c in drop])
     )
     return replace(table, rows=rows)
 
 
-def _numbers(table: PatientTable, found: Findings) -> tuple[NDArray[np.float64], list[str]]:
-    """Return the numeric columns; one that is mostly text is left out."""
-    kept: list[tuple[str, Numbers]] = []
+def _numbers(
+    table: PatientTable, found: Findings, progress: Callable[[int, int], None] | None
+) -> _Matrix:
+    """Return the numeric columns, converted a block at a time; one that is mostly text is left out.
+
+    A table may fill the memory once as it was read and once as this matrix, but no third time.
+    """
+    wanted = table.rows.columns
+    values = np.empty((len(table.ids), len(wanted)), dtype=np.float32)
+    matrix = _Matrix(values=values, columns=[], constant=[], codes={})
     faulty: list[tuple[str, Numbers, bool]] = []
-    for column in table.rows.columns:
-        numbers = to_numbers(table.rows.table[column])
-        is_text = len(numbers.bad_rows) > numbers.n_values
-        if len(numbers.bad_rows):
-            faulty.append((column, numbers, is_text))
-        if not is_text:
-            kept.append((column, numbers))
+    n_infinite, decimal_comma = 0, False
+    for start in range(0, len(wanted), COLUMNS_AT_ONCE):
+        block = []
+        for column in wanted[start : start + COLUMNS_AT_ONCE]:
+            numbers = to_numbers(table.rows.table[column])
+            is_text = len(numbers.bad_rows) > numbers.n_values
+            if len(numbers.bad_rows):
+                faulty.append((column, numbers, is_text))
+            if is_text:
+                continue
+            n_infinite += numbers.n_infinite + _blank_huge(numbers.values)
+            decimal_comma |= numbers.decimal_comma
+            _look_at(column, numbers.values, matrix)
+            matrix.columns.append(column)
+            block.append(numbers.values.astype(np.float32))
+        if block:
+            end = len(matrix.columns)
+            values[:, end - len(block) : end] = np.stack(block, axis=1)
+        if progress is not None:
+            progress(min(start + COLUMNS_AT_ONCE, len(wanted)), len(wanted))
     _report_faulty(table, faulty, found)
-    if any(numbers.decimal_comma for _, numbers in kept):
+    if decimal_comma:
         found.note("Decimal commas were read as decimal points.", file=table.rows.file)
-    values = (
-        np.stack([n.values for _, n in kept], axis=1) if kept else np.zeros((len(table.ids), 0))
-    )
-    huge = np.abs(values) > np.finfo(np.float32).max
-    values[huge] = np.nan
-    n_infinite = sum(n.n_infinite for _, n in kept) + int(huge.sum())
     if n_infinite:
         found.warn(
             f"{count(n_infinite, 'infinite value')} treated as missing.", file=table.rows.file
         )
-    return values, [column for column, _ in kept]
+    return replace(matrix, values=values[:, : len(matrix.columns)])
+
+
+def _blank_huge(values: NDArray[np.float64]) -> int:
+    """Make values beyond single precision missing, in place, and count them."""
+    huge = np.abs(values) > np.finfo(np.float32).max
+    values[huge] = np.nan
+    return int(huge.sum())
+
+
+def _look_at(column: str, values: NDArray[np.float64], matrix: _Matrix) -> None:
+    """Note whether a column varies, and its codes."""
+    known = values[np.isfinite(values)]
+    if not len(known) or known.min() >= known.max():
+        matrix.constant.append(column)
+    if np.isin(known, SENTINELS).any():
+        codes = sentinels(known)
+        if codes:
+            matrix.codes[column] = codes
 
 
 def _report_faulty(
@@ -163,6 +237,9 @@ def _report_faulty(
             + (f" {len(texts)} of them are mostly text and left out." if texts else ""),
             rows=table.rows_at(rows),
             fix=fix,
+            topic="text",
+            columns=tuple(c for c, _, _ in faulty),
+            values=tuple(words),
             **where,
         )
         return
@@ -174,26 +251,27 @@ def _report_faulty(
             column=column,
             rows=table.rows_at(numbers.bad_rows),
             fix=fix,
+            topic="label" if is_text else "text",
+            columns=(column,),
+            values=numbers.bad_values,
             **where,
         )
 
 
-def _note_values(
-    table: PatientTable, values: NDArray[np.float64], columns: list[str], found: Findings
-) -> None:
-    suspects = np.flatnonzero(np.isin(values, SENTINELS).any(axis=0))
-    coded = [columns[i] for i in suspects if sentinels(values[:, i])]
-    if coded:
+def _note_values(table: PatientTable, matrix: _Matrix, found: Findings) -> None:
+    codes, constant = matrix.codes, matrix.constant
+    if codes:
         found.warn(
-            f"{count(len(coded), 'column holds', 'columns hold')} codes such as 999 or -9, far "
-            f"from all other values: {examples(coded)}.",
+            f"{count(len(codes), 'column holds', 'columns hold')} codes such as 999 or -9, far "
+            f"from all other values: {examples(codes)}.",
             file=table.rows.file,
             fix="If they mean 'missing', leave the cells blank.",
+            topic="code",
+            columns=tuple(codes),
+            values=tuple(
+                f"{c:g}" for c in sorted({c for several in codes.values() for c in several})
+            ),
         )
-    known = np.isfinite(values)
-    low = np.where(known, values, np.inf).min(axis=0)
-    high = np.where(known, values, -np.inf).max(axis=0)
-    constant = [c for c, flat in zip(columns, low >= high, strict=True) if flat]
     if constant and len(table.ids) > 1:
         found.note(
             f"{count(len(constant), 'column')} without variation: {examples(constant)}.",
@@ -202,25 +280,67 @@ def _note_values(
 
 
 def _drop_sparse(
-    table: PatientTable, values: NDArray[np.float64], found: Findings
-) -> tuple[list[str], FloatArray]:
-    """Leave out patients who lack too many values; note what stays missing."""
-    missing = np.isnan(values)
-    share = missing.mean(axis=1)
-    sparse: BoolArray = share > MAX_SHARE_MISSING
+    table: PatientTable, values: FloatArray, spec: ModalitySpec, found: Findings
+) -> tuple[list[str], FloatArray, tuple[FlowStep, ...]]:
+    """Leave out patients who lack too many values; note what stays missing.
+
+    A feature group without any value is not counted: networks mask it, so that nothing has to be
+    imputed for it. A patient without any group lacks the modality.
+    """
+    widths = np.array([g.n_features for g in spec.groups])
+    missing = _missing_by_group(values, widths)
+    absent = missing == widths
+    single = np.where(absent, 0, missing)
+    counted = np.where(absent, 0, widths).sum(axis=1)
+    share = single.sum(axis=1) / np.maximum(counted, 1)
+    sparse: BoolArray = (share > MAX_SHARE_MISSING) | absent.all(axis=1)
+    steps: tuple[FlowStep, ...] = ()
     if sparse.any():
+        n = int(sparse.sum())
         found.warn(
-            f"{count(int(sparse.sum()), 'patient')} lack more than {100 * MAX_SHARE_MISSING:.0f}% "
-            "of the values; the modality counts as missing for them.",
+            f"{count(n, 'patient lacks', 'patients lack')} more than "
+            f"{100 * MAX_SHARE_MISSING:.0f}% of the values; the modality counts as missing for "
+            "them.",
             file=table.rows.file,
             rows=table.rows_at(np.flatnonzero(sparse)),
         )
-    n_missing = int(missing[~sparse].sum())
-    if n_missing:
+        steps = (FlowStep(file=table.rows.file, reason=TOO_MANY_MISSING, n=n),)
+    _note_missing(table, single[~sparse], absent[~sparse], spec, found)
+    if not sparse.any():
+        return table.ids, values, steps
+    keep = np.flatnonzero(~sparse)
+    return [table.ids[i] for i in keep], values[keep], steps
+
+
+def _missing_by_group(values: FloatArray, widths: NDArray[np.int_]) -> NDArray[np.int_]:
+    """Count the missing values of each group, shape (n, n_groups)."""
+    ends = np.cumsum(widths)
+    parts = [values[:, end - w : end] for w, end in zip(widths, ends, strict=True)]
+    return np.stack([np.isnan(part).sum(axis=1) for part in parts], axis=1)
+
+
+def _note_missing(
+    table: PatientTable,
+    single: NDArray[np.int_],
+    absent: BoolArray,
+    spec: ModalitySpec,
+    found: Findings,
+) -> None:
+    """Say what stays missing: whole groups, which are masked, and single values, (n, n_groups)."""
+    lacking = absent.sum(axis=0)
+    if lacking.any():
+        groups = [f"{g.name} ({n})" for g, n in zip(spec.groups, lacking, strict=True) if n]
+        n = int(absent.any(axis=1).sum())
         found.note(
-            f"{count(n_missing, 'value')} missing ({100 * missing[~sparse].mean():.1f}%) in "
-            f"{count(int(missing[~sparse].any(axis=1).sum()), 'patient')}.",
+            f"{count(n, 'patient lacks', 'patients lack')} whole feature groups, which are "
+            f"masked: {examples(groups)}.",
             file=table.rows.file,
         )
-    keep = np.flatnonzero(~sparse)
-    return [table.ids[i] for i in keep], values[keep].astype(np.float32)
+    if single.any():
+        total = int(single.sum())
+        found.note(
+            f"{count(total, 'value')} missing "
+            f"({100 * total / (len(single) * spec.n_features):.1f}%) in "
+            f"{count(int(single.any(axis=1).sum()), 'patient')}.",
+            file=table.rows.file,
+        )

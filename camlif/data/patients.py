@@ -10,11 +10,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from camlif.data.problems import MAX_ROWS, Findings, count, examples
-from camlif.data.roles import find_id
+from camlif.data.roles import MASK_LABELS, find_id, find_mask_size, find_named
 from camlif.data.tables import INDEX_NAME, TextTable
 from camlif.data.values import TCGA_SAMPLE, clean_ids, is_tcga_sample, to_numbers
 
-Duplicates = Literal["error", "first", "mean"]
+Duplicates = Literal["error", "first", "mean", "largest"]
+DONE = {
+    "first": "reduced to the first row",
+    "mean": "averaged",
+    "largest": "reduced to that of the largest mask",
+}
+MAX_LABELS = 12
+MAX_CANDIDATES = 40
+"""So many columns at the front of a table are offered as identifiers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +47,15 @@ class PatientTable:
     n_rows_read : int
     steps : tuple of FlowStep
         ``n_rows_read`` = rows kept + the sum of the steps.
+    id_column : str
+        Column that the identifiers were read from.
     """
 
     rows: TextTable
     ids: list[str]
     n_rows_read: int
     steps: tuple[FlowStep, ...]
+    id_column: str
 
     def rows_at(self, positions: NDArray[np.int_]) -> tuple[int, ...]:
         """Return the first few file rows of some positions."""
@@ -52,7 +63,13 @@ class PatientTable:
 
 
 def assign_patients(
-    table: TextTable, found: Findings, *, id_column: str | None, bag: bool, duplicates: Duplicates
+    table: TextTable,
+    found: Findings,
+    *,
+    id_column: str | None,
+    bag: bool,
+    duplicates: Duplicates,
+    id_length: int | None = None,
 ) -> PatientTable | None:
     """Read identifiers and settle repeated ones; None (and an error) without identifiers.
 
@@ -64,8 +81,10 @@ def assign_patients(
         Declared name; None looks for a usual one.
     bag : bool
         Whether several rows of a patient are what is expected.
-    duplicates : {"error", "first", "mean"}
+    duplicates : {"error", "first", "mean", "largest"}
         What to do with different rows of one patient otherwise.
+    id_length : int, optional
+        Identifiers are cut to so many characters.
     """
     column = find_id(table.columns, id_column) or _unique_text_column(table)
     if column is None:
@@ -73,15 +92,14 @@ def assign_patients(
             f"No patient identifier found among the columns {examples(table.columns)}.",
             code="E-05",
             file=table.file,
-            fix="Name the column of patient identifiers patient_id.",
+            fix="Pick the column that names each patient.",
+            topic="id",
+            columns=id_candidates(table),
         )
         return None
     if column != table.columns[0] or column not in ("patient_id", id_column):
         found.note(f"Patients are identified by column {column}.", file=table.file)
-    ids = clean_ids(table.text(column))
-    if is_tcga_sample([i for i in ids if i]):
-        ids = [TCGA_SAMPLE.sub(r"\1", i) for i in ids]
-        found.note("TCGA sample barcodes were cut to the patient's 12 characters.", file=table.file)
+    ids = _read_ids(table, column, id_length, found)
     n_read = len(ids)
     rows = replace(table, table=table.table.drop_columns([column]))
     steps: list[FlowStep] = []
@@ -102,7 +120,31 @@ def assign_patients(
     if not bag:
         rows, ids, merged = _settle(rows, ids, duplicates, found)
         steps += merged
-    return PatientTable(rows=rows, ids=ids, n_rows_read=n_read, steps=tuple(steps))
+    return PatientTable(
+        rows=rows, ids=ids, n_rows_read=n_read, steps=tuple(steps), id_column=column
+    )
+
+
+def _read_ids(table: TextTable, column: str, length: int | None, found: Findings) -> list[str]:
+    """Return clean identifiers, cut as the manifest says or, for TCGA samples, to the patient."""
+    ids = clean_ids(table.text(column))
+    if length is not None:
+        ids = [i[:length].rstrip() for i in ids]
+    elif is_tcga_sample([i for i in ids if i]):
+        ids = [TCGA_SAMPLE.sub(r"\1", i) for i in ids]
+        found.note("TCGA sample barcodes were cut to the patient's 12 characters.", file=table.file)
+    return ids
+
+
+def id_candidates(table: TextTable) -> tuple[str, ...]:
+    """Return the columns among the first that may name patients: texts or whole numbers."""
+    fitting = []
+    for column in table.columns[:MAX_CANDIDATES]:
+        numbers = to_numbers(table.table[column])
+        known = numbers.values[np.isfinite(numbers.values)]
+        if len(numbers.bad_rows) or (len(known) and (known % 1 == 0).all()):
+            fitting.append(column)
+    return tuple(fitting) or tuple(table.columns[:MAX_CANDIDATES])
 
 
 def _unique_text_column(table: TextTable) -> str | None:
@@ -134,13 +176,9 @@ def _settle(
     repeated = {p: at for p, at in positions.items() if len(at) > 1}
     if not repeated:
         return rows, ids, []
-    differ, n_identical = {}, 0
-    for patient, at in repeated.items():
-        cells = rows.table.take(at).to_pylist()
-        if all(row == cells[0] for row in cells[1:]):
-            n_identical += len(at) - 1
-        else:
-            differ[patient] = at
+    same = _equal_first(rows.table, positions)
+    differ = {p: at for p, at in repeated.items() if not same[at].all()}
+    n_identical = sum(len(at) - 1 for p, at in repeated.items() if p not in differ)
     steps: list[FlowStep] = []
     if n_identical:
         found.warn(
@@ -158,22 +196,49 @@ def _settle(
         "rows": tuple(int(r) for r in rows.row_numbers[concerned[:MAX_ROWS]]),
     }
     n_more = len(concerned) - len(differ)
-    if duplicates == "error":
+    size, label = find_mask_size(rows.columns), find_named(rows.columns, MASK_LABELS)
+    if duplicates == "error" or (duplicates == "largest" and size is None):
         found.error(
-            f"{count(len(differ), 'patient')} appear more than once with different values "
+            f"{count(len(differ), 'patient appears', 'patients appear')} more than once with "
+            "different values "
             f"(first: {examples(differ)}).",
-            fix='Keep one row of each, or choose duplicates = "first" or "mean" in the manifest.',
+            fix="Choose: keep the first row of each, or average them.",
+            topic="duplicates" if size is None else "masks",
+            columns=() if label is None else (label,),
+            values=() if label is None else _labels(rows, label),
             **where,
         )
     else:
-        done = "averaged" if duplicates == "mean" else "reduced to the first row"
+        done = DONE[duplicates]
         found.warn(f"Different rows of {count(len(differ), 'patient')} were {done}.", **where)
     steps.append(FlowStep(file=rows.file, reason=f"repeated patient ({duplicates})", n=n_more))
     if duplicates == "mean":
         rows = replace(rows, table=_means(rows.table, list(positions.values())))
         numbers = rows.row_numbers[first]
         return replace(rows, row_numbers=numbers), list(positions), steps
+    if duplicates == "largest" and size is not None:
+        sizes = np.nan_to_num(to_numbers(rows.table[size]).values, nan=-np.inf)
+        first = np.array([at[int(sizes[at].argmax())] for at in positions.values()])
     return *_take(rows, ids, first), steps
+
+
+def _equal_first(table: pa.Table, positions: dict[str, list[int]]) -> NDArray[np.bool_]:
+    """Whether each row has the cells of its patient's first row, shape (n_rows,)."""
+    first = np.empty(table.num_rows, dtype=int)
+    for at in positions.values():
+        first[at] = at[0]
+    same = np.ones(table.num_rows, dtype=bool)
+    for column in table.columns:  # one at a time: bags of patches have thousands
+        cells = column.combine_chunks().dictionary_encode()
+        codes = cells.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        same &= codes == codes[first]
+    return same
+
+
+def _labels(rows: TextTable, column: str) -> tuple[str, ...]:
+    """Return the labels of masks, few enough to choose from; empty where there are too many."""
+    cells = sorted({c for c in rows.text(column).to_pylist() if c})
+    return tuple(cells) if len(cells) <= MAX_LABELS else ()
 
 
 def _means(table: pa.Table, positions: list[list[int]]) -> pa.Table:

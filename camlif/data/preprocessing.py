@@ -79,7 +79,7 @@ def encode(cohort: Cohort, schema: FeatureSchema) -> RawInputs:
             tables[name], masks[name] = _pad_bags(cohort.bags[name], modality.n_features)
         else:
             tables[name] = cohort.tables[name]
-            masks[name] = _observed_groups(tables[name], [g.n_features for g in modality.groups])
+            masks[name] = observed_groups(tables[name], [g.n_features for g in modality.groups])
     # A modality whose values are all missing is absent, whatever its file says.
     for i, modality in enumerate(schema.modalities):
         presence[:, i] &= masks[modality.name].any(axis=1)
@@ -101,7 +101,8 @@ def _pad_bags(bags: tuple[FloatArray, ...], width: int) -> tuple[FloatArray, Boo
     return table, mask
 
 
-def _observed_groups(table: FloatArray, widths: list[int]) -> BoolArray:
+def observed_groups(table: FloatArray, widths: list[int]) -> BoolArray:
+    """Feature groups with a value, (n, n_groups); the groups' columns follow each other."""
     ends = np.cumsum(widths)
     observed = np.isfinite(table)
     return np.stack(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from camlif.exceptions import CohortError, place_of
+from camlif.exceptions import CohortError, DataError, place_of
 
 Severity = Literal["error", "warning", "note"]
 MAX_ROWS = 5
@@ -31,6 +31,10 @@ class Problem:
         The first file rows concerned, the header being row 1.
     fix : str or None
         What to do.
+    topic : str
+        What it is about, for the repairs that mend it (see `camlif.data.repairs`).
+    columns, values : tuple of str
+        Columns, and cells or names, among which a repair chooses.
     """
 
     severity: Severity
@@ -40,6 +44,9 @@ class Problem:
     column: str | None = None
     rows: tuple[int, ...] = ()
     fix: str | None = None
+    topic: str = ""
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain structure."""
@@ -62,6 +69,17 @@ class Findings:
         """Add an error; keywords are the fields of `Problem`."""
         self.problems.append(Problem(severity="error", message=message, **where))
 
+    def refuse(self, error: DataError, file: str) -> None:
+        """Add the error for which a file could not be read."""
+        self.error(
+            error.message,
+            file=file,
+            code=error.code or "E-01",
+            rows=error.rows,
+            fix=error.fix,
+            topic="unreadable",
+        )
+
     def warn(self, message: str, **where: Any) -> None:
         """Add a warning."""
         self.problems.append(Problem(severity="warning", message=message, **where))
@@ -77,8 +95,13 @@ class Findings:
 
     def sorted(self) -> tuple[Problem, ...]:
         """Return the problems, errors first, otherwise in the order found."""
-        order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
-        return tuple(sorted(self.problems, key=lambda p: order[p.severity]))
+        return in_order(self.problems)
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems with errors first, then warnings, otherwise in their order."""
+    order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
+    return tuple(sorted(problems, key=lambda p: order[p.severity]))
 
 
 def cohort_error(errors: Sequence[Problem]) -> CohortError:

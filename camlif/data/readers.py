@@ -2,69 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import combinations
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from camlif.data.checks import CheckReport, FileReport, PatientFlow, count_overlap
-from camlif.data.clinical import ClinicalData, read_clinical
-from camlif.data.cohort import Cohort, FloatArray
-from camlif.data.follow_up import FollowUp, read_follow_up
+from camlif.data.changes import Change, apply_changes
+from camlif.data.checks import CheckReport
+from camlif.data.cleaning import blank_cells, kept_rows
+from camlif.data.clinical import read_clinical, report_personal_ids
+from camlif.data.cohort import Cohort
+from camlif.data.follow_up import entry_column, outcome_columns, read_follow_up
+from camlif.data.formats.slides import is_slide
 from camlif.data.manifest import MANIFEST, Manifest, ModalitySection, read_manifest
-from camlif.data.matrices import ModalityData, read_modality
+from camlif.data.mapping import declared_id, describe_mapping
+from camlif.data.matrices import read_modality
 from camlif.data.orientation import upright
-from camlif.data.patients import PatientTable, assign_patients
-from camlif.data.problems import Findings, cohort_error, count, examples
+from camlif.data.overlap import check_overlap
+from camlif.data.patients import FlowStep, PatientTable, assign_patients
+from camlif.data.problems import Findings, cohort_error, examples
+from camlif.data.reading import Progress, Reading, assemble
 from camlif.data.roles import (
-    Role,
     find_duration,
     find_event,
     is_clinical_name,
     is_predictions,
     modality_name,
-    plain,
 )
-from camlif.data.schema import FeatureSchema
-from camlif.data.tables import TextTable, read_table, table_format, table_stem
+from camlif.data.sources import Files, read_sources, reshaped
+from camlif.data.specimens import Specimens, by_patient, find_specimens, join_specimens
+from camlif.data.tables import TextTable
+from camlif.data.tokens import replace_ids
 from camlif.exceptions import DataError
 
-Files = Mapping[str, Path | bytes]
-MIN_OVERLAP = 0.1
-"""Two tables that share fewer of the smaller one's patients get a warning."""
-
 RESERVED = "clinical"
-REFUSED = (".pkl", ".pickle", ".npy", ".npz", ".rdata", ".rds", ".pt", ".pth", ".joblib", ".h5")
-NO_TABLES = ("readme", "license", "licence", "notes", "changelog", "requirements")
+MAX_CLINICAL_COLUMNS = 100
+"""A table with more columns is not offered as the clinical one."""
 
 
-@dataclass(slots=True)
-class _Reading:
-    """What has been read so far."""
-
-    found: Findings
-    manifest: Manifest
-    files: dict[str, FileReport] = field(default_factory=dict)
-    clinical_table: PatientTable | None = None
-    clinical: ClinicalData | None = None
-    outcome: FollowUp | None = None
-    tables: list[PatientTable] = field(default_factory=list)
-    modalities: list[ModalityData] = field(default_factory=list)
-
-
-def load_cohort(path: str | Path, *, manifest: Manifest | Path | None = None) -> Cohort:
+def load_cohort(
+    path: str | Path,
+    *,
+    manifest: Manifest | Path | None = None,
+    progress: Progress | None = None,
+) -> Cohort:
     """Read a cohort folder.
 
     Parameters
     ----------
     path : str or Path
         Folder with one table per modality and ``clinical.*`` (csv, csv.gz, tsv, txt, parquet,
-        feather or xlsx), and optionally ``cohort.toml``. Sub-folders are not read.
+        feather, xlsx, h5ad or h5mu), and optionally ``cohort.toml``. Of sub-folders, only the
+        slides' embeddings (h5, npz) are read: a sub-folder is a modality.
     manifest : Manifest or Path, optional
         Used instead of the folder's own.
+    progress : callable, optional
+        Called with (done, total, what) while columns are read.
 
     Returns
     -------
@@ -78,7 +71,7 @@ def load_cohort(path: str | Path, *, manifest: Manifest | Path | None = None) ->
     """
     folder = Path(path)
     cohort, report = read_cohort(
-        folder_files(folder), manifest=manifest, title=folder.resolve().name
+        folder_files(folder), manifest=manifest, title=folder.resolve().name, progress=progress
     )
     if cohort is None:
         raise cohort_error(report.errors)
@@ -98,7 +91,7 @@ def check_folder(path: str | Path, *, manifest: Manifest | Path | None = None) -
 
 
 def folder_files(folder: Path) -> dict[str, Path]:
-    """Return the visible files of a folder by name, in alphabetical order.
+    """Return the visible files of a folder by name, and the slides of its sub-folders.
 
     Raises
     ------
@@ -112,11 +105,20 @@ def folder_files(folder: Path) -> dict[str, Path]:
             fix="Give the folder that holds the tables.",
             code="E-01",
         )
-    return {f.name: f for f in sorted(folder.iterdir()) if f.is_file() and f.name[0] != "."}
+    visible = [f for f in sorted(folder.iterdir()) if f.name[0] != "."]
+    folders = [f for f in visible if f.is_dir() and os.access(f, os.R_OK | os.X_OK)]
+    slides = [s for f in folders for s in sorted(f.iterdir()) if is_slide(s.name)]
+    files = {f.name: f for f in visible if f.is_file()}
+    return files | {f"{s.parent.name}/{s.name}": s for s in slides if s.is_file()}
 
 
 def read_cohort(
-    files: Files, *, manifest: Manifest | Path | None = None, title: str = "Uploaded tables"
+    files: Files,
+    *,
+    manifest: Manifest | Path | None = None,
+    changes: Sequence[Change] = (),
+    title: str = "Uploaded tables",
+    progress: Progress | None = None,
 ) -> tuple[Cohort | None, CheckReport]:
     """Read tables, collecting every problem.
 
@@ -125,8 +127,12 @@ def read_cohort(
     files : mapping of file name to Path or bytes
     manifest : Manifest or Path, optional
         Else ``cohort.toml`` among the files, else everything is judged by names.
+    changes : sequence of Change
+        Made to that manifest before anything is read.
     title : str
         Used where the manifest has none.
+    progress : callable, optional
+        Called with (done, total, what) while columns are read.
 
     Returns
     -------
@@ -135,118 +141,89 @@ def read_cohort(
     report : CheckReport
     """
     found = Findings()
-    reading = _Reading(found, _manifest(files, manifest, found))
-    tables = _read_tables(files, reading)
-    _assign_roles(tables, reading)
-    flow = _flow(reading)
+    reading = Reading(found, _manifest(files, manifest, changes, found), progress=progress)
+    _assign_roles(read_sources(files, reading), reading)
+    if reading.manifest.token_key is not None:
+        replace_ids(reading, reading.manifest.token_key)
     report_title = reading.manifest.title or title
     cohort = None
     if not found.has_errors:
-        cohort = _assemble(reading, title)
+        cohort = assemble(reading, title)
     report = CheckReport(
         title=report_title,
         files=tuple(reading.files.values()),
         problems=found.sorted(),
-        flow=flow,
+        flow=reading.flow(),
         outcome=reading.outcome,
         groups={
             m.spec.name: tuple((g.name, g.n_features) for g in m.spec.groups)
             for m in reading.modalities
         },
         inputs=tuple(c.name for c in reading.clinical.inputs) if reading.clinical else (),
+        mapping=describe_mapping(reading),
+        manifest=reading.manifest,
     )
     return cohort, report
 
 
-def _manifest(files: Files, given: Manifest | Path | None, found: Findings) -> Manifest:
+def _manifest(
+    files: Files, given: Manifest | Path | None, changes: Sequence[Change], found: Findings
+) -> Manifest:
     if isinstance(given, Manifest):
-        return given
+        return apply_changes(given, changes)
     source = given if given is not None else files.get(MANIFEST)
-    if source is None:
-        return Manifest()
     try:
-        return read_manifest(source)
+        manifest = Manifest() if source is None else read_manifest(source)
     except (DataError, OSError) as error:
         message = error.message if isinstance(error, DataError) else str(error)
-        found.error(message, file=MANIFEST, fix="Correct the manifest, or remove it.")
-        return Manifest()
-
-
-def _read_tables(files: Files, reading: _Reading) -> list[TextTable]:
-    """Read every file that holds a table, note the role of the others."""
-    tables = []
-    for name, source in files.items():
-        reading.files[name] = FileReport(
-            name=name, role="manifest" if name == MANIFEST else "ignored"
-        )
-        lowered = name.lower()
-        if lowered.endswith(REFUSED):
-            reading.found.warn(
-                "This format can run code or is no table; left out.",
-                code="E-01",
-                file=name,
-                fix="Save it as CSV (UTF-8) or Parquet.",
+        if not _ignored(MANIFEST, changes):
+            found.error(
+                message, file=MANIFEST, fix="Correct the manifest, or remove it.", topic="manifest"
             )
-        if table_format(name) is None or plain(table_stem(name)) in NO_TABLES:
-            continue
-        table = read_table(name, source, reading.found)
-        if table is None:
-            continue
-        reading.files[name] = FileReport(
-            name=name,
-            role="ignored",
-            n_rows=len(table),
-            n_columns=len(table.columns) - 1,
-            format=table.format,
-            encoding=table.encoding,
-            delimiter=table.delimiter,
-        )
-        tables.append(table)
-    return tables
+        return apply_changes(Manifest(), changes)
+    return apply_changes(manifest, changes)
 
 
-def _set_role(reading: _Reading, name: str, role: Role, modality: str | None = None) -> None:
-    old = reading.files[name]
-    reading.files[name] = FileReport(
-        name=name,
-        role=role,
-        modality=modality,
-        n_rows=old.n_rows,
-        n_columns=old.n_columns,
-        format=old.format,
-        encoding=old.encoding,
-        delimiter=old.delimiter,
-    )
+def _ignored(file: str, changes: Sequence[Change]) -> bool:
+    return any(change.path == ("ignore",) and file in change.value for change in changes)
 
 
-def _assign_roles(tables: list[TextTable], reading: _Reading) -> None:
+def _assign_roles(tables: list[TextTable], reading: Reading) -> None:
     """Decide what each table is, and read it as that."""
-    rest = []
-    for table in tables:
+    specimens, rest = _without_specimens(tables, reading)
+    for table in list(rest):
         if is_predictions(table.columns):
-            _set_role(reading, table.file, "predictions")
-        else:
-            rest.append(table)
+            reading.set_role(table.file, "predictions")
+            rest.remove(table)
     clinical = _find_clinical(rest, reading)
     if clinical is not None:
-        _set_role(reading, clinical.file, "clinical")
+        rest.remove(clinical)
+    clinical = _with_specimens(clinical, specimens, reading)
+    if clinical is not None:
+        reading.set_role(clinical.file, "clinical")
         _read_clinical_table(clinical, reading)
-        rest = [table for table in rest if table is not clinical]
     elif rest:
         reading.found.warn(
             "No clinical table found. You can still score cases; survival curves stay off.",
             code="E-08",
-            fix="Add clinical.csv with patient_id, survival_months and event.",
+            fix="Add clinical.csv with patient_id, survival_months and event, or choose the table.",
+            topic="clinical",
+            values=tuple(t.file for t in rest if len(t.columns) <= MAX_CLINICAL_COLUMNS),
         )
     known = set(reading.clinical_table.ids) if reading.clinical_table else set()
     for name, (table, section) in _modality_files(rest, reading).items():
-        _set_role(reading, table.file, "modality", name)
-        table = upright(table, known, reading.found)
+        reading.set_role(table.file, "modality", name)
+        table = upright(table, known | set(reading.owners), reading.found)
+        table = by_patient(table, reading.owners, declared_id(reading, table.file))
+        table = blank_cells(table, section.missing, reading.found)
+        table, steps = kept_rows(table, section.keep)
+        reading.steps += steps
         patients = _patients(table, reading, bag=section.type == "bag")
         if patients is None:
             continue
         reading.tables.append(patients)
-        data = read_modality(name, patients, section, reading.found)
+        telling = reading.telling(f"checking {table.file}")
+        data = read_modality(name, patients, section, reading.found, telling)
         if data is not None:
             reading.modalities.append(data)
     if not reading.tables:
@@ -255,18 +232,55 @@ def _assign_roles(tables: list[TextTable], reading: _Reading) -> None:
             code="E-03",
             fix="Add one table per modality, the first column patient_id.",
         )
-    _check_overlap(reading)
+    check_overlap(reading.all_tables, reading.found)
 
 
-def _find_clinical(tables: list[TextTable], reading: _Reading) -> TextTable | None:
+def _without_specimens(
+    tables: list[TextTable], reading: Reading
+) -> tuple[list[Specimens], list[TextTable]]:
+    """Part tables of specimens from the others, and turn these so that patients are in rows."""
+    specimens, rest = [], []
+    for table in tables:
+        found = find_specimens(table, reading.manifest)
+        if found is None:
+            rest.append(table)
+        else:
+            specimens.append(found)
+            reading.owners |= found.owners()
+            reading.set_role(table.file, "clinical")
+    turned = (reshaped(table, reading) for table in rest)
+    return specimens, [table for table in turned if table is not None]
+
+
+def _with_specimens(
+    clinical: TextTable | None, specimens: list[Specimens], reading: Reading
+) -> TextTable | None:
+    """Join what is known of specimens to the clinical table, or let the first serve as one."""
+    for one in specimens:
+        if clinical is not None:
+            clinical = join_specimens(clinical, one, reading)
+        elif reading.manifest.clinical.file is None:
+            clinical = replace(one.table, table=one.table.table.drop_columns([one.specimen]))
+        else:
+            step = FlowStep(file=one.table.file, reason="no clinical table", n=len(one.table))
+            reading.steps.append(step)
+    return clinical
+
+
+def _find_clinical(tables: list[TextTable], reading: Reading) -> TextTable | None:
     declared = reading.manifest.clinical.file
+    if declared == "":
+        return None
     if declared is not None:
         for table in tables:
             if table.file == declared:
                 return table
         if declared not in reading.files:
             reading.found.error(
-                "The manifest names a clinical table that is not there.", file=declared
+                "The manifest names a clinical table that is not there.",
+                file=declared,
+                fix="Add the file, or look by name instead.",
+                topic="column",
             )
         return None
     named = [t for t in tables if is_clinical_name(t.file)]
@@ -280,13 +294,15 @@ def _find_clinical(tables: list[TextTable], reading: _Reading) -> TextTable | No
         reading.found.error(
             f"Several files may be the clinical table: {examples(t.file for t in named)}.",
             file=named[1].file,
-            fix="Keep one, or name it under [clinical] in cohort.toml.",
+            fix="Choose one, or keep one.",
+            topic="clinical",
+            values=tuple(t.file for t in named),
         )
     return named[0] if named else None
 
 
 def _modality_files(
-    tables: list[TextTable], reading: _Reading
+    tables: list[TextTable], reading: Reading
 ) -> dict[str, tuple[TextTable, ModalitySection]]:
     """Return table and manifest section of each modality, in order."""
     declared = reading.manifest.modalities
@@ -309,15 +325,21 @@ def _modality_files(
                 f"The manifest names the modality {name}, but its table is not there.",
                 file=section.file or f"{name}.csv",
                 fix="Add the file, or correct the manifest.",
+                topic="modality",
+                values=(name,),
             )
     left = [t.file for t in tables if t.file not in taken]
     if left:
-        reading.found.note(f"Tables that the manifest does not name left out: {examples(left)}.")
+        reading.found.warn(
+            f"Tables that the manifest does not name left out: {examples(left)}.",
+            topic="unnamed",
+            values=tuple(left),
+        )
     return chosen
 
 
 def _guessed_modalities(
-    tables: list[TextTable], reading: _Reading
+    tables: list[TextTable], reading: Reading
 ) -> dict[str, tuple[TextTable, ModalitySection]]:
     chosen: dict[str, tuple[TextTable, ModalitySection]] = {}
     for table in sorted(tables, key=lambda t: t.file):
@@ -326,121 +348,38 @@ def _guessed_modalities(
             reading.found.error(
                 f"Two tables are called {name}.",
                 file=table.file,
-                fix="Give every table a name of its own.",
+                fix="Give every table a name of its own, or leave one out.",
+                topic="file",
             )
             continue
         chosen[name] = (table, ModalitySection())
     return chosen
 
 
-def _patients(table: TextTable, reading: _Reading, *, bag: bool) -> PatientTable | None:
-    return assign_patients(
+def _patients(table: TextTable, reading: Reading, *, bag: bool) -> PatientTable | None:
+    reading.sources[table.file] = table
+    patients = assign_patients(
         table,
         reading.found,
-        id_column=reading.manifest.id,
+        id_column=declared_id(reading, table.file),
         bag=bag,
         duplicates=reading.manifest.duplicates,
+        id_length=reading.manifest.id_length,
     )
+    if patients is not None and reading.manifest.token_key is None:
+        report_personal_ids(patients, reading.found)
+    return patients
 
 
-def _read_clinical_table(table: TextTable, reading: _Reading) -> None:
+def _read_clinical_table(table: TextTable, reading: Reading) -> None:
+    section = reading.manifest.clinical
+    table = blank_cells(table, section.missing, reading.found)
     patients = _patients(table, reading, bag=False)
     if patients is None:
         return
-    section = reading.manifest.clinical
     reading.clinical_table = patients
     reading.outcome = read_follow_up(patients, section, reading.found)
-    used = reading.outcome
-    outcome = (used.duration_column, used.event_column) if used else ()
+    columns = patients.rows.columns
+    used = (*outcome_columns(columns, section), entry_column(columns, section))
+    outcome = tuple(column for column in used if column is not None)
     reading.clinical = read_clinical(patients, section, outcome, reading.found)
-
-
-def _check_overlap(reading: _Reading) -> None:
-    """Report tables that share no patients with any other, or few with one."""
-    ids = {t.rows.file: set(t.ids) for t in _all_tables(reading)}
-    shared = {(a, b): len(ids[a] & ids[b]) for a, b in combinations(ids, 2)}
-    apart = [f for f in ids if not any(n for pair, n in shared.items() if f in pair)]
-    if len(ids) == 2:
-        apart = apart[1:]  # one sentence says it of both
-    for file in apart if len(ids) > 1 else []:
-        other = next(f for f in ids if f != file)
-        reading.found.error(
-            f"{file} and {other} share 0 of {count(len(ids[file]), 'id')}. Examples: "
-            f"{examples(sorted(ids[file])[:2])} and {examples(sorted(ids[other])[:2])}.",
-            code="E-07",
-            file=file,
-            fix="Write identifiers the same way in every table.",
-        )
-    for (a, b), n in shared.items():
-        smaller = min(len(ids[a]), len(ids[b]))
-        if n < MIN_OVERLAP * smaller and not {a, b} & set(apart):
-            reading.found.warn(
-                f"{a} and {b} share only {n} of {count(smaller, 'id')}.", code="E-07", file=b
-            )
-
-
-def _all_tables(reading: _Reading) -> list[PatientTable]:
-    return [*([reading.clinical_table] if reading.clinical_table else []), *reading.tables]
-
-
-def _order(reading: _Reading) -> list[str]:
-    """Patients of the clinical table in its order, then others as they appear."""
-    return list(dict.fromkeys(patient for table in _all_tables(reading) for patient in table.ids))
-
-
-def _flow(reading: _Reading) -> PatientFlow | None:
-    patients = _order(reading)
-    if not patients:
-        return None
-    have = {m.spec.name: set(m.ids) for m in reading.modalities}
-    overlap = count_overlap(have, patients)
-    return PatientFlow(
-        n_patients=len(patients),
-        n_clinical=len(reading.clinical_table.ids) if reading.clinical_table else 0,
-        n_complete=sum(n for names, n in overlap if len(names) == len(have)),
-        patients={name: len(ids) for name, ids in have.items()},
-        overlap=overlap,
-        steps=tuple(step for table in _all_tables(reading) for step in table.steps),
-    )
-
-
-def _assemble(reading: _Reading, title: str) -> Cohort:
-    patients = _order(reading)
-    row = {patient: i for i, patient in enumerate(patients)}
-    n = len(patients)
-    presence = np.zeros((n, len(reading.modalities)), dtype=bool)
-    tables: dict[str, FloatArray] = {}
-    bags: dict[str, tuple[FloatArray, ...]] = {}
-    for i, modality in enumerate(reading.modalities):
-        at = np.array([row[p] for p in modality.ids], dtype=int)
-        presence[at, i] = True
-        if modality.spec.bag is not None:
-            order = np.argsort(at, kind="stable")
-            ends = np.searchsorted(at[order], np.arange(1, n))
-            bags[modality.spec.name] = tuple(np.split(modality.values[order], ends))
-            continue
-        table = np.full((n, modality.spec.n_features), np.nan, dtype=np.float32)
-        table[at] = modality.values
-        tables[modality.spec.name] = table
-    clinical, outcome = reading.clinical, reading.outcome
-    frame = pd.DataFrame(index=pd.Index([], dtype=object)) if clinical is None else clinical.frame
-    duration = event = None
-    if outcome is not None:
-        duration, event = np.full(n, np.nan), np.zeros(n, dtype=bool)
-        duration[: len(frame)], event[: len(frame)] = outcome.duration, outcome.event
-    return Cohort(
-        info=reading.manifest.info(
-            title, clinical.subtype if clinical else None, clinical.grade if clinical else None
-        ),
-        schema=FeatureSchema(
-            tuple(m.spec for m in reading.modalities), clinical.inputs if clinical else ()
-        ),
-        patient_ids=np.array(patients, dtype=str),
-        tables=tables,
-        bags=bags,
-        presence=presence,
-        clinical=frame.reindex(pd.Index(patients, dtype=object)),
-        duration=duration,
-        event=event,
-        problems=tuple(p.line for p in reading.found.sorted()),
-    )

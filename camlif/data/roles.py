@@ -23,6 +23,9 @@ ID_NAMES = (
 )
 CLINICAL_STEMS = ("clinical", "data_clinical_patient", "clinical_data", "patients")
 SUBTYPE_NAMES = ("subtype", "who_subtype", "histological_subtype", "histology", "histological_type")
+AGE_NAMES = ("age", "age_years", "age_at_diagnosis", "age_at_initial_pathologic_diagnosis")
+SEX_NAMES = ("sex", "gender")
+CENTRE_NAMES = ("centre", "center", "hospital", "institution", "site", "tissue_source_site")
 GRADE_NAMES = ("grade", "who_grade", "tumor_grade", "tumour_grade", "histological_grade")
 
 _DURATION = re.compile(
@@ -31,6 +34,10 @@ _DURATION = re.compile(
 )
 _EVENT = re.compile(
     r"event|status|death|dead|deceased|(os|overall_survival|survival|vital)_(event|status)|os"
+)
+_ENTRY = re.compile(
+    r"((delayed|late|study)_)?entry(_time)?(_(in_)?(months?|days?|years?))?"
+    r"|time_(at|of|to)_(study_)?entry|(left_)?truncation(_time)?(_(in_)?(months?|days?|years?))?"
 )
 _REVERSED = re.compile(r"alive|living|censor(ed|ing|ship)?|survived")
 
@@ -44,6 +51,18 @@ _ADMINISTRATIVE = re.compile(
     r"(tissue_source_|study_|treatment_|recruit\w*_)?site(_id|_code)?|n_slides|n_samples"
     r"|.*(^|_)(source|fold|split|batch|centre|center|hospital|institution|institute|scanner|plate"
     r"|operator|cohort|dataset|vendor)(_id|_code|_name)?|row_names|index"
+)
+
+MASK_SIZES = (
+    "original_shape_MeshVolume",
+    "original_shape_VoxelVolume",
+    "diagnostics_Mask-original_VoxelNum",
+)
+"""Columns of PyRadiomics that say how large a mask is, the best first."""
+
+MASK_LABELS = (
+    *("label", "mask_label", "roi", "roi_name", "segment", "structure", "lesion"),
+    "classification",
 )
 
 _PERSONAL = {
@@ -84,6 +103,11 @@ def find_named(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((there[n] for n in names if n in there), None)
 
 
+def find_mask_size(columns: Sequence[str]) -> str | None:
+    """Return the column that says how large a mask is; None where there is none."""
+    return next((c for c in MASK_SIZES if c in columns), None)
+
+
 def find_duration(columns: Sequence[str]) -> str | None:
     """Return the column of follow-up times: ``survival_months`` first, else a usual name."""
     found = [c for c in columns if _DURATION.fullmatch(plain(c)) and plain(c) != "os"]
@@ -96,6 +120,11 @@ def find_event(columns: Sequence[str]) -> str | None:
     found = [c for c in columns if _EVENT.fullmatch(plain(c))]
     exact = [c for c in found if plain(c) == "event"]
     return (exact + found)[0] if found else None
+
+
+def find_entry(columns: Sequence[str]) -> str | None:
+    """Return the column of entry times (delayed entry), by a usual name."""
+    return next((c for c in columns if _ENTRY.fullmatch(plain(c))), None)
 
 
 def find_reversed(columns: Sequence[str]) -> str | None:
@@ -111,7 +140,7 @@ def is_reversed(column: str) -> bool:
 def unsuitable_input(column: str) -> str | None:
     """Return why a clinical column must not be a model input; None if it may be one."""
     name = plain(column)
-    if _OUTCOME.fullmatch(name):
+    if _OUTCOME.fullmatch(name) or _ENTRY.fullmatch(name):
         return "it derives from the outcome"
     return "it is administrative" if _ADMINISTRATIVE.fullmatch(name) else None
 

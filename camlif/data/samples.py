@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from camlif.data.cohort import Cohort
-from camlif.data.follow_up import DAYS_PER_MONTH
+from camlif.data.durations import DAYS_PER_MONTH
 from camlif.data.readers import load_cohort
 from camlif.data.schema import (
     ClinicalColumn,

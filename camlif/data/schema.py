@@ -12,6 +12,7 @@ from typing import Any, Literal
 from camlif.exceptions import SchemaError
 
 OUTCOME_COLUMNS = ("survival_months", "event")
+ENTRY_COLUMN = "entry_months"
 ClinicalKind = Literal["numeric", "category"]
 
 

@@ -7,10 +7,12 @@ are counted, and cells stay text (parquet and feather keep their numbers). Decom
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 import zlib
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,29 +21,34 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.feather
-import pyarrow.parquet
 from numpy.typing import NDArray
 
+from camlif.data.formats.annotated import ANNOTATED_ENDINGS
+from camlif.data.formats.columnar import read_feather, read_parquet
+from camlif.data.formats.limits import MAX_BYTES, MAX_CELLS, check_shape, too_large
 from camlif.data.problems import MAX_ROWS, Findings, count, examples
-from camlif.data.spreadsheets import read_sheet
+from camlif.data.spreadsheets import read_sheets
 from camlif.exceptions import DataError, SchemaError
 
-MAX_BYTES = 512 * 2**20
-"""Most bytes of a table after decompression (the browser takes 250 MB a file)."""
-
-MAX_ROWS_TOTAL = 100_000
-MAX_COLUMNS = 20_000
 DELIMITERS = (",", "\t", ";", "|")
 SNIFFED_LINES = 20
+MAX_REASON = 200
+"""Characters of a library's own message that are shown."""
+
+SHOWN_BYTES = 20
+CHUNK = 2**20
+"""Bytes unpacked at a time."""
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 INDEX_NAME = "row names"
 """Name given to a first column without header, as data frame exports write it."""
 
-Format = Literal["text", "parquet", "feather", "xlsx"]
+Format = Literal["text", "parquet", "feather", "xlsx", "slides", "h5ad", "h5mu"]
 FORMATS: dict[str, Format] = {
     ".csv": "text",
     ".tsv": "text",
     ".txt": "text",
+    ".maf": "text",
     ".parquet": "parquet",
     ".feather": "feather",
     ".xlsx": "xlsx",
@@ -96,13 +103,20 @@ def table_format(name: str) -> Format | None:
 def table_stem(name: str) -> str:
     """Return a file name without folder, format and compression: ``x/ct.csv.gz`` gives ``ct``."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    for suffix in (".gz", *FORMATS):
+    for suffix in (".gz", *FORMATS, *ANNOTATED_ENDINGS):
         if base.lower().endswith(suffix):
             base = base[: -len(suffix)]
     return base
 
 
-def read_table(name: str, source: Path | bytes, found: Findings) -> TextTable | None:
+def read_table(
+    name: str,
+    source: Path | bytes,
+    found: Findings,
+    *,
+    sheet: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TextTable | None:
     """Read a file to columns, adding what is wrong with it to ``found``.
 
     Parameters
@@ -111,6 +125,10 @@ def read_table(name: str, source: Path | bytes, found: Findings) -> TextTable | 
         File name; its ending decides the format.
     source : Path or bytes
     found : Findings
+    sheet : str, optional
+        Sheet of a workbook; needed where several have content.
+    progress : callable, optional
+        Called with (columns read, columns) while a large typed table is read.
 
     Returns
     -------
@@ -126,31 +144,52 @@ def read_table(name: str, source: Path | bytes, found: Findings) -> TextTable | 
             fix="Save it as CSV (UTF-8) or Parquet.",
         )
         return None
+    data = b""
     try:
-        data = _bytes(name, source)
-        if not data:
-            raise DataError("The file is empty.", code="E-03")
-        table = _parse(name, form, data, found)
+        if form == "parquet" and isinstance(source, Path):
+            data = _first_bytes(source)
+            typed = read_parquet(source, max_bytes=MAX_BYTES, progress=progress)
+            table: TextTable | None = _typed(name, form, typed, found)
+        else:
+            data = _not_empty(_bytes(name, source))
+            table = _parse(name, form, data, found, sheet)
         return None if table is None else _checked(table, found)
     except DataError as error:
-        found.error(
-            error.message, file=name, code=error.code or "E-01", rows=error.rows, fix=error.fix
-        )
+        found.refuse(error, name)
     except (pa.ArrowException, OSError, ValueError, zlib.error, csv.Error) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:MAX_REASON].rstrip(".")
         found.error(
-            f"We can't read this file as {form}: {str(error).splitlines()[0]}.".replace("..", "."),
+            f"We can't read {name} as {form}: {reason}. It starts with {_start(data)}.",
             code="E-01",
             file=name,
             fix="Save it again as CSV (UTF-8) or Parquet.",
+            topic="unreadable",
         )
     return None
+
+
+def _first_bytes(path: Path) -> bytes:
+    """Return what is shown of a file that cannot be read."""
+    with path.open("rb") as file:
+        return _not_empty(file.read(SHOWN_BYTES))
+
+
+def _not_empty(data: bytes) -> bytes:
+    if not data:
+        raise DataError("The file is empty.", code="E-03", fix="Export the table again.")
+    return data
+
+
+def _start(data: bytes) -> str:
+    """Return the first characters of a file, those beyond ASCII escaped."""
+    return ascii(data[:SHOWN_BYTES].decode("latin-1"))
 
 
 def _bytes(name: str, source: Path | bytes) -> bytes:
     """Return the file's bytes, decompressed while counting."""
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size > MAX_BYTES:
-        raise _too_large(size)
+        raise too_large(size, MAX_BYTES)
     data = source if isinstance(source, bytes) else source.read_bytes()
     if not name.lower().endswith(".gz") and data[:2] != b"\x1f\x8b":
         return data
@@ -158,91 +197,75 @@ def _bytes(name: str, source: Path | bytes) -> bytes:
 
 
 def _gunzip(data: bytes) -> bytes:
-    """Decompress gzip members one after the other, up to `MAX_BYTES`."""
+    """Decompress all members of a gzip file, up to `MAX_BYTES`."""
     parts: list[bytes] = []
     total = 0
-    while data:
-        stream = zlib.decompressobj(wbits=31)
-        part = stream.decompress(data, MAX_BYTES + 1 - total)
-        total += len(part)
-        parts.append(part)
-        if total > MAX_BYTES:
-            raise _too_large(total)
-        if not stream.eof:
-            raise DataError("The compressed file ends too early.", code="E-01")
-        data = stream.unused_data.lstrip(b"\0")
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            while part := stream.read(CHUNK):
+                parts.append(part)
+                total += len(part)
+                if total > MAX_BYTES:
+                    raise too_large(total, MAX_BYTES)
+    except EOFError as error:
+        raise DataError("The compressed file ends too early.", code="E-01") from error
     return b"".join(parts)
 
 
-def _too_large(size: int) -> DataError:
-    return DataError(
-        f"The table is larger than {MAX_BYTES // 2**20} MB ({size / 2**20:.0f} MB read so far).",
-        code="E-02",
-        fix="Save it as Parquet, or leave out columns.",
-    )
-
-
-def _parse(name: str, form: Format, data: bytes, found: Findings) -> TextTable | None:
+def _parse(
+    name: str, form: Format, data: bytes, found: Findings, sheet: str | None
+) -> TextTable | None:
     if form == "text":
         return _read_text(name, data, found)
     if form == "xlsx":
-        header, rows = read_sheet(data, max_bytes=MAX_BYTES)
-        names, keep = _headers(name, header, found)
-        table = pa.table(
-            {
-                c: pa.array([row[i] for row in rows], pa.string())
-                for c, i in zip(names, keep, strict=True)
-            }
-        )
-        numbers = np.arange(2, 2 + len(rows))
-        return TextTable(file=name, format=form, table=table, row_numbers=numbers)
-    reader = pa.BufferReader(data)
-    if form == "parquet":
-        size = pa.parquet.ParquetFile(reader).metadata
-        held = sum(size.row_group(i).total_byte_size for i in range(size.num_row_groups))
-        if held > MAX_BYTES:
-            raise _too_large(held)
-        table = pa.parquet.read_table(pa.BufferReader(data))
-    else:
-        table = pa.feather.read_table(reader)
-    # Offsets of a damaged file may point outside its buffers, which crashes the process when read.
-    table.validate(full=True)
+        return _read_workbook(name, data, found, sheet)
+    table = (read_parquet if form == "parquet" else read_feather)(data, max_bytes=MAX_BYTES)
+    return _typed(name, form, table, found)
+
+
+def _typed(name: str, form: Format, table: pa.Table, found: Findings) -> TextTable:
     names, keep = _headers(name, table.column_names, found)
-    table = _flat(table.select(keep).rename_columns(names))
+    table = table.select(keep).rename_columns(names)
     return TextTable(
         file=name, format=form, table=table, row_numbers=np.arange(2, 2 + table.num_rows)
     )
 
 
-def _flat(table: pa.Table) -> pa.Table:
-    """Return numbers as float64 or int64 and everything else as text; nested columns raise."""
-    columns = {}
-    for column in table.column_names:
-        values = table[column]
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        if pa.types.is_nested(values.type):
-            raise SchemaError(f"Column {column} holds lists or records.", code="E-01")
-        number = pa.types.is_floating(values.type) or pa.types.is_integer(values.type)
-        if pa.types.is_float16(values.type) or pa.types.is_float32(values.type):
-            values = values.cast(pa.float64())
-        columns[column] = values if number else values.cast(pa.string())
-    return pa.table(columns)
+def _read_workbook(name: str, data: bytes, found: Findings, wanted: str | None) -> TextTable | None:
+    sheets = read_sheets(data, max_bytes=MAX_BYTES)
+    if wanted not in sheets and len(sheets) > 1:
+        found.error(
+            f"{name} has {len(sheets)} sheets. Choose one: {', '.join(sheets)}.",
+            code="E-04",
+            file=name,
+            fix="Choose the sheet, or keep one sheet in a file.",
+            topic="sheet",
+            values=tuple(sheets),
+        )
+        return None
+    header, *rows = sheets[wanted] if wanted in sheets else next(iter(sheets.values()))
+    names, keep = _headers(name, header, found)
+    table = pa.table(
+        {
+            c: pa.array([row[i] for row in rows], pa.string())
+            for c, i in zip(names, keep, strict=True)
+        }
+    )
+    numbers = np.arange(2, 2 + len(rows))
+    return TextTable(file=name, format="xlsx", table=table, row_numbers=numbers)
 
 
 def _checked(table: TextTable, found: Findings) -> TextTable | None:
     """Drop blank rows, refuse tables that are empty or too large."""
-    if len(table) > MAX_ROWS_TOTAL or len(table.columns) > MAX_COLUMNS:
-        raise DataError(
-            f"The table has {len(table):,} rows and {len(table.columns):,} columns; the limits are "
-            f"{MAX_ROWS_TOTAL:,} and {MAX_COLUMNS:,}.",
-            code="E-02",
-            fix="Split the file, or leave out columns.",
-        )
+    check_shape(len(table), len(table.columns))
     table = _without_blank_rows(table)
     if not len(table):
         found.error(
-            f"{table.file} has headers but no rows.", code="E-03", file=table.file, fix="Add rows."
+            f"{table.file} has headers but no rows.",
+            code="E-03",
+            file=table.file,
+            fix="Add rows.",
+            topic="unreadable",
         )
         return None
     return table
@@ -272,9 +295,8 @@ def _decode(data: bytes) -> tuple[str, str]:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16"), "utf-16"
     if b"\0" in data:
-        start = ascii(data[:20].decode("latin-1"))[1:-1]
         raise DataError(
-            f"The file holds binary data, no text; it starts with {start}.",
+            f"The file holds binary data, no text; it starts with {_start(data)}.",
             code="E-01",
             fix="Save it again as CSV (UTF-8) or Parquet.",
         )
@@ -296,15 +318,17 @@ def _read_text(name: str, data: bytes, found: Findings) -> TextTable | None:
     text, encoding = _decode(data)
     if "\n" not in text and "\r" in text:  # line ends of the oldest spreadsheets
         text = text.replace("\r", "\n")
-    n_skipped = 0
     # cBioPortal files carry four comment rows above the header.
-    while (line := text[: text.find("\n") + 1]) and (not line.strip() or line.startswith("#")):
-        text = text[len(line) :]
-        n_skipped += 1
+    above = re.match(r"(?:#[^\n]*+\n|[^\S\n]*+\n)*+", text)
+    start = above.end() if above else 0
+    n_skipped = text.count("\n", 0, start)
+    text = text[start:]
     delimiter = _sniff(text)
     header_end, header = _first_record(text, delimiter)
     names, keep = _headers(name, header, found)
     body = text[header_end:].encode()
+    if body.count(delimiter.encode()) > MAX_CELLS:
+        raise too_large(len(body), MAX_BYTES)
     if not body.strip():
         table = pa.table({c: pa.array([], pa.string()) for c in names})
         rows = np.zeros(0, dtype=int)
@@ -326,7 +350,10 @@ def _sniff(text: str) -> str:
     lines = text[: 2**20].splitlines()[:SNIFFED_LINES]
 
     def rank(delimiter: str) -> tuple[float, int]:
-        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        except csv.Error:  # a wide line without this delimiter is one cell beyond csv's limit
+            return (0.0, 0)
         if not widths or widths[0] < 2:
             return (0.0, 0)
         return (sum(w == widths[0] for w in widths) / len(widths), widths[0])
@@ -336,11 +363,16 @@ def _sniff(text: str) -> str:
 
 def _first_record(text: str, delimiter: str) -> tuple[int, list[str]]:
     """Return where the header ends, and its fields; a quoted field may span lines."""
-    stream = io.StringIO(text, newline="")
-    reader = csv.reader(stream, delimiter=delimiter)
-    header = next(reader, [])
-    lines = io.StringIO(text, newline="")
-    end = sum(len(lines.readline()) for _ in range(reader.line_num))
+    end = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal end
+        while end < len(text):
+            mark = _LINE_END.search(text, end)
+            start, end = end, mark.end() if mark else len(text)
+            yield text[start:end]
+
+    header = next(csv.reader(lines(), delimiter=delimiter), [])
     return end, header
 
 
@@ -349,6 +381,7 @@ def _headers(name: str, header: list[str], found: Findings) -> tuple[list[str], 
 
     A trailing column without name is left out; a first one is called `INDEX_NAME`.
     """
+    check_shape(0, len(header))
     names = [re.sub(r"\s+", " ", h).strip() for h in header]
     if names and names[0] in ("", "Unnamed: 0"):
         names[0] = INDEX_NAME

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 MISSING_TOKENS = ("", "na", "n/a", "nan", "null", "<na>", ".", "-")
 """Cells that mean "missing", in lower case; cBioPortal's ``[Not Available]`` style counts, too."""
+
+_BLANKS = ("", "NA")
+"""The commonest of them, as they are written."""
 
 SENTINELS = (-9.0, -99.0, -999.0, 999.0, 9999.0)
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -64,11 +68,13 @@ def blank_missing(text: pa.ChunkedArray) -> pa.ChunkedArray:
 def to_numbers(column: pa.ChunkedArray) -> Numbers:
     """Read a column as numbers; cells that are no numbers are reported, never guessed."""
     if not pa.types.is_string(column.type):
-        return _finite(_numpy(pc.cast(column, pa.float64())))
-    try:  # nearly every column: numbers only
-        return _finite(_numpy(pc.cast(column, pa.float64())))
-    except pa.ArrowInvalid:
-        pass
+        # Whole numbers beyond 2**53 are rounded.
+        return _finite(_numpy(pc.cast(column, pa.float64(), safe=False)))
+    for cells in _with_and_without_blanks(column):
+        try:  # nearly every column: numbers only, or numbers and blanks
+            return _finite(_numpy(pc.cast(cells, pa.float64())))
+        except pa.ArrowInvalid:
+            pass
     text = blank_missing(column)
     infinite = pc.is_in(pc.utf8_lower(text), value_set=pa.array(_INFINITE))
     comma = pc.match_substring_regex(text, _DECIMAL_COMMA)
@@ -88,6 +94,12 @@ def to_numbers(column: pa.ChunkedArray) -> Numbers:
         n_infinite=read.n_infinite + int(pc.sum(infinite).as_py() or 0),
         decimal_comma=decimal_comma,
     )
+
+
+def _with_and_without_blanks(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
+    yield column
+    blank = pc.is_in(column, value_set=pa.array(_BLANKS))
+    yield pc.if_else(blank, pa.scalar(None, pa.string()), column)
 
 
 def _numpy(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camlif.attribution.explained import Explained, prepare
-from camlif.config import NetworkConfig
+from camlif.config import NetworkConfig, require_camlif
 from camlif.data.cohort import Cohort
 from camlif.exceptions import ConfigError
 
@@ -36,10 +36,16 @@ class BlockWeights:
     blocks : tuple of str
     values : float64, shape (n, n_blocks)
         In (0, 1); a block's weight is the mean over its coordinates. NaN where not scored.
+    member_sd : float64, shape (n, n_blocks)
+        SD over the members that count; NaN for a single one.
+    n_members : int array, shape (n,)
+        Members that count; 0 where not scored.
     """
 
     blocks: tuple[str, ...]
     values: NDArray[np.float64]
+    member_sd: NDArray[np.float64]
+    n_members: NDArray[np.int_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,11 @@ class ContextEntropy:
 
 
 def owc_weights(
-    bundle: Bundle, cohort: Cohort, rows: Sequence[int] | NDArray[np.int_]
+    bundle: Bundle,
+    cohort: Cohort,
+    rows: Sequence[int] | NDArray[np.int_],
+    *,
+    missing: tuple[str, ...] = (),
 ) -> BlockWeights:
     """Return what optimal weight concatenation gives each fused block of each patient.
 
@@ -76,15 +86,20 @@ def owc_weights(
     EstimationError
         If none of the patients is scored.
     """
-    config = bundle.ensemble.config
+    config = require_camlif(bundle.ensemble.config)
     if config.architecture != "camlif" or config.owc == "none":
         raise ConfigError("The model weighs no blocks.")
-    explained = prepare(bundle, cohort, rows)
+    explained = prepare(bundle, cohort, rows, missing=missing)
     blocks = block_names(bundle.schema.names, config)
-    values = np.full((len(explained), len(blocks)), np.nan)
-    for positions, aux in _auxiliary(explained):
-        values[positions] = aux["owc_weights"].mean(0).double().cpu().numpy()
-    return BlockWeights(blocks, values)
+    shape = (len(explained), len(blocks))
+    values, spread = np.full(shape, np.nan), np.full(shape, np.nan)
+    n_members = np.zeros(len(explained), dtype=int)
+    for positions, aux in auxiliary(explained):
+        by_member = aux["owc_weights"].double().cpu().numpy()
+        values[positions], n_members[positions] = by_member.mean(axis=0), len(by_member)
+        if len(by_member) > 1:
+            spread[positions] = by_member.std(axis=0, ddof=1)
+    return BlockWeights(blocks, values, spread, n_members)
 
 
 def block_names(modalities: tuple[str, ...], config: NetworkConfig) -> tuple[str, ...]:
@@ -113,13 +128,11 @@ def context_entropy(
     EstimationError
         If none of the patients is scored.
     """
-    config = bundle.ensemble.config
-    if config.architecture != "camlif" or config.cross_attention != "linear":
-        raise ConfigError("Only linear cross-attention has contexts.")
+    config = require_linear_attention(bundle)
     explained = prepare(bundle, cohort, rows)
     names = bundle.schema.names
     values = np.full((len(explained), len(names), config.ca_heads), np.nan)
-    for positions, aux in _auxiliary(explained):
+    for positions, aux in auxiliary(explained, diagnostics=True):
         by_modality = [
             normalised_entropy(aux[CONTEXT + m], config.ca_softmax_dim).mean(0) for m in names
         ]
@@ -133,8 +146,22 @@ def normalised_entropy(weights: Tensor, dim: int) -> Tensor:
     return entropy.mean(-1)
 
 
-def _auxiliary(
-    explained: Explained,
+def require_linear_attention(bundle: Bundle) -> NetworkConfig:
+    """Return the network's settings.
+
+    Raises
+    ------
+    ConfigError
+        If it has no linear cross-attention.
+    """
+    config = require_camlif(bundle.ensemble.config)
+    if config.architecture != "camlif" or config.cross_attention != "linear":
+        raise ConfigError("Only linear cross-attention has contexts.")
+    return config
+
+
+def auxiliary(
+    explained: Explained, *, diagnostics: bool = False
 ) -> Iterator[tuple[NDArray[np.int_], dict[str, Tensor]]]:
     """Auxiliary outputs (e, n, ...) of the members that count, a chunk of patients at a time."""
     for batch in explained.batches:
@@ -142,5 +169,5 @@ def _auxiliary(
             part = batch.take(slice(start, start + CHUNK))
             with torch.inference_mode():
                 inputs = part.risk.inputs(*part.values, *part.fixed)
-                output = part.risk.ensemble.forward(inputs, diagnostics=True)
+                output = part.risk.ensemble.forward(inputs, diagnostics=diagnostics)
             yield part.positions, output.aux

@@ -10,19 +10,25 @@ Shapes: n patients, e members, p players (the modalities, then clinical), b back
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camlif.data.cohort import BoolArray, Cohort, FloatArray
+from camlif.attribution.background import (
+    MEDIAN,
+    Background,
+    Baseline,
+    find_background,
+    players_of,
+)
+from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names
 from camlif.data.schema import FeatureSchema
-from camlif.domain import LEVELS, TrainingRange
 from camlif.exceptions import ConfigError, EstimationError
 from camlif.networks.interface import FusionNetwork, Inputs
 from camlif.scoring import unscored_reasons
@@ -31,97 +37,8 @@ from camlif.training.ensemble import Ensemble, run_stacked, to_tensors
 if TYPE_CHECKING:
     from camlif.bundle import Bundle
 
-MEDIAN: Final = "median"
-Baseline = Literal["median"] | Sequence[int] | NDArray[np.int_]
-"""``"median"``: training median of every column. Otherwise rows of the cohort (all of it, those of
-the same subtype, ...): their mean; GradientShap takes the patients themselves."""
-
 MEMBER_ROWS = 2048
 """Patients x members x points evaluated at once: bounds memory, fills the caches of a core."""
-
-MAX_BACKGROUND = 64
-"""Reference patients that GradientShap draws from; more only make the base value slower."""
-
-
-def players_of(ensemble: Ensemble) -> tuple[str, ...]:
-    """Modalities, and clinical where the network reads it."""
-    names = ensemble.schema.names
-    return (*names, CLINICAL) if ensemble.network.n_clinical else names
-
-
-def values_of(raw: RawInputs, players: tuple[str, ...]) -> tuple[FloatArray, ...]:
-    """Raw matrices in player order."""
-    return tuple(raw.clinical if p == CLINICAL else raw.tables[p] for p in players)
-
-
-def bag_mean(table: FloatArray) -> FloatArray:
-    """Mean over the instances of a bag (n, k, d) -> (n, d); tables pass through. NaN if empty."""
-    if table.ndim == 2:
-        return table
-    observed = np.isfinite(table)
-    count = observed.sum(axis=1)
-    total = np.where(observed, table, 0).sum(axis=1)
-    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype("f4")
-    return mean
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """Reference values that stand for "nothing known", finite.
-
-    Attributes
-    ----------
-    name : str
-    mean : tuple of float32, shape (1, n_features) by player
-        What a value is compared with; for a bag, every instance is.
-    rows : tuple of float32, shape (b, n_features) by player
-        The patients behind the mean, at most `MAX_BACKGROUND`.
-    """
-
-    name: str
-    mean: tuple[FloatArray, ...]
-    rows: tuple[FloatArray, ...]
-
-    @classmethod
-    def from_median(cls, ensemble: Ensemble, training_range: TrainingRange) -> Background:
-        """Training median of every column.
-
-        A 0/1 clinical column takes the value of most patients, so a category in which no level has
-        a majority has no level at the baseline.
-        """
-        middle = LEVELS.index(0.5)
-        rows: list[FloatArray] = []
-        for player in players_of(ensemble):
-            if player == CLINICAL:
-                rows.append(_clinical_median(ensemble)[None])
-            else:
-                rows.append(training_range.levels[player][middle][None])
-        return cls(MEDIAN, tuple(rows), tuple(rows))
-
-    @classmethod
-    def from_patients(
-        cls, raw: RawInputs, players: tuple[str, ...], median: Background, *, seed: int
-    ) -> Background:
-        """Patients as reference; gaps take the training median."""
-        rows = tuple(
-            np.where(np.isfinite(x), x, centre)
-            for x, centre in zip(map(bag_mean, values_of(raw, players)), median.mean, strict=True)
-        )
-        mean = tuple(x.mean(axis=0, keepdims=True, dtype="f8").astype("f4") for x in rows)
-        if len(raw) > MAX_BACKGROUND:
-            rng = np.random.default_rng(seed)
-            drawn = np.sort(rng.choice(len(raw), MAX_BACKGROUND, replace=False))
-            rows = tuple(x[drawn] for x in rows)
-        return cls(f"mean of {len(raw)} patients", mean, rows)
-
-
-def _clinical_median(ensemble: Ensemble) -> FloatArray:
-    """Median over the members of their training medians, shape (q,)."""
-    numeric = {c.name for c in ensemble.schema.clinical if c.kind == "numeric"}
-    flags = np.array([c not in numeric for c in clinical_names(ensemble.schema)], dtype=bool)
-    centre = np.median(ensemble.columns[CLINICAL]["median"].cpu().numpy(), axis=0)
-    median: FloatArray = np.where(flags, np.round(centre), centre).astype(np.float32)
-    return median
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +55,16 @@ class EnsembleRisk:
 
     def of_standardised(self, inputs: Inputs) -> Tensor:
         """Return risks (n,) of inputs that every member has standardised, (e, n, ...)."""
+        return self._by_member(inputs).mean(0)
+
+    def by_member(self, *tensors: Tensor) -> Tensor:
+        """Return each member's risks (e, n); arguments as of a call."""
+        return self._by_member(self.ensemble.standardise(self.inputs(*tensors)))
+
+    def _by_member(self, inputs: Inputs) -> Tensor:
         ensemble = self.ensemble
         risk = run_stacked(self.network, ensemble.parameters, inputs).risk
-        return (risk - ensemble.offset.unsqueeze(-1)).mean(0)
+        return risk - ensemble.offset.unsqueeze(-1)
 
     def inputs(self, *tensors: Tensor) -> Inputs:
         """Name the tensors and blank missing values, so that every member imputes its own."""
@@ -165,13 +89,29 @@ def evaluate(
     risk: EnsembleRisk, values: tuple[Tensor, ...], fixed: tuple[Tensor, ...]
 ) -> NDArray[np.float64]:
     """Risks of many points, a chunk at a time, shape (n,)."""
+    return _in_chunks(risk, risk, values, fixed)
+
+
+def evaluate_members(
+    risk: EnsembleRisk, values: tuple[Tensor, ...], fixed: tuple[Tensor, ...]
+) -> NDArray[np.float64]:
+    """Each member's risks of many points, shape (e, n)."""
+    return _in_chunks(risk, risk.by_member, values, fixed)
+
+
+def _in_chunks(
+    risk: EnsembleRisk,
+    function: Callable[..., Tensor],
+    values: tuple[Tensor, ...],
+    fixed: tuple[Tensor, ...],
+) -> NDArray[np.float64]:
     size = max(1, MEMBER_ROWS // len(risk.ensemble))
     with torch.inference_mode():
         chunks = [
-            risk(*(x[start : start + size] for x in (*values, *fixed)))
+            function(*(x[start : start + size] for x in (*values, *fixed)))
             for start in range(0, len(values[0]), size)
         ]
-    return torch.cat(chunks).cpu().numpy().astype(np.float64)
+    return torch.cat(chunks, dim=-1).cpu().numpy().astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,15 +206,22 @@ class Batch:
 class Explained:
     """Patients made ready: batches of those that are scored, reasons for the others.
 
-    ``raw`` has all n patients asked for; ``reasons`` is None for a scored one.
+    ``raw`` has all n patients asked for; ``reasons`` is None for a scored one; ``seen`` (n, e) says
+    which members saw it in training and do not count.
     """
 
     schema: FeatureSchema
     players: tuple[str, ...]
-    baseline: str
+    background: Background
     raw: RawInputs
+    seen: BoolArray
     reasons: tuple[str | None, ...]
     batches: tuple[Batch, ...]
+
+    @property
+    def baseline(self) -> str:
+        """Name of what patients are compared with."""
+        return self.background.name
 
     def __len__(self) -> int:
         return len(self.raw)
@@ -307,7 +254,34 @@ def prepare(
     if not len(index):
         raise ConfigError("Pick at least one patient.")
     raw = bundle.prepare(cohort.take(index), missing=missing)
-    seen = bundle.seen(raw)
+    background = find_background(bundle, cohort, baseline, missing=missing, seed=seed)
+    return prepare_encoded(bundle, raw, bundle.seen(raw), background=background)
+
+
+def prepare_encoded(
+    bundle: Bundle,
+    raw: RawInputs,
+    seen: BoolArray,
+    *,
+    background: Background | None = None,
+) -> Explained:
+    """Group encoded patients by the members that score them.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    raw : RawInputs
+        n patients in the model's columns.
+    seen : bool, shape (n, e)
+        Members that do not count for a patient.
+    background : Background, optional
+        What they are compared with; the training median by default.
+
+    Raises
+    ------
+    EstimationError
+        If none of the patients is scored.
+    """
     reasons = unscored_reasons(raw.presence, bundle.schema.names, bundle.reference)
     for row in np.flatnonzero(seen.all(axis=1)):
         reasons[row] = reasons[row] or "not scored: every model saw this patient in training"
@@ -315,30 +289,25 @@ def prepare(
         raise EstimationError(f"Nothing to explain: {reasons[0]}.")
     ensemble = bundle.ensemble
     players = players_of(ensemble)
-    background = Background.from_median(ensemble, bundle.reference.training_range)
-    if not isinstance(baseline, str):
-        reference = bundle.prepare(cohort.take(np.asarray(baseline, dtype=int)), missing=missing)
-        if not len(reference):
-            raise ConfigError("The baseline needs at least one patient.")
-        background = Background.from_patients(reference, players, background, seed=seed)
-    elif baseline != MEDIAN:
-        raise ConfigError(f"Unknown baseline {baseline!r}: 'median', or rows of the cohort.")
+    if background is None:
+        background = Background.from_median(ensemble, bundle.reference.training_range)
     return Explained(
         schema=bundle.schema,
         players=players,
-        baseline=background.name,
+        background=background,
         raw=raw,
+        seen=seen,
         reasons=tuple(reasons),
-        batches=_group(ensemble, players, raw, seen, reasons, background),
+        batches=group_by_members(ensemble, players, raw, seen, reasons, background),
     )
 
 
-def _group(
+def group_by_members(
     ensemble: Ensemble,
     players: tuple[str, ...],
     raw: RawInputs,
     seen: BoolArray,
-    reasons: list[str | None],
+    reasons: Sequence[str | None],
     background: Background,
 ) -> tuple[Batch, ...]:
     """One batch per set of members that did not see the patient."""

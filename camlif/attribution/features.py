@@ -11,15 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from camlif.attribution.explained import (
-    MEDIAN,
-    Baseline,
-    Batch,
-    Explained,
-    bag_mean,
-    prepare,
-    values_of,
-)
+from camlif.attribution.background import MEDIAN, Baseline, bag_mean, values_of
+from camlif.attribution.explained import Batch, Explained, prepare
 from camlif.attribution.methods import (
     IG,
     MAX_GAP,
@@ -77,9 +70,10 @@ def explain_features(
         A key of `METHODS`.
     level : {"feature", "group"}, optional
         What perturbation methods move; by default what the method usually does.
-    baseline : "median" or sequence of int
-        Training median of each column; or rows of the cohort, whose mean is taken (GradientShap
-        draws from up to `MAX_BACKGROUND` of them and has their mean risk as base value).
+    baseline : "median", "mean", "cohort_median" or sequence of int
+        Training median or mean of each column, its median in the cohort; or rows of the cohort,
+        whose mean is taken (GradientShap draws from up to `MAX_BACKGROUND` of them and has their
+        mean risk as base value).
     missing : tuple of str
         Modalities to treat as missing whatever columns are there.
     steps : int
@@ -97,13 +91,28 @@ def explain_features(
     EstimationError
         If none of the patients is scored.
     """
+    explained = prepare(bundle, cohort, rows, baseline=baseline, missing=missing, seed=seed)
+    return attribute(
+        explained, method=method, level=level, steps=steps, seed=seed, progress=progress
+    )
+
+
+def attribute(
+    explained: Explained,
+    *,
+    method: str = IG,
+    level: Level | None = None,
+    steps: int = STEPS,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> FeatureAttribution:
+    """Spread the log risk of prepared patients over their raw values; see `explain_features`."""
     start = time.perf_counter()
     chosen = _method(method, steps)
     level = level or chosen.levels[0]
     if level not in chosen.levels:
         raise ConfigError(f"{chosen.label} does not work at the level {level!r}.")
-    explained = prepare(bundle, cohort, rows, baseline=baseline, missing=missing, seed=seed)
-    columns, groups = _columns(explained.schema, explained.players)
+    columns, groups = columns_of(explained.schema, explained.players)
     labels = tuple(tuple(dict.fromkeys(g)) for g in groups) if level == "group" else columns
     found = _Found.empty(len(explained), [len(names) for names in labels], chosen.steps)
     for batch in explained.batches:
@@ -165,7 +174,7 @@ class _Found:
         else:
             values = _arrays(method.run(part, make_masks(groups, part, level)))
         for target, source, inert in zip(
-            self.values, values, _inert_columns(part, groups, level), strict=True
+            self.values, values, inert_units(part, groups, level), strict=True
         ):
             # Exactly 0, not the rounding of two equal risks in different places of a batch.
             target[part.positions] = np.where(inert, 0.0, source)
@@ -197,9 +206,7 @@ def _converged(part: Batch, steps: int, risk: Values, base: Values) -> tuple[lis
     return values, steps
 
 
-def _inert_columns(
-    part: Batch, groups: tuple[tuple[str, ...], ...], level: Level
-) -> list[BoolArray]:
+def inert_units(part: Batch, groups: tuple[tuple[str, ...], ...], level: Level) -> list[BoolArray]:
     """Columns, or groups, all of whose values cannot move the risk, (n, f) by player."""
     columns = [(x if x.ndim == 2 else x.all(dim=1)).cpu().numpy() for x in part.inert]
     if level == "feature":
@@ -215,7 +222,7 @@ def _arrays(found: PerPlayer) -> list[Values]:
     return [(x if x.ndim == 2 else x.sum(dim=1)).cpu().to(torch.float64).numpy() for x in found]
 
 
-def _columns(
+def columns_of(
     schema: FeatureSchema, players: tuple[str, ...]
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
     """Column names and the group of each, by player."""

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camlif.attribution.explained import MEDIAN, Baseline, Batch, evaluate, prepare
+from camlif.attribution.background import MEDIAN, Baseline
+from camlif.attribution.explained import Batch, Explained, evaluate, prepare
 from camlif.attribution.results import ModalityAttribution
 from camlif.data.cohort import Cohort
 from camlif.exceptions import ConfigError
@@ -94,8 +95,9 @@ def explain_modalities(
     cohort : Cohort
     rows : sequence of int, shape (n,)
         Patients of the cohort. One that is not scored has NaN, and its reason in ``reasons``.
-    baseline : "median" or sequence of int
-        Training median of each column; or rows of the cohort, whose mean is taken.
+    baseline : "median", "mean", "cohort_median" or sequence of int
+        Training median or mean of each column, its median in the cohort; or rows of the cohort,
+        whose mean is taken.
     missing : tuple of str
         Modalities to treat as missing whatever columns are there.
     progress : callable, optional
@@ -108,8 +110,15 @@ def explain_modalities(
     EstimationError
         If none of the patients is scored.
     """
-    start = time.perf_counter()
     explained = prepare(bundle, cohort, rows, baseline=baseline, missing=missing)
+    return attribute_modalities(explained, progress=progress)
+
+
+def attribute_modalities(
+    explained: Explained, *, progress: Callable[[int, int], None] | None = None
+) -> ModalityAttribution:
+    """Compute exact Shapley values of prepared patients; see `explain_modalities`."""
+    start = time.perf_counter()
     n, p = len(explained), len(explained.players)
     if p > MAX_PLAYERS:
         raise ConfigError(f"Exact Shapley values take at most {MAX_PLAYERS} modalities, not {p}.")

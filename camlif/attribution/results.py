@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from camlif.data.preprocessing import CLINICAL, MISSING_SUFFIX
 from camlif.data.schema import ClinicalColumn, FeatureSchema
 from camlif.exceptions import ConfigError, EstimationError
+from camlif.exports import cap_ages
 
 if TYPE_CHECKING:
     import shap
@@ -291,7 +292,7 @@ class FeatureAttribution:
                 "modality": players * n,
                 "group": groups * n,
                 "feature": columns * n if by_feature else None,
-                "value": self.raw[rows].ravel() if by_feature else np.nan,
+                "value": cap_ages(self.raw[rows], columns).ravel() if by_feature else np.nan,
                 "contribution": self.values[rows].ravel(),
                 "method": self.method,
                 "completeness_gap": np.repeat(self.completeness_gap[rows], f),
@@ -306,7 +307,7 @@ class FeatureAttribution:
         return shap.Explanation(
             values=self.values[rows],
             base_values=self.base_value[rows],
-            data=self.raw[rows],
+            data=cap_ages(self.raw[rows], [column for _, _, column in self.columns]),
             feature_names=self.feature_names,
         )
 
@@ -324,16 +325,26 @@ def agreement(a: FeatureAttribution, b: FeatureAttribution, *, k: int = 30) -> f
     EstimationError
         With fewer than three features, or if all contributions of a method are equal.
     """
-    from scipy.stats import spearmanr
-
     if "group" in (a.level, b.level):
         a, b = a.by_group(), b.by_group()
     if a.columns != b.columns or a.reasons != b.reasons:
         raise ConfigError("Two explanations can be compared for the same patients and model only.")
     rows = _scored(a.reasons)
-    sizes = [np.abs(x.values[rows]).mean(axis=0) for x in (a, b)]
-    top = np.union1d(*(np.argsort(-size, kind="stable")[:k] for size in sizes))
-    first, second = (size[top] for size in sizes)
+    return rank_agreement(*(np.abs(x.values[rows]).mean(axis=0) for x in (a, b)), k=k)
+
+
+def rank_agreement(first: Values, second: Values, *, k: int) -> float:
+    """Spearman rank correlation of two importances (f,) over the top ``k`` of either.
+
+    Raises
+    ------
+    EstimationError
+        With fewer than three features, or if all importances of one are equal.
+    """
+    from scipy.stats import spearmanr
+
+    top = np.union1d(*(np.argsort(-size, kind="stable")[:k] for size in (first, second)))
+    first, second = first[top], second[top]
     if len(top) < MIN_COMPARED or np.ptp(first) == 0 or np.ptp(second) == 0:
         raise EstimationError(
             f"Agreement needs {MIN_COMPARED} features with contributions that differ."

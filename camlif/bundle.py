@@ -6,17 +6,21 @@ reference), ``card.json`` and ``card.md``. Nothing in it is ever unpickled.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from camlif import storage
 from camlif.card import Card
-from camlif.config import RunConfig
+from camlif.config import PRODUCT_PRESET, RunConfig
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs, encode
 from camlif.data.schema import CohortInfo, FeatureSchema
@@ -25,7 +29,14 @@ from camlif.evaluation import build_card
 from camlif.exceptions import AlignmentError
 from camlif.matching import MatchReport, align, match_schema
 from camlif.reference import Reference, fit_reference
-from camlif.scoring import ScoreResult, assemble_result, recognise, unscored_reasons
+from camlif.scoring import (
+    ScoreResult,
+    assemble_result,
+    join_results,
+    recognise,
+    rows_of,
+    unscored_reasons,
+)
 from camlif.strata import Strata
 from camlif.survival import Calibration
 from camlif.training.engine import (
@@ -34,6 +45,9 @@ from camlif.training.engine import (
     train_ensemble,
 )
 from camlif.training.ensemble import Ensemble, choose_device
+
+BLOCK = 1024
+"""Patients scored and described together: few enough that a large cohort is never held twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +147,27 @@ class Bundle:
         AlignmentError
             If the cohort shares no modality with the model.
         """
-        start = time.perf_counter()
+        start, parts = time.perf_counter(), []
+        for part in self.score_blocks(cohort, missing=missing, embed=embed):
+            parts.append(part)
+            if progress is not None:
+                progress(sum(map(len, parts)), len(cohort))
+        return join_results(parts, seconds=time.perf_counter() - start)
+
+    def score_blocks(
+        self,
+        cohort: Cohort,
+        *,
+        missing: tuple[str, ...] = (),
+        embed: bool = True,
+        start: int = 0,
+    ) -> Iterator[ScoreResult]:
+        """Score a cohort `BLOCK` patients at a time, in its order, from row ``start`` on.
+
+        Beside the cohort only a few blocks are in memory, one on each free core. A patient's result
+        does not depend on its block. Arguments and errors as in `score`; an empty cohort gives one
+        empty block.
+        """
         if not any(m.source for m in self.match(cohort.schema).modalities):
             raise AlignmentError(
                 f"The cohort shares no feature table with the model {self.name}.",
@@ -141,23 +175,55 @@ class Bundle:
                 expected=", ".join(self.schema.names),
                 code="E-30",
             )
-        raw = self.prepare(cohort, missing=missing)
+        starts = range(start, max(len(cohort), 1), BLOCK)
+        score = partial(self._score_block, cohort, missing, embed)
+        n_threads = min(len(starts), self._free_cores())
+        if n_threads <= 1:
+            yield from map(score, starts)
+            return
+        pool = ThreadPoolExecutor(n_threads)
+        try:
+            yield from pool.map(score, starts)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _free_cores(self) -> int:
+        """Cores that torch's own threads would leave idle; a GPU runs one block after another."""
+        cores = (os.cpu_count() or 1) if self.device.type == "cpu" else 1
+        return cores // torch.get_num_threads()
+
+    def _score_block(
+        self, cohort: Cohort, missing: tuple[str, ...], embed: bool, start: int
+    ) -> ScoreResult:
+        """Score the patients of one block; see `score_blocks`."""
+        started = time.perf_counter()
+        block = cohort.take(np.arange(start, min(start + BLOCK, len(cohort))))
+        raw = self.prepare(block, missing=missing)
         reasons = unscored_reasons(raw.presence, self.schema.names, self.reference)
-        scorable = np.array([reason is None for reason in reasons], dtype=bool)
-        rows = np.flatnonzero(scorable)
-        prediction = self.ensemble.predict(raw.take(rows), embed=embed, progress=progress)
+        rows = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=bool))
         return assemble_result(
-            cohort=cohort,
+            cohort=block,
             raw=raw,
             schema=self.schema,
             reference=self.reference,
-            prediction=prediction,
+            prediction=self.ensemble.predict(raw.take(rows), embed=embed),
             rows=rows,
             reasons=reasons,
             seen=self.seen(raw),
-            started=start,
+            started=started,
             device=str(self.device),
         )
+
+    def distances(
+        self, cohort: Cohort, *, missing: tuple[str, ...] = ()
+    ) -> dict[str, NDArray[np.float64]]:
+        """Distance of each patient from the training data by modality, shape (n,).
+
+        See `camlif.domain.TrainingRange.distance`; arguments and errors as in `score`.
+        """
+        raw = self.prepare(cohort, missing=missing)
+        known = self.reference.training_range
+        return {name: known.distance(name, rows_of(raw, name)) for name in self.schema.names}
 
     def save(self, path: str | Path) -> None:
         """Write the bundle folder (created if needed)."""
@@ -180,6 +246,7 @@ def train(
     cohort : Cohort
         Patients without an outcome are left out and counted in the card.
     config : RunConfig, optional
+        Default: the preset ``robust``.
     name : str
         Name of the bundle.
     device : str
@@ -199,7 +266,7 @@ def train(
     ConfigError, NoEventsError, SchemaError
         If the cohort cannot be trained on.
     """
-    config = config or RunConfig()
+    config = config or RunConfig.from_preset(PRODUCT_PRESET)
     known = cohort.take(cohort.with_outcome)
     training = config.training
     splits = make_splits(

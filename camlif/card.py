@@ -250,9 +250,14 @@ def _p_value(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def environment() -> Environment:
+    """Return the Jinja environment of everything that a card says; unknown names are errors."""
+    # Markdown, shown as text: HTML escaping would spoil "<" and "&".
+    found = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
+    found.filters["p_value"] = _p_value
+    return found
+
+
 def render_markdown(card: Card) -> str:
     """Render ``card.md``."""
-    # Markdown, shown as text: HTML escaping would spoil "<" and "&".
-    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
-    environment.filters["p_value"] = _p_value
-    return environment.from_string(_TEMPLATE).render(c=card).strip() + "\n"
+    return environment().from_string(_TEMPLATE).render(c=card).strip() + "\n"

@@ -6,13 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
+from camlif.domain import ModalityCheck
 from camlif.reference import HORIZONS
 from camlif.scoring import MIN_AGREEMENT, SPREAD_Z, ScoreResult
 
 if TYPE_CHECKING:
     from camlif.bundle import Bundle
+    from camlif.card import Card
+    from camlif.data.cohort import Cohort
+    from camlif.survival import GateResult
 
 MONTHS_PER_YEAR = 12
 
@@ -86,6 +91,9 @@ class CaseSummary:
     is_training : bool
     present, absent : tuple of str
         Modalities of the model that the patient has and lacks.
+    modalities : tuple of ModalityCheck
+    clinical_missing : tuple of str
+        Clinical inputs without a value, which take the training median.
     notes : tuple of str
         Warnings, or why there is no score.
     """
@@ -97,11 +105,15 @@ class CaseSummary:
     is_training: bool
     present: tuple[str, ...]
     absent: tuple[str, ...]
+    modalities: tuple[ModalityCheck, ...]
+    clinical_missing: tuple[str, ...]
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, with the label."""
-        return {"label": self.score.label if self.score else "No score", **asdict(self)}
+        checks = [check.to_json() for check in self.modalities]
+        label = self.score.label if self.score else "No score"
+        return {"label": label, **asdict(self), "modalities": checks}
 
 
 def summarise_case(bundle: Bundle, result: ScoreResult, row: int) -> CaseSummary:
@@ -117,6 +129,7 @@ def summarise_case(bundle: Bundle, result: ScoreResult, row: int) -> CaseSummary
     """
     record = result.table.iloc[row]
     names, presence = bundle.schema.names, result.presence[row]
+    missing = set(str(record["missing"]).split("; "))
     return CaseSummary(
         patient_id=str(record["patient_id"]),
         score=_case_score(bundle, result, row) if result.scored[row] else None,
@@ -125,7 +138,23 @@ def summarise_case(bundle: Bundle, result: ScoreResult, row: int) -> CaseSummary
         is_training=bool(result.is_training[row]),
         present=tuple(m for m, there in zip(names, presence, strict=True) if there),
         absent=tuple(m for m, there in zip(names, presence, strict=True) if not there),
+        modalities=tuple(_check(result, row, i, name) for i, name in enumerate(names)),
+        clinical_missing=tuple(c.name for c in bundle.schema.clinical if c.name in missing),
         notes=tuple(note for note in str(record["warnings"]).split("; ") if note),
+    )
+
+
+def _check(result: ScoreResult, row: int, position: int, name: str) -> ModalityCheck:
+    def known(values: NDArray[np.float64]) -> float | None:
+        return float(values[row]) if np.isfinite(values[row]) else None
+
+    distance = known(result.distance_percent[name])
+    return ModalityCheck(
+        name=name,
+        present=bool(result.presence[row, position]),
+        imputed=known(result.imputed[name]),
+        outside=known(result.out_of_range[name]),
+        distance_percent=None if distance is None else int(distance),
     )
 
 
@@ -188,8 +217,7 @@ def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> Hori
 
 def survival_sentence(horizon: HorizonSurvival, endpoint: Endpoint, n_training: int) -> str:
     """Say the survival at a horizon as a frequency, with interval, endpoint and denominator."""
-    years = horizon.months // MONTHS_PER_YEAR
-    when = f"{years} year" + ("s" if years != 1 else "")
+    when = _years(horizon.months)
     if horizon.survival is None:
         return f"Absolute risk at {when} is hidden: {horizon.reason}. Rank and group are shown."
     s = horizon.survival
@@ -199,3 +227,128 @@ def survival_sentence(horizon: HorizonSurvival, endpoint: Endpoint, n_training: 
         f"{100 * s.high:.0f}; {endpoint.name}, training cohort n = {n_training}). "
         "This describes groups, not this person's certain outcome."
     )
+
+
+def percentile_words(score: CaseScore, n_training: int) -> str:
+    """Say the percentile with its denominator."""
+    return f"higher than {score.percentile:.0f}% of {n_training:,} training patients"
+
+
+def spread_words(score: CaseScore) -> str:
+    """Say z and hazard ratio with the spread of the members."""
+    z, ratio = score.z, score.hazard_ratio
+    return (
+        f"z = {z.value:+.2f} ({z.low:+.2f} to {z.high:+.2f}); hazard ratio against the median "
+        f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}, model spread)"
+    )
+
+
+def agreement_sentence(summary: CaseSummary, score: CaseScore) -> str:
+    """Say how many members place the case in its stratum, of those that did not see it."""
+    unseen = " that did not see this patient" if summary.is_training else ""
+    if summary.members_used == 1:
+        return f"The only model{unseen} places it in {score.stratum}."
+    return (
+        f"{score.members_agree} of the {summary.members_used} models{unseen} place it in "
+        f"{score.stratum}."
+    )
+
+
+def borderline_sentence(summary: CaseSummary, cutoffs: tuple[float, ...]) -> str | None:
+    """Say why a case is borderline; None where it is not."""
+    score = summary.score
+    if score is None or score.neighbour is None:
+        return None
+    reasons = []
+    if score.members_agree < MIN_AGREEMENT * summary.members_used:
+        reasons.append(f"fewer than {100 * MIN_AGREEMENT:.0f}% of the models agree")
+    crossed = [f"{c:+.2f}" for c in cutoffs if score.z.low < c <= score.z.high]
+    if crossed:
+        reasons.append(f"the interval of z crosses {' and '.join(crossed)}")
+    return f"Borderline: {' and '.join(reasons)}."
+
+
+def calibration_sentence(gate: GateResult) -> str:
+    """Say whether absolute risk is calibrated at a horizon, with ratio and denominators."""
+    when = _years(gate.horizon)
+    if not gate.open:
+        return f"Calibration at {when} fails: {gate.reason}."
+    return (
+        f"Calibration at {when} passes: expected over observed events {gate.ratio:.2f} "
+        f"(n = {gate.n_patients:,}, {gate.n_events:,} events by then)."
+    )
+
+
+def frequencies(score: CaseScore, endpoint: Endpoint) -> str:
+    """Say survival at all open horizons as a frequency; empty where none is open."""
+    shown = [(h.months // MONTHS_PER_YEAR, h.survival) for h in score.horizons if h.survival]
+    parts = [f"{100 * s.value:.0f} at {years} y" for years, s in shown]
+    return f"{endpoint.event_free.capitalize()}, of 100: {', '.join(parts)}" if parts else ""
+
+
+def absence_reason(summary: CaseSummary) -> str:
+    """Say why there is no score, as a sentence without its final stop."""
+    note = "; ".join(summary.notes).removeprefix("not scored: ")
+    reason = note.partition(" missing, and ")[2] or note
+    return reason[:1].upper() + reason[1:]
+
+
+def _years(months: int) -> str:
+    years = months // MONTHS_PER_YEAR
+    return f"{years} year" + ("s" if years != 1 else "")
+
+
+def caveats(summary: CaseSummary, card: Card) -> tuple[str, ...]:
+    """What a reader must keep in mind: warnings of the case, then limits of the model."""
+    seen = (
+        f"This patient was in the training cohort. Only the {summary.members_used} of "
+        f"{summary.members} models that did not see it are used."
+    )
+    d = card.discrimination
+    ranking = (
+        f"In its own cohort the model ranks pairs of unseen patients right in "
+        f"{100 * d.mean:.0f} of 100 (C-index {d.mean:.3f}, SD {d.sd:.3f} over "
+        f"{card.training.splits} splits)."
+    )
+    return (*summary.notes, *([seen] if summary.is_training else ()), ranking, *card.limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """What a patient has of one modality.
+
+    Attributes
+    ----------
+    modality : str
+    observed : float
+        Share of the values that are there; 0 where the modality is absent.
+    items : int or None
+        Instances of a bag; None for a table.
+    """
+
+    modality: str
+    observed: float
+    items: int | None
+
+    @property
+    def status(self) -> str:
+        """Say it: ``absent``, ``complete``, ``93% observed``, ``12 items``."""
+        if self.observed == 0:
+            return "absent"
+        if self.items is not None:
+            return f"{self.items:,} item{'' if self.items == 1 else 's'}"
+        return "complete" if self.observed == 1 else f"{100 * self.observed:.0f}% observed"
+
+
+def completeness(cohort: Cohort, row: int) -> tuple[Completeness, ...]:
+    """What a patient has of each modality of its cohort."""
+    found = []
+    for i, modality in enumerate(cohort.schema.modalities):
+        there = bool(cohort.presence[row, i])
+        observed, items = float(there), None
+        if modality.bag:
+            items = len(cohort.bags[modality.name][row]) if there else 0
+        elif there:
+            observed = float(np.isfinite(cohort.tables[modality.name][row]).mean())
+        found.append(Completeness(modality=modality.name, observed=observed, items=items))
+    return tuple(found)

@@ -38,19 +38,24 @@ class ModelMatch:
     report: MatchReport
 
 
-def installed_models(folder: Path) -> tuple[InstalledModel, ...]:
-    """List the model folders below a folder, by name; damaged ones carry their error."""
-    if not folder.is_dir():
-        return ()
-    found = []
-    for path in sorted(folder.iterdir()):
-        if not (path / CONFIG).is_file() or not (path / CARD).is_file():
-            continue
-        try:
-            found.append(InstalledModel(path=path, schema=read_schema(path), card=read_card(path)))
-        except ArtifactError as error:
-            found.append(InstalledModel(path=path, error=str(error)))
-    return tuple(found)
+def installed_models(*folders: Path) -> tuple[InstalledModel, ...]:
+    """List the model folders below some folders, by name; damaged ones carry their error.
+
+    Of two models of one name, that of the earlier folder is listed.
+    """
+    paths: dict[str, Path] = {}
+    for folder in folders:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if (path / CONFIG).is_file() and (path / CARD).is_file():
+                paths.setdefault(path.name, path)
+    return tuple(_read(paths[name]) for name in sorted(paths))
+
+
+def _read(path: Path) -> InstalledModel:
+    try:
+        return InstalledModel(path=path, schema=read_schema(path), card=read_card(path))
+    except ArtifactError as error:
+        return InstalledModel(path=path, error=str(error))
 
 
 def rank_models(

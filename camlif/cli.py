@@ -1,4 +1,5 @@
-"""Command line: ``python -m camlif`` with check, train, score, evaluate, explain and simulate.
+"""Command line: ``python -m camlif`` with check, train, study, score, evaluate, explain
+and simulate.
 
 Names, options and output columns are a contract: other programs call them. Bad input gives one line
 on standard error and exit status 2.
@@ -10,37 +11,53 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from typer.exceptions import TyperException
 
-from camlif.config import PRESETS, NetworkConfig, RunConfig, TrainConfig
-from camlif.data.checks import CheckReport
+from camlif.cli_study import study
+from camlif.config import PRESETS, PRODUCT_PRESET, RunConfig
+from camlif.console import (
+    ClinicalOption,
+    DataArgument,
+    DeviceOption,
+    JsonOption,
+    ManifestOption,
+    ModalitiesOption,
+    ProgressOption,
+    Scheme,
+    choose_clinical,
+    choose_modalities,
+    errors,
+    interruptible,
+    output,
+    progress_bar,
+    read_cohort,
+    read_manifest_option,
+    require_writable,
+    say,
+    suitability,
+)
+from camlif.data.checks import CONFIDENCE, CheckReport
 from camlif.data.cohort import Cohort
-from camlif.data.manifest import Manifest, read_manifest
-from camlif.data.readers import check_folder, load_cohort
-from camlif.data.samples import SAMPLES, load_sample
+from camlif.data.readers import folder_files
+from camlif.data.repairs import Option, mend, options_for
 from camlif.exceptions import CamlifError, ConfigError, DataError
 from camlif.exports import to_csv
+from camlif.study.progress import Progress, kept_in
+
+if TYPE_CHECKING:
+    from camlif.training.engine import TrainingProgress
 
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
-DEFAULT_CLINICAL = ("age", "sex")
+MAX_OFFERS = 6
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,15 +65,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="CA-MLIF: multimodal survival models. Research use only, not a medical device.",
 )
-output = Console()
-errors = Console(stderr=True)
-
-
-class Scheme(StrEnum):
-    """Split schemes by their command-line names."""
-
-    COVERING = "covering"
-    MONTE_CARLO = "monte-carlo"
+app.command()(study)
 
 
 class Scenario(StrEnum):
@@ -66,21 +75,14 @@ class Scenario(StrEnum):
     LUAD = "luad"
 
 
-DataArgument = Annotated[
-    str, typer.Argument(metavar="DATA", help=f"Cohort folder, or a sample: {', '.join(SAMPLES)}.")
-]
 ModelOption = Annotated[Path, typer.Option("--model", help="Model folder.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
-ManifestOption = Annotated[
-    Path | None, typer.Option(help="cohort.toml to use instead of the folder's own.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def main() -> None:
     """Run the command line; what the user can mend becomes one line and exit status 2."""
     # Before a command imports torch: its networks run slower on two threads than on one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # mimalloc can crash in threads
     try:
         status = app(standalone_mode=False)
     except typer.Abort:
@@ -105,148 +107,155 @@ def _fail(message: str) -> NoReturn:
     sys.exit(EXIT_UNUSABLE)
 
 
-def _manifest(path: Path | None) -> Manifest | None:
-    return None if path is None else read_manifest(path)
-
-
-def _cohort(data: str, manifest: Path | None = None) -> Cohort:
-    """Read a cohort folder, or a sample by its name where no folder has that name."""
-    path = Path(data)
-    if data in SAMPLES and not path.exists():
-        return load_sample(data)
-    return load_cohort(path, manifest=_manifest(manifest))
-
-
-@contextmanager
-def _progress(description: str, *, quiet: bool = False) -> Iterator[Any]:
-    """Show a bar on a terminal's standard error; yields a function of (done, total, note)."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=errors, transient=True, disable=quiet or not errors.is_terminal
-    ) as bar:
-        task = bar.add_task(description, total=None)
-
-        def update(done: int, total: int, note: str = "") -> None:
-            bar.update(task, completed=done, total=total, description=f"{description} {note}")
-
-        yield update
-
-
 @app.command()
-def check(data: DataArgument, manifest: ManifestOption = None, as_json: JsonOption = False) -> None:
+def check(
+    data: DataArgument,
+    manifest: ManifestOption = None,
+    repair: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Mend a problem, as the check proposes it."),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Also check whether this model folder suits the tables.")
+    ] = None,
+    write_manifest: Annotated[
+        Path | None, typer.Option(help="Save the mapping, with the repairs, as cohort.toml.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Say what is in a cohort folder, its problems and how to mend them. Exit 0 usable, 2 not."""
-    report = check_folder(Path(data), manifest=_manifest(manifest))
+    folder = Path(data)
+    with progress_bar(quiet=as_json) as update:
+        _, report, applied = mend(
+            folder_files(folder),
+            repair or (),
+            manifest=read_manifest_option(manifest),
+            title=folder.resolve().name,
+            look=suitability(model),
+            progress=update,
+        )
+    if write_manifest is not None:
+        write_manifest.write_text(report.manifest.to_toml(), encoding="utf-8")
     if as_json:
-        output.print_json(json.dumps(report.to_json()))
+        repaired = [option.flag for option in applied]
+        offers = [[o.flag for o in options_for(p, report)] for p in report.problems]
+        found = report.to_json() | {"repaired": repaired, "repairs": offers}
+        output.print_json(json.dumps(found))
     else:
-        _print_report(report)
+        _print_report(report, applied)
     raise typer.Exit(0 if report.usable else EXIT_UNUSABLE)
 
 
-def _print_report(report: CheckReport) -> None:
+def _print_report(report: CheckReport, applied: Sequence[Option]) -> None:
     table = Table("file", "read as", "rows", "columns")
     for file in report.files:
         role = f"{file.role}: {file.modality}" if file.modality else file.role
         table.add_row(file.name, role, f"{file.n_rows:,}", f"{file.n_columns:,}")
     output.print(table)
+    for assignment in report.mapping:
+        if assignment.chosen:
+            say(
+                f"{assignment.role}: {', '.join(assignment.chosen)} in {assignment.file}"
+                f" ({CONFIDENCE[assignment.confidence]})"
+            )
+    for option in applied:
+        say(f"repaired {option.flag}: {option.label}")
     for problem in report.problems:
-        _say(" ".join(filter(None, (problem.severity, problem.code, problem.line))))
+        say(" ".join(filter(None, (problem.severity, problem.code, problem.line))))
+        offered = [shlex.quote(option.flag) for option in options_for(problem, report)]
+        if offered:
+            more = " ..." if len(offered) > MAX_OFFERS else ""
+            say(f"    --repair {' | '.join(offered[:MAX_OFFERS])}{more}")
     if report.flow is not None:
         have = ", ".join(f"{name} {n:,}" for name, n in report.flow.patients.items())
-        _say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")
+        say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")
     if report.outcome is not None:
         outcome = report.outcome.to_json()
-        _say(f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up.")
-    _say("usable" if report.usable else "not usable")
-
-
-def _say(text: str) -> None:
-    """Print a line as it is: no markup from a file's names, no wrapping in a pipe."""
-    output.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _clinical_inputs(wanted: str, cohort: Cohort) -> tuple[str, ...]:
-    """Resolve ``--clinical``: names, ``all`` or ``none``; the default takes what exists."""
-    available = tuple(column.name for column in cohort.schema.clinical)
-    if wanted == "all":
-        return available
-    if wanted == "none":
-        return ()
-    names = tuple(name.strip() for name in wanted.split(",") if name.strip())
-    if names == DEFAULT_CLINICAL:
-        return tuple(name for name in names if name in available)
-    return names
+        say(f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up.")
+    say("usable" if report.usable else "not usable")
 
 
 @app.command()
 def train(
     data: DataArgument,
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
-    preset: Annotated[str, typer.Option(help=", ".join(PRESETS))] = "default",
+    preset: Annotated[str, typer.Option(help=", ".join(PRESETS))] = PRODUCT_PRESET,
     splits: Annotated[int, typer.Option(min=2, help="Members of the ensemble.")] = 15,
     split_scheme: Annotated[Scheme, typer.Option()] = Scheme.COVERING,
-    epochs: Annotated[int, typer.Option(min=1)] = 30,
-    batch_size: Annotated[int, typer.Option(min=0, help="0: the whole training part.")] = 16,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Default of this and the next: the preset's.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=0, help="0: the whole training part.")
+    ] = None,
     width: Annotated[int | None, typer.Option(help="Token width d; default: the preset's.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: DeviceOption = "auto",
-    modalities: Annotated[str, typer.Option(help="all, or names separated by commas.")] = "all",
-    clinical: Annotated[str, typer.Option(help="Names, all or none.")] = "age,sex",
+    modalities: ModalitiesOption = "all",
+    clinical: ClinicalOption = "age,sex",
     select_top: Annotated[
         int | None, typer.Option(min=1, help="Keep the strongest columns of each modality.")
     ] = None,
     manifest: ManifestOption = None,
+    progress: ProgressOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the ensemble by Monte Carlo cross-validation and write a model folder."""
     from camlif.bundle import train as train_bundle
 
-    cohort = _cohort(data, manifest)
-    cohort = cohort.select(
-        modalities=None if modalities == "all" else [m.strip() for m in modalities.split(",")],
-        clinical=_clinical_inputs(clinical, cohort),
+    wanted = {"epochs": epochs, "batch_size": batch_size, "select_top": select_top}
+    config = RunConfig.from_preset(
+        preset,
+        network={} if width is None else {"width": width},
+        splits=splits,
+        split_scheme="covering" if split_scheme is Scheme.COVERING else "monte_carlo",
+        seed=seed,
+        **{name: value for name, value in wanted.items() if value is not None},
     )
-    network = {} if width is None else {"width": width}
-    config = RunConfig(
-        network=NetworkConfig.from_preset(preset, **network),
-        training=TrainConfig(
-            splits=splits,
-            split_scheme="covering" if split_scheme is Scheme.COVERING else "monte_carlo",
-            epochs=epochs,
-            batch_size=batch_size,
-            seed=seed,
-            select_top=select_top,
-        ),
-    )
-    _require_writable(out, folder=True)
-    command = f"python -m camlif {shlex.join(sys.argv[1:])}"
-    with _progress(f"{splits} members", quiet=as_json) as update:
-        bundle = train_bundle(
-            cohort,
-            config,
-            name=out.resolve().name,
-            device=device,
-            progress=lambda p: update(p.epoch, p.epochs, f"loss {p.loss:.3f}"),
-            reproduce=command,
+    require_writable(out, folder=True)
+    with interruptible(), kept_in(progress) as keep:
+        cohort = read_cohort(data, manifest)
+        cohort = cohort.select(
+            modalities=choose_modalities(modalities), clinical=choose_clinical(clinical, cohort)
         )
-    bundle.save(out)
+        with progress_bar(f"{splits} members", quiet=as_json) as update:
+
+            def tell(now: TrainingProgress) -> None:
+                message = f"loss {now.loss:.3f}"
+                left = now.seconds * (now.epochs - now.epoch) / now.epoch
+                keep(Progress.running(now.epoch, now.epochs, left, message))
+                update(now.epoch, now.epochs, message)
+
+            bundle = train_bundle(
+                cohort,
+                config,
+                name=out.resolve().name,
+                device=device,
+                progress=tell,
+                reproduce=f"python -m camlif {shlex.join(_reproducing(sys.argv[1:]))}",
+            )
+        bundle.save(out)
     card = bundle.card
     if as_json:
         output.print_json(card.model_dump_json())
         return
     d = card.discrimination
-    _say(
+    say(
         f"{out}: C-index {d.mean:.3f}, SD {d.sd:.3f}, 95 % interval {d.interval.low:.3f} to "
         f"{d.interval.high:.3f} over {card.training.splits} {card.training.split_scheme} splits; "
         f"{card.training.parameters_per_member:,} parameters a member; "
         f"{card.training.seconds:.0f} s on {card.training.device}"
     )
+
+
+def _reproducing(arguments: list[str]) -> list[str]:
+    """Arguments that determine a result: where its progress is kept does not."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not skip and not argument.startswith("--progress="):
+            kept.append(argument)
+        skip = argument == "--progress"
+    return [argument for argument in kept if argument != "--progress"]
 
 
 @app.command()
@@ -259,30 +268,34 @@ def score(
     manifest: ManifestOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score patients; those that cannot be scored stay in the file with the reason."""
-    from camlif.bundle import load_bundle
+    """Score patients; those that cannot be scored stay in the file with the reason.
 
-    _require_writable(out)
+    Interrupted, the same command again goes on where it stopped.
+    """
+    from camlif.bundle import load_bundle
+    from camlif.score_file import write_scores
+
+    require_writable(out)
     bundle = load_bundle(model, device=device)
-    cohort = _cohort(data, manifest)
+    cohort = read_cohort(data, manifest)
     absent = tuple(name.strip() for name in missing.split(",") if name.strip())
-    with _progress("scoring", quiet=as_json) as update:
-        result = bundle.score(cohort, missing=absent, embed=False, progress=update)
-    _write(out, to_csv(result.table))
+    start = time.perf_counter()
+    with progress_bar("scoring", quiet=as_json) as update:
+        written = write_scores(bundle, cohort, out, missing=absent, progress=update)
     summary = {
-        "patients": len(cohort),
-        "scored": int(result.scored.sum()),
-        "heldout": int((result.is_training & result.scored).sum()),
-        "device": result.device,
-        "seconds": round(result.seconds, 2),
+        "patients": written.patients,
+        "scored": written.scored,
+        "heldout": written.heldout,
+        "device": str(bundle.device),
+        "seconds": round(time.perf_counter() - start, 2),
         "out": str(out),
     }
     if as_json:
         output.print_json(json.dumps(summary))
         return
-    _say(
-        f"{out}: {summary['scored']} of {summary['patients']} patients scored on {result.device} "
-        f"in {result.seconds:.1f} s; {summary['heldout']} were in the training cohort and have "
+    say(
+        f"{out}: {written.scored} of {written.patients} patients scored on {bundle.device} "
+        f"in {summary['seconds']:.1f} s; {written.heldout} were in the training cohort and have "
         "held-out risks"
     )
 
@@ -300,8 +313,8 @@ def evaluate(
     from camlif.evaluation import evaluate as evaluate_bundle
 
     if out is not None:
-        _require_writable(out)
-    report = evaluate_bundle(load_bundle(model, device=device), _cohort(data, manifest))
+        require_writable(out)
+    report = evaluate_bundle(load_bundle(model, device=device), read_cohort(data, manifest))
     text = json.dumps(report, indent=1)
     if out is None:
         output.print_json(text)
@@ -324,18 +337,18 @@ def explain(
     from camlif.attribution import explain_features, explain_modalities
     from camlif.bundle import load_bundle
 
-    _require_writable(out)
+    require_writable(out)
     bundle = load_bundle(model, device=device)
-    cohort = _cohort(data, manifest)
+    cohort = read_cohort(data, manifest)
     rows = _rows(cohort, patient)
-    with _progress("explaining") as update:
+    with progress_bar("explaining") as update:
         modalities = explain_modalities(bundle, cohort, rows)
         features = explain_features(bundle, cohort, rows, method=method, seed=seed, progress=update)
     ids = cohort.patient_ids[rows]
     # Joined as text: frames of all-empty columns beside numbers have no common type.
     text = to_csv(modalities.to_frame(ids)), to_csv(features.to_frame(ids))
     _write(out, text[0] + text[1].split("\n", 1)[1])
-    _say(f"{out}: {len(rows)} patients")
+    say(f"{out}: {len(rows)} patients")
 
 
 def _rows(cohort: Cohort, patients: list[str] | None) -> Any:
@@ -365,24 +378,11 @@ def simulate(
     from camlif.data.simulator import simulate as draw
     from camlif.data.simulator import write_simulated
 
-    _require_writable(out, folder=True)
+    require_writable(out, folder=True)
     simulated = draw(scenario.value, n_patients=patients, seed=seed)
     write_simulated(simulated, out)
     c_index = simulated.truth.oracle_c_index
-    _say(f"{out}: {patients} simulated patients, oracle C-index {c_index:.3f}")
-
-
-def _require_writable(path: Path, *, folder: bool = False) -> None:
-    """Fail before the work, not after it, where the result could not be written."""
-    home = path if folder else path.parent
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
-    if path.is_dir() != folder and path.exists():
-        raise ConfigError(f"{path} cannot be written: it is {'no' if folder else 'a'} folder.")
-    if not os.access(home, os.W_OK):
-        raise ConfigError(f"{path} cannot be written: permission denied.")
+    say(f"{out}: {patients} simulated patients, oracle C-index {c_index:.3f}")
 
 
 def _write(path: Path, text: str) -> None:

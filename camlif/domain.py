@@ -1,9 +1,10 @@
-"""Is a case like the training data? Per-column range checks against training quantiles."""
+"""Is a case like the training data? Per-column ranges, and a distance by modality."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,75 @@ from camlif.data.preprocessing import quantiles
 LEVELS = (0.005, *(round(0.05 * i, 2) for i in range(1, 20)), 0.995)
 """Stored quantile levels; no level shows a single patient's extreme."""
 
+DISTANCE_PERCENTS = tuple(range(1, 100))
+"""Stored percentiles of the training patients' distances; none is a single patient's extreme."""
+
+_SPREADS = ((0.25, 0.75, 1.349), (0.05, 0.95, 3.290), (0.005, 0.995, 5.152))
+"""Quantile ranges and what they are of a normal distribution's SD, the most robust first."""
+MAX_ROBUST_Z = 10.0
+"""One broken value must not be all there is of a distance."""
+
 MAX_SHARE_OUTSIDE = 0.2
 """A case is out of range in a modality when more of its values lie outside the stored levels."""
+
+UNUSUAL_PERCENT, UNLIKE_PERCENT = 95, 99
+"""Training patients, of 100, that lie nearer the middle than an unusual case, and one outside."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRange:
-    """Training quantiles per modality: float32, shape (n_levels, n_features)."""
+    """What the training patients' values were, as aggregates.
+
+    Attributes
+    ----------
+    levels : mapping of modality to float32, shape (n_levels, n_features)
+        Quantiles of each column at `LEVELS`.
+    distances : mapping of modality to float64, shape (99,)
+        `DISTANCE_PERCENTS` of the training patients' `distance`; without an entry in models of
+        before it was stored.
+    """
 
     levels: Mapping[str, FloatArray]
+    distances: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def distance(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
+        """Distance of patients from the middle of the training values, shape (n,).
+
+        Parameters
+        ----------
+        modality : str
+        values : float32, shape (n, n_features)
+            In the model's columns; NaN where missing.
+
+        Returns
+        -------
+        float64, shape (n,)
+            Root mean square of the observed values' robust z (by training median and quartiles,
+            at most `MAX_ROBUST_Z`); NaN where nothing was observed. A Mahalanobis distance with a
+            diagonal, robust covariance, free of the number of columns.
+        """
+        stored = dict(zip(LEVELS, self.levels[modality].astype(np.float64), strict=True))
+        spread = np.zeros(values.shape[1])
+        for low, high, width in _SPREADS:
+            spread = np.where(spread > 0, spread, (stored[high] - stored[low]) / width)
+        varied = np.isfinite(spread) & (spread > 0)
+        z = (values[:, varied] - stored[0.5][varied]) / spread[varied]
+        observed = np.isfinite(z)
+        squares = np.where(observed, np.minimum(np.abs(z), MAX_ROBUST_Z) ** 2, 0.0)
+        count = observed.sum(axis=1)
+        mean = squares.sum(axis=1) / np.maximum(count, 1)
+        return np.where(count > 0, np.sqrt(mean), np.nan)
+
+    def distance_percent(self, modality: str, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Training patients of 100 that lie nearer the middle, shape (n,): 0 to 99.
+
+        NaN where there is no distance, and in models of before distances were stored.
+        """
+        stored = self.distances.get(modality)
+        if stored is None:
+            return np.full(len(distance), np.nan)
+        rank = np.searchsorted(stored, distance, side="left").astype(np.float64)
+        return np.where(np.isfinite(distance), rank, np.nan)
 
     def share_outside(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
         """Share of a patient's observed values outside the outermost levels, shape (n,).
@@ -53,8 +114,68 @@ class TrainingRange:
         return result
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalityCheck:
+    """What a patient has of one modality, and whether it is like the training data.
+
+    Attributes
+    ----------
+    name : str
+    present : bool
+    imputed : float or None
+        Share of the model's columns without a value, which take the training median; None where
+        the modality is absent, as for all below.
+    outside : float or None
+        Share of the values outside the training range.
+    distance_percent : int or None
+        Training patients of 100 that lie nearer the middle; None also where the model stored none.
+    """
+
+    name: str
+    present: bool
+    imputed: float | None
+    outside: float | None
+    distance_percent: int | None
+
+    @property
+    def range(self) -> Literal["absent", "in range", "unusual", "outside"]:
+        """Verdict: outside beyond the 99th percentile of distance, unusual beyond the 95th."""
+        if not self.present:
+            return "absent"
+        distance = self.distance_percent or 0
+        if distance >= UNLIKE_PERCENT or (self.outside or 0) > MAX_SHARE_OUTSIDE:
+            return "outside"
+        return "unusual" if distance >= UNUSUAL_PERCENT else "in range"
+
+    @property
+    def status(self) -> str:
+        """How complete it is: ``absent``, ``complete``, ``7% imputed``."""
+        if self.imputed is None:
+            return "absent"
+        if self.imputed == 0:
+            return "complete"
+        share = "under 1%" if self.imputed < 0.01 else f"{100 * self.imputed:.0f}%"
+        return f"{share} imputed"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is outside; empty where it is not."""
+        if self.range != "outside":
+            return ()
+        shares = []
+        if self.outside is not None and self.outside > MAX_SHARE_OUTSIDE:
+            shares.append(f"{100 * self.outside:.0f}% of values outside the training range")
+        if self.distance_percent is not None and self.distance_percent >= UNLIKE_PERCENT:
+            shares.append(f"beyond the {UNLIKE_PERCENT}th percentile")
+        return tuple(shares)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, with the verdict."""
+        return asdict(self) | {"range": self.range}
+
+
 def fit_range(cohort: Cohort) -> TrainingRange:
-    """Fit the quantiles of every tabular or bag modality of a training cohort."""
+    """Fit quantiles and distances of every tabular or bag modality of a training cohort."""
     levels: dict[str, FloatArray] = {}
     for modality in cohort.schema.modalities:
         if modality.bag:
@@ -64,4 +185,30 @@ def fit_range(cohort: Cohort) -> TrainingRange:
         else:
             values = cohort.tables[modality.name]
         levels[modality.name] = quantiles(values, LEVELS)
-    return TrainingRange(levels)
+    fitted = TrainingRange(levels)
+    distances = {name: _distance_percentiles(fitted, cohort, name) for name in levels}
+    return TrainingRange(levels, {name: d for name, d in distances.items() if d is not None})
+
+
+def _distance_percentiles(
+    fitted: TrainingRange, cohort: Cohort, modality: str
+) -> NDArray[np.float64] | None:
+    if modality in cohort.tables:
+        values = cohort.tables[modality]
+    else:
+        width = cohort.schema[modality].n_features
+        values = np.full((len(cohort), width), np.nan, dtype=np.float32)
+        for row, bag in enumerate(cohort.bags[modality]):
+            if len(bag):
+                values[row] = mean_of_observed(bag)
+    distance = fitted.distance(modality, values)
+    known = distance[np.isfinite(distance)]
+    return np.percentile(known, DISTANCE_PERCENTS) if len(known) else None
+
+
+def mean_of_observed(values: FloatArray) -> FloatArray:
+    """Mean over the last axis but one, missing values left out; NaN where all are missing."""
+    observed = np.isfinite(values)
+    count = observed.sum(axis=-2)
+    total = np.where(observed, values, 0).sum(axis=-2)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)

@@ -17,6 +17,7 @@ from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import DataError, EstimationError
 from camlif.metrics import bootstrap_c_index, calibration, concordance_index
+from camlif.outcome import LATE_ENTRY
 from camlif.reference import HORIZONS, Reference, heldout_mean
 from camlif.statistics import corrected_interval
 from camlif.survival import log_rank, median_follow_up, split_p_values
@@ -81,6 +82,8 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
         limits.append(f"Quick look: {config.training.splits} splits instead of {QUICK_SPLITS}.")
     if cohort.info.badge == "synthetic":
         limits.append("Trained on simulated patients: of no meaning for any real person.")
+    if cohort.enters_late:
+        limits.append(LATE_ENTRY)
     if splits.n_never_tested:
         limits.append(f"{splits.n_never_tested} patients were never in a test part.")
     closed = [f"{h} months" for h in HORIZONS if not reference.gates[h].open]
@@ -132,7 +135,7 @@ def _card_data(cohort: Cohort, n_without_outcome: int) -> cards.CardData:
         n_patients=len(cohort),
         n_events=int(events.sum()),
         n_without_outcome=n_without_outcome,
-        median_follow_up_months=median_follow_up(events, durations),
+        median_follow_up_months=median_follow_up(events, durations, cohort.entry),
         endpoint=info.endpoint.name,
         event_noun=info.endpoint.event_noun,
         event_free=info.endpoint.event_free,
@@ -146,8 +149,8 @@ def _card_data(cohort: Cohort, n_without_outcome: int) -> cards.CardData:
 def _card_training(config: RunConfig, splits: Splits, result: TrainingResult) -> cards.CardTraining:
     training = config.training
     return cards.CardTraining(
-        preset=config.network.preset,
-        width=config.network.width,
+        preset=config.camlif.preset,
+        width=config.camlif.width,
         splits=len(splits),
         split_scheme=splits.scheme,
         never_tested=splits.n_never_tested,
@@ -228,7 +231,8 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     dict
         ``n``, ``events``, ``heldout`` (patients of the training cohort), ``unscored``,
         ``c_index`` (with bootstrap interval, and ``strict`` beside it), ``strata``, ``log_rank``,
-        ``calibration`` by horizon, and ``calibration_note``: a caution, or None.
+        ``calibration`` by horizon, and ``calibration_note`` and ``entry_note``: a caution, or
+        None.
 
     Raises
     ------
@@ -271,6 +275,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
             _calibration_report(survival[:, i], event, duration, h) for i, h in enumerate(HORIZONS)
         ],
         "calibration_note": CALIBRATION_NOTE.format(heldout) if heldout else None,
+        "entry_note": LATE_ENTRY if cohort.enters_late else None,
     }
 
 

@@ -148,4 +148,5 @@ def align(cohort: Cohort, expected: FeatureSchema, *, missing: tuple[str, ...] =
         clinical=cohort.clinical,
         duration=cohort.duration,
         event=cohort.event,
+        entry=cohort.entry,
     )

@@ -16,6 +16,14 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+LATE_ENTRY = (
+    "Some patients enter after time zero. Kaplan-Meier curves of the cohort, numbers at risk and "
+    "median follow-up count a patient from entry on; everything else (training, studies, tests, "
+    "hazard ratios, C-index, Brier score, calibration) counts everyone from time zero."
+)
+"""What honours delayed entry, and what does not."""
+
+
 def check_numbers(name: str, values: ArrayLike, *, length: int | None = None) -> FloatArray:
     """Return finite numbers as float64, shape (n,).
 
@@ -68,13 +76,13 @@ def check_outcome(event: ArrayLike, duration: ArrayLike) -> tuple[BoolArray, Flo
 
 @dataclass(frozen=True)
 class LifeTable:
-    """Counts at each distinct duration, ascending.
+    """Counts at each distinct duration and entry time, ascending.
 
     Attributes
     ----------
     time : float64, shape (t,)
     at_risk : int64, shape (t,)
-        Patients with duration >= time.
+        Patients with entry < time <= duration; from the start, with duration >= time.
     events : int64, shape (t,)
     left : int64, shape (t,)
         Patients who leave at this time without the event.
@@ -88,13 +96,14 @@ class LifeTable:
     @cached_property
     def survival(self) -> FloatArray:
         """Product-limit estimate just after each time, shape (t,)."""
-        return np.cumprod(1.0 - self.events / self.at_risk, dtype=np.float64)
+        # Before the first entry nobody is at risk, and nobody has an event.
+        return np.cumprod(1.0 - self.events / np.maximum(self.at_risk, 1), dtype=np.float64)
 
     @cached_property
     def greenwood(self) -> FloatArray:
         """Greenwood's sum, the variance of log S, shape (t,); infinite once S is 0."""
         remaining = self.at_risk - self.events
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             steps = np.where(self.events, self.events / (self.at_risk * remaining), 0.0)
         return np.cumsum(steps, dtype=np.float64)
 
@@ -122,13 +131,22 @@ class LifeTable:
         return low, high
 
 
-def life_table(event: ArrayLike, duration: ArrayLike) -> LifeTable:
+def life_table(event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = None) -> LifeTable:
     """Count who is at risk, has the event or leaves at each distinct duration.
+
+    Parameters
+    ----------
+    event : array_like of bool (or 0 and 1), shape (n,)
+    duration : array_like, shape (n,)
+    entry : array_like, shape (n,), optional
+        When each patient came under observation (delayed entry, left truncation): at risk only
+        after it. Zero, or less, is from the start.
 
     Raises
     ------
     DataError
-        As `check_outcome`; or for no patient or a negative duration.
+        As `check_outcome`; for no patient or a negative duration; or for an entry that is not
+        before the end of follow-up.
     """
     events, durations = check_outcome(event, duration)
     if not len(durations):
@@ -138,12 +156,28 @@ def life_table(event: ArrayLike, duration: ArrayLike) -> LifeTable:
         raise DataError(
             f"{negative} follow-up times are below zero.", column="duration", code="E-10"
         )
-    time, row = np.unique(durations, return_inverse=True)
+    late = _late_entries(entry, durations)
+    time = np.unique(np.concatenate([durations, late]))
+    row = np.searchsorted(time, durations)
     leaving = np.bincount(row, minlength=len(time))
     had_event = np.bincount(row, weights=events, minlength=len(time)).astype(np.int64)
+    entering = np.bincount(np.searchsorted(time, late), minlength=len(time))
     return LifeTable(
         time=time,
-        at_risk=leaving[::-1].cumsum()[::-1],
+        at_risk=(leaving - entering)[::-1].cumsum()[::-1],
         events=had_event,
         left=leaving - had_event,
     )
+
+
+def _late_entries(entry: ArrayLike | None, durations: FloatArray) -> FloatArray:
+    """Return the entry times after time zero."""
+    if entry is None:
+        return np.zeros(0)
+    entries = check_numbers("entry", entry, length=len(durations))
+    never = int(((entries > 0) & (entries >= durations)).sum())
+    if never:
+        raise DataError(
+            f"{never} patients enter when their follow-up is over.", column="entry", code="E-10"
+        )
+    return entries[entries > 0]

@@ -223,6 +223,7 @@ def fit_reference(
     z = (risk - mean) / sd
     strata = Strata.from_median(z) if config.strata == "median" else Strata.from_tertiles(z)
     assigned = strata.assign(z)
+    members = {name: known.nonzero()[0][assigned == name] for name in strata.names}
     return Reference(
         mean=mean,
         sd=sd,
@@ -231,8 +232,12 @@ def fit_reference(
         seen=~test.T,
         strata=strata,
         curves={
-            name: kaplan_meier(event[assigned == name], duration[assigned == name])
-            for name in strata.names
+            name: kaplan_meier(
+                events[rows],
+                durations[rows],
+                None if cohort.entry is None else cohort.entry[rows],
+            )
+            for name, rows in members.items()
         },
         calibration=fit_calibration(risk, event, duration),
         gates={h: calibration_gate(risk, event, duration, horizon=h) for h in HORIZONS},

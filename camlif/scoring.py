@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from camlif.data.cohort import BoolArray, Cohort, FloatArray
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
-from camlif.domain import MAX_SHARE_OUTSIDE
+from camlif.domain import MAX_SHARE_OUTSIDE, mean_of_observed
 from camlif.reference import HORIZONS, Reference, feature_digests
 from camlif.survival import GateResult
 from camlif.training.ensemble import Prediction
@@ -21,6 +22,10 @@ from camlif.training.ensemble import Prediction
 MIN_AGREEMENT = 0.8
 MAX_SILENT_IMPUTATION = 0.05
 SPREAD_Z = 1.96
+_BY_PATIENT = (
+    *("member_log_risk", "members_used", "is_training", "scored", "presence"),
+    *("survival", "survival_low", "survival_high"),
+)
 COLUMNS = (
     "patient_id",
     "log_risk",
@@ -54,6 +59,10 @@ class ScoreResult:
         Modalities used for the score.
     out_of_range : mapping of modality to float64, shape (n,)
         Share of the patient's values outside the training range; NaN where absent.
+    imputed : mapping of modality to float64, shape (n,)
+        Share of the model's columns that the patient has no value for; NaN where absent.
+    distance_percent : mapping of modality to float64, shape (n,)
+        Training patients of 100 nearer the middle; see `TrainingRange.distance_percent`.
     embedding : float32, shape (n, e * h), or (n, 0)
     times : float64, shape (t,), months
     survival, survival_low, survival_high : float64, shape (n, t)
@@ -70,6 +79,8 @@ class ScoreResult:
     scored: BoolArray
     presence: BoolArray
     out_of_range: Mapping[str, NDArray[np.float64]]
+    imputed: Mapping[str, NDArray[np.float64]]
+    distance_percent: Mapping[str, NDArray[np.float64]]
     embedding: NDArray[np.float32]
     times: NDArray[np.float64]
     survival: NDArray[np.float64]
@@ -78,6 +89,9 @@ class ScoreResult:
     gates: Mapping[int, GateResult]
     seconds: float
     device: str
+
+    def __len__(self) -> int:
+        return len(self.table)
 
     @property
     def log_risk(self) -> NDArray[np.float64]:
@@ -204,12 +218,15 @@ def assemble_result(
     stratum = np.full(n, "", dtype=object)
     stratum[scored] = reference.strata.assign(z[scored])
     share = agreement(member, combined.used, stratum.astype(str), reference)
-    out_of_range = {
-        m: reference.training_range.share_outside(m, _rows_of(raw, m)) for m in schema.names
+    known = reference.training_range
+    rows_by_modality = {m: rows_of(raw, m) for m in schema.names}
+    out_of_range = {m: known.share_outside(m, x) for m, x in rows_by_modality.items()}
+    imputed = {
+        m: np.where(raw.presence[:, i], 1 - np.isfinite(x).mean(axis=1), np.nan)
+        for i, (m, x) in enumerate(rows_by_modality.items())
     }
     warnings = case_warnings(
-        names=schema.names,
-        raw=raw,
+        imputed=imputed,
         out_of_range=out_of_range,
         agreement_share=share,
         subset_notes=_subset_notes(raw.presence, schema.names, reference),
@@ -243,6 +260,10 @@ def assemble_result(
         scored=scored,
         presence=raw.presence,
         out_of_range=out_of_range,
+        imputed=imputed,
+        distance_percent={
+            m: known.distance_percent(m, known.distance(m, x)) for m, x in rows_by_modality.items()
+        },
         embedding=embedding,
         **curves,
         gates=reference.gates,
@@ -251,15 +272,39 @@ def assemble_result(
     )
 
 
-def _rows_of(raw: RawInputs, modality: str) -> FloatArray:
-    """Values of a modality as one row per patient: bags by their mean."""
+def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult:
+    """Join the results of patients scored one block after another by one bundle."""
+    first = parts[0]
+    if len(parts) == 1:
+        return replace(first, seconds=seconds)
+    width = max(p.embedding.shape[1] for p in parts)
+
+    def by_modality(name: str) -> Any:
+        return {m: np.concatenate([getattr(p, name)[m] for p in parts]) for m in first.imputed}
+
+    def stacked(name: str) -> Any:
+        return np.concatenate([getattr(p, name) for p in parts])
+
+    return replace(
+        first,
+        table=pd.concat([p.table for p in parts], ignore_index=True),
+        **{name: stacked(name) for name in _BY_PATIENT},
+        **{name: by_modality(name) for name in ("out_of_range", "imputed", "distance_percent")},
+        # A block in which nobody is scored has no embedding.
+        embedding=np.concatenate(
+            [
+                p.embedding if p.embedding.shape[1] else np.full((len(p), width), np.nan, "f4")
+                for p in parts
+            ]
+        ),
+        seconds=seconds,
+    )
+
+
+def rows_of(raw: RawInputs, modality: str) -> FloatArray:
+    """Values of a modality as one row per patient, shape (n, n_features): bags by their mean."""
     table = raw.tables[modality]
-    if table.ndim == 2:
-        return table
-    observed = np.isfinite(table)
-    count = observed.sum(axis=1)
-    mean = np.where(observed, table, 0).sum(axis=1) / np.maximum(count, 1)
-    return np.where(count > 0, mean, np.nan).astype(np.float32)
+    return table if table.ndim == 2 else mean_of_observed(table)
 
 
 def _tabulated(
@@ -322,22 +367,19 @@ def _subset_notes(
 
 def case_warnings(
     *,
-    names: tuple[str, ...],
-    raw: RawInputs,
+    imputed: Mapping[str, NDArray[np.float64]],
     out_of_range: Mapping[str, NDArray[np.float64]],
     agreement_share: NDArray[np.float64],
     subset_notes: list[str | None],
 ) -> list[list[str]]:
     """Collect sentences a reader must see beside each patient's result."""
     warnings: list[list[str]] = [[note] if note else [] for note in subset_notes]
-    for i, name in enumerate(names):
-        values = _rows_of(raw, name)
-        imputed = 1 - np.isfinite(values).mean(axis=1)
+    for name, share_imputed in imputed.items():
         for row in np.flatnonzero(out_of_range[name] > MAX_SHARE_OUTSIDE):
             share = 100 * out_of_range[name][row]
             warnings[row].append(f"{name}: {share:.0f}% of values outside the training range")
-        for row in np.flatnonzero(raw.presence[:, i] & (imputed > MAX_SILENT_IMPUTATION)):
-            warnings[row].append(f"{name}: {100 * imputed[row]:.0f}% of values imputed")
+        for row in np.flatnonzero(share_imputed > MAX_SILENT_IMPUTATION):
+            warnings[row].append(f"{name}: {100 * share_imputed[row]:.0f}% of values imputed")
     for row in np.flatnonzero(agreement_share < MIN_AGREEMENT):
         warnings[row].append(
             f"borderline: {100 * agreement_share[row]:.0f}% of models agree on the risk group"

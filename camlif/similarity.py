@@ -33,6 +33,7 @@ def similar_cases(
     k: int = 5,
     among: BoolArray | None = None,
     n_members: int = 1,
+    members: BoolArray | None = None,
 ) -> SimilarCases:
     """Find the cases whose fusion vectors are nearest to a patient's.
 
@@ -47,11 +48,14 @@ def similar_cases(
         Patients to choose from.
     n_members : int
         e: every member's vectors are brought to the same spread, so that none rules the distance.
+    members : bool, shape (e,), optional
+        Members whose vectors count. A member that saw the patient in training has placed it by its
+        outcome, so leave those out.
 
     Raises
     ------
     EstimationError
-        If the patient has no fusion vector.
+        If the patient has no fusion vector, or no member counts.
     ConfigError
         If ``k`` is below 1 or the columns cannot be shared between the members.
     """
@@ -69,10 +73,11 @@ def similar_cases(
     blocks = embedding.astype(np.float64).reshape(n, n_members, -1)
     # Over all scored cases: a filter must not change how far apart two cases are.
     variance = blocks[known].var(axis=0).mean(axis=-1)
-    varied = variance > 0
-    squared = ((blocks[rows] - blocks[row]) ** 2).mean(axis=-1)
+    varied = variance > 0 if members is None else (variance > 0) & members
+    if not varied.any():
+        raise EstimationError("No model that may be used tells the cases apart.")
+    squared = ((blocks[rows][:, varied] - blocks[row, varied]) ** 2).mean(axis=-1)
     # The mean squared difference of two random cases is twice the variance.
-    share = squared[:, varied] / (2 * variance[varied])
-    distances = np.sqrt(share.sum(axis=1) / max(int(varied.sum()), 1))
+    distances = np.sqrt((squared / (2 * variance[varied])).mean(axis=1))
     order = np.argsort(distances, kind="stable")[:k]
     return SimilarCases(rows=rows[order], distances=distances[order])

@@ -24,7 +24,7 @@ from camlif.card import Card, render_markdown
 from camlif.config import RunConfig
 from camlif.data.preprocessing import CLINICAL, FittedColumns, clinical_names
 from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
-from camlif.domain import LEVELS, TrainingRange
+from camlif.domain import DISTANCE_PERCENTS, LEVELS, TrainingRange
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
 from camlif.networks.registry import build_architecture
 from camlif.reference import HORIZONS, Reference, SubsetValidation
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from camlif.bundle import Bundle
 
 FORMAT = 1
-FINITE = ("member.", "columns.", "offset", "reference.", "calibration.")
+FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", "distance.")
 """Arrays in which a value that is not finite is damage; others use NaN for "unknown"."""
 
 WEIGHTS, CONFIG, CARD, CARD_TEXT = "model.safetensors", "config.json", "card.json", "card.md"
@@ -64,6 +64,10 @@ def _tensors(bundle: Bundle) -> dict[str, Tensor]:
     tensors |= {
         f"range.{m}": torch.from_numpy(levels)
         for m, levels in reference.training_range.levels.items()
+    }
+    tensors |= {
+        f"distance.{m}": torch.from_numpy(percentiles)
+        for m, percentiles in reference.training_range.distances.items()
     }
     arrays = {
         "reference.sorted_z": reference.sorted_z,
@@ -165,6 +169,23 @@ def read_schema(path: Path) -> FeatureSchema:
         return FeatureSchema.from_json(_read_json(path / CONFIG)["schema"])
     except (LookupError, AttributeError, TypeError, SchemaError) as error:
         raise ArtifactError(f"{path.name}/{CONFIG}: no valid schema ({error!r}).") from error
+
+
+def read_range(path: Path) -> TrainingRange:
+    """Read what the training values of a model folder were, without its networks.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder is damaged.
+    """
+    schema = read_schema(path)
+    try:
+        with safe_open(path / WEIGHTS, framework="np") as file:
+            levels = {m.name: file.get_tensor(f"range.{m.name}") for m in schema.modalities}
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path.name}/{WEIGHTS}: damaged ({error}).") from error
+    return TrainingRange(levels)
 
 
 def read_card(path: Path) -> Card:
@@ -287,6 +308,9 @@ def _reference(
     levels = {m.name: tensors[f"range.{m.name}"].numpy() for m in schema.modalities}
     if any(len(values) != len(LEVELS) for values in levels.values()):
         raise ValueError("training range has a wrong number of levels")
+    distances = _under(tensors, "distance.")  # absent from models of before they were stored
+    if any(len(values) != len(DISTANCE_PERCENTS) for values in distances.values()):
+        raise ValueError("training distances have a wrong number of percentiles")
     if not (math.isfinite(data["mean"]) and math.isfinite(data["sd"]) and data["sd"] > 0):
         raise ValueError("mean and sd of the reference must be finite, sd above 0")
     gates = {gate["horizon"]: GateResult(**gate) for gate in data["gates"]}
@@ -304,7 +328,7 @@ def _reference(
         },
         calibration=Calibration.from_arrays(_under(tensors, "calibration.")),
         gates=gates,
-        training_range=TrainingRange(levels),
+        training_range=TrainingRange(levels, distances),
         subsets=tuple(
             SubsetValidation(**{**s, "modalities": tuple(s["modalities"])}) for s in data["subsets"]
         ),

@@ -27,7 +27,7 @@ if not warmup.is_ready():
     placeholder.empty()
 
 from dashboard import state  # noqa: E402
-from dashboard.components import frame  # noqa: E402
+from dashboard.components import frame, gate, trail  # noqa: E402
 from dashboard.components.guard import page_guard  # noqa: E402
 
 PAGES = {
@@ -42,11 +42,30 @@ PAGES = {
             icon=":material/search_insights:",
             url_path="explain",
         ),
+        st.Page(
+            "views/ablation.py",
+            title="Ablation",
+            icon=":material/content_cut:",
+            url_path="ablation",
+        ),
+        st.Page(
+            "views/comparison.py",
+            title="Comparison",
+            icon=":material/compare_arrows:",
+            url_path="comparison",
+        ),
+        st.Page(
+            "views/validation.py",
+            title="Validation",
+            icon=":material/straighten:",
+            url_path="validation",
+        ),
     ],
     "Data": [
         st.Page(
             "views/data.py", title="Upload & check", icon=":material/upload_file:", url_path="data"
         ),
+        st.Page("views/runs.py", title="Runs", icon=":material/play_circle:", url_path="runs"),
     ],
     "About": [
         st.Page(
@@ -55,16 +74,21 @@ PAGES = {
             icon=":material/description:",
             url_path="model",
         ),
+        st.Page("views/records.py", title="Records", icon=":material/history:", url_path="records"),
         st.Page("views/help.py", title="Help", icon=":material/help:", url_path="help"),
     ],
 }
 
 page = st.navigation(PAGES)
+st.set_page_config(page_title=f"{page.title} · CA-MLIF case review")
 state.initialise()
 with page_guard():
+    gate.ask()
     workspace = state.workspace()
     frame.header(workspace)
     frame.sidebar(workspace)
+    trail.follow(workspace.loaded)
+    frame.page_title(page.title)
     with page_guard():
         page.run()
     frame.footer(workspace)

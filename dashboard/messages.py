@@ -5,6 +5,11 @@ from __future__ import annotations
 from camlif.exceptions import CamlifError, DataError
 
 BANNER = "Research use only. Not a medical device. Don't base patient care on this output."
+GATE = (
+    "Results describe groups of past patients, not one person's certain outcome.",
+    "Models may be wrong, above all for patients unlike those they were trained on.",
+    "What is opened, shown and exported may be noted in the audit trail of this computer.",
+)
 
 TEXTS = {
     "E-02": (
@@ -18,9 +23,10 @@ TEXTS = {
         "Load the cohort it came from or pick a case."
     ),
     "E-32": "{modality} is missing for this case. {reason}. No score is shown.",
-    "E-33": (
-        "This case is unlike the training data (values outside the training range: {shares}). "
-        "Treat the score as unreliable."
+    "E-33": ("This case is unlike the training data ({reasons}). Treat the score as unreliable."),
+    "E-41": (
+        "Run {run} stopped at step {step}. Your data are safe: the log says why, and it can be "
+        "tried again."
     ),
     "E-42": ("Your session ended after inactivity; uploaded data were erased. Load them again."),
     "E-50": "Something went wrong on our side (code {reference}). Other pages still work.",

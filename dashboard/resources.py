@@ -9,31 +9,41 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from camlif.attribution import (
     FeatureAttribution,
+    Interactions,
     ModalityAttribution,
     explain_features,
+    explain_interactions,
     explain_modalities,
+    strongest_features,
 )
 from camlif.bundle import Bundle, load_bundle
 from camlif.catalogue import InstalledModel, installed_models
 from camlif.data.checks import CheckReport
 from camlif.data.cohort import Cohort
-from camlif.data.samples import load_sample
+from camlif.data.readers import load_cohort
+from camlif.data.samples import SAMPLE_FOLDER, load_sample
 from camlif.scoring import ScoreResult
+from camlif.study import Study, read_study
+from camlif.study.installed import InstalledStudy, installed_studies
+from dashboard.jobs import JobManager
 from dashboard.settings import install_key, settings
+from dashboard.store import Store, default_url
 
 TOKEN_DIGITS = 16
 SESSION_TTL = "2h"
 
-Baseline = Literal["median"] | tuple[int, ...]
-"""Reference of an explanation: the training median, or rows of the cohort."""
+Baseline = Literal["median", "mean", "cohort_median"] | tuple[int, ...]
+"""Reference of an explanation: training median or mean, cohort median, or rows of the cohort."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +88,15 @@ def case_tokens(title: str, patient_ids: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def tokenised(loaded: LoadedCohort) -> Cohort:
+    """Return a cohort whose patients go by their tokens: what a run of an upload may keep."""
+    cohort = loaded.cohort
+    index = pd.Index(loaded.tokens, name=cohort.clinical.index.name)
+    return replace(
+        cohort, patient_ids=np.array(loaded.tokens), clinical=cohort.clinical.set_axis(index)
+    )
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def sample_cohort(key: str) -> LoadedCohort:
     """Return a bundled or built-in cohort."""
@@ -86,14 +105,39 @@ def sample_cohort(key: str) -> LoadedCohort:
 
 @st.cache_resource(ttl=60, show_spinner=False)
 def catalogue() -> tuple[InstalledModel, ...]:
-    """Return the installed models, read again after a minute."""
-    return installed_models(settings().models)
+    """Return the installed models, the user's own too; read again after a minute."""
+    return installed_models(settings().models, settings().own_models)
+
+
+def results_changed() -> None:
+    """List models and studies again: a run ended or was deleted."""
+    for cached in (catalogue, model, studies):
+        cached.clear()
+
+
+@st.cache_resource(show_spinner=False)
+def job_manager() -> JobManager:
+    """Return the server's one manager of runs."""
+    return JobManager(settings().home, on_end=results_changed)
+
+
+@st.cache_resource(show_spinner=False, on_release=Store.close)
+def store() -> Store:
+    """Return the server's one store of worklists, notes and what was done; tried anew if it fails.
+
+    Raises
+    ------
+    StoreError
+        As `dashboard.store.Store`.
+    """
+    return Store(settings().database or default_url(settings().home))
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def model(name: str) -> LoadedModel:
     """Load an installed model on the best device."""
-    bundle = load_bundle(settings().models / name)
+    folder = settings().models / name
+    bundle = load_bundle(folder if folder.is_dir() else settings().own_models / name)
     return LoadedModel(bundle=bundle, digest=bundle.digest)
 
 
@@ -149,3 +193,43 @@ def feature_attribution(
     return explain_features(
         _bundle, _cohort, np.array(rows), method=method, baseline=baseline, missing=missing
     )
+
+
+@st.cache_resource(scope="session", max_entries=32, ttl=SESSION_TTL, show_spinner=False)
+def interactions(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    model_digest: str,  # noqa: ARG001
+    row: int,
+    level: Literal["modality", "group", "feature"],
+    missing: tuple[str, ...],
+    _cohort: Cohort,
+    _bundle: Bundle,
+    _features: FeatureAttribution,
+) -> Interactions:
+    """Interactions of a patient; ``_features`` are its contributions, which name the strongest."""
+    return explain_interactions(
+        _bundle,
+        _cohort,
+        row,
+        level=level,
+        features=strongest_features(_features, 0) if level == "feature" else (),
+        missing=missing,
+    )
+
+
+@st.cache_resource(ttl=5, show_spinner=False)
+def studies() -> tuple[InstalledStudy, ...]:
+    """Return the installed studies, read again after five seconds: a running one grows."""
+    return installed_studies(samples=SAMPLE_FOLDER, runs=settings().runs)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def study(path: Path, changed: float) -> Study:  # noqa: ARG001  # cache key
+    """Read a study, anew whenever its summary has changed."""
+    return read_study(path)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def folder_cohort(folder: str) -> Cohort:
+    """Read the cohort that a study of this machine was run on."""
+    return load_cohort(folder)

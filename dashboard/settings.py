@@ -21,11 +21,26 @@ class Settings:
     models : Path
         Model folders; ``CAMLIF_MODELS``.
     home : Path
-        Key for case tokens; ``CAMLIF_HOME``, by default in the user's data folder.
+        Key for case tokens, runs and own models; ``CAMLIF_HOME``, by default in the user's data
+        folder.
+    database : str or None
+        URL of the database of notes and worklists; ``CAMLIF_DATABASE``, by default a file in
+        ``home``.
     """
 
     models: Path
     home: Path
+    database: str | None = None
+
+    @property
+    def own_models(self) -> Path:
+        """Models trained from the pages."""
+        return self.home / "models"
+
+    @property
+    def runs(self) -> Path:
+        """Folders of trainings and studies started from the pages."""
+        return self.home / "runs"
 
 
 @cache
@@ -35,6 +50,7 @@ def settings() -> Settings:
     return Settings(
         models=Path(os.environ.get("CAMLIF_MODELS", ROOT / "models")),
         home=Path(os.environ.get("CAMLIF_HOME", data / "camlif")),
+        database=os.environ.get("CAMLIF_DATABASE") or None,
     )
 
 

@@ -13,6 +13,7 @@ from camlif.catalogue import ModelMatch, rank_models
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.samples import SAMPLES
 from camlif.exceptions import CamlifError
+from camlif.exports import OLDEST_SHOWN
 from camlif.scoring import ScoreResult
 from dashboard import resources
 from dashboard.resources import LoadedCohort, LoadedModel
@@ -25,6 +26,8 @@ UPLOADED = "uploaded"
 COHORT, MODEL, UPLOAD, MISSING = "cohort", "model", "upload", "declared_missing"
 CASE = "case_row"
 SELECTION = "cohort_selection"
+STUDY_METHODS = "study_methods"
+"""Methods that a page asks the Runs page to fill in."""
 FILTER_SUBTYPE, FILTER_GRADE = "subtype", "grade"
 FILTER_COMPLETE, FILTER_AGE = "complete_only", "age_range"
 FILTERS = (FILTER_SUBTYPE, FILTER_GRADE, FILTER_COMPLETE, FILTER_AGE)
@@ -130,6 +133,7 @@ def forget() -> None:
     resources.own_scores.clear()
     resources.modality_attribution.clear()
     resources.feature_attribution.clear()
+    resources.interactions.clear()
     # Parameters bound to widgets go with the session state; clearing them here is refused.
     st.query_params.pop("case", None)
 
@@ -196,6 +200,7 @@ def shown_rows(cohort: Cohort) -> BoolArray:
     limits = st.session_state.get(FILTER_AGE)
     if limits and "age" in cohort.clinical:
         age = pd.to_numeric(cohort.clinical["age"], errors="coerce").to_numpy("float64")
+        age = np.minimum(age, OLDEST_SHOWN)  # the slider ends there
         low, high = limits
         shown &= ((age >= low) & (age <= high)) | np.isnan(age)
     return shown

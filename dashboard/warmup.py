@@ -6,6 +6,7 @@ time together can meet half-initialised modules. The lock makes the second one w
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import threading
@@ -29,6 +30,8 @@ def ensure() -> None:
         # Before torch is imported: the networks are small, and a second thread costs time (0.4 s of
         # processor time for one explained case, against 4 s on two threads of a busy machine).
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+        # Likewise before pyarrow: its default pool was seen to crash in threads that end.
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
         for name in _NEEDED:
             importlib.import_module(name)
         _state["ready"] = True
@@ -49,3 +52,7 @@ def import_the_rest() -> None:
 def _import_later() -> None:
     for name in _LATER:
         importlib.import_module(name)
+    # Streamlit collects garbage after every run of a page; looking each time through all objects of
+    # the libraries, which never go, took 0.3 s.
+    gc.collect()
+    gc.freeze()

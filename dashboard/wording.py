@@ -5,8 +5,15 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
+
+from camlif.exports import shown_age
+
+if TYPE_CHECKING:
+    from camlif.data.cohort import Cohort
 
 FOLDER = Path(__file__).parent / "profiles"
 GENERIC = "generic"
@@ -14,13 +21,17 @@ ABBREVIATION = 3  # letters: CT, RNA
 
 
 class Profile(BaseModel):
-    """Words of one disease; a name without an entry is shown as it is."""
+    """Words of one disease; a name without an entry is shown as it is.
+
+    ``subtype_note`` stands below charts by subtype.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
     subtype_label: str
     grade_label: str
+    subtype_note: str = ""
     subtypes: dict[str, str] = {}
     grades: dict[str, str] = {}
     modalities: dict[str, str] = {}
@@ -47,3 +58,21 @@ def load_profile(name: str) -> Profile:
     if not path.is_file():
         path = FOLDER / f"{GENERIC}.toml"
     return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def patient_facts(cohort: Cohort, row: int, profile: Profile) -> tuple[str, ...]:
+    """Age, sex, subtype and grade of a patient, as far as the cohort has them."""
+    clinical = cohort.clinical.iloc[row]
+    facts = []
+    if "age" in clinical and pd.notna(clinical["age"]):
+        facts.append(f"{shown_age(float(clinical['age']))} years")
+    if "sex" in clinical and pd.notna(clinical["sex"]):
+        facts.append(str(clinical["sex"]))
+    for label, column, words in (
+        (profile.subtype_label, cohort.subtype, profile.subtype),
+        (profile.grade_label, cohort.grade, profile.grade),
+    ):
+        if column is not None:
+            level = column.iloc[row]
+            facts.append(f"{label} {words(str(level)) if pd.notna(level) else 'not given'}")
+    return tuple(facts)

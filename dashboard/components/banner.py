@@ -18,12 +18,38 @@ _STYLE = """
 [data-testid="stHeader"] { background: transparent; pointer-events: none; }
 [data-testid="stHeader"] button, [data-testid="stToolbar"] { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] { padding: 3rem 2.5rem 2rem; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-unseen_title) {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+}
+/* Dark theme: white on its light blue is too faint, and a darker blue is so on the page. */
+button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
+[data-testid="stSidebarNavLink"]:focus-visible, [data-testid="stPageLink-NavLink"]:focus-visible,
+[data-testid="stMain"]:focus-visible {
+  outline: 2px solid light-dark(#0B5CAD, #7FB8F0); outline-offset: -2px;
+}
 .st-key-header { padding-right: 3rem; gap: 0.6rem; }
 .st-key-header p { font-size: 0.8125rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
 .st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.45rem; }
-.st-key-case_page p { line-height: 1.45; }
+.st-key-case_page p { line-height: 1.4; font-size: 0.9rem; }
+.st-key-case_page h2 { font-size: 1rem; padding: 0; }
+.st-key-case_page [data-testid="stHeading"] [data-testid="stMarkdownContainer"] { margin: 0; }
+.st-key-case_page [data-testid="stCaptionContainer"] p { font-size: 0.8125rem; }
+.st-key-case_bar button { min-height: 2.25rem; padding-block: 0; }
+.st-key-case_sentence pre, .st-key-case_sentence code {
+  font: inherit; font-size: 0.9rem; line-height: 1.4; background: transparent; padding: 0;
+}
+.st-key-case_sentence pre { padding-right: 2rem; }
+.st-key-case_page [data-testid="stImage"] img { max-width: 160px !important; }
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] { padding-inline: 1rem; }
+  .st-key-case_curves_panel .stElementContainer:has([data-testid="stPlotlyChart"]) {
+    overflow-x: auto;
+  }
+  .st-key-case_curves_panel [data-testid="stPlotlyChart"] { min-width: 600px; }
+}
 .st-key-case_page [data-testid="stPopoverButton"] { min-height: 1.5rem; padding-block: 0; }
+.st-key-case_page .st-key-board_menu [data-testid="stPopoverButton"] { min-height: 2.25rem; }
 .stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
 @media print {
   .camlif-banner {

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from camlif.exports import to_csv
+from dashboard.components.download import offer_download
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
 
@@ -33,6 +34,7 @@ def show_chart(
     select: bool = False,
     settings: Mapping[str, Any] | None = None,
     finding: bool = True,
+    table: bool = True,
 ) -> Any:
     """Draw a chart, its finding, and its numbers as a table with downloads.
 
@@ -47,6 +49,8 @@ def show_chart(
         Settings behind the chart, offered as JSON beside the numbers.
     finding : bool
         Whether to print the finding above the chart.
+    table : bool
+        Whether to offer the numbers below; if not, `table_button` belongs elsewhere.
     """
     if finding:
         st.markdown(plain(chart.finding))
@@ -58,9 +62,15 @@ def show_chart(
         theme=None,  # the figure brings its own fonts and colours
         alt=chart.alt,
     )
+    if table:
+        table_button(chart, key=key, settings=settings)
+    return cast(Any, event)
+
+
+def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None = None) -> None:
+    """Offer the numbers of a chart as a table with downloads."""
     with st.popover("Show as table", type="tertiary", key=f"{key}_table"):
         show_numbers(chart.table, key=key, settings=settings)
-    return cast(Any, event)
 
 
 def show_numbers(
@@ -69,20 +79,20 @@ def show_numbers(
     """Show a table of numbers with downloads."""
     st.dataframe(table, hide_index=True, key=f"{key}_numbers")
     with st.container(horizontal=True):
-        st.download_button(
+        offer_download(
             "Numbers (CSV)",
             to_csv(table),
             file_name=f"{key}.csv",
             mime="text/csv",
             key=f"{key}_csv",
-            on_click="ignore",
+            export_type=f"numbers of {key}",
         )
         if settings is not None:
-            st.download_button(
+            offer_download(
                 "Settings (JSON)",
                 json.dumps(settings, indent=1, default=str),
                 file_name=f"{key}.json",
                 mime="application/json",
                 key=f"{key}_settings",
-                on_click="ignore",
+                export_type=f"settings of {key}",
             )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from camlif.attribution import FeatureAttribution
 from camlif.data.preprocessing import CLINICAL
+from camlif.exports import AGE, OLDEST_SHOWN, shown_age
 from dashboard.figures.attribution import FeatureContribution
 from dashboard.state import Scoring, Workspace
 
@@ -20,7 +28,7 @@ def feature_contributions(
 ) -> list[FeatureContribution]:
     """All contributions to one patient of an explanation.
 
-    Percentiles are those of the training cohort; clinical columns have none.
+    Percentiles are those of the training cohort; of clinical numbers, of the cohort in view.
     """
     units = workspace.cohort.info.units
     merged = features.by_clinical_column(scoring.bundle.schema)
@@ -31,14 +39,36 @@ def feature_contributions(
         if player != CLINICAL and features.level == "feature":
             values = raw.astype(np.float64)[None]
             percentile = scoring.bundle.reference.training_range.percentile(player, values)[0]
+        elif player == CLINICAL:
+            percentile = _clinical_percentiles(workspace, part.columns, raw)
         for j, column in enumerate(part.columns):
             found.append(
                 FeatureContribution(
                     name=column,
                     contribution=float(part.values[position, j]),
-                    value=None if raw[j] is None else raw[j],
+                    value=_shown_value(column, raw[j]),
                     unit=units.get(column, ""),
                     percentile=float(percentile[j]) if np.isfinite(percentile[j]) else None,
                 )
             )
     return found
+
+
+def _clinical_percentiles(
+    workspace: Workspace, columns: Sequence[str], raw: NDArray[np.object_]
+) -> NDArray[np.float64]:
+    """Percentage of the cohort with a lower value, and half of those with an equal one."""
+    found = np.full(len(columns), np.nan)
+    for j, (column, value) in enumerate(zip(columns, raw, strict=True)):
+        known = workspace.cohort.clinical.get(column, pd.Series(dtype=float)).dropna()
+        if isinstance(value, Real) and np.isfinite(float(value)) and is_numeric_dtype(known):
+            lower = (known < float(value)).mean() + 0.5 * (known == float(value)).mean()
+            found[j] = 100 * float(lower)
+    return found
+
+
+def _shown_value(column: str, value: Any) -> Any:
+    """Raw value as a figure takes it: None where missing, no age over 89."""
+    if column == AGE and isinstance(value, Real) and float(value) >= OLDEST_SHOWN:
+        return shown_age(float(value))
+    return value

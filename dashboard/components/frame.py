@@ -8,6 +8,7 @@ import streamlit as st
 from camlif.data.cohort import Cohort
 from camlif.data.samples import SAMPLES
 from camlif.evaluation import package_version
+from camlif.exports import OLDEST_SHOWN
 from camlif.survival import median_follow_up
 from dashboard import resources, state
 from dashboard.components.text import plain
@@ -29,7 +30,11 @@ def header(workspace: Workspace) -> None:
         events = int(cohort.event[known].sum())
         parts.append(plain(f"{events:,} events ({cohort.info.endpoint.event_noun})"))
         parts.append(plain(cohort.info.endpoint.name))
-        follow_up = median_follow_up(cohort.event[known], cohort.duration[known])
+        follow_up = median_follow_up(
+            cohort.event[known],
+            cohort.duration[known],
+            None if cohort.entry is None else cohort.entry[known],
+        )
         if follow_up is not None:
             parts.append(plain(f"median follow-up {follow_up:.0f} months"))
     else:
@@ -42,6 +47,12 @@ def header(workspace: Workspace) -> None:
         st.badge(label, color=colour)  # type: ignore[arg-type]  # one of its literals
         st.markdown(" · ".join(parts), width="content")
         st.page_link("views/model_card.py", label=plain(model))
+
+
+def page_title(title: str) -> None:
+    """Head the page; on Case, whose panels need the room, for screen readers only."""
+    with st.container(key="unseen_title" if title == "Case" else "page_title"):
+        st.title(title, anchor=False)
 
 
 def sidebar(workspace: Workspace) -> None:
@@ -129,8 +140,11 @@ def _age_filter(cohort: Cohort) -> None:
         return
     age = pd.to_numeric(cohort.clinical["age"], errors="coerce").dropna()
     if age.nunique() > 1:
-        low, high = int(age.min()), int(-(-age.max() // 1))
-        st.slider("Age", low, high, (low, high), key=state.FILTER_AGE)
+        high = min(int(-(-age.max() // 1)), OLDEST_SHOWN)
+        low = min(int(age.min()), high - 1)
+        st.slider(
+            "Age", low, high, (low, high), key=state.FILTER_AGE, help="90 stands for 90 and older."
+        )
 
 
 def footer(workspace: Workspace) -> None:

@@ -1,8 +1,12 @@
-"""Text from files shown as text: Markdown, math and HTML in a name or a cell stay inert."""
+"""Text shown as text: Markdown, math and HTML in a name, a cell or a note stay inert."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:$<>&])")
 
@@ -10,3 +14,17 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:$<>&])")
 def plain(text: object) -> str:
     """Escape everything that Markdown, its colour directives, math or HTML would interpret."""
     return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def plain_lines(text: str) -> str:
+    """Escape as `plain` does and keep the lines."""
+    return "  \n".join(plain(line) for line in text.splitlines())
+
+
+def moment(time: datetime) -> str:
+    """Say a time as clocks show it where the browser is."""
+    try:
+        zone = ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return f"{time.astimezone(UTC):%d %b %Y, %H:%M} UTC"
+    return f"{time.astimezone(zone):%d %b %Y, %H:%M %Z}"

@@ -14,7 +14,8 @@ from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure,
 from dashboard.figures.palette import Theme, palette, rgba, strata_colors, text_tone
 
 HEIGHT = 230
-COMPACT_HEIGHT = 140
+COMPACT_HEIGHT = 96
+COMPACT_MARGIN = {"l": 8, "r": 8, "t": 2, "b": 22}
 BAND_OPACITY = 0.14
 MIN_HALF_WIDTH = 2.0
 """The axis shows at least z from -2 to 2."""
@@ -71,12 +72,14 @@ def agreement_strip(
         finding = f"No unbiased prediction: 0 of {len(z)} models had not seen this case."
         return Chart(empty_figure("No unbiased prediction", theme), finding, table, alt)
     figure = go.Figure()
-    low, high = _limits(z, cutoffs, ensemble)
+    low, high = z_limits(z, cutoffs, ensemble)
     _add_bands(figure, cutoffs, strata, low, high, theme)
     _add_members(figure, z, counted, low, high, theme)
     if ensemble is not None:
         _add_ensemble(figure, ensemble, theme)
     base_figure(figure, theme, height=COMPACT_HEIGHT if compact else HEIGHT, legend=not compact)
+    if compact:
+        figure.update_layout(margin=COMPACT_MARGIN)
     title = None if compact else "Hazard z-score"
     figure.update_xaxes(range=[low, high], title_text=title, showgrid=False)
     top = max(trace.y.max() for trace in figure.data if trace.meta == "used")
@@ -84,9 +87,10 @@ def agreement_strip(
     return Chart(figure, _finding(place, counted, strata, z, ensemble), table, alt)
 
 
-def _limits(
+def z_limits(
     z: NDArray[np.float64], cutoffs: Sequence[float], ensemble: tuple[float, float, float] | None
 ) -> tuple[float, float]:
+    """Ends of the axis of z, with room around every member, cut-off and the interval."""
     shown = [*z[np.isfinite(z)].tolist(), *cutoffs, *(ensemble or ())]
     low = min(-MIN_HALF_WIDTH, *shown)
     high = max(MIN_HALF_WIDTH, *shown)
@@ -104,21 +108,34 @@ def _add_bands(
 ) -> None:
     edges = [low, *cutoffs, high]
     colors = strata_colors(len(strata), theme)
-    for name, color, left, right in zip(strata, colors, edges[:-1], edges[1:], strict=True):
-        figure.add_vrect(
-            x0=left, x1=right, fillcolor=rgba(color, BAND_OPACITY), line_width=0, layer="below"
-        )
-        figure.add_annotation(
-            x=(left + right) / 2,
-            y=1,
-            yref="paper",
-            yanchor="top",
-            text=escape(name, limit=16),
-            showarrow=False,
-            font={"size": SMALL_FONT_SIZE, "color": text_tone(color, theme, 6.0)},
-        )
-    for cutoff in cutoffs:
-        figure.add_vline(x=cutoff, line={"color": palette(theme).muted, "dash": "dash", "width": 1})
+    whole = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
+    bands = [
+        {
+            "type": "rect",
+            "x0": left,
+            "x1": right,
+            "fillcolor": rgba(color, BAND_OPACITY),
+            "line": {"width": 0},
+            "layer": "below",
+            **whole,
+        }
+        for color, left, right in zip(colors, edges[:-1], edges[1:], strict=True)
+    ]
+    line = {"color": palette(theme).muted, "dash": "dash", "width": 1}
+    marks = [{"type": "line", "x0": c, "x1": c, "line": line, **whole} for c in cutoffs]
+    figure.layout.shapes = bands + marks
+    figure.layout.annotations = [
+        {
+            "x": (left + right) / 2,
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "top",
+            "text": escape(name, limit=16),
+            "showarrow": False,
+            "font": {"size": SMALL_FONT_SIZE, "color": text_tone(color, theme, 6.0)},
+        }
+        for name, color, left, right in zip(strata, colors, edges[:-1], edges[1:], strict=True)
+    ]
 
 
 def _add_members(

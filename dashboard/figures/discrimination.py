@@ -1,29 +1,18 @@
-"""How well a model ranks and how well its probabilities hold: C-index per split, calibration."""
+"""How well a model ranks: the C-index of every split."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from camlif.data.schema import Endpoint
 from dashboard.figures.agreement import stack
-from dashboard.figures.chart import Chart, count, escape
-from dashboard.figures.layout import (
-    SMALL_FONT_SIZE,
-    base_figure,
-    empty_figure,
-    hover_text,
-    period,
-)
+from dashboard.figures.chart import Chart, count
+from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, hover_text
 from dashboard.figures.palette import Theme, palette
-
-if TYPE_CHECKING:
-    from camlif.metrics import CalibrationResult
 
 CHANCE = 0.5
 STACK_WIDTH = 0.012
@@ -164,74 +153,3 @@ def _c_index_table(
     if oracle is not None:
         rows.append(("true log-hazard", oracle, np.nan, np.nan))
     return pd.DataFrame(rows, columns=["what", "c_index", "lower", "upper"])
-
-
-def calibration_chart(result: CalibrationResult, *, endpoint: Endpoint, theme: Theme) -> Chart:
-    """Draw observed against predicted survival in groups of predicted risk.
-
-    Parameters
-    ----------
-    result : CalibrationResult
-        Of `camlif.metrics.calibration`; groups not followed to the horizon are left out.
-    endpoint : Endpoint
-    theme : {"light", "dark"}
-    """
-    p = palette(theme)
-    table = pd.DataFrame(
-        [(b.predicted, b.observed, b.low, b.high, b.n_patients, b.n_events) for b in result.bins],
-        columns=["predicted", "observed", "lower", "upper", "n", "events"],
-    ).astype({"observed": float, "lower": float, "upper": float})
-    when = period(result.horizon)
-    alt = f"Calibration of {endpoint.name} at {when}"
-    known = table[np.isfinite(table["observed"])]
-    if known.empty:
-        finding = f"Observed {endpoint.name} at {when} is not known in any group."
-        return Chart(empty_figure("Not observed", theme), finding, table, alt)
-    value = 100 * known["observed"]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[0, 100],
-        y=[0, 100],
-        mode="lines",
-        line={"color": p.muted, "dash": "dash", "width": 1},
-        name="perfect calibration",
-        hoverinfo="skip",
-        meta="diagonal",
-    )
-    figure.add_scatter(
-        x=100 * known["predicted"],
-        y=value,
-        mode="markers",
-        marker={"symbol": "circle", "size": 10, "color": p.low},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": (100 * known["upper"] - value).fillna(0),
-            "arrayminus": (value - 100 * known["lower"]).fillna(0),
-            "color": p.low,
-            "thickness": 1.5,
-        },
-        name="groups of equal size, 95 % CI",
-        meta="groups",
-        **hover_text(
-            [
-                f"predicted {100 * r.predicted:.0f} %, observed {100 * r.observed:.0f} % "
-                f"({100 * r.lower:.0f} to {100 * r.upper:.0f})<br>n = {r.n:,}"
-                for r in known.itertuples()
-            ]
-        ),
-    )
-    base_figure(figure, theme, height=460)
-    word = escape(endpoint.event_free)
-    figure.update_xaxes(range=[0, 102], title_text=f"Predicted {word} at {when} (%)")
-    figure.update_yaxes(range=[0, 102], title_text=f"Observed {word} at {when} (%)")
-    return Chart(figure, _calibration_finding(result, len(known), endpoint), table, alt)
-
-
-def _calibration_finding(result: CalibrationResult, n_groups: int, endpoint: Endpoint) -> str:
-    ici = "" if result.ici is None else f", mean absolute error {100 * result.ici:.1f} points"
-    return (
-        f"At {period(result.horizon)}, expected over observed events is {result.ratio:.2f}{ici} "
-        f"({endpoint.name}, {count(result.n_patients, 'patient')}, "
-        f"{count(result.n_events, 'event')}, {count(n_groups, 'group')})."
-    )

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
-from plotly.subplots import make_subplots
 
 from camlif.data.schema import Endpoint
 from camlif.survival import KaplanMeierCurve, kaplan_meier
 from dashboard.figures.chart import Chart, count
-from dashboard.figures.layout import Marks, TimeAxis, TimeUnit, base_figure, period
+from dashboard.figures.layout import TimeAxis, TimeUnit, period
 from dashboard.figures.palette import (
     LineStyle,
     Theme,
@@ -23,27 +21,16 @@ from dashboard.figures.palette import (
     strata_colors,
 )
 from dashboard.figures.prediction import Prediction, add_prediction
+from dashboard.figures.survival_frame import draw, label, time_axis
 from dashboard.figures.survival_lines import (
     Line,
-    add_end_labels,
-    add_landmark,
-    add_line,
-    add_median,
-    add_risk_table,
     at_risk,
-    axis_end,
     curve_table,
     end_of,
+    stratum_lines,
     survival_at,
 )
 
-CURVE_SHARE = 0.75
-MIN_HEIGHT = 520
-ROW_HEIGHT = 90
-BETWEEN_ROWS_PX = 82
-"""Room for tick labels, axis title and the heading of the number at risk."""
-OUTSIDE_PX = 48
-"""Margins above and below the two rows."""
 FINDING_HORIZONS = (36, 60, 24, 12, 6)
 """Months at which the finding reads the curves: the first that the axis reaches."""
 MAX_IN_FINDING = 4
@@ -62,12 +49,20 @@ class KmGroup:
     role : str or None
         ``"low"``, ``"intermediate"`` or ``"high"`` for a risk stratum, which fixes colour and dash;
         otherwise both follow from the order of the groups.
+    entry : float, shape (n,), months, or None
+        When each patient came under observation; None where all were from time zero.
     """
 
     name: str
     event: NDArray[np.bool_]
     duration: NDArray[np.float64]
     role: str | None = None
+    entry: NDArray[np.float64] | None = None
+
+    @property
+    def curve(self) -> KaplanMeierCurve:
+        """Its estimate."""
+        return kaplan_meier(self.event, self.duration, self.entry)
 
 
 def kaplan_meier_chart(
@@ -113,14 +108,14 @@ def kaplan_meier_chart(
     lines = [
         Line(
             name=g.name,
-            curve=kaplan_meier(g.event, g.duration),
+            curve=g.curve,
             style=style,
             bold=g.name == highlight,
         )
         for g, style in zip(censored, line_styles([g.role for g in groups], theme), strict=True)
     ]
-    axis = _axis(lines, months_or_years, zoom_to=zoom_to, full_tail=full_tail)
-    figure = _draw(lines, axis, theme, endpoint, show_interval=show_interval)
+    axis = time_axis(lines, months_or_years, zoom_to=zoom_to, full_tail=full_tail)
+    figure = draw(lines, axis, theme, endpoint, show_interval=show_interval)
     ends = [end_of(line, axis) for line in lines if line.n]
     table = survival_table(censored)
     if own_curve is not None:
@@ -128,7 +123,7 @@ def kaplan_meier_chart(
         if own is not None:
             ends.append(add_prediction(figure, own, axis, theme))
             table = pd.concat([table, own.table()], ignore_index=True)
-    _label(figure, lines, ends, axis, theme, landmarks)
+    label(figure, lines, ends, axis, theme, landmarks)
     return Chart(
         figure=figure,
         finding=_finding(lines, axis, endpoint, landmarks, censor_at),
@@ -156,13 +151,13 @@ def compare_groupings_chart(
     CA-MLIF (AAAI 2025), Figures A5 and A6(a).
     """
     lines = [
-        Line(name=g.name, curve=kaplan_meier(g.event, g.duration), style=LineStyle(color, dash))
+        Line(name=g.name, curve=g.curve, style=LineStyle(color, dash))
         for part, dash in ((predicted, "solid"), (actual, "dash"))
         for g, color in zip(part, strata_colors(len(part), theme), strict=True)
     ]
-    axis = _axis(lines, months_or_years, zoom_to=None, full_tail=full_tail)
-    figure = _draw(lines, axis, theme, endpoint, show_interval=show_interval, medians=False)
-    _label(figure, lines, [end_of(line, axis) for line in lines if line.n], axis, theme)
+    axis = time_axis(lines, months_or_years, zoom_to=None, full_tail=full_tail)
+    figure = draw(lines, axis, theme, endpoint, show_interval=show_interval, medians=False)
+    label(figure, lines, [end_of(line, axis) for line in lines if line.n], axis, theme)
     tables = [
         survival_table(part).assign(grouping=name)
         for name, part in (("predicted", predicted), ("actual", actual))
@@ -191,6 +186,7 @@ def case_curve_chart(
     theme: Theme,
     months_or_years: TimeUnit = "months",
     height: int | None = None,
+    subtype: tuple[str, KaplanMeierCurve] | None = None,
 ) -> Chart:
     """Draw one patient's predicted curve among the curves of the training strata.
 
@@ -206,15 +202,16 @@ def case_curve_chart(
     theme : {"light", "dark"}
     months_or_years : {"months", "years"}
     height : int, optional
-        Pixels; by default as much as the number of curves needs.
+        Pixels; by default as much as the number of curves needs. If given, the names at the ends
+        of the curves and beside the numbers at risk stand for a legend.
+    subtype : (name, KaplanMeierCurve), optional
+        Other patients of the cohort in view with the same subtype; the name says so.
     """
-    names = list(stratum_curves)
-    lines = [
-        Line(name=name, curve=stratum_curves[name], style=style, bold=name == own_stratum)
-        for name, style in zip(names, line_styles(_roles(names), theme), strict=True)
-    ]
-    axis = _axis(lines, months_or_years, zoom_to=None, full_tail=False)
-    figure = _draw(lines, axis, theme, endpoint, show_interval=True, medians=False, height=height)
+    lines = stratum_lines(stratum_curves, own_stratum, theme)
+    if subtype is not None:
+        lines.append(subtype_line(*subtype, theme))
+    axis = time_axis(lines, months_or_years, zoom_to=None, full_tail=False)
+    figure = draw(lines, axis, theme, endpoint, show_interval=True, medians=False, height=height)
     ends = [end_of(line, axis) for line in lines]
     tables = [curve_table(line.name, line.curve) for line in lines]
     predicted = None
@@ -223,7 +220,9 @@ def case_curve_chart(
     if predicted is not None:
         ends.append(add_prediction(figure, predicted, axis, theme))
         tables.append(predicted.table())
-    _label(figure, lines, ends, axis, theme)
+    if height is not None:
+        figure.update_layout(showlegend=False, margin={"t": 12})
+    label(figure, lines, ends, axis, theme)
     table = pd.concat(tables, ignore_index=True)
     own = next((line for line in lines if line.name == own_stratum), None)
     if own is None and predicted is None:
@@ -231,7 +230,7 @@ def case_curve_chart(
         return Chart(figure, _finding(lines, axis, endpoint, ()), table, alt)
     return Chart(
         figure=figure,
-        finding=_case_finding(own, predicted, axis, endpoint),
+        finding=_case_finding(own, predicted, axis, endpoint, lines[-1] if subtype else None),
         table=table,
         alt=f"Predicted {endpoint.name} of this case among the curves of the training strata",
     )
@@ -246,112 +245,28 @@ def survival_table(groups: Sequence[KmGroup]) -> pd.DataFrame:
         Columns ``group, time_months, at_risk, events, censored, survival, lower, upper``;
         probabilities from 0 to 1, 95 % log-log limits. A group without patients has no rows.
     """
-    tables = [curve_table(g.name, kaplan_meier(g.event, g.duration)) for g in groups]
+    tables = [curve_table(g.name, g.curve) for g in groups]
     return pd.concat(tables, ignore_index=True)
+
+
+def subtype_line(name: str, curve: KaplanMeierCurve, theme: Theme) -> Line:
+    """How patients of the same subtype are drawn beside the strata: without a band."""
+    style = LineStyle(palette(theme).modalities[0], "longdash")
+    return Line(name=name, curve=curve, style=style, band=False)
 
 
 def _censor(group: KmGroup, months: float | None) -> KmGroup:
     if months is None:
         return group
+    # Whoever enters later is never under observation by then.
+    there = np.ones(len(group.event), bool) if group.entry is None else group.entry < months
     return KmGroup(
         group.name,
-        group.event & (group.duration <= months),
-        np.minimum(group.duration, months),
+        (group.event & (group.duration <= months))[there],
+        np.minimum(group.duration, months)[there],
         group.role,
+        None if group.entry is None else group.entry[there],
     )
-
-
-def _roles(names: Sequence[str]) -> list[str | None]:
-    """Two or three strata take the stratum colours by rank, whatever they are called."""
-    by_count: dict[int, list[str | None]] = {
-        2: ["low", "high"],
-        3: ["low", "intermediate", "high"],
-    }
-    return by_count.get(len(names), [None] * len(names))
-
-
-def _axis(
-    lines: Sequence[Line], unit: TimeUnit, *, zoom_to: float | None, full_tail: bool
-) -> TimeAxis:
-    end = axis_end([line.curve for line in lines], full_tail=full_tail)
-    return TimeAxis(min(end, zoom_to) if zoom_to else end, unit)
-
-
-def _draw(
-    lines: Sequence[Line],
-    axis: TimeAxis,
-    theme: Theme,
-    endpoint: Endpoint,
-    *,
-    show_interval: bool,
-    medians: bool = True,
-    height: int | None = None,
-) -> go.Figure:
-    height = height or max(MIN_HEIGHT, ROW_HEIGHT * len(lines) + 200)
-    figure = make_subplots(
-        rows=2,
-        cols=1,
-        shared_xaxes=True,
-        row_heights=[CURVE_SHARE, 1 - CURVE_SHARE],
-        vertical_spacing=BETWEEN_ROWS_PX / (height - OUTSIDE_PX),
-    )
-    base_figure(figure, theme, height=height)
-    figure.update_layout(margin={"b": 12})
-    for line in sorted(lines, key=lambda line: line.bold):  # bold on top; legend order by rank
-        add_line(figure, line, axis, event_free=endpoint.event_free, show_interval=show_interval)
-    _restore_legend_order(figure, lines)
-    for line in lines if medians else ():
-        add_median(figure, line, axis)
-    add_risk_table(figure, lines, axis, theme)
-    figure.update_xaxes(**axis.settings())
-    figure.update_xaxes(row=1, col=1, showticklabels=True, title_text=_axis_title(axis))
-    figure.update_xaxes(row=2, col=1, showticklabels=False, showgrid=False, showline=False)
-    figure.update_yaxes(
-        row=1,
-        col=1,
-        range=[0, 102],
-        tickvals=[0, 20, 40, 60, 80, 100],
-        title_text=f"{endpoint.event_free.capitalize()} (%)",
-    )
-    return figure
-
-
-def _label(
-    figure: go.Figure,
-    lines: Sequence[Line],
-    ends: Sequence[tuple[str, float, float, str]],
-    axis: TimeAxis,
-    theme: Theme,
-    landmarks: Sequence[float] = (),
-) -> None:
-    """Write landmarks, the names at the curves' ends and the heading of the number at risk."""
-    marks = Marks(theme)
-    for months in landmarks:
-        add_landmark(marks, lines, axis, months)
-    margin = add_end_labels(marks, ends, axis)
-    marks.text(
-        "Number at risk",
-        x=0,
-        xref="x2 domain",
-        xanchor="left",
-        y=1.02,
-        yref="y2 domain",
-        yanchor="bottom",
-        color=palette(theme).muted,
-    )
-    marks.put_on(figure)
-    figure.update_layout(margin={"r": margin})
-
-
-def _restore_legend_order(figure: go.Figure, lines: Sequence[Line]) -> None:
-    rank = {line.name: 1000 + i for i, line in enumerate(lines)}
-    for trace in figure.data:
-        if trace.legendgroup in rank:
-            trace.legendrank = rank[trace.legendgroup]
-
-
-def _axis_title(axis: TimeAxis) -> str:
-    return f"{axis.unit.capitalize()} of follow-up"
 
 
 def _horizon(landmarks: Sequence[float], end: float) -> float:
@@ -399,6 +314,7 @@ def _case_finding(
     predicted: Prediction | None,
     axis: TimeAxis,
     endpoint: Endpoint,
+    subtype: Line | None,
 ) -> str:
     end = axis.end if predicted is None else min(axis.end, float(predicted.times[-1]))
     months = _horizon((), end)
@@ -409,6 +325,9 @@ def _case_finding(
         f"{endpoint.event_free} at {_when(months)} (training cohort, n = {own.n:,}, "
         f"{count(own.events, 'event')})"
     )
+    if subtype is not None and at_risk(subtype, months):
+        share = 100 * survival_at(subtype, months)
+        group += f"; of {subtype.n:,} others in this cohort, {subtype.name}, {share:.0f} of 100"
     if predicted is None:
         return f"{group}; no curve is predicted for this case, since absolute survival is hidden."
     value, low, high = (100 * part for part in predicted.at(months))

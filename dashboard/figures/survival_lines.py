@@ -6,7 +6,7 @@ patients at risk; beyond it the line is faint and the band stops.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from dashboard.figures.layout import (
     hover_text,
     spread,
 )
-from dashboard.figures.palette import LineStyle, Theme, palette, rgba, text_tone
+from dashboard.figures.palette import LineStyle, Theme, line_styles, palette, rgba, text_tone
 
 MIN_AT_RISK = 10
 """Patients at risk below which a curve is tail."""
@@ -35,6 +35,7 @@ TAIL_OPACITY = 0.35
 BAND_OPACITY = 0.15
 LINE_WIDTH, BOLD_WIDTH = 2.0, 4.0
 LABEL_GAP = 6.0
+LABEL_PX = 15
 """Smallest distance of two line-end labels, in per cent of survival."""
 MAX_LABEL = 24
 RISK_LABEL_GAP = 22
@@ -53,6 +54,7 @@ class Line:
     curve: KaplanMeierCurve
     style: LineStyle
     bold: bool = False
+    band: bool = True
 
     @property
     def n(self) -> int:
@@ -68,6 +70,32 @@ class Line:
     def reliable_until(self) -> float:
         """Last time with at least `MIN_AT_RISK` at risk, months; 0 if the group is smaller."""
         return last_time(self.curve, MIN_AT_RISK)
+
+
+def stratum_lines(
+    curves: Mapping[str, KaplanMeierCurve], own: str | None, theme: Theme
+) -> list[Line]:
+    """Curves of risk strata, lowest risk first; that named ``own`` is bold and alone has a band."""
+    names = list(curves)
+    return [
+        Line(
+            name=name,
+            curve=curves[name],
+            style=style,
+            bold=name == own,
+            band=own is None or name == own,
+        )
+        for name, style in zip(names, line_styles(_roles(names), theme), strict=True)
+    ]
+
+
+def _roles(names: Sequence[str]) -> list[str | None]:
+    """Two or three strata take the stratum colours by rank, whatever they are called."""
+    by_count: dict[int, list[str | None]] = {
+        2: ["low", "high"],
+        3: ["low", "intermediate", "high"],
+    }
+    return by_count.get(len(names), [None] * len(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +159,7 @@ def add_line(
     steps = steps_of(line.curve)
     last = min(float(steps.time[-1]), axis.end)
     turn = min(line.reliable_until, last)
-    if show_interval and turn > 0:
+    if show_interval and line.band and turn > 0:
         _add_band(figure, line, steps.between(0, turn), axis)
     legend = f"{escape(line.name, limit=40)} (n = {line.n:,}, {count(line.events, 'event')})"
     for part, opacity in ((steps.between(0, turn), 1.0), (steps.between(turn, last), TAIL_OPACITY)):
@@ -257,7 +285,7 @@ def add_landmark(marks: Marks, lines: Sequence[Line], axis: TimeAxis, months: fl
 
 
 def add_end_labels(
-    marks: Marks, ends: Sequence[tuple[str, float, float, str]], axis: TimeAxis
+    marks: Marks, ends: Sequence[tuple[str, float, float, str]], axis: TimeAxis, *, plot_px: float
 ) -> int:
     """Name the curves at their ends.
 
@@ -266,13 +294,16 @@ def add_end_labels(
     marks : Marks
     ends : sequence of (name, months, per cent, colour)
     axis : TimeAxis
+    plot_px : float
+        Height of the plot of 0 to 100 %.
 
     Returns
     -------
     int
         Pixels right of the plot that the names take.
     """
-    heights = spread([y for _, _, y, _ in ends], LABEL_GAP, 2, 100)
+    gap = max(LABEL_GAP, 100 * LABEL_PX / plot_px)
+    heights = spread([y for _, _, y, _ in ends], gap, 2, 100)
     longest = 0
     for (name, months, _, color), y in zip(ends, heights, strict=True):
         far = months >= FAR_END * axis.end

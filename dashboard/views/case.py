@@ -2,125 +2,85 @@
 
 from __future__ import annotations
 
-import json
-
 import streamlit as st
 
-from camlif.case import summarise_case
-from dashboard import messages, state
-from dashboard.components.text import plain
-from dashboard.state import Workspace
+from dashboard import state
+from dashboard.components import (
+    board,
+    case_exports,
+    commit_first,
+    interactions,
+    trail,
+    what_if,
+    worklists,
+)
+from dashboard.components.case_view import CaseView, ModelledCase, ScoredCase, view_case
+from dashboard.views import case_data as data
+from dashboard.views import case_evidence as evidence
 from dashboard.views import case_panels as panels
-
-LINK = "case"  # query parameter: a token, never an identifier
-
-
-def _options(workspace: Workspace) -> list[int]:
-    return [int(row) for row in workspace.shown.nonzero()[0]]
-
-
-def _follow_link(workspace: Workspace) -> None:
-    """Open the case of a link once; an unknown token leaves the choice as it is."""
-    token = st.query_params.get(LINK)
-    if token is None or token == st.session_state.get("followed_link"):
-        return
-    st.session_state["followed_link"] = token
-    row = workspace.row_of(token)
-    if row is None:
-        st.warning(plain(messages.text("E-31")))
-    else:
-        st.session_state[state.CASE] = row
-
-
-def _step(options: list[int], by: int) -> None:
-    at = options.index(st.session_state[state.CASE])
-    st.session_state[state.CASE] = options[(at + by) % len(options)]
-
-
-def _pick(workspace: Workspace, options: list[int]) -> int:
-    ids = workspace.cohort.patient_ids
-    if st.session_state.get(state.CASE) not in options:
-        st.session_state[state.CASE] = options[0]
-    with st.container(horizontal=True, vertical_alignment="center", key="case_bar"):
-        row: int = st.selectbox(
-            "Case",
-            options,
-            key=state.CASE,
-            format_func=lambda r: str(ids[r]),
-            persist_state="session",
-            width=260,
-            label_visibility="collapsed",
-            help="Type to search.",
-        )
-        for label, by, keys in (("Previous", -1, "Alt+K"), ("Next", 1, "Alt+J")):
-            st.button(label, key=f"case_{by}", on_click=_step, args=(options, by), shortcut=keys)
-        st.markdown(f"{options.index(row) + 1:,} of {len(options):,} shown", width="content")
-        _download(workspace, row)
-    token = workspace.loaded.tokens[row]
-    st.query_params[LINK] = token
-    st.session_state["followed_link"] = token
-    return row
-
-
-def _download(workspace: Workspace, row: int) -> None:
-    scoring = workspace.scoring
-    if scoring is None:
-        return
-    record = summarise_case(scoring.bundle, scoring.result, row).to_json() | {
-        "patient_id": workspace.loaded.tokens[row],
-        "notice": messages.BANNER,
-        "endpoint": scoring.bundle.info.endpoint.name,
-        "model": scoring.bundle.name,
-        "model_digest": scoring.model.digest,
-        "data_digest": workspace.loaded.digest,
-    }
-    st.download_button(
-        "Case (JSON)",
-        json.dumps(record, indent=1),
-        file_name=f"case_{workspace.loaded.tokens[row]}.json",
-        mime="application/json",
-        key="case_json",
-        on_click="ignore",
-        help="Named by case token; holds no identifier.",
-    )
+from dashboard.views import case_picker as picker
 
 
 def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
-    panels.opened_case()
-    _follow_link(workspace)
-    options = _options(workspace)
+    options = picker.options(workspace)
     if not options:
         st.info("No patient passes the filters. Reset them in the sidebar.")
         return
     with st.container(key="case_page"):
-        row = _pick(workspace, options)
-        _panels(workspace, row)
+        with st.container(horizontal=True, vertical_alignment="center", key="case_bar"):
+            case = view_case(workspace, picker.pick(workspace, options))
+            worklists.menu(case)
+            hidden = commit_first.waiting(case)
+            if hidden is None:
+                _actions(case)
+        trail.case_opened(case, result_hidden=hidden is not None)
+        if hidden is not None:
+            _before_commitment(hidden)
+        else:
+            _first_screen(case)
+            if isinstance(case, ScoredCase):
+                _below(case)
+        board.panel(case)
 
 
-def _panels(workspace: Workspace, row: int) -> None:
-    left, middle, right = st.columns([6, 12, 8], border=True)
+def _before_commitment(case: ScoredCase) -> None:
+    left, right = st.columns([7, 21], border=True)
     with left:
-        panels.patient(workspace, row)
-    scoring = workspace.scoring
-    if scoring is None:
-        with middle:
-            panels.no_model(workspace)
-        return
-    summary = summarise_case(scoring.bundle, scoring.result, row)
-    if summary.score is None:
-        with middle:
-            panels.no_score(summary)
-        return
-    with middle:
-        panels.result(scoring, summary.score)
+        data.patient(case)
     with right:
-        panels.certainty(workspace, scoring, row, summary, summary.score)
-    panels.curves(scoring, row, summary.score)
-    panels.contributions(workspace, scoring, row)
-    panels.similar(workspace, scoring, row)
-    panels.caveats(scoring, summary)
+        commit_first.form(case)
+
+
+def _actions(case: CaseView) -> None:
+    if isinstance(case, ModelledCase):
+        case_exports.menu(case)
+
+
+def _first_screen(case: CaseView) -> None:
+    left, middle, right = st.columns([7, 11, 10], border=True)
+    with left:
+        data.patient(case)
+    with middle:
+        if isinstance(case, ScoredCase):
+            panels.result(case)
+        elif isinstance(case, ModelledCase):
+            data.no_score(case)
+        else:
+            data.no_model(case)
+    if isinstance(case, ScoredCase):
+        with right:
+            panels.certainty(case)
+        panels.curves(case)
+
+
+def _below(case: ScoredCase) -> None:
+    evidence.contributions(case)
+    what_if.panel(case)
+    interactions.panel(case)
+    evidence.similar(case)
+    evidence.caveats(case)
 
 
 main()

@@ -14,14 +14,12 @@ VIEWS = {
     "Table": views.table_view,
     "Forest": views.forest_view,
     "Early and late events": views.survivors_view,
-    "Calibration": views.calibration_view,
 }
 
 
 def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
-    st.header("Cohort", anchor=False)
     if not workspace.shown.any():
         st.info("No patient passes the filters. Reset them in the sidebar.")
         return

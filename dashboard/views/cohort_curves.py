@@ -29,6 +29,7 @@ from dashboard.views.cohort_groups import (
     log_rank_words,
     need_outcome,
     ordered_groups,
+    say_late_entry,
 )
 
 LANDMARKS = (12, 24, 36, 60)
@@ -45,7 +46,8 @@ def _km_groups(
     for name in ordered_groups(workspace, label, values):
         member = values == name
         role = name if label == RISK else None
-        groups.append(KmGroup(name, outcome.event[member], outcome.duration[member], role))
+        part = outcome.take(member)
+        groups.append(KmGroup(name, part.event, part.duration, role, part.entry))
     return groups, values
 
 
@@ -151,8 +153,7 @@ def _km_caption(
     ]
     if given.any():
         group = values[given].astype(str)
-        part = Outcome(outcome.rows[given], outcome.event[given], outcome.duration[given])
-        parts.append(f"log-rank {log_rank_words(part, group)}")
+        parts.append(f"log-rank {log_rank_words(outcome.take(given), group)}")
     if label == RISK and workspace.scoring is not None:
         cutoffs = ", ".join(f"{c:+.2f}" for c in workspace.scoring.bundle.strata.cutoffs)
         parts.append(f"cut-offs z = {cutoffs}, frozen from held-out training risks")
@@ -163,6 +164,7 @@ def _km_caption(
     if no_outcome:
         parts.append(f"{no_outcome:,} without outcome left out")
     st.caption(plain("; ".join(parts)))
+    say_late_entry(workspace.cohort)
 
 
 def _comparisons(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.exceptions import EstimationError
+from camlif.outcome import LATE_ENTRY
 from camlif.survival import HazardRatio, log_rank, too_few
 from dashboard import state
 from dashboard.figures.chart import format_p
@@ -20,16 +21,23 @@ from dashboard.state import Workspace
 
 RISK = "Risk group"
 SELECTION = "Selected patients"
+EVERYBODY = "All patients"
 MAX_GROUPS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Patients of a view with a known outcome: rows of the cohort, event and duration."""
+    """Patients of a view with a known outcome: rows of the cohort, event, duration and entry."""
 
     rows: NDArray[np.int_]
     event: BoolArray
     duration: NDArray[np.float64]
+    entry: NDArray[np.float64] | None = None
+
+    def take(self, members: BoolArray) -> Outcome:
+        """Return the outcome of some of the patients."""
+        entry = None if self.entry is None else self.entry[members]
+        return Outcome(self.rows[members], self.event[members], self.duration[members], entry)
 
 
 def outcome_of(cohort: Cohort, rows: NDArray[np.int_]) -> Outcome | None:
@@ -38,7 +46,8 @@ def outcome_of(cohort: Cohort, rows: NDArray[np.int_]) -> Outcome | None:
         return None
     event, duration = cohort.outcome()
     known = rows[cohort.with_outcome[rows]]
-    return Outcome(known, event[known], duration[known])
+    entry = None if cohort.entry is None else cohort.entry[known]
+    return Outcome(known, event[known], duration[known], entry)
 
 
 def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> Outcome | None:
@@ -50,6 +59,12 @@ def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> Outcome | None
         )
         return None
     return outcome
+
+
+def say_late_entry(cohort: Cohort) -> None:
+    """Say what counts patients from their entry on and what does not, where some enter late."""
+    if cohort.enters_late:
+        st.caption(LATE_ENTRY)
 
 
 def log_rank_words(outcome: Outcome, group: NDArray[np.str_]) -> str:
@@ -84,7 +99,8 @@ def groupings_of(workspace: Workspace) -> dict[str, pd.Series]:
     if selected:
         chosen = np.isin(workspace.loaded.tokens, list(selected))
         found[SELECTION] = pd.Series(np.where(chosen, "selected", "others"))
-    return found
+    # Tables without a category or a model still have one curve.
+    return found or {EVERYBODY: pd.Series(["all"] * len(cohort))}
 
 
 def ordered_groups(workspace: Workspace, label: str, values: NDArray[np.object_]) -> list[str]:

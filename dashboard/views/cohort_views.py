@@ -11,16 +11,15 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from camlif.evaluation import CALIBRATION_NOTE
 from camlif.exceptions import EstimationError
-from camlif.metrics import CIndexInterval, bootstrap_c_index, calibration
-from camlif.reference import HORIZONS
+from camlif.metrics import CIndexInterval, bootstrap_c_index
 from camlif.survival import cox_table, median_follow_up
 from dashboard import state
+from dashboard.components import worklists
+from dashboard.components.case_exports import worklist_button
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.text import plain
 from dashboard.figures.chart import count
-from dashboard.figures.discrimination import calibration_chart
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart
@@ -54,7 +53,7 @@ def metrics(workspace: Workspace) -> None:
     columns[1].metric(
         f"Events ({cohort.info.endpoint.event_noun})", f"{int(outcome.event.sum()):,}"
     )
-    follow_up = median_follow_up(outcome.event, outcome.duration)
+    follow_up = median_follow_up(outcome.event, outcome.duration, outcome.entry)
     columns[2].metric("Median follow-up", "-" if follow_up is None else f"{follow_up:.0f} months")
     scored = outcome_of(cohort, rows)
     if workspace.scoring is None or scored is None:
@@ -127,11 +126,8 @@ def hazard_view(workspace: Workspace) -> None:
         column_title=profile.subtype_label if cohort.subtype is not None else RISK,
     )
     event = show_chart(chart, key="hazard", select=True)
-    if cohort.info.profile == "glioma":
-        st.caption(
-            "IDH status may be among the model's inputs; separation of the IDH subtypes is then "
-            "partly by construction."
-        )
+    if profile.subtype_note and cohort.subtype is not None:
+        st.caption(profile.subtype_note)
     _use_selection(workspace, event)
 
 
@@ -151,6 +147,10 @@ def _use_selection(workspace: Workspace, event: object) -> None:
             st.session_state["group_by"] = SELECTION
             st.session_state["next_view"] = "Kaplan-Meier"
             st.rerun()
+        with st.popover("Send to a worklist", key="selection_worklist"):
+            worklists.send(workspace, picked, key="selection")
+        chosen = [row for token in picked if (row := workspace.row_of(token)) is not None]
+        worklist_button(workspace, chosen, title="Selected cases", key="selection")
 
 
 def _picked_tokens(event: object) -> list[str]:
@@ -211,8 +211,12 @@ def table_view(workspace: Workspace) -> None:
     st.caption("Select a row to open its case.")
     if picked.selection.rows:
         open_case(workspace, int(rows[picked.selection.rows[0]]))
+    with st.popover(f"Send the {len(rows):,} shown to a worklist", key="shown_worklist"):
+        tokens = [workspace.loaded.tokens[row] for row in rows]
+        worklists.send(workspace, tokens, key="shown")
     with st.expander("Download"):
         show_numbers(table, key="patients")
+        worklist_button(workspace, rows.tolist(), title="Cases shown", key="shown")
 
 
 def forest_view(workspace: Workspace) -> None:
@@ -296,34 +300,3 @@ def _composition(workspace: Workspace, rows: NDArray[np.int_]) -> None:
     )
     st.markdown(f"**{plain(profile.grade_label)} within intervals of z**")
     st.dataframe(table.round(2), hide_index=True, key="composition")
-
-
-def calibration_view(workspace: Workspace) -> None:
-    """Show whether predicted frequencies are those observed in the cohort in view."""
-    outcome = need_outcome(workspace, workspace.scored_rows)
-    scoring = workspace.scoring
-    if outcome is None or scoring is None:
-        return
-    horizon = st.segmented_control(
-        "Horizon (months)",
-        HORIZONS,
-        default=HORIZONS[1],
-        key="calibration_horizon",
-        required=True,
-        bind="query-params",
-    )
-    risk = scoring.result.log_risk[outcome.rows]
-    survival = scoring.bundle.calibration.survival(risk, np.array([float(horizon)]))[:, 0]
-    try:
-        found = calibration(survival, outcome.event, outcome.duration, horizon=horizon)
-    except EstimationError as error:
-        st.info(plain(str(error)))
-        return
-    endpoint = workspace.cohort.info.endpoint
-    show_chart(calibration_chart(found, endpoint=endpoint, theme=theme()), key="calibration")
-    gate = scoring.bundle.reference.gates[horizon]
-    gate_text = "open" if gate.open else f"closed: {gate.reason}"
-    st.caption(plain(f"The model's own calibration gate at {horizon} months is {gate_text}."))
-    n_training = int(scoring.result.is_training[outcome.rows].sum())
-    if n_training:
-        st.caption(plain(CALIBRATION_NOTE.format(n_training)))

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from camlif.attribution import METHODS, FeatureAttribution, agreement, owc_weights
 from camlif.exceptions import ConfigError, EstimationError
 from dashboard import resources, state
+from dashboard.components import trust
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name
 from dashboard.components.text import plain
+from dashboard.explanation_checks import Checks, spread_by_risk
 from dashboard.figures.attribution import beeswarm, method_agreement, modality_share, owc_blocks
 from dashboard.figures.chart import count
 from dashboard.state import Scoring, Workspace
@@ -27,7 +29,6 @@ WHOLE = "Everyone shown"
 def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
-    st.header("Explain", anchor=False)
     st.markdown("Contributions describe the model's arithmetic, not causes of disease.")
     scoring = workspace.scoring
     if scoring is None:
@@ -38,9 +39,12 @@ def main() -> None:
         st.info("Pick at least one patient: no patient shown here has a score.")
         return
     _modalities(workspace, scoring, rows)
-    features = _features(workspace, scoring, rows)
+    checks = trust.checks_of(workspace, scoring)
+    features = _features(workspace, scoring, rows, checks)
     _agreement(workspace, scoring, rows, features)
     _blocks(workspace, scoring, rows)
+    # Last: the charts need not wait for it.
+    trust.trust_section(workspace, scoring, checks, features.method)
 
 
 def _rows(workspace: Workspace, scoring: Scoring) -> NDArray[np.int_]:
@@ -61,9 +65,7 @@ def _rows(workspace: Workspace, scoring: Scoring) -> NDArray[np.int_]:
     rows = workspace.scored_rows
     if group != WHOLE:
         rows = rows[stratum[rows] == group]
-    if len(rows) > size:
-        ordered = rows[np.argsort(scoring.result.z[rows], kind="stable")]
-        rows = np.sort(ordered[np.linspace(0, len(ordered) - 1, size).astype(int)])
+    rows = spread_by_risk(scoring.result.z, rows, size)
     st.caption(plain(f"{count(len(rows), 'patient')} explained, evenly spaced by risk."))
     return rows
 
@@ -75,7 +77,7 @@ def _key(
 
 
 def _modalities(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) -> None:
-    st.subheader("Modalities", anchor=False)
+    st.header("Modalities", anchor=False)
     found = resources.modality_attribution(
         *_key(workspace, scoring, rows),
         "median",
@@ -112,18 +114,14 @@ def _attribution(
         )
 
 
-def _features(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) -> FeatureAttribution:
-    st.subheader("Features", anchor=False)
+def _features(
+    workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_], checks: Checks
+) -> FeatureAttribution:
+    st.header("Features", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = st.selectbox(
-            "Method",
-            list(METHODS),
-            key="explain_method",
-            format_func=lambda key: METHODS[key].label,
-            help="Changing it recomputes the contributions.",
-            width=280,
-        )
+        method = trust.method_picker(checks)
         grouped = st.toggle("Sum by feature group", key="explain_grouped")
+    trust.say_default(checks, method)
     features = _attribution(workspace, scoring, rows, method)
     shown = features.by_group() if grouped else features.by_clinical_column(scoring.bundle.schema)
     explanation = shown.to_shap()
@@ -179,7 +177,7 @@ def _gap(method: str, features: FeatureAttribution) -> None:
 def _agreement(
     workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_], features: FeatureAttribution
 ) -> None:
-    st.subheader("Do methods agree?", anchor=False)
+    st.header("Do methods agree?", anchor=False)
     others = [m for m in COMPARED if m != features.method]
     chosen = st.multiselect(
         "Compare with",

@@ -17,12 +17,15 @@ GLOSSARY = {
     "Censoring": "Follow-up ended before the event. Such patients count until then.",
     "Calibration": "Whether predicted frequencies are those observed. If not, they are hidden.",
     "Shapley value": "A modality's average effect on the score over all ways of adding it.",
+    "Split": "One division of the patients into four fifths for training and a fifth for testing.",
+    "Study": "Several methods trained and tested on the same splits of one cohort.",
     "Integrated gradients": "A feature's share of the way from the baseline to this score.",
     "Completeness gap": "The part of the score that the contributions leave unexplained.",
 }
 KEYS = {
     "Alt+J": "next case",
     "Alt+K": "previous case",
+    "Alt+P": "the case as a one-page PDF",
     "Tab, Enter": "move to and use any control",
 }
 WALKS = {
@@ -32,15 +35,29 @@ WALKS = {
         "Pick a horizon. Look where the dashed curve runs among the risk groups.",
         "Read why: modalities first, then features with their raw values.",
     ),
+    "Hold a board meeting": (
+        "On Cohort, send the patients to discuss to a worklist; or add them one by one on Case.",
+        "On Case, open the menu that says All cases and choose the worklist to walk.",
+        "Switch on Commit first there to record the board's estimate before the result shows.",
+        "Write notes and the decision at the foot of the page; next time they are there again.",
+        "The administrator finds, exports and erases them on Records.",
+    ),
     "Bring your own tables": (
         "Open Upload & check and add the clinical table and one table per modality.",
-        "Mend what is listed as an error; every line says file, column and row.",
-        "Pick the model that has your columns and score.",
+        "Look at what was read as what; change it, or confirm what was inferred.",
+        "Mend what is listed as an error by its button; every line says file, column and row.",
+        "Save the mapping as cohort.toml: added to the next upload, it is used again.",
+        "Pick the model that has your columns and score, or train one on these tables.",
     ),
     "Compare groups": (
         "Open Cohort and group the curves by risk group, subtype or grade.",
         "In Hazard by subtype, draw a lasso around points and compare them in Kaplan-Meier.",
         "Download the numbers as CSV and the settings as JSON.",
+    ),
+    "Compare methods": (
+        "Open Comparison for rivals and single modalities, Ablation for CA-MLIF without its parts.",
+        "Read the interval of each method, then the paired differences on the same test parts.",
+        "Start a study of other methods on Runs; it goes on if you leave the page.",
     ),
 }
 GAPS = (
@@ -52,22 +69,21 @@ GAPS = (
 
 def main() -> None:
     """Draw the page."""
-    st.header("Help", anchor=False)
-    st.subheader("Walk-throughs", anchor=False)
+    st.header("Walk-throughs", anchor=False)
     for title, steps in WALKS.items():
         with st.expander(title):
             for number, step in enumerate(steps, start=1):
                 st.markdown(f"{number}. {step}")
-    st.subheader("Keys", anchor=False)
+    st.header("Keys", anchor=False)
     for keys, meaning in KEYS.items():
         st.markdown(f"- **{keys}**: {meaning}")
-    st.subheader("Glossary", anchor=False)
+    st.header("Glossary", anchor=False)
     for word, meaning in GLOSSARY.items():
         st.markdown(f"**{word}.** {meaning}")
-    st.subheader("Known gaps", anchor=False)
+    st.header("Known gaps", anchor=False)
     for gap in GAPS:
         st.markdown(f"- {gap}")
-    st.subheader("Report a problem", anchor=False)
+    st.header("Report a problem", anchor=False)
     st.markdown(
         "Say what you did, the page, and the code of the message (E-50 shows one). Do not send "
         "tables or screenshots that show identifiers."

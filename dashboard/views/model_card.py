@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
 from camlif.card import Card, render_markdown
 from camlif.data.schema import Endpoint
+from camlif.exports import to_csv
+from camlif.tripod import Status, TripodRow, tripod_markdown, tripod_rows, tripod_table
 from dashboard import messages, state
 from dashboard.components.chart import show_chart, theme
+from dashboard.components.download import offer_download
 from dashboard.components.text import plain
 from dashboard.figures.discrimination import c_index_dots
 from dashboard.figures.kaplan_meier import case_curve_chart
@@ -18,7 +24,6 @@ from dashboard.state import Scoring
 def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
-    st.header("Model card", anchor=False)
     if workspace.scoring is None:
         if workspace.problem is not None:
             st.error(plain(messages.describe(workspace.problem)))
@@ -31,12 +36,14 @@ def main() -> None:
     _training_curves(workspace.scoring)
     _calibration(card)
     _subsets(card)
-    _details(card, workspace.scoring)
+    rows = tripod_rows(workspace.scoring.bundle)
+    _tripod(rows)
+    _details(card, workspace.scoring, rows)
 
 
 def _purpose(card: Card) -> None:
     data = card.data
-    st.subheader(plain(card.name), anchor=False)
+    st.header(plain(card.name), anchor=False)
     st.markdown(f"**Intended use.** {plain(card.intended_use)}")
     st.markdown(f"**Not for.** {plain(card.not_for)}")
     st.markdown(
@@ -51,7 +58,7 @@ def _purpose(card: Card) -> None:
 
 
 def _discrimination(card: Card) -> None:
-    st.subheader("Discrimination on held-out patients", anchor=False)
+    st.header("Discrimination on held-out patients", anchor=False)
     d = card.discrimination
     chart = c_index_dots(
         d.per_split,
@@ -68,7 +75,7 @@ def _discrimination(card: Card) -> None:
 
 def _training_curves(scoring: Scoring) -> None:
     data = scoring.bundle.card.data
-    st.subheader("Risk groups in the training cohort", anchor=False)
+    st.header("Risk groups in the training cohort", anchor=False)
     chart = case_curve_chart(
         scoring.bundle.reference.curves,
         None,
@@ -84,7 +91,7 @@ def _training_curves(scoring: Scoring) -> None:
 
 
 def _calibration(card: Card) -> None:
-    st.subheader("Calibration", anchor=False)
+    st.header("Calibration", anchor=False)
     rows = [
         {
             "months": c.horizon_months,
@@ -101,7 +108,7 @@ def _calibration(card: Card) -> None:
 def _subsets(card: Card) -> None:
     if not card.subsets:
         return
-    st.subheader("With some modalities missing", anchor=False)
+    st.header("With some modalities missing", anchor=False)
     rows = [
         {
             "modalities shown": " + ".join(s.modalities),
@@ -117,25 +124,45 @@ def _subsets(card: Card) -> None:
     st.dataframe(pd.DataFrame(rows).round(3), hide_index=True, key="card_subsets")
 
 
-def _details(card: Card, scoring: Scoring) -> None:
-    st.subheader("Limits", anchor=False)
+def _tripod(rows: Sequence[TripodRow]) -> None:
+    st.header("TRIPOD+AI", anchor=False)
+    counts = Counter(row.status for row in rows)
+    said = ", ".join(f"{counts[status]} {status}" for status in Status)
+    st.markdown(
+        plain(
+            f"What the model's files answer of the {len(rows)} items on reporting a prediction "
+            f"model: {said}. Made from the files by machine; nothing is typed in."
+        )
+    )
+    st.dataframe(tripod_table(rows), hide_index=True, key="card_tripod")
+
+
+def _details(card: Card, scoring: Scoring, tripod: Sequence[TripodRow]) -> None:
+    st.header("Limits", anchor=False)
     for limit in card.limits:
         st.markdown(f"- {plain(limit)}")
-    st.subheader("How to reproduce", anchor=False)
+    st.header("How to reproduce", anchor=False)
     st.code(card.reproduce, language="bash")
     st.caption(plain(f"Weights and reference SHA-256: {scoring.model.digest}"))
     with st.container(horizontal=True):
         for label, content, suffix, mime in (
-            ("Card (Markdown)", render_markdown(card), "md", "text/markdown"),
-            ("Card (JSON)", card.model_dump_json(indent=1), "json", "application/json"),
+            (
+                "Card (Markdown)",
+                f"{render_markdown(card)}\n{tripod_markdown(tripod)}",
+                "card.md",
+                "text/markdown",
+            ),
+            ("Card (JSON)", card.model_dump_json(indent=1), "card.json", "application/json"),
+            ("TRIPOD+AI (CSV)", to_csv(tripod_table(tripod)), "tripod.csv", "text/csv"),
         ):
-            st.download_button(
+            offer_download(
                 label,
                 content,
-                file_name=f"{card.name}_card.{suffix}",
+                file_name=f"{card.name}_{suffix}",
                 mime=mime,
                 key=f"card_{suffix}",
-                on_click="ignore",
+                export_type=suffix,
+                model_digest=scoring.model.digest,
             )
 
 

@@ -3,21 +3,38 @@
 Contributions are in log risk: positive ones raise it, negative ones lower it.
 """
 
+from dashboard.figures.attribution.attention import attention_map
 from dashboard.figures.attribution.bars import (
     FeatureContribution,
+    direction,
     feature_bars,
     modality_bars,
     waterfall,
 )
 from dashboard.figures.attribution.beeswarm import Explanation, beeswarm
-from dashboard.figures.attribution.model import method_agreement, owc_blocks
+from dashboard.figures.attribution.faithfulness import faithfulness_curves
+from dashboard.figures.attribution.interactions import (
+    Input,
+    Pair,
+    interaction_bars,
+    interaction_map,
+)
+from dashboard.figures.attribution.model import case_blocks, method_agreement, owc_blocks
 from dashboard.figures.attribution.shares import modality_share
 
 __all__ = [
     "Explanation",
     "FeatureContribution",
+    "Input",
+    "Pair",
+    "attention_map",
     "beeswarm",
+    "case_blocks",
+    "direction",
+    "faithfulness_curves",
     "feature_bars",
+    "interaction_bars",
+    "interaction_map",
     "method_agreement",
     "modality_bars",
     "modality_share",

@@ -68,7 +68,7 @@ class FeatureContribution:
         """Raw value with unit and cohort percentile, or ``(missing)``."""
         if self.is_missing:
             return "(missing)"
-        shown = f"{self.value:.3g}" if isinstance(self.value, int | float) else str(self.value)
+        shown = _figures(self.value) if isinstance(self.value, int | float) else str(self.value)
         text = f"{shown} {self.unit}".strip()
         if self.percentile is None:
             return text
@@ -96,16 +96,16 @@ def modality_bars(
         for name in names
     ]
     table = pd.DataFrame(
-        {"modality": names, "contribution": values, "direction": [_word(v) for v in values]}
+        {"modality": names, "contribution": values, "direction": [direction(v) for v in values]}
     )
     alt = "Contribution of each modality to this case"
     if not names:
         return Chart(empty_figure("No modality", theme), "No modality is explained.", table, alt)
     figure = go.Figure()
-    _add_bars(figure, labels, values, [f"{signed(v)} {_word(v)}" for v in values], theme)
+    add_bars(figure, labels, values, [f"{signed(v)} {direction(v)}" for v in values], theme)
     base_figure(figure, theme, height=90 + MODALITY_ROW * len(names), legend=False)
-    _bar_axes(figure, labels, values, longest=len("+0.00 raises risk"), theme=theme)
-    parts = [f"{n} {_word(v)} ({signed(v)})" for n, v in zip(names, values, strict=True)]
+    bar_axes(figure, labels, values, longest=len("+0.00 raises risk"), theme=theme)
+    parts = [f"{n} {direction(v)} ({signed(v)})" for n, v in zip(names, values, strict=True)]
     finding = f"Against {baseline}: {', '.join(parts)}; sum {signed(sum(values))} in log risk."
     return Chart(figure, finding, table, alt)
 
@@ -145,18 +145,18 @@ def feature_bars(
     texts = [signed(v) for v in values]
     hovers = [
         f"{escape(f.name, limit=80)}<br>{escape(f.value_text)}<br>"
-        f"{signed(f.contribution)} in log risk: {_word(f.contribution)}"
+        f"{signed(f.contribution)} in log risk: {direction(f.contribution)}"
         for f in top
     ] + [f"sum of {len(rest):,} other features: {signed(remainder)}"] * bool(rest)
     patterns = [MISSING_PATTERN if f.is_missing else "" for f in top] + ["."] * bool(rest)
-    _add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
+    add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
     base_figure(figure, theme, height=90 + FEATURE_ROW * len(labels), legend=False)
-    _bar_axes(figure, labels, values, longest=6, theme=theme)
+    bar_axes(figure, labels, values, longest=6, theme=theme)
     first = top[0]
     total = sum(f.contribution for f in ordered)
     finding = (
         f"Against {baseline}, {first.name} ({first.value_text}) contributes most: "
-        f"{signed(first.contribution)}, {_word(first.contribution)}; all "
+        f"{signed(first.contribution)}, {direction(first.contribution)}; all "
         f"{count(len(ordered), 'feature')} sum to {signed(total)} in log risk."
     )
     return Chart(figure, finding, _feature_table(top, rest), alt)
@@ -214,7 +214,7 @@ def waterfall(
     )
     base_figure(figure, theme, height=90 + FEATURE_ROW * len(labels), legend=False)
     levels = np.cumsum(values[:-1]).tolist()
-    _bar_axes(figure, labels, [*levels, total], longest=6, theme=theme)
+    bar_axes(figure, labels, [*levels, total], longest=6, theme=theme)
     figure.update_xaxes(title_text="Log risk")
     return Chart(
         figure=figure,
@@ -242,7 +242,13 @@ def ordinal(percentile: float) -> str:
     return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th') }"
 
 
-def _word(value: float) -> str:
+def _figures(value: float) -> str:
+    """Three significant digits, without an exponent below a million."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def direction(value: float) -> str:
+    """Say what a contribution does, as far as two digits show it."""
     if float(f"{abs(value):.2f}") == 0:
         return "no change"
     return "raises risk" if value > 0 else "lowers risk"
@@ -282,7 +288,7 @@ def _feature_table(
     return pd.DataFrame(rows, columns=["feature", "value", "unit", "percentile", "contribution"])
 
 
-def _add_bars(
+def add_bars(
     figure: go.Figure,
     labels: Sequence[str],
     values: Sequence[float],
@@ -291,7 +297,9 @@ def _add_bars(
     *,
     patterns: Sequence[str] | None = None,
     hovers: Sequence[str] | None = None,
+    spread: Sequence[float] | None = None,
 ) -> None:
+    """Draw one signed bar per row, with a line of ``spread`` to both sides where given."""
     p = palette(theme)
     tones = [p.raises if v > 0 else p.lowers for v in values]
     figure.add_bar(
@@ -316,12 +324,15 @@ def _add_bars(
             "color": [text_tone(tone, theme) for tone in tones],
         },
         cliponaxis=False,
+        error_x=None
+        if spread is None
+        else {"array": list(spread), "color": p.text, "thickness": 1.5, "width": 4},
         meta="contributions",
         **hover_text(hovers or [f"{a}<br>{b}" for a, b in zip(labels, texts, strict=True)]),
     )
 
 
-def _bar_axes(
+def bar_axes(
     figure: go.Figure,
     labels: Sequence[str],
     values: Sequence[float],

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike, NDArray
 
+from dashboard.figures.attribution.cells import CELL_HEIGHT, CellScale, add_cells, cell_axes
 from dashboard.figures.chart import Chart, count, escape
-from dashboard.figures.layout import Marks, base_figure, empty_figure, hover_text
-from dashboard.figures.palette import Theme, blend, palette, readable_on
+from dashboard.figures.layout import base_figure, empty_figure, hover_text
+from dashboard.figures.palette import Theme, palette
 
-CELL_HEIGHT = 48
 ROW_HEIGHT = 40
 MAX_NAME = 24
 
@@ -38,34 +39,19 @@ def method_agreement(correlation: pd.DataFrame, *, n_features: int, theme: Theme
         return Chart(empty_figure("Fewer than two methods", theme), finding, table, alt)
     labels = [escape(name, limit=MAX_NAME) for name in names]
     figure = go.Figure()
-    figure.add_heatmap(
-        x=list(range(len(names))),
-        y=list(range(len(names))),
-        z=rho,
-        zmin=0,
-        zmax=1,
-        colorscale=[[0, p.scale[0]], [1, p.scale[1]]],
-        showscale=False,
-        xgap=2,
-        ygap=2,
-        text=[
+    add_cells(
+        figure,
+        rho,
+        texts=[["-" if np.isnan(r) else f"{r:.2f}" for r in row] for row in rho],
+        hovers=[
             [f"{a} and {b}: {r:.2f}" for b, r in zip(labels, row, strict=True)]
             for a, row in zip(labels, rho, strict=True)
         ],
-        hoverinfo="text",
-        meta="correlation",
+        scale=CellScale(p.scale, low=0, high=1),
+        theme=theme,
     )
-    marks = Marks(theme)
-    for i, row in enumerate(rho):
-        for j, value in enumerate(row):
-            cell = blend(*p.scale, float(np.clip(np.nan_to_num(value), 0, 1)))
-            tone = readable_on(cell, theme)
-            marks.text("-" if np.isnan(value) else f"{value:.2f}", x=j, y=i, color=tone)
-    marks.put_on(figure)
     base_figure(figure, theme, height=100 + CELL_HEIGHT * len(names), legend=False)
-    ticks = {"tickvals": list(range(len(names))), "ticktext": labels, "showgrid": False}
-    figure.update_xaxes(range=[-0.5, len(names) - 0.5], **ticks)
-    figure.update_yaxes(range=[len(names) - 0.5, -0.5], **ticks)
+    cell_axes(figure, rows=labels, columns=labels)
     return Chart(figure, _agreement_finding(names, rho, n_features), table, alt)
 
 
@@ -101,7 +87,6 @@ def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart
     ----------
     CA-MLIF (AAAI 2025), optimal weight concatenation, equation 5.
     """
-    p = palette(theme)
     names = list(weights)
     values = [np.asarray(weights[name], dtype=float) for name in names]
     alt = "Learned weights of the fused blocks"
@@ -118,6 +103,69 @@ def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart
         finding = "This model weights no blocks."
         return Chart(empty_figure("No weighted block", theme), finding, table, alt)
     mean = table["mean_weight"].to_numpy()
+    figure = _weight_bars(
+        names,
+        mean,
+        below=mean - table["lowest"].to_numpy(),
+        above=table["highest"].to_numpy() - mean,
+        title="Weight (0 to 1): mean and range of patients",
+        theme=theme,
+    )
+    top = int(mean.argmax())
+    finding = (
+        f"{names[top]} has the largest mean weight, {mean[top]:.2f} over "
+        f"{count(len(values[top]), 'patient')}, of {count(len(names), 'block')}."
+    )
+    return Chart(figure, finding, table, alt)
+
+
+def case_blocks(
+    names: Sequence[str], mean: ArrayLike, member_sd: ArrayLike, *, n_members: int, theme: Theme
+) -> Chart:
+    """Draw the learned weight of every fused block for one case: mean and SD over the members.
+
+    Parameters
+    ----------
+    names : sequence of str
+    mean, member_sd : array_like, shape (n_blocks,)
+        Weights 0 to 1; the SD is NaN for a single member.
+    n_members : int
+        Members that count.
+    theme : {"light", "dark"}
+
+    References
+    ----------
+    CA-MLIF (AAAI 2025), optimal weight concatenation, equation 5.
+    """
+    centre, spread = np.asarray(mean, dtype=float), np.asarray(member_sd, dtype=float)
+    table = pd.DataFrame({"block": list(names), "weight": centre, "member_sd": spread})
+    bars = np.nan_to_num(spread)
+    figure = _weight_bars(
+        names,
+        centre,
+        below=bars,
+        above=bars,
+        title="Weight (0 to 1): mean and SD over the models",
+        theme=theme,
+    )
+    top, low = int(centre.argmax()), int(centre.argmin())
+    finding = (
+        f"Over {count(n_members, 'model')}, {names[top]} is passed on most "
+        f"({centre[top]:.2f}) and {names[low]} least ({centre[low]:.2f})."
+    )
+    return Chart(figure, finding, table, "Learned weights of the fused blocks for this case")
+
+
+def _weight_bars(
+    names: Sequence[str],
+    mean: NDArray[np.float64],
+    *,
+    below: NDArray[np.float64],
+    above: NDArray[np.float64],
+    title: str,
+    theme: Theme,
+) -> go.Figure:
+    p = palette(theme)
     figure = go.Figure()
     figure.add_bar(
         orientation="h",
@@ -128,8 +176,8 @@ def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": table["highest"].to_numpy() - mean,
-            "arrayminus": mean - table["lowest"].to_numpy(),
+            "array": above,
+            "arrayminus": below,
             "color": p.text,
             "thickness": 1.5,
             "width": 5,
@@ -137,13 +185,13 @@ def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart
         meta="weights",
         **hover_text(
             [
-                f"{escape(name, limit=60)}<br>mean {v.mean():.2f} ({v.min():.2f} to {v.max():.2f})"
-                for name, v in zip(names, values, strict=True)
+                f"{escape(name, limit=60)}<br>mean {m:.2f} ({m - b:.2f} to {m + a:.2f})"
+                for name, m, b, a in zip(names, mean, below, above, strict=True)
             ]
         ),
     )
     base_figure(figure, theme, height=90 + ROW_HEIGHT * len(names), legend=False)
-    figure.update_xaxes(range=[0, 1.02], title_text="Weight (0 to 1): mean and range of patients")
+    figure.update_xaxes(range=[0, 1.02], title_text=title)
     figure.update_yaxes(
         range=[len(names) - 0.5, -0.5],
         tickvals=list(range(len(names))),
@@ -154,9 +202,4 @@ def owc_blocks(weights: Mapping[str, Sequence[float]], *, theme: Theme) -> Chart
         showline=False,
         ticklabelstandoff=6,
     )
-    top = int(mean.argmax())
-    finding = (
-        f"{names[top]} has the largest mean weight, {mean[top]:.2f} over "
-        f"{count(len(values[top]), 'patient')}, of {count(len(names), 'block')}."
-    )
-    return Chart(figure, finding, table, alt)
+    return figure

@@ -1,0 +1,82 @@
+"""What people do on the pages, for the audit trail."""
+
+from __future__ import annotations
+
+import logging
+
+import streamlit as st
+
+from dashboard import messages, resources, state
+from dashboard.access import Action
+from dashboard.components.case_view import CaseView, ModelledCase, ScoredCase
+from dashboard.components.text import plain
+from dashboard.components.user import current_user
+from dashboard.resources import LoadedCohort
+from dashboard.store import CaseKey, CohortKey, StoreError
+
+LAST = "last_audited"
+logger = logging.getLogger(__name__)
+
+
+def cohort_key(loaded: LoadedCohort) -> CohortKey:
+    """Return what records about a cohort are keyed by."""
+    return CohortKey(digest=loaded.digest, title=loaded.cohort.info.title)
+
+
+def case_key(case: CaseView) -> CaseKey:
+    """Return what records about a case are keyed by; without the model where it has no score."""
+    model = case.scoring.model.digest if isinstance(case, ScoredCase) else None
+    cohort = cohort_key(case.workspace.loaded)
+    return CaseKey(cohort=cohort, token=case.token, model_digest=model)
+
+
+def record(action: Action, **fields: str | None) -> None:
+    """Add an event; fields are those of `Store.record`.
+
+    An event that cannot be written does not stop the page: `follow` has said why on top of it.
+    """
+    try:
+        resources.store().record(current_user(), action, **fields)
+    except StoreError as error:
+        logger.warning("audit event not written: %s", type(error.__cause__ or error).__name__)
+
+
+def record_once(action: Action, **fields: str | None) -> None:
+    """Add an event unless it is this session's last one of its kind: reruns are no new action."""
+    last = st.session_state.setdefault(LAST, {})
+    if last.get(action) != fields:
+        last[action] = fields
+        record(action, **fields)
+
+
+def follow(loaded: LoadedCohort) -> None:
+    """Record the cohort in view, or say that records cannot be kept."""
+    try:
+        resources.store()
+    except StoreError as error:
+        st.warning(plain(f"Notes and the audit trail cannot be kept. {messages.describe(error)}"))
+        return
+    record_once(Action.COHORT_LOADED, cohort_digest=loaded.digest)
+
+
+def case_opened(case: CaseView, *, result_hidden: bool) -> None:
+    """Record that a case was opened, and that its result was shown if it was."""
+    fields: dict[str, str | None] = {
+        "cohort_digest": case.workspace.loaded.digest,
+        "model_digest": case.scoring.model.digest if isinstance(case, ModelledCase) else None,
+        "case_token": case.token,
+    }
+    record_once(Action.CASE_OPENED, **fields)
+    if isinstance(case, ScoredCase) and not result_hidden:
+        record_once(Action.RESULT_SHOWN, **fields)
+
+
+def exported(export_type: str, token: str | None = None, model_digest: str | None = None) -> None:
+    """Record that something about the cohort in view was downloaded."""
+    record(
+        Action.EXPORTED,
+        cohort_digest=state.current_cohort().digest,
+        model_digest=model_digest,
+        case_token=token,
+        export_type=export_type,
+    )

@@ -1,0 +1,204 @@
+"""Worklists on the pages: which cases a board walks, and how cases get on a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import streamlit as st
+
+from camlif.exceptions import CamlifError
+from dashboard import messages, resources
+from dashboard.access import Action, allowed
+from dashboard.components.case_view import CaseView
+from dashboard.components.text import plain
+from dashboard.components.trail import cohort_key
+from dashboard.components.user import current_user
+from dashboard.figures.chart import count
+from dashboard.state import Workspace
+from dashboard.store import SettingName, StoreError, Worklist
+from dashboard.store.identifiers import check_free_of_identifiers
+
+CHOSEN = "worklist"
+NEW = ALL = 0  # no worklist has this number
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Say what a record cannot be kept for, in the place where it was asked for."""
+    try:
+        yield
+    except CamlifError as error:
+        st.error(plain(messages.describe(error)))
+
+
+def available(workspace: Workspace) -> tuple[Worklist, ...]:
+    """Worklists with a case of the loaded cohort; none where the store cannot be read."""
+    try:
+        lists = resources.store().worklists(cohort_key(workspace.loaded))
+    except StoreError:
+        return ()
+    here = set(workspace.loaded.tokens)
+    return tuple(found for found in lists if here.intersection(found.tokens))
+
+
+def chosen(workspace: Workspace) -> Worklist | None:
+    """The worklist that the session walks, by its own choice or by its address; None for all."""
+    if CHOSEN not in st.session_state:
+        linked = st.query_params.get(CHOSEN, "")
+        st.session_state[CHOSEN] = int(linked) if linked.isdecimal() else ALL
+    number = st.session_state[CHOSEN]
+    return next((found for found in available(workspace) if found.id == number), None)
+
+
+def rows(workspace: Workspace, opened: int | None) -> list[int] | None:
+    """Rows of the chosen worklist in its order; None for all cases.
+
+    A case that a link or another page opens leaves a worklist that it is not on.
+    """
+    worklist = chosen(workspace)
+    if worklist is None:
+        return None
+    places = {token: row for row, token in enumerate(workspace.loaded.tokens)}
+    listed = [places[token] for token in worklist.tokens if token in places]
+    if opened is not None and opened not in listed:
+        st.session_state[CHOSEN] = ALL
+        return None
+    return listed
+
+
+def _absent(workspace: Workspace, worklist: Worklist) -> int:
+    return len(set(worklist.tokens) - set(workspace.loaded.tokens))
+
+
+def what_is_walked(workspace: Workspace) -> str:
+    """Say what previous and next walk, after "3 of 12"; no case of a list is dropped silently."""
+    worklist = chosen(workspace)
+    if worklist is None:
+        return "shown"
+    absent = _absent(workspace, worklist)
+    return f"on the list, {absent} not loaded" if absent else "on the list"
+
+
+def menu(case: CaseView) -> None:
+    """Draw the board's menu: worklist to walk, this case's place on lists, commit first."""
+    workspace, worklist = case.workspace, chosen(case.workspace)
+    _address(worklist)
+    label = "All cases" if worklist is None else f"Worklist: {plain(worklist.name)}"
+    with st.popover(label, key="board_menu", icon=":material/checklist:"):
+        _pick(workspace, worklist)
+        if worklist is not None:
+            _current(case, worklist)
+        st.divider()
+        send(workspace, (case.token,), key="add_case", title="Add this case to")
+        st.divider()
+        _commit_first()
+
+
+def _address(worklist: Worklist | None) -> None:
+    """Name the worklist by its number in the address: a reload walks it again."""
+    if worklist is None:
+        st.query_params.pop(CHOSEN, None)
+    else:
+        st.query_params[CHOSEN] = str(worklist.id)
+
+
+def _pick(workspace: Workspace, worklist: Worklist | None) -> None:
+    names = {found.id: found.name for found in available(workspace)}
+
+    def changed() -> None:
+        st.session_state[CHOSEN] = st.session_state["pick_worklist"]
+
+    st.session_state["pick_worklist"] = ALL if worklist is None else worklist.id
+    st.selectbox(
+        "Walk the cases of",
+        [ALL, *names],
+        format_func=lambda number: names.get(number, "All cases"),
+        key="pick_worklist",
+        on_change=changed,
+    )
+
+
+def _current(case: CaseView, worklist: Worklist) -> None:
+    """Say what of the list is not here, and offer to take this case off it."""
+    absent = _absent(case.workspace, worklist)
+    if absent:
+        st.warning(plain(f"Not in the loaded tables: {count(absent, 'case')} of this list."))
+    if not allowed(Action.WORKLIST_CHANGED, current_user().role):
+        return
+    if st.button("Take this case off the list", key="worklist_remove"):
+        with told():
+            resources.store().remove_from_worklist(current_user(), worklist.id, case.token)
+            st.rerun()
+
+
+def send(workspace: Workspace, tokens: Sequence[str], *, key: str, title: str = "Add to") -> None:
+    """Draw the form that puts cases on a worklist, an old or a new one."""
+    if not allowed(Action.WORKLIST_CHANGED, current_user().role):
+        st.caption("Worklists are made by reviewers.")
+        return
+    names = {found.id: found.name for found in available(workspace)}
+    target = st.selectbox(
+        title,
+        [*names, NEW],
+        format_func=lambda number: names.get(number, "a new worklist"),
+        key=f"{key}_target",
+    )
+    if target == NEW:
+        st.text_input("Name of the new worklist", key=f"{key}_name")
+    st.button("Add", key=f"{key}_send", on_click=_send, args=(workspace, tokens, key))
+    sent, refused = (st.session_state.pop(f"{key}_{end}", None) for end in ("sent", "refused"))
+    if sent:
+        st.success(plain(sent))
+    if refused:
+        st.error(plain(refused))
+
+
+def _send(workspace: Workspace, tokens: Sequence[str], key: str) -> None:
+    """Put cases on the list that the form names; a new list is the form's next choice."""
+    target, name = st.session_state[f"{key}_target"], st.session_state.get(f"{key}_name", "")
+    try:
+        worklist = _sent(workspace, tokens, target, name)
+    except CamlifError as error:
+        st.session_state[f"{key}_refused"] = messages.describe(error)
+        return
+    st.session_state[f"{key}_target"] = worklist.id
+    st.session_state[f"{key}_sent"] = f"{count(len(worklist.tokens), 'case')} on {worklist.name}."
+
+
+def _sent(workspace: Workspace, tokens: Sequence[str], target: int, name: str) -> Worklist:
+    store, author = resources.store(), current_user()
+    if target != NEW:
+        return store.add_to_worklist(author, target, tokens)
+    check_free_of_identifiers(name, workspace.cohort.patient_ids)
+    return store.create_worklist(author, cohort_key(workspace.loaded), name, tokens)
+
+
+def switch(name: SettingName, label: str, action: Action, *, key: str, help: str = "") -> bool:
+    """Draw a switch of the installation; return whether it is on.
+
+    ``action`` is what a user's role must include to turn it.
+    """
+    on = resources.store().is_on(name)
+
+    def turned() -> None:
+        with told():
+            resources.store().switch(current_user(), name, on=st.session_state[key])
+
+    st.session_state[key] = on
+    may = allowed(action, current_user().role)
+    st.toggle(label, key=key, on_change=turned, disabled=not may, help=help or None)
+    return on
+
+
+def _commit_first() -> None:
+    """Draw the switch that hides results until the board has committed itself."""
+    with told():
+        switch(
+            SettingName.COMMIT_FIRST,
+            "Commit first",
+            Action.COMMIT_FIRST_ON,
+            key="commit_first",
+            help="Hides the model's result on this page until the board has recorded its own "
+            "estimate. Other pages still show results.",
+        )

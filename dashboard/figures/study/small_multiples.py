@@ -1,0 +1,219 @@
+"""Small multiples of Kaplan-Meier curves: the risk groups of every variant on the same axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from camlif.data.schema import Endpoint
+from camlif.exceptions import EstimationError
+from camlif.survival import kaplan_meier, log_rank, too_few
+from dashboard.figures.chart import Chart, count, escape, format_p
+from dashboard.figures.layout import (
+    Marks,
+    TimeAxis,
+    TimeUnit,
+    base_figure,
+    empty_figure,
+    hover_text,
+)
+from dashboard.figures.palette import STRATUM_ROLES, Theme, line_styles
+from dashboard.figures.survival_lines import (
+    LINE_WIDTH,
+    TAIL_OPACITY,
+    Line,
+    axis_end,
+    curve_table,
+    steps_of,
+)
+
+PER_LINE = 4
+PANEL_HEIGHT = 230
+HEADING_PX = 40
+WITHIN = "separation of risk groups within this variant; not a test between variants"
+"""Caption that belongs under the chart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CurvePanel:
+    """Patients of one variant with their risk groups; arrays have shape (n,).
+
+    Attributes
+    ----------
+    title : str
+    event : ndarray of bool
+    duration : ndarray of float64, months
+    stratum : ndarray of str
+        Among ``low``, ``intermediate`` and ``high``.
+    """
+
+    title: str
+    event: NDArray[np.bool_]
+    duration: NDArray[np.float64]
+    stratum: NDArray[np.str_]
+
+    @property
+    def p_text(self) -> str:
+        """Log-rank p-value in words; hidden where a group is too small."""
+        if too_few(self.event, self.stratum):
+            return "p hidden: too few"
+        try:
+            return format_p(log_rank(self.event, self.duration, self.stratum).p_value)
+        except EstimationError:
+            return "p not defined"
+
+
+def curves_by_variant(
+    panels: Sequence[CurvePanel],
+    *,
+    theme: Theme,
+    endpoint: Endpoint,
+    months_or_years: TimeUnit = "years",
+) -> Chart:
+    """Draw the survival of every variant's risk groups, one panel each, on shared axes.
+
+    Parameters
+    ----------
+    panels : sequence of CurvePanel
+    theme : {"light", "dark"}
+    endpoint : Endpoint
+    months_or_years : {"months", "years"}
+
+    Notes
+    -----
+    The p-value of a panel compares the groups of that variant, not variants.
+    """
+    alt = f"Kaplan-Meier curves of {endpoint.name} by risk group, one panel per variant"
+    if not panels:
+        return Chart(
+            empty_figure("No variant", theme), "No variant was chosen.", pd.DataFrame(), alt
+        )
+    lines = [_lines(panel, theme) for panel in panels]
+    axis = TimeAxis(
+        axis_end([line.curve for part in lines for line in part], full_tail=False), months_or_years
+    )
+    n_columns = min(len(panels), PER_LINE)
+    n_lines = -(-len(panels) // n_columns)
+    height = n_lines * PANEL_HEIGHT + 90
+    figure = make_subplots(
+        rows=n_lines,
+        cols=n_columns,
+        shared_xaxes="all",
+        shared_yaxes="all",
+        horizontal_spacing=0.02,
+        vertical_spacing=(HEADING_PX + 12) / height if n_lines > 1 else 0,
+    )
+    seen: set[str] = set()
+    for k, part in enumerate(lines):
+        for line in part:
+            _add_curve(figure, line, axis, endpoint, k // n_columns + 1, k % n_columns + 1)
+            figure.data[-1].showlegend = line.name not in seen
+            seen.add(line.name)
+    base_figure(figure, theme, height=height)
+    figure.update_layout(
+        margin={"t": HEADING_PX + 34}, legend={"y": 1.0, "yref": "container", "yanchor": "top"}
+    )
+    figure.update_xaxes(**axis.settings())
+    figure.update_xaxes(row=n_lines, title_text=f"{axis.unit.capitalize()} of follow-up")
+    figure.update_yaxes(range=[0, 102], tickvals=[0, 25, 50, 75, 100])
+    figure.update_yaxes(col=1, title_text=f"{escape(endpoint.event_free.capitalize())} (%)")
+    marks = Marks(theme)
+    for k, panel in enumerate(panels):
+        _head(marks, panel, k)
+    marks.put_on(figure)
+    return Chart(figure, _finding(panels, endpoint), _table(panels, lines), alt)
+
+
+def _lines(panel: CurvePanel, theme: Theme) -> list[Line]:
+    names = [name for name in STRATUM_ROLES if (panel.stratum == name).any()]
+    return [
+        Line(
+            name=name,
+            curve=kaplan_meier(
+                panel.event[panel.stratum == name], panel.duration[panel.stratum == name]
+            ),
+            style=style,
+        )
+        for name, style in zip(names, line_styles(names, theme), strict=True)
+    ]
+
+
+def _add_curve(
+    figure: go.Figure, line: Line, axis: TimeAxis, endpoint: Endpoint, row: int, column: int
+) -> None:
+    """Add the faint tail, then the reliable part, which explains the colour in the legend."""
+    steps = steps_of(line.curve)
+    last = min(float(steps.time[-1]), axis.end)
+    turn = min(line.reliable_until, last)
+    for part, opacity in ((steps.between(turn, last), TAIL_OPACITY), (steps.between(0, turn), 1.0)):
+        texts = [
+            f"{escape(line.name)}<br>{t:.3g} {axis.unit}: {s:.0f} % {escape(endpoint.event_free)}"
+            f"<br>at risk: {n:.0f}"
+            for t, s, n in zip(
+                axis.scale(part.time),
+                part.survival,
+                line.curve.at_risk_at(part.time),
+                strict=True,
+            )
+        ]
+        figure.add_scatter(
+            x=axis.scale(part.time),
+            y=part.survival,
+            mode="lines",
+            line={
+                "shape": "hv",
+                "color": line.style.color,
+                "dash": line.style.dash,
+                "width": LINE_WIDTH,
+            },
+            opacity=opacity,
+            name=f"{line.name} risk group of the model",
+            legendgroup=line.name,
+            showlegend=False,
+            meta="curve" if opacity == 1.0 else "tail",
+            **hover_text(texts),
+            row=row,
+            col=column,
+        )
+
+
+def _head(marks: Marks, panel: CurvePanel, place: int) -> None:
+    suffix = "" if place == 0 else str(place + 1)
+    n, events = len(panel.event), int(panel.event.sum())
+    marks.text(
+        f"{escape(panel.title, limit=30)}<br>log-rank {escape(panel.p_text)}; "
+        f"n = {n:,}, {count(events, 'event')}",
+        x=0,
+        xref=f"x{suffix} domain",
+        xanchor="left",
+        y=1,
+        yref=f"y{suffix} domain",
+        yanchor="bottom",
+        align="left",
+    )
+
+
+def _table(panels: Sequence[CurvePanel], lines: Sequence[Sequence[Line]]) -> pd.DataFrame:
+    tables = []
+    for panel, part in zip(panels, lines, strict=True):
+        for line in part:
+            table = curve_table(line.name, line.curve)
+            table.insert(0, "variant", panel.title)
+            tables.append(table.assign(log_rank=panel.p_text))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _finding(panels: Sequence[CurvePanel], endpoint: Endpoint) -> str:
+    sizes = sorted({len(panel.event) for panel in panels})
+    n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    first = panels[0]
+    return (
+        f"Log-rank of the risk groups of {first.title}: {first.p_text}; "
+        f"{count(len(panels), 'panel')}, {endpoint.name}, {n} rows in each."
+    )

@@ -1,0 +1,168 @@
+"""Survival by actual grade against strata cut on held-out risks: Figures A5 and A6(a)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camlif.data.schema import Endpoint
+from camlif.exceptions import EstimationError
+from camlif.study.heldout import STRATUM_NAMES, HeldOut, cut_strata
+from camlif.survival import pairwise_log_rank
+from dashboard.figures.chart import Chart, count, format_p, listed
+from dashboard.figures.hazard import ordered_grades
+from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
+from dashboard.figures.palette import Theme
+
+NO_GRADE = "No patient has a grade, so predicted groups cannot be set against grades."
+POOLED_NOTE = "patients repeat, so these p-values are too small"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeldOutPatients:
+    """Held-out risks beside outcome and clinical words; one entry per row of ``held``.
+
+    Attributes
+    ----------
+    held : HeldOut
+    event : ndarray of bool, shape (n,)
+    duration : ndarray of float64, shape (n,), months
+    subtype, grade : sequence of str or None
+    """
+
+    held: HeldOut
+    event: NDArray[np.bool_]
+    duration: NDArray[np.float64]
+    subtype: Sequence[str | None]
+    grade: Sequence[str | None]
+
+    def take(self, keep: NDArray[np.bool_]) -> HeldOutPatients:
+        """Return some of the rows."""
+        held = replace(
+            self.held,
+            patient_id=self.held.patient_id[keep],
+            z=self.held.z[keep],
+            risk=self.held.risk[keep],
+            n_patients=len(set(self.held.patient_id[keep].tolist())),
+        )
+        rows = np.flatnonzero(keep).tolist()
+        return HeldOutPatients(
+            held=held,
+            event=self.event[keep],
+            duration=self.duration[keep],
+            subtype=[self.subtype[i] for i in rows],
+            grade=[self.grade[i] for i in rows],
+        )
+
+
+def pooling_words(held: HeldOut) -> str:
+    """Say what was pooled and how many patients it comes from."""
+    splits = count(held.n_splits, "split")
+    if held.unit == "patient":
+        return (
+            f"one row per patient, the mean z over the splits that tested it: "
+            f"{count(held.n_patients, 'patient')}, {splits}"
+        )
+    return (
+        f"one row per patient and split, pooled: {count(len(held), 'row')} of "
+        f"{count(held.n_patients, 'patient')}, {splits}"
+    )
+
+
+def counted(chart: Chart, held: HeldOut) -> Chart:
+    """Call the rows of a chart's finding what they are: pooled rows are not patients."""
+    if held.unit == "patient":
+        return chart
+    finding = re.sub(r"\bpatient(s?)\b", lambda found: f"pooled row{found[1]}", chart.finding)
+    return replace(chart, finding=finding)
+
+
+def strata_chart(
+    patients: HeldOutPatients,
+    percentiles: Sequence[float],
+    *,
+    theme: Theme,
+    endpoint: Endpoint,
+    against_grades: bool = True,
+) -> Chart:
+    """Draw the survival of strata cut at percentiles, over that of the actual grades if asked.
+
+    Parameters
+    ----------
+    patients : HeldOutPatients
+    percentiles : sequence of float
+        Of the rows given; a subtype is therefore cut at its own.
+    theme : {"light", "dark"}
+    endpoint : Endpoint
+    against_grades : bool
+
+    Raises
+    ------
+    EstimationError
+        If ties leave a stratum empty, or no patient has a grade though grades are asked for.
+
+    Notes
+    -----
+    The finding adds the log-rank p-value of each pair of neighbouring strata.
+
+    References
+    ----------
+    CA-MLIF (AAAI 2025), Figures A5 and A6(a).
+    """
+    stratum = cut_strata(patients.held.risk, percentiles)
+    names = STRATUM_NAMES[len(percentiles) + 1]
+    predicted = [
+        KmGroup(
+            name,
+            patients.event[stratum == name],
+            patients.duration[stratum == name],
+            name if len(names) < 4 else None,
+        )
+        for name in names
+    ]
+    tests = _neighbours(patients, stratum, names)
+    if not against_grades:
+        chart = kaplan_meier_chart(
+            predicted, theme=theme, endpoint=endpoint, months_or_years="years", show_interval=False
+        )
+        return _with_tests(chart, tests, patients.held)
+    chart = compare_groupings_chart(
+        predicted, _graded(patients), theme=theme, endpoint=endpoint, months_or_years="years"
+    )
+    n_ungraded = sum(grade is None for grade in patients.grade)
+    tests += f" {count(n_ungraded, 'row')} without grade left out of the grades." * bool(n_ungraded)
+    return _with_tests(chart, tests, patients.held)
+
+
+def _with_tests(chart: Chart, tests: str, held: HeldOut) -> Chart:
+    counts = counted(chart, held)
+    return replace(counts, finding=f"{counts.finding} {tests}")
+
+
+def _graded(patients: HeldOutPatients) -> list[KmGroup]:
+    grades = np.array([grade or "" for grade in patients.grade])
+    levels = ordered_grades([grade for grade in patients.grade if grade is not None])
+    if not levels:
+        raise EstimationError(NO_GRADE)
+    return [
+        KmGroup(f"grade {level}", patients.event[member], patients.duration[member])
+        for level in levels
+        if (member := grades == level).any()
+    ]
+
+
+def _neighbours(patients: HeldOutPatients, stratum: NDArray[np.str_], names: Sequence[str]) -> str:
+    pairs = pairwise_log_rank(patients.event, patients.duration, stratum, names=names)
+    by_pair = {frozenset((pair.first, pair.second)): pair for pair in pairs}
+    words = []
+    for first, second in pairwise(names):
+        pair = by_pair[frozenset((first, second))]
+        text = format_p(pair.p_value) if pair.p_value is not None else "not tested: too few"
+        words.append(f"{first} against {second} {text}")
+    pooled = f" ({POOLED_NOTE})" if patients.held.repeats else ""
+    return f"Log-rank: {listed(words)}{pooled}."

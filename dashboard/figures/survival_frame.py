@@ -1,0 +1,120 @@
+"""The frame of a survival chart: curves above, number at risk below, labels between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from camlif.data.schema import Endpoint
+from dashboard.figures.layout import Marks, TimeAxis, TimeUnit, base_figure
+from dashboard.figures.palette import Theme, palette
+from dashboard.figures.survival_lines import (
+    Line,
+    add_end_labels,
+    add_landmark,
+    add_line,
+    add_median,
+    add_risk_table,
+    axis_end,
+)
+
+CURVE_SHARE = 0.75
+MIN_HEIGHT = 520
+ROW_HEIGHT = 90
+RISK_ROW_PX = 17
+BETWEEN_ROWS_PX = 82
+"""Room for tick labels, axis title and the heading of the number at risk."""
+OUTSIDE_PX = 48
+"""Margins above and below the two rows."""
+
+
+def time_axis(
+    lines: Sequence[Line], unit: TimeUnit, *, zoom_to: float | None, full_tail: bool
+) -> TimeAxis:
+    """Return the axis up to the last time that a group can be read at, or to ``zoom_to`` months."""
+    end = axis_end([line.curve for line in lines], full_tail=full_tail)
+    return TimeAxis(min(end, zoom_to) if zoom_to else end, unit)
+
+
+def draw(
+    lines: Sequence[Line],
+    axis: TimeAxis,
+    theme: Theme,
+    endpoint: Endpoint,
+    *,
+    show_interval: bool,
+    medians: bool = True,
+    height: int | None = None,
+) -> go.Figure:
+    """Draw curves and number at risk; ``height`` in pixels, by default what the curves need."""
+    height = height or max(MIN_HEIGHT, ROW_HEIGHT * len(lines) + 200)
+    inner = height - OUTSIDE_PX - BETWEEN_ROWS_PX
+    table_share = max(1 - CURVE_SHARE, RISK_ROW_PX * len(lines) / inner)
+    figure = make_subplots(
+        rows=2,
+        cols=1,
+        shared_xaxes=True,
+        row_heights=[1 - table_share, table_share],
+        vertical_spacing=BETWEEN_ROWS_PX / (height - OUTSIDE_PX),
+    )
+    base_figure(figure, theme, height=height)
+    figure.update_layout(margin={"b": 12})
+    for line in sorted(lines, key=lambda line: line.bold):  # bold on top; legend order by rank
+        add_line(figure, line, axis, event_free=endpoint.event_free, show_interval=show_interval)
+    _restore_legend_order(figure, lines)
+    for line in lines if medians else ():
+        add_median(figure, line, axis)
+    add_risk_table(figure, lines, axis, theme)
+    figure.update_xaxes(**axis.settings())
+    figure.update_xaxes(row=1, col=1, showticklabels=True, title_text=_axis_title(axis))
+    figure.update_xaxes(row=2, col=1, showticklabels=False, showgrid=False, showline=False)
+    figure.update_yaxes(
+        row=1,
+        col=1,
+        range=[0, 102],
+        tickvals=[0, 20, 40, 60, 80, 100],
+        title_text=f"{endpoint.event_free.capitalize()} (%)",
+    )
+    return figure
+
+
+def label(
+    figure: go.Figure,
+    lines: Sequence[Line],
+    ends: Sequence[tuple[str, float, float, str]],
+    axis: TimeAxis,
+    theme: Theme,
+    landmarks: Sequence[float] = (),
+) -> None:
+    """Write landmarks, the names at the curves' ends and the heading of the number at risk."""
+    marks = Marks(theme)
+    for months in landmarks:
+        add_landmark(marks, lines, axis, months)
+    low, high = figure.layout.yaxis.domain
+    plot_px = (high - low) * (figure.layout.height - OUTSIDE_PX)
+    margin = add_end_labels(marks, ends, axis, plot_px=plot_px)
+    marks.text(
+        "Number at risk",
+        x=0,
+        xref="x2 domain",
+        xanchor="left",
+        y=1.02,
+        yref="y2 domain",
+        yanchor="bottom",
+        color=palette(theme).muted,
+    )
+    marks.put_on(figure)
+    figure.update_layout(margin={"r": margin})
+
+
+def _restore_legend_order(figure: go.Figure, lines: Sequence[Line]) -> None:
+    rank = {line.name: 1000 + i for i, line in enumerate(lines)}
+    for trace in figure.data:
+        if trace.legendgroup in rank:
+            trace.legendrank = rank[trace.legendgroup]
+
+
+def _axis_title(axis: TimeAxis) -> str:
+    return f"{axis.unit.capitalize()} of follow-up"

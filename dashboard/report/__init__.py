@@ -1,0 +1,1 @@
+"""Case reports: one record, rendered as PDF, JSON and FHIR. Pure: no Streamlit, no torch."""

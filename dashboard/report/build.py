@@ -1,0 +1,273 @@
+"""From a scored cohort to the record of a case."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from camlif import case as words
+from camlif.case import CaseSummary, summarise_case
+from camlif.exports import AGE, shown_age
+from camlif.survival import KaplanMeierCurve
+from dashboard import messages
+from dashboard.figures.kaplan_meier import case_curve_chart
+from dashboard.report.record import (
+    CaseRecord,
+    CohortRecord,
+    CurveRecord,
+    ExplanationRecord,
+    GateRecord,
+    HorizonRecord,
+    MemberRecord,
+    ModalityRecord,
+    ModelRecord,
+    ResultRecord,
+)
+from dashboard.subtype import subtype_curve
+from dashboard.wording import Profile, patient_facts
+
+if TYPE_CHECKING:
+    from camlif.bundle import Bundle
+    from camlif.data.cohort import Cohort
+    from camlif.scoring import ScoreResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A scored cohort: what the Case page looks at."""
+
+    cohort: Cohort
+    tokens: Sequence[str]
+    cohort_digest: str
+    bundle: Bundle
+    model_digest: str
+    result: ScoreResult
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseReport:
+    """A record with the curves of the training strata and of the subtype, which its figure draws.
+
+    ``horizon`` is that of the icon array, months; None leaves the choice to the record.
+    """
+
+    record: CaseRecord
+    curves: Mapping[str, KaplanMeierCurve]
+    subtype: tuple[str, KaplanMeierCurve] | None = None
+    horizon: int | None = None
+
+
+def case_report(
+    source: Source,
+    row: int,
+    *,
+    created: dt.date,
+    explanation: ExplanationRecord | None = None,
+    notes: Sequence[str] = (),
+    board: Mapping[str, Any] | None = None,
+    show_id: bool = False,
+    horizon: int | None = None,
+) -> CaseReport:
+    """Collect all that is said of a patient.
+
+    Parameters
+    ----------
+    source : Source
+    row : int
+        Position in the cohort.
+    created : date
+        Printed on the report.
+    explanation : ExplanationRecord, optional
+    notes : sequence of str
+        Printed.
+    board : mapping, optional
+        What the board kept, for the JSON file.
+    show_id : bool
+        Whether the record holds the identifier beside the token.
+    horizon : int, optional
+        Months of the icon array.
+    """
+    bundle, cohort = source.bundle, source.cohort
+    summary = summarise_case(bundle, source.result, row)
+    modalities = _modalities(source, summary)
+    subtype = subtype_curve(cohort, row, source.profile)
+    record = CaseRecord(
+        notice=messages.BANNER,
+        created=created,
+        case=source.tokens[row],
+        patient_id=summary.patient_id if show_id else None,
+        is_training=summary.is_training,
+        facts=patient_facts(cohort, row, source.profile),
+        clinical=_clinical(source, row),
+        modalities=modalities,
+        unlike=_unlike(modalities),
+        cohort=_cohort(source),
+        model=_model(source),
+        strata=bundle.strata.names,
+        cutoffs=tuple(float(cut) for cut in bundle.strata.cutoffs),
+        result=_result(source, summary, row),
+        reasons=() if summary.score else summary.notes,
+        curve=_curve(source, summary, row, subtype),
+        gates=_gates(bundle),
+        explanation=explanation if summary.score else None,
+        caveats=words.caveats(summary, bundle.card) if summary.score else bundle.card.limits,
+        notes=tuple(notes),
+        board=dict(board or {}),
+    )
+    return CaseReport(
+        record=record, curves=bundle.reference.curves, subtype=subtype, horizon=horizon
+    )
+
+
+def _cohort(source: Source) -> CohortRecord:
+    info = source.cohort.info
+    return CohortRecord(
+        title=info.title,
+        badge=info.badge,
+        n_patients=len(source.cohort),
+        digest=source.cohort_digest,
+    )
+
+
+def _gates(bundle: Bundle) -> tuple[GateRecord, ...]:
+    return tuple(
+        GateRecord(
+            months=months,
+            open=gate.open,
+            reason=gate.reason,
+            ratio=gate.ratio,
+            n_patients=gate.n_patients,
+            n_events=gate.n_events,
+            sentence=words.calibration_sentence(gate),
+        )
+        for months, gate in bundle.reference.gates.items()
+    )
+
+
+def _clinical(source: Source, row: int) -> dict[str, str | None]:
+    clinical = source.cohort.clinical.iloc[row]
+    return {
+        column.name: _clinical_text(column.name, clinical.get(column.name))
+        for column in source.bundle.schema.clinical
+    }
+
+
+def _clinical_text(name: str, value: Any) -> str | None:
+    if value is None or pd.isna(value):
+        return None
+    if name == AGE:
+        return shown_age(float(value))
+    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+
+
+def _modalities(source: Source, summary: CaseSummary) -> tuple[ModalityRecord, ...]:
+    return tuple(
+        ModalityRecord(
+            name=check.name,
+            label=source.profile.modality(check.name),
+            present=check.present,
+            status=check.status,
+            imputed=check.imputed,
+            outside=check.outside,
+            distance_percent=check.distance_percent,
+            range=check.range,
+            reasons=check.reasons,
+        )
+        for check in summary.modalities
+    )
+
+
+def _unlike(modalities: Sequence[ModalityRecord]) -> str | None:
+    reasons = [f"{part.label} {reason}" for part in modalities for reason in part.reasons]
+    return messages.text("E-33", reasons="; ".join(reasons)) if reasons else None
+
+
+def _model(source: Source) -> ModelRecord:
+    bundle = source.bundle
+    card, endpoint = bundle.card, bundle.info.endpoint
+    return ModelRecord(
+        name=bundle.name,
+        date=card.date,
+        digest=source.model_digest,
+        config_digest=card.config_digest,
+        camlif_version=card.training.camlif_version,
+        members=bundle.n_members,
+        split_scheme=card.training.split_scheme,
+        seed=card.training.seed,
+        endpoint=endpoint.name,
+        event_noun=endpoint.event_noun,
+        event_free=endpoint.event_free,
+        n_training=card.data.n_patients,
+        n_events=card.data.n_events,
+    )
+
+
+def _result(source: Source, summary: CaseSummary, row: int) -> ResultRecord | None:
+    score, bundle, result = summary.score, source.bundle, source.result
+    if score is None:
+        return None
+    n_training, endpoint = bundle.card.data.n_patients, bundle.info.endpoint
+    member_z = bundle.reference.z(result.member_log_risk[row])
+    return ResultRecord(
+        label=score.label,
+        stratum=score.stratum,
+        neighbour=score.neighbour,
+        percentile=score.percentile,
+        percentile_words=words.percentile_words(score, n_training),
+        z=score.z,
+        hazard_ratio=score.hazard_ratio,
+        spread_words=words.spread_words(score),
+        horizons=tuple(
+            HorizonRecord(
+                months=h.months,
+                survival=h.survival,
+                reason=h.reason,
+                sentence=words.survival_sentence(h, endpoint, n_training),
+            )
+            for h in score.horizons
+        ),
+        members_agree=score.members_agree,
+        members_used=summary.members_used,
+        agreement_sentence=words.agreement_sentence(summary, score),
+        borderline_sentence=words.borderline_sentence(summary, bundle.strata.cutoffs),
+        members=tuple(
+            MemberRecord(z=_number(z), used=bool(used))
+            for z, used in zip(member_z, result.members_used[row], strict=True)
+        ),
+    )
+
+
+def _curve(
+    source: Source,
+    summary: CaseSummary,
+    row: int,
+    subtype: tuple[str, KaplanMeierCurve] | None,
+) -> CurveRecord | None:
+    if summary.score is None:
+        return None
+    bundle, result = source.bundle, source.result
+    parts = (result.survival[row], result.survival_low[row], result.survival_high[row])
+    chart = case_curve_chart(
+        bundle.reference.curves,
+        summary.score.stratum,
+        result.times,
+        *parts,
+        endpoint=bundle.info.endpoint,
+        theme="light",
+        subtype=subtype,
+    )
+    shown = np.isfinite(parts[0])
+    times, survival, low, high = (
+        tuple(float(v) for v in values[shown]) for values in (result.times, *parts)
+    )
+    return CurveRecord(times=times, survival=survival, low=low, high=high, finding=chart.finding)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,238 @@
+"""The record of a case: what the PDF, the JSON file and the FHIR resource are drawn from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from camlif.case import Interval
+from dashboard.figures.attribution import FeatureContribution
+
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+DEFAULT_HORIZON = 36
+"""Months of the icon array, where its gate is open."""
+
+KEPT_FEATURES = 10
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CohortRecord(_Part):
+    """The cohort that the case is of."""
+
+    title: str
+    badge: str
+    n_patients: int
+    digest: str
+
+
+class ModelRecord(_Part):
+    """The model, with the denominators of its numbers."""
+
+    name: str
+    date: str
+    digest: str
+    config_digest: str
+    camlif_version: str
+    members: int
+    split_scheme: str
+    seed: int
+    endpoint: str
+    event_noun: str
+    event_free: str
+    n_training: int
+    n_events: int
+
+
+class ModalityRecord(_Part):
+    """What the patient has of a modality, see `camlif.case.ModalityCheck`."""
+
+    name: str
+    label: str
+    present: bool
+    status: str
+    imputed: float | None
+    outside: float | None
+    distance_percent: int | None
+    range: str
+    reasons: tuple[str, ...]
+
+
+class HorizonRecord(_Part):
+    """Survival at a horizon; None with the reason where the calibration gate is closed."""
+
+    months: int
+    survival: Interval | None
+    reason: str
+    sentence: str
+
+
+class MemberRecord(_Part):
+    """Where one member places the case; ``used`` is false if it saw the patient in training."""
+
+    z: float | None
+    used: bool
+
+
+class ResultRecord(_Part):
+    """The numbers of a scored case, see `camlif.case.CaseScore`, with the page's sentences."""
+
+    label: str
+    stratum: str
+    neighbour: str | None
+    percentile: float
+    percentile_words: str
+    z: Interval
+    hazard_ratio: Interval
+    spread_words: str
+    horizons: tuple[HorizonRecord, ...]
+    members_agree: int
+    members_used: int
+    agreement_sentence: str
+    borderline_sentence: str | None
+    members: tuple[MemberRecord, ...]
+
+
+class CurveRecord(_Part):
+    """Predicted survival; empty where absolute risk is hidden. Months and probabilities."""
+
+    times: tuple[float, ...]
+    survival: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    finding: str
+
+
+class GateRecord(_Part):
+    """Calibration gate at a horizon: expected over observed events, cross-fitted."""
+
+    months: int
+    open: bool
+    reason: str
+    ratio: float | None
+    n_patients: int
+    n_events: int
+    sentence: str
+
+
+class FeatureRecord(_Part):
+    """Contribution of a feature, in log risk; the percentile is that of the training cohort."""
+
+    name: str
+    contribution: float
+    value: float | str | None
+    unit: str
+    percentile: float | None
+    value_text: str
+
+    @classmethod
+    def of(cls, found: FeatureContribution) -> FeatureRecord:
+        """Take over a contribution as figures draw it."""
+        return cls(
+            name=found.name,
+            contribution=found.contribution,
+            value=None if found.is_missing else found.value,
+            unit=found.unit,
+            percentile=found.percentile,
+            value_text=found.value_text,
+        )
+
+
+class ExplanationRecord(_Part):
+    """What moves the score against a baseline; modalities by exact Shapley values."""
+
+    baseline: str
+    method: str
+    steps: int
+    completeness_gap: float
+    modalities: dict[str, float]
+    features: tuple[FeatureRecord, ...]
+    n_other: int
+    sum_other: float
+
+    @classmethod
+    def of(
+        cls,
+        modalities: Mapping[str, float],
+        features: Sequence[FeatureContribution],
+        *,
+        baseline: str,
+        method: str,
+        steps: int,
+        completeness_gap: float,
+    ) -> ExplanationRecord:
+        """Keep the `KEPT_FEATURES` largest contributions and the sum of the others."""
+        ordered = sorted(features, key=lambda f: -abs(f.contribution))
+        rest = ordered[KEPT_FEATURES:]
+        return cls(
+            baseline=baseline,
+            method=method,
+            steps=steps,
+            completeness_gap=completeness_gap,
+            modalities=dict(modalities),
+            features=tuple(FeatureRecord.of(f) for f in ordered[:KEPT_FEATURES]),
+            n_other=len(rest),
+            sum_other=sum(f.contribution for f in rest),
+        )
+
+
+class CaseRecord(_Part):
+    """Everything a file says of a case.
+
+    Attributes
+    ----------
+    case : str
+        Case token.
+    patient_id : str or None
+        The identifier of the uploaded table, only where the user asked for it.
+    facts : tuple of str
+        Age, sex, subtype and grade.
+    unlike : str or None
+        The warning that the case is unlike the training data.
+    clinical : dict
+        Clinical inputs of the model: value as text, or None where missing.
+    result : ResultRecord or None
+        None where the model abstains; ``reasons`` then say why.
+    notes : tuple of str
+        What the board wrote, as it is printed.
+    board : dict
+        Estimate, decisions and notes of the board, as the store gives them.
+    """
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    notice: str
+    created: dt.date
+    case: str
+    patient_id: str | None
+    is_training: bool
+    facts: tuple[str, ...]
+    clinical: dict[str, str | None]
+    modalities: tuple[ModalityRecord, ...]
+    unlike: str | None
+    cohort: CohortRecord
+    model: ModelRecord
+    strata: tuple[str, ...]
+    cutoffs: tuple[float, ...]
+    result: ResultRecord | None
+    reasons: tuple[str, ...]
+    curve: CurveRecord | None
+    gates: tuple[GateRecord, ...]
+    explanation: ExplanationRecord | None
+    caveats: tuple[str, ...]
+    notes: tuple[str, ...]
+    board: dict[str, Any]
+
+    def to_json(self) -> str:
+        """Return the JSON file."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    def horizon(self, months: int | None = None) -> HorizonRecord | None:
+        """Return an open horizon: the one asked for, else 3 years, else the first; None if none."""
+        open_ = [h for h in self.result.horizons if h.survival] if self.result else []
+        wanted: Sequence[int | None] = (months, DEFAULT_HORIZON)
+        return next((h for m in wanted for h in open_ if h.months == m), next(iter(open_), None))

@@ -1,0 +1,31 @@
+"""What a board keeps: worklists, notes, estimates, decisions, and an audit trail of what was done.
+
+Everything is keyed by case token and digests. Each action is one transaction, its audit event
+included, in an SQLite file that its owner alone can read, or in PostgreSQL.
+"""
+
+from dashboard.store.audit import AuditReport
+from dashboard.store.database import StoreError, default_url
+from dashboard.store.export import CohortRecords, CohortSummary
+from dashboard.store.keys import CaseKey, CohortKey
+from dashboard.store.models import AuditEvent, Decision, Estimate, Note, RiskGroup, SettingName
+from dashboard.store.records import Store
+from dashboard.store.worklists import Worklist
+
+__all__ = [
+    "AuditEvent",
+    "AuditReport",
+    "CaseKey",
+    "CohortKey",
+    "CohortRecords",
+    "CohortSummary",
+    "Decision",
+    "Estimate",
+    "Note",
+    "RiskGroup",
+    "SettingName",
+    "Store",
+    "StoreError",
+    "Worklist",
+    "default_url",
+]

@@ -1,0 +1,1 @@
+"""Alembic's environment; applied when the database is opened."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from camlif.attribution import (
     explain_modalities,
     owc_weights,
 )
+from camlif.attribution.background import find_background, players_of
 from camlif.attribution.diagnostics import normalised_entropy
 from camlif.attribution.explained import Batch, prepare
 from camlif.attribution.methods import Masks, make_masks, seeded
@@ -36,6 +37,7 @@ from camlif.attribution.rescale import DeepLiftRules
 from camlif.bundle import Bundle, train
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
+from camlif.data.preprocessing import CLINICAL
 from camlif.exceptions import CamlifError, ConfigError, EstimationError
 from camlif.reference import SubsetValidation
 from tests.cohorts import make_cohort
@@ -607,3 +609,33 @@ def test_importing_attribution_loads_neither_captum_nor_shap() -> None:
     code = "import sys, camlif.attribution; print({'captum', 'shap'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("baseline", ["mean", "cohort_median"])
+def test_named_baselines_add_up_and_have_the_risk_of_their_values(
+    bundle: Bundle, new: Cohort, baseline: Literal["mean", "cohort_median"]
+) -> None:
+    (batch,) = prepare(bundle, new, [4], baseline=baseline).batches
+    found = explain_modalities(bundle, new, [4], baseline=baseline)
+    np.testing.assert_allclose(found.base_value + found.values.sum(1), found.log_risk, atol=1e-5)
+    np.testing.assert_allclose(found.base_value, batch.base_value(), atol=1e-5)
+    other = explain_modalities(bundle, new, [4])
+    assert not np.allclose(found.base_value, other.base_value)
+
+
+def test_cohort_median_is_that_of_the_observed_values_and_mean_that_of_training(
+    bundle: Bundle, new: Cohort
+) -> None:
+    median = find_background(bundle, new, "cohort_median", missing=(), seed=0)
+    mean = find_background(bundle, new, "mean", missing=(), seed=0)
+    raw = bundle.prepare(new)
+    for j, player in enumerate(players_of(bundle.ensemble)):
+        if player == CLINICAL or raw.tables[player].ndim > 2:
+            continue
+        np.testing.assert_allclose(
+            median.mean[j][0], np.nanmedian(raw.tables[player], axis=0), rtol=1e-5
+        )
+        stored = bundle.ensemble.columns[player]["mean"].numpy()
+        np.testing.assert_allclose(mean.mean[j][0], stored.mean(axis=0), rtol=1e-5)
+    flags = median.mean[-1][0][1:]
+    assert set(flags.tolist()) <= {0.0, 1.0}

@@ -10,9 +10,15 @@ import pandas as pd
 import pytest
 
 from camlif.bundle import Bundle
-from camlif.case import HorizonSurvival, Interval, summarise_case, survival_sentence
+from camlif.case import (
+    HorizonSurvival,
+    Interval,
+    summarise_case,
+    survival_sentence,
+)
 from camlif.data.samples import load_sample
 from camlif.data.schema import Endpoint
+from camlif.domain import ModalityCheck
 from camlif.scoring import ScoreResult
 from tests.bundles import N_SPLITS, tiny_bundle, tiny_cohort
 from tests.cohorts import make_cohort
@@ -168,3 +174,47 @@ def test_sentence_of_a_closed_gate_says_why() -> None:
     horizon = HorizonSurvival(months=60, survival=None, reason="few events")
     text = survival_sentence(horizon, Endpoint(), 10)
     assert text.startswith("Absolute risk at 5 years is hidden: few events.")
+
+
+@pytest.mark.parametrize(
+    ("outside", "percent", "verdict"),
+    [
+        (0.0, 94, "in range"),
+        (0.2, None, "in range"),
+        (0.0, 95, "unusual"),
+        (0.0, 99, "outside"),
+        (0.21, 10, "outside"),
+    ],
+)
+def test_range_verdict_by_distance_and_by_values_outside(
+    outside: float, percent: int | None, verdict: str
+) -> None:
+    check = ModalityCheck(
+        name="ct", present=True, imputed=0.0, outside=outside, distance_percent=percent
+    )
+    assert check.range == verdict
+    assert check.to_json()["range"] == verdict
+
+
+def test_summary_says_what_each_modality_and_clinical_input_lacks() -> None:
+    bundle, cohort = _bundle(), make_cohort(3, seed=9, clinical=True)
+    table = cohort.tables["ct"].copy()
+    table[0, :2] = np.nan
+    clinical = cohort.clinical.copy()
+    clinical.iloc[0, clinical.columns.get_loc("age")] = np.nan
+    cohort = replace(cohort, tables={**cohort.tables, "ct": table}, clinical=clinical)
+    result = bundle.score(cohort)
+    first, second = (summarise_case(bundle, result, row) for row in (0, 1))
+    by_name = {check.name: check for check in first.modalities}
+    assert by_name["ct"].imputed == pytest.approx(2 / 7)
+    assert by_name["pathology"].imputed == 0
+    assert first.clinical_missing == ("age",)
+    assert second.clinical_missing == ()
+
+
+def test_an_absent_modality_has_no_range() -> None:
+    bundle = _bundle()
+    result = bundle.score(make_cohort(1, seed=9, clinical=True), missing=("ct",))
+    absent = summarise_case(bundle, result, 0).modalities[1]
+    assert (absent.name, absent.present, absent.range) == ("ct", False, "absent")
+    assert (absent.imputed, absent.outside, absent.distance_percent) == (None, None, None)

@@ -42,6 +42,17 @@ def test_models_are_listed_by_name_and_damaged_ones_carry_their_error(models: Pa
         assert file in model.error
 
 
+def test_models_of_several_folders_are_one_list_and_the_first_folder_wins(
+    models: Path, tmp_path: Path
+) -> None:
+    for name in ("aaa", "good"):
+        shutil.copytree(models / "good", tmp_path / name)
+    found = installed_models(models, tmp_path, tmp_path / "absent")
+    assert [m.name for m in found] == ["aaa", "bad_card", "bad_config", "good"]
+    assert found[0].path.parent == tmp_path
+    assert found[-1].path.parent == models
+
+
 def test_models_are_listed_without_reading_their_weights(models: Path, tmp_path: Path) -> None:
     shutil.copytree(models / "good", tmp_path / "good")
     (tmp_path / "good" / WEIGHTS).write_bytes(b"damaged")

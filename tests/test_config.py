@@ -47,6 +47,24 @@ def test_the_release_preset_differs_in_the_named_fields_only() -> None:
     }
 
 
+def test_the_robust_preset_differs_in_the_named_fields_only() -> None:
+    default, robust = (NetworkConfig.from_preset(name) for name in ("default", "robust"))
+    assert differences(default, robust) == {"linear_skip": True, "network_scale": 0.1}
+    run = RunConfig.from_preset("robust", network={"width": 32}, splits=5, epochs=2)
+    assert (run.camlif.preset, run.camlif.width) == ("robust", 32)
+    training = run.training
+    assert (training.select_top, training.batch_size, training.splits) == (50, 128, 5)
+    assert training.epochs == 2
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_run_of_a_preset_has_its_network(preset: str) -> None:
+    run = RunConfig.from_preset(preset)
+    assert run.network == NetworkConfig.from_preset(preset)
+    as_published = preset in ("printed", "release")
+    assert run.training.modality_dropout == (0.0 if as_published else None)
+
+
 def test_the_default_preset_is_the_class_default_with_the_stated_values() -> None:
     config = NetworkConfig.from_preset("default")
     assert config == NetworkConfig()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camlif.exports import quote_formulas, to_csv
+from camlif.exports import cap_ages, quote_formulas, shown_age, to_csv
 
 STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠"]
 
@@ -68,3 +68,18 @@ def test_no_cell_of_the_file_starts_a_formula(cells: list[str]) -> None:
     assert not any(cell.startswith(tuple(STARTS)) for cell in rows)
     kept = [cell.removeprefix("'") if cell not in cells else cell for cell in rows]
     assert kept == cells
+
+
+@pytest.mark.parametrize(
+    ("age", "shown"), [(0, "0"), (89, "89"), (89.4, "89"), (90, "90+"), (104, "90+")]
+)
+def test_ages_over_89_are_one_group(age: float, shown: str) -> None:
+    assert shown_age(age) == shown
+
+
+@pytest.mark.parametrize("dtype", [np.float32, object])
+def test_only_the_column_of_ages_is_capped_and_the_original_stays(dtype: type) -> None:
+    values: np.ndarray = np.array([[95, 95], [89, 99], [np.nan, 100]], dtype=dtype)
+    capped = cap_ages(values, ["age", "size_mm"])
+    np.testing.assert_array_equal(capped.astype(float), [[90, 95], [89, 99], [np.nan, 100]])
+    assert values[0, 0] == 95

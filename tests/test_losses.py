@@ -197,6 +197,15 @@ def test_one_outcome_serves_all_leading_dimensions_whatever_the_memory_layout() 
     )
 
 
+def test_efron_gradient_is_right_where_low_risks_leave_at_the_time_of_an_event() -> None:
+    duration = torch.tensor([1.0, 1.0, 2.0, 3.0], dtype=torch.float64)
+    event = torch.tensor([True, False, True, False])
+    log_risk = torch.tensor([-4.0, -5.0, -3.0, -6.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda risk: cox_partial_likelihood(risk, event, duration, ties="efron"), log_risk
+    )
+
+
 @pytest.mark.parametrize("ties", TIES)
 def test_cox_loss_passes_gradcheck(ties: Ties) -> None:
     log_risk = torch.stack([LOG_RISK, LOG_RISK.flip(0)]).requires_grad_()

@@ -53,6 +53,39 @@ def test_life_table_equals_lifelines(p: Patients) -> None:
     assert table.left.tolist() == expected["censored"].tolist()
 
 
+# Entry at months 1, 2.5 and 3; the others are followed from the start.
+ENTRY = [0.0, 1.0, 2.5, 0.0, 3.0, -2.0]
+
+
+def test_late_entries_are_at_risk_only_afterwards_as_by_hand() -> None:
+    table = life_table(EVENT, DURATION, ENTRY)
+    assert table.time.tolist() == [1, 2, 2.5, 3, 5, 7]
+    assert table.at_risk.tolist() == [3, 4, 2, 3, 2, 1]
+    assert table.events.tolist() == [0, 1, 0, 2, 0, 1]
+    assert table.left.tolist() == [0, 1, 0, 0, 1, 0]
+    assert table.survival.tolist() == pytest.approx([1, 3 / 4, 3 / 4, 1 / 4, 1 / 4, 0])
+
+
+def test_before_anybody_enters_nobody_is_at_risk_and_survival_is_one() -> None:
+    table = life_table([1, 1], [3.0, 4.0], [1.0, 2.0])
+    assert table.at_risk.tolist() == [0, 1, 2, 1]
+    assert table.survival.tolist() == [1, 1, 0.5, 0]
+    assert np.isfinite(table.greenwood[:3]).all()
+
+
+@given(p=patients())
+def test_entry_at_zero_changes_nothing(p: Patients) -> None:
+    plain, entered = life_table(p.event, p.duration), life_table(p.event, p.duration, p.event * 0)
+    for name in ("time", "at_risk", "events", "left"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(entered, name))
+
+
+def test_an_entry_after_the_follow_up_is_refused() -> None:
+    with pytest.raises(DataError, match="2 patients enter") as caught:
+        life_table([1, 0, 1], [2.0, 3.0, 4.0], [2.0, 5.0, 1.0])
+    assert caught.value.code == "E-10"
+
+
 @given(p=patients())
 def test_log_log_band_encloses_survival_within_0_and_1(p: Patients) -> None:
     table = life_table(p.event, p.duration)

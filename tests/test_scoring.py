@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.typing import NDArray
 
+import camlif.bundle
+from camlif.bundle import Bundle
 from camlif.data.cohort import Cohort
 from camlif.exceptions import SchemaError
 from camlif.reference import HORIZONS, Reference
 from camlif.scoring import COLUMNS, combine, unscored_reasons
 from camlif.survival import GateResult
-from tests.bundles import N_SPLITS, new_patients, tiny_bundle, tiny_cohort
+from tests.bundles import N_SPLITS, new_patients, tiny_bundle, tiny_cohort, tiny_config
 from tests.cohorts import make_cohort
 from tests.test_matching import renamed, shuffled
 
@@ -27,6 +32,17 @@ def _close(found: NDArray[np.float64], expected: NDArray[np.float64]) -> None:
 
 def _complete(n: int = 20, seed: int = 3) -> Cohort:
     return make_cohort(n, seed=seed, clinical=True, strength=2.5)
+
+
+def _bag_cohort(n: int, seed: int) -> Cohort:
+    return make_cohort(
+        n, {"ct": (5, 2)}, bags={"slide": 3}, seed=seed, clinical=True, gaps=0.2, strength=2.5
+    )
+
+
+@cache
+def _with_bag() -> Bundle:
+    return camlif.bundle.train(_bag_cohort(120, seed=7), tiny_config(epochs=1), device="cpu")
 
 
 def _with_gates(*, is_open: bool) -> Reference:
@@ -74,6 +90,67 @@ def test_risk_does_not_depend_on_the_batch_or_the_order() -> None:
     _close(bundle.score(cohort.take(order)).log_risk, together[order])
     alone = [bundle.score(cohort.take([row])).log_risk[0] for row in range(5)]
     _close(np.array(alone), together[:5])
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_blocks_of_any_size_give_what_all_patients_at_once_give(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, cohort = _with_bag(), _bag_cohort(40, seed=8)
+    told: list[tuple[int, int]] = []
+    whole = bundle.score(cohort)
+    assert not whole.scored.all()  # a block without any scored patient is among those of one
+
+    monkeypatch.setattr(camlif.bundle, "BLOCK", size)
+    parts = bundle.score(cohort, progress=lambda *now: told.append(now))
+
+    assert told[-1] == (40, 40)
+    assert len(told) == -(-40 // size)
+    texts = ["patient_id", "stratum", "missing", "warnings"]
+    pd.testing.assert_frame_equal(parts.table[texts], whole.table[texts])
+    pd.testing.assert_frame_equal(
+        parts.table.drop(columns=texts), whole.table.drop(columns=texts), atol=RISK_TOLERANCE
+    )
+    for name in ("member_log_risk", "survival", "survival_low", "survival_high", "embedding"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-5)
+    for name in ("members_used", "is_training", "scored", "presence"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    for name in ("out_of_range", "imputed", "distance_percent"):
+        for modality, values in getattr(whole, name).items():
+            np.testing.assert_allclose(getattr(parts, name)[modality], values)
+
+
+def test_blocks_scored_at_the_same_time_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, cohort = tiny_bundle(), _complete(60)
+    expected = bundle.score(cohort).table
+    monkeypatch.setattr(camlif.bundle, "BLOCK", 7)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+
+    found = bundle.score(cohort).table
+
+    assert found["patient_id"].tolist() == expected["patient_id"].tolist()
+    _close(found["log_risk"].to_numpy(), expected["log_risk"].to_numpy())
+
+
+def test_a_cohort_without_patients_has_an_empty_result() -> None:
+    result = tiny_bundle().score(_complete().take([]))
+
+    assert len(result) == 0
+    assert tuple(result.table.columns) == COLUMNS
+
+
+@pytest.mark.parametrize("missing_ct", [False, True])
+def test_a_patient_of_a_bag_does_not_depend_on_who_shares_the_batch(missing_ct: bool) -> None:
+    bundle, cohort = _with_bag(), _bag_cohort(12, seed=9)
+    missing = ("ct",) if missing_ct else ()
+    together = bundle.score(cohort, missing=missing).member_log_risk
+    order = np.random.default_rng(0).permutation(len(cohort))
+
+    _close(bundle.score(cohort.take(order), missing=missing).member_log_risk, together[order])
+    for row in range(len(cohort)):
+        alone = bundle.score(cohort.take([row]), missing=missing).member_log_risk
+        _close(alone, together[[row]])
 
 
 def test_risk_does_not_depend_on_column_order_or_identifiers_or_surplus_columns() -> None:

@@ -68,3 +68,20 @@ def test_an_unscored_patient_has_no_similar_cases() -> None:
 def test_impossible_settings_are_refused(k: int, n_members: int) -> None:
     with pytest.raises(ConfigError):
         similar_cases(EMBEDDING, 0, k=k, n_members=n_members)
+
+
+def test_only_members_that_count_place_the_cases() -> None:
+    rng = np.random.default_rng(2)
+    blocks = rng.standard_normal((3, 30, 4)).astype("f4")
+    stacked = np.concatenate(blocks, axis=1)
+    members = np.array([False, True, True])
+    found = similar_cases(stacked, 4, n_members=3, members=members)
+    alone = similar_cases(np.concatenate(blocks[1:], axis=1), 4, n_members=2)
+    assert found.rows.tolist() == alone.rows.tolist()
+    np.testing.assert_allclose(found.distances, alone.distances)
+    assert found.rows.tolist() != similar_cases(stacked, 4, n_members=3).rows.tolist()
+
+
+def test_without_a_member_that_counts_there_are_no_similar_cases() -> None:
+    with pytest.raises(EstimationError, match="No model"):
+        similar_cases(EMBEDDING, 0, members=np.array([False]))

@@ -88,6 +88,25 @@ def test_curve_equals_lifelines(p: Patients) -> None:
     assert curve.high[moved] == pytest.approx(band[moved, 1], abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_curve_with_late_entries_equals_lifelines(seed: int) -> None:
+    from lifelines import KaplanMeierFitter
+
+    rng = np.random.default_rng(seed)
+    duration = rng.exponential(20, 200) + 1
+    entry = np.where(rng.random(200) < 0.5, 0.0, rng.uniform(0, duration))
+    event = rng.random(200) < 0.6
+    fitted = KaplanMeierFitter().fit(duration, event, entry=entry)
+    curve = kaplan_meier(event, duration, entry)
+    assert curve.n_patients == 200
+    times = np.sort(duration)
+    expected = fitted.survival_function_at_times(times).to_numpy()
+    assert curve.at(times) == pytest.approx(expected, abs=1e-12)
+    points = rng.uniform(0, 60, 30)
+    by_hand = [((entry < t) & (duration >= t)).sum() for t in points]
+    assert curve.at_risk_at(points).tolist() == by_hand
+
+
 @given(p=patients())
 def test_curve_never_rises_and_stays_between_0_and_1(p: Patients) -> None:
     survival = kaplan_meier(p.event, p.duration).at(np.linspace(0, p.duration.max(), 50))

@@ -12,12 +12,16 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from camlif.bundle import train
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.samples import load_sample
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -37,6 +41,11 @@ TINY = RunConfig(
 )
 RUN = (sys.executable, "-m", "streamlit", "run", "dashboard/app.py")
 START_SECONDS = 60
+PASS_THE_GATE = """setInterval(() => {
+  for (const button of document.querySelectorAll('[role=dialog] button'))
+    if (button.innerText.trim() === 'I understand') button.click();
+}, 100);"""
+"""What a session asks once, accepted in the background."""
 
 
 def _missing() -> str | None:
@@ -155,3 +164,46 @@ class Record:
         """Console errors; a missing page hint of the framework is not one."""
         harmless = re.compile(r"404 \(Not Found\)")
         return [line for line in self.console if not harmless.search(line)]
+
+
+NewPage = Callable[..., "tuple[Page, Record]"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[NewPage]:
+    """Open a page in a context of its own that records requests, console and addresses."""
+    contexts = []
+
+    def make(*, pass_gate: bool = True, **options: object) -> tuple[Page, Record]:
+        size = {"width": 1440, "height": 900}
+        context = browser.new_context(viewport=size, accept_downloads=True, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        context.add_init_script(PASS_THE_GATE if pass_gate else "")
+        page, record = context.new_page(), Record()
+        page.on("request", lambda request: record.requests.append(request.url))
+        page.on("websocket", lambda socket: record.requests.append(socket.url))
+        page.on("framenavigated", lambda frame: record.addresses.append(frame.url))
+        page.on("pageerror", lambda error: record.console.append(str(error)))
+        page.on(
+            "console",
+            lambda line: (
+                record.console.append(f"{line.text} {line.location.get('url', '')}")
+                if line.type == "error"
+                else None
+            ),
+        )
+        return page, record
+
+    yield make
+    for context in contexts:
+        context.close()

@@ -3,102 +3,40 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pypdf
 import pytest
 
 from camlif.data.samples import load_sample
 from camlif.data.simulator import simulate
 from dashboard import messages
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, ROOT, Record, Server
+from tests.browser import accessibility
+from tests.browser.conftest import ROOT, NewPage, Record, Server
+from tests.browser.steps import FAILED, SLOW, add_files, go, healthy, settled, shot, shown
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-PAGES = ("Case", "Cohort", "Explain", "Upload & check", "Model card", "Help")
+PAGES = (
+    "Case",
+    "Cohort",
+    "Explain",
+    "Ablation",
+    "Comparison",
+    "Validation",
+    "Upload & check",
+    "Runs",
+    "Model card",
+    "Records",
+    "Help",
+)
 HANCOCK = ROOT.parent / "shared" / "data" / "hancock"
 LEFT_OUT = "pathology_ihc.csv.gz"
-SECONDS = 1000
-SLOW = 60 * SECONDS
-FAILED = re.compile(r"Traceback|E-50: |circular import|partially initialized", re.IGNORECASE)
-
-NewPage = Callable[..., "tuple[Page, Record]"]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def new_page(browser: Browser) -> Iterator[NewPage]:
-    """Open a page in a context of its own that records requests, console and addresses."""
-    contexts = []
-
-    def make(**options: object) -> tuple[Page, Record]:
-        size = {"width": 1440, "height": 900}
-        context = browser.new_context(viewport=size, accept_downloads=True, **options)  # type: ignore[arg-type]
-        contexts.append(context)
-        page, record = context.new_page(), Record()
-        page.on("request", lambda request: record.requests.append(request.url))
-        page.on("websocket", lambda socket: record.requests.append(socket.url))
-        page.on("framenavigated", lambda frame: record.addresses.append(frame.url))
-        page.on("pageerror", lambda error: record.console.append(str(error)))
-        page.on(
-            "console",
-            lambda line: (
-                record.console.append(f"{line.text} {line.location.get('url', '')}")
-                if line.type == "error"
-                else None
-            ),
-        )
-        return page, record
-
-    yield make
-    for context in contexts:
-        context.close()
-
-
-def settled(page: Page) -> None:
-    """Wait until the script has run and the footer is there."""
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
-    page.get_by_role("button", name="Forget my data").wait_for(timeout=SLOW)
-    page.wait_for_timeout(300)
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
-
-
-def go(page: Page, name: str) -> None:
-    page.get_by_test_id("stSidebarNavLink").filter(has_text=name).first.click()
-    page.wait_for_timeout(200)
-    settled(page)
-
-
-def shot(page: Page, name: str) -> None:
-    folder = os.environ.get("CAMLIF_SHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
-
-
-def shown(page: Page) -> str:
-    return page.locator("body").inner_text()
-
-
-def healthy(page: Page, record: Record, server: Server) -> None:
-    assert not FAILED.search(shown(page))
-    assert messages.BANNER in shown(page)
-    assert record.foreign(server.url) == []
-    assert record.errors() == []
 
 
 def addresses_hold_no(ids: set[str], page: Page, record: Record) -> bool:
@@ -136,8 +74,30 @@ def test_every_page_opens(server: Server, new_page: NewPage, scheme: str) -> Non
                 "e => !!(e.closest('[aria-label]') || "
                 "e.querySelector('[aria-label], [alt], [role=img]'))"
             )
+        assert accessibility.findings(page) == [], name
+        assert accessibility.in_order(accessibility.headings(page)), name
+        assert page.title().startswith(name)
     ids = {str(i) for i in load_sample("glioma").patient_ids}
     assert addresses_hold_no(ids, page, record)
+
+
+def test_a_session_begins_with_the_gate_and_focus_is_seen(
+    server: Server, new_page: NewPage
+) -> None:
+    page, record = new_page(pass_gate=False)
+    page.goto(server.url)
+    gate = page.get_by_role("dialog", name="Research use only")
+    gate.wait_for(timeout=SLOW)
+    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
+    assert accessibility.findings(page) == []
+    page.keyboard.press("Escape")
+    assert gate.is_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    gate.wait_for(state="hidden", timeout=SLOW)
+    settled(page)
+    assert accessibility.unseen_focus(page, stops=30) == []
+    healthy(page, record, server)
 
 
 def test_switching_pages_fast_on_a_cold_server_breaks_nothing(
@@ -235,17 +195,33 @@ def test_the_case_is_downloaded_under_its_token(server: Server, new_page: NewPag
     page, _ = new_page()
     page.goto(server.url)
     settled(page)
+    page.get_by_role("button", name="Export").click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Case (JSON)").click()
     record = json.loads(waiting.value.path().read_text("utf-8"))
     token = re.findall(r"case=([0-9a-f]{16})", page.url)[0]
     assert waiting.value.suggested_filename == f"case_{token}.json"
-    assert record["patient_id"] == token
+    assert record["case"] == token
+    assert record["patient_id"] is None
     assert record["notice"] == messages.BANNER
-    assert record["model"] == "glioma"
-    assert record["endpoint"] == load_sample("glioma").info.endpoint.name
+    assert record["model"]["name"] == "glioma"
+    assert record["model"]["endpoint"] == load_sample("glioma").info.endpoint.name
     ids = {str(i) for i in load_sample("glioma").patient_ids}
     assert not any(i in json.dumps(record) for i in ids)
+
+
+def test_alt_p_saves_the_one_page_pdf_of_the_case(server: Server, new_page: NewPage) -> None:
+    page, _ = new_page()
+    page.goto(server.url)
+    settled(page)
+    with page.expect_download(timeout=SLOW) as waiting:
+        page.keyboard.press("Alt+p")
+    token = re.findall(r"case=([0-9a-f]{16})", page.url)[0]
+    assert waiting.value.suggested_filename == f"report_{token}.pdf"
+    (printed,) = pypdf.PdfReader(waiting.value.path()).pages
+    text = " ".join(printed.extract_text().split())
+    for wanted in (messages.BANNER, f"Case {token}", "Model glioma of"):
+        assert wanted in text
 
 
 def _tables(folder: Path, models: Path) -> list[Path]:
@@ -270,16 +246,8 @@ def test_an_upload_is_checked_scored_and_seen_by_nobody_else(
     other, _ = new_page()
     page.goto(f"{server.url}/data")
     settled(page)
-    page.locator('input[type="file"]').set_input_files(_tables(tmp_path, models))
-    check = page.get_by_role("button", name="Check files")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('button')]"
-        ".some(b => b.innerText.includes('Check files') && !b.disabled)",
-        timeout=SLOW,
-    )
-    settled(page)
-    check.click()
-    page.get_by_text("3. Model match and score").wait_for(timeout=SLOW)
+    add_files(page, _tables(tmp_path, models))
+    page.get_by_text("4. Model match and score").wait_for(timeout=SLOW)
     settled(page)
     shot(page, "upload_checked")
     healthy(page, record, server)

@@ -14,6 +14,7 @@ from camlif.bundle import train
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.samples import load_sample
 from dashboard import settings
+from dashboard.components.gate import ACCEPTED
 
 with warnings.catch_warnings():
     # shap 0.51 calls matplotlib functions that will be deprecated; later imports are silent.
@@ -69,7 +70,8 @@ def point_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointAt]:
 def open_app(models: Path, point_at: PointAt) -> OpenApp:
     """Open the app on a page of a cohort, by default with the tiny models.
 
-    Keyword arguments other than ``folder`` and ``query`` are put into session state.
+    Keyword arguments other than ``folder`` and ``query`` are put into session state. The session
+    has passed the gate unless ``research_use_accepted`` is false.
     """
 
     def start(
@@ -83,6 +85,7 @@ def open_app(models: Path, point_at: PointAt) -> OpenApp:
         point_at(folder)
         app = AppTest.from_file(str(APP), default_timeout=120)
         app.session_state["cohort"] = cohort
+        app.session_state[ACCEPTED] = True
         for name, value in session.items():
             app.session_state[name] = value
         for name, text in (query or {}).items():

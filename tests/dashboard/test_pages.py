@@ -18,14 +18,25 @@ from camlif.data.simulator import simulate
 from dashboard import messages, resources, state
 from tests.dashboard.conftest import OpenApp
 
-PAGES = ("case", "cohort", "explain", "data", "model_card", "help")
+PAGES = (
+    "case",
+    "cohort",
+    "explain",
+    "ablation",
+    "comparison",
+    "validation",
+    "data",
+    "runs",
+    "model_card",
+    "records",
+    "help",
+)
 VIEWS = (
     "Kaplan-Meier",
     "Hazard by subtype",
     "Table",
     "Forest",
     "Early and late events",
-    "Calibration",
 )
 GLIOMA_WORDS = r"\b(IWA|IMA|ODG|IDH|WHO|[Gg]lioma|astrocytoma|oligodendroglioma)\b"
 LUNG_WORDS = r"\b([Ll]ung|[Hh]istological subtype|[Ss]tage|[Ss]moking|CT)\b"
@@ -283,7 +294,7 @@ def test_a_case_without_a_modality_is_marked(open_app: OpenApp) -> None:
     assert problems_of(app) == []
 
 
-@pytest.mark.parametrize("baseline", ["cohort mean", "same-subtype mean"])
+@pytest.mark.parametrize("baseline", ["training mean", "cohort median", "same-subtype mean"])
 def test_a_case_is_explained_against_a_chosen_reference(open_app: OpenApp, baseline: str) -> None:
     app = open_app()
     before = text_of(app)
@@ -340,6 +351,13 @@ def upload(app: AppTest, files: dict[str, bytes]) -> AppTest:
     return app.button(key="check_files").click().run()
 
 
+def score_anyway(app: AppTest, model: str) -> None:
+    """Accept values of another scale, which another seed of the simulation draws."""
+    assert any(unescaped(w.value).startswith("E-16: ") for w in app.warning)
+    app.checkbox(key=f"match_anyway_{model}").check().run()
+    assert not app.button(key="score").disabled
+
+
 @pytest.mark.parametrize("scenario", ["glioma", "luad"])
 def test_good_tables_are_checked_matched_and_scored(open_app: OpenApp, scenario: str) -> None:
     app = open_app("data")
@@ -349,7 +367,7 @@ def test_good_tables_are_checked_matched_and_scored(open_app: OpenApp, scenario:
     events = int(tables["clinical"]["event"].sum())
     assert f"40 patients; {events} events of 40 patients" in text_of(app)
     assert app.selectbox(key="match_model").value == scenario
-    assert not app.button(key="score").disabled
+    score_anyway(app, scenario)
     app.button(key="score").click().run()
     assert problems_of(app) == []
     assert app.metric[0].value == "40"
@@ -390,10 +408,10 @@ def test_a_modality_with_columns_missing_waits_for_a_decision(open_app: OpenApp)
     tables["ct"] = tables["ct"].drop(columns=list(tables["ct"].columns[[1, 5]]))
     app = open_app("data")
     upload(app, {f"{name}.csv": csv(table) for name, table in tables.items()})
-    assert problems_of(app) == []
+    assert [p[:4] for p in problems_of(app)] == ["E-13"]
     assert app.button(key="score").disabled
-    app.multiselect(key="match_missing").select("ct").run()
-    assert not app.button(key="score").disabled
+    app.multiselect(key="match_missing_luad").select("ct").run()
+    score_anyway(app, "luad")
     app.button(key="score").click().run()
     assert problems_of(app) == []
     app.switch_page("views/case.py").run()
@@ -410,14 +428,25 @@ def test_tables_of_no_installed_model_are_shown_without_scores(open_app: OpenApp
     app = open_app("data")
     files = {f"{name}.csv": csv(table) for name, table in renamed.items()}
     upload(app, files | {"clinical.csv": csv(tables["clinical"])})
+    assert any("Not enough to train" in caption.value for caption in app.caption)
     app.button(key="open_plain").click().run()
     assert problems_of(app) == []
     assert app.metric[0].value == "40"
 
 
+def test_a_cohort_large_enough_is_offered_for_training(open_app: OpenApp) -> None:
+    tables = tables_of("luad", n=120)
+    app = open_app("data")
+    upload(app, {f"{name}.csv": csv(table) for name, table in tables.items()})
+    app.button(key="train_here").click().run()
+    assert problems_of(app) == []
+    assert app.title[0].value == "Runs"
+
+
 def test_forgetting_erases_the_upload(open_app: OpenApp) -> None:
     app = open_app("data")
     upload(app, {f"{name}.csv": csv(table) for name, table in tables_of("luad").items()})
+    score_anyway(app, "luad")
     app.button(key="score").click().run()
     app.button(key="forget").click().run()
     assert problems_of(app) == []
@@ -449,7 +478,7 @@ def test_a_page_that_fails_shows_a_code_and_no_traceback(
     def broken(*args: object, **kwargs: object) -> object:
         raise RuntimeError("value 4711 of patient P-1")
 
-    monkeypatch.setattr("camlif.case.summarise_case", broken)
+    monkeypatch.setattr("dashboard.components.case_view.summarise_case", broken)
     monkeypatch.setattr("dashboard.views.cohort_views.outcome_of", broken)
     app = open_app("case")
     if page != "case":

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from camlif.data.checks import CheckReport
 from camlif.data.cohort import Cohort
-from camlif.data.follow_up import DAYS_PER_MONTH, median_follow_up
+from camlif.data.durations import DAYS_PER_MONTH
+from camlif.data.follow_up import median_follow_up
 from camlif.data.manifest import ClinicalSection, Manifest, ModalitySection
 from camlif.data.problems import Problem
 from camlif.data.readers import check_folder, load_cohort, read_cohort
@@ -201,7 +202,10 @@ def test_identical_rows_are_dropped_with_a_count() -> None:
 
     assert cohort is not None
     assert report.flow is not None
-    assert [(s.file, s.n) for s in report.flow.steps] == [("ct.csv", 1)]
+    assert [(s.file, s.reason, s.n) for s in report.flow.steps] == [
+        ("ct.csv", "identical row", 1),
+        ("pathology.csv", "more than 30% missing", 1),
+    ]
 
 
 def test_different_rows_of_a_patient_are_an_error_that_names_them() -> None:
@@ -611,6 +615,11 @@ def test_real_cohorts_load_as_their_readmes_say(
     cohort = load_cohort(folder)
 
     assert report.usable
+    assert report.flow is not None
+    for file in report.files:
+        if file.role == "modality":
+            lost = sum(step.n for step in report.flow.steps if step.file == file.name)
+            assert file.n_rows == report.flow.patients[file.modality or ""] + lost
     assert len(cohort) == patients
     assert len(cohort.schema.modalities) == modalities
     if events is None:

@@ -16,8 +16,10 @@ import pyarrow.parquet
 import pytest
 
 from camlif.data import tables
+from camlif.data.formats import limits
 from camlif.data.problems import Findings
 from camlif.data.tables import TextTable, read_table, table_format, table_stem
+from tests.workbooks import workbook
 
 
 def read(data: bytes, name: str = "x.csv") -> TextTable:
@@ -90,7 +92,7 @@ def test_an_unnamed_last_column_is_left_out_with_a_trailing_delimiter() -> None:
         (b"id,x\n\n,\n", "E-03"),
         (pickle.dumps({"a": 1}), "E-01"),
         (b"id,x\na,\0\n", "E-01"),
-        (gzip.compress(b"id,x\na,1\n")[:-6], "E-01"),
+        (gzip.compress(b"id,x\na,1\n", mtime=0)[:-6], "E-01"),
     ],
 )
 def test_files_without_a_table_are_refused(data: bytes, code: str) -> None:
@@ -114,7 +116,7 @@ def test_a_workbook_that_unpacks_too_far_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_too_many_columns_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MAX_COLUMNS", 2)
+    monkeypatch.setattr(limits, "MAX_COLUMNS", 2)
 
     assert refused(b"id,x,y\na,1,2\n")[0] == "E-02"
 
@@ -167,52 +169,6 @@ def test_a_paper_sized_table_reads_as_pandas_reads_it() -> None:
 
     expected = pd.read_csv(io.StringIO(frame.to_csv(index=False)), dtype=str)
     pd.testing.assert_frame_equal(table.table.to_pandas().astype(object), expected.astype(object))
-
-
-SHEET = """<?xml version="1.0"?><worksheet
-xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{rows}</sheetData>
-</worksheet>"""
-
-
-def workbook(*sheets: list[list[str | float]]) -> bytes:
-    """Write the smallest workbook that spreadsheet programs open."""
-    main = "http://schemas.openxmlformats.org"
-    rel = f"{main}/officeDocument/2006/relationships"
-    names = [f"sheet{i}" for i in range(1, 1 + len(sheets))]
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{main}/package/2006/content-types">'
-        '<Default Extension="xml" ContentType="application/xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{main}/package/2006/relationships"><Relationship '
-        f'Id="r1" Type="{rel}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}/spreadsheetml/2006/main" xmlns:r="{rel}">'
-        "<sheets>"
-        + "".join(
-            f'<sheet name="{n}" sheetId="{i}" r:id="r{i}"/>' for i, n in enumerate(names, start=1)
-        )
-        + "</sheets></workbook>",
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{main}/package/2006/relationships">'
-        + "".join(
-            f'<Relationship Id="r{i}" Type="{rel}/worksheet" Target="worksheets/{n}.xml"/>'
-            for i, n in enumerate(names, start=1)
-        )
-        + "</Relationships>",
-    }
-    for name, sheet in zip(names, sheets, strict=True):
-        rows = ""
-        for r, row in enumerate(sheet, start=1):
-            cells = (
-                f'<c r="{chr(65 + c)}{r}" t="inlineStr"><is><t>{v}</t></is></c>'
-                if isinstance(v, str)
-                else f'<c r="{chr(65 + c)}{r}"><v>{v}</v></c>'
-                for c, v in enumerate(row)
-            )
-            rows += f'<row r="{r}">{"".join(cells)}</row>'
-        parts[f"xl/worksheets/{name}.xml"] = SHEET.format(rows=rows)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path, text in parts.items():
-            archive.writestr(path, text)
-    return buffer.getvalue()
 
 
 def test_a_workbook_reads_as_text_with_identifiers_kept() -> None:

@@ -62,3 +62,9 @@ def test_identifiers_keep_zeros_and_lose_invisible_differences() -> None:
     cells = pa.chunked_array([["001", "NA", "1E05", "Ame\u0301lie", "a\u00a0b", None]])
 
     assert clean_ids(cells) == ["001", "NA", "1E05", "Am\u00e9lie", "a b", ""]
+
+
+def test_whole_numbers_beyond_the_exact_ones_of_a_float_are_rounded() -> None:
+    numbers = to_numbers(pa.chunked_array([pa.array([1, 2**60 + 1])]))
+
+    assert numbers.values.tolist() == [1.0, 2.0**60]

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from camlif.networks.camlif import CaMlif
+from camlif.networks.cross_attention import LinearCrossAttention
 from camlif.networks.interface import ENHANCED
-from camlif.networks.layers import LinearCrossAttention
 from tests.cohorts import make_schema
 from tests.networks.batches import (
     build,

@@ -13,12 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from camlif.config import NetworkConfig
-from camlif.networks.layers import (
+from camlif.networks.cross_attention import (
     ContextProjection,
     LinearCrossAttention,
     SoftmaxCrossAttention,
-    split_heads,
 )
+from camlif.networks.layers import split_heads
 from tests.networks.batches import small_config
 
 A, B = "a", "b"

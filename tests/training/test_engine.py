@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from camlif.config import GAP_DROPOUT, NetworkConfig, RunConfig, TrainConfig
+from camlif.config import GAP_DROPOUT, PRESETS, NetworkConfig, RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import Preprocessor, clinical_names, encode, stack_columns
 from camlif.data.splits import Splits, make_splits
@@ -20,7 +20,7 @@ from camlif.networks.interface import Inputs, Outcome
 from camlif.networks.registry import build_network
 from camlif.training import engine
 from camlif.training.engine import TrainingProgress, TrainingResult, train_ensemble
-from camlif.training.ensemble import Ensemble
+from camlif.training.ensemble import Ensemble, to_tensors
 from camlif.training.sampler import PAD, draw_batches
 from tests.cohorts import make_cohort
 
@@ -78,9 +78,15 @@ def make_loop(
         offset=torch.zeros(len(splits)),
     )
     seeds = np.random.SeedSequence(3).spawn(len(splits) + 1)
-    return engine._Loop(
-        ensemble, raw, cohort.event, cohort.duration, splits, training, seeds
-    ), seeds
+    data = engine._Data(
+        inputs=ensemble.standardise(to_tensors(raw, CPU)),
+        event=cohort.event,
+        duration=cohort.duration,
+        rows=[splits.train_rows(e) for e in range(len(splits))],
+        label=None,
+    )
+    hide = engine.resolve_modality_dropout(training, raw)
+    return engine._Loop(ensemble, engine._Batches(data, None, seeds[:-1], hide)), seeds
 
 
 def train_one(
@@ -96,21 +102,23 @@ def train_one(
         [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors}],
         lr=training.learning_rate_at(0),
     )
+    data = loop.batches.data
+    n_batches, width = loop.batches.shape(training)
     batches = draw_batches(
-        loop.rows[e],
+        data.rows[e],
         cohort.event,
-        n_batches=loop.n_batches,
-        width=loop.width,
+        n_batches=n_batches,
+        width=width,
         sampler=training.sampler,
         rng=rng,
     )
     for batch in batches:
         rows = batch[batch != PAD]
         inputs = Inputs(
-            tables={m: t[e][rows] for m, t in loop.inputs.tables.items()},
-            masks={m: t[e][rows] for m, t in loop.inputs.masks.items()},
-            presence=loop.inputs.presence[e][rows],
-            clinical=loop.inputs.clinical[e][rows],
+            tables={m: t[e][rows] for m, t in data.inputs.tables.items()},
+            masks={m: t[e][rows] for m, t in data.inputs.masks.items()},
+            presence=data.inputs.presence[e][rows],
+            clinical=data.inputs.clinical[e][rows],
         )
         outcome = Outcome(
             torch.from_numpy(cohort.event[rows]),
@@ -143,7 +151,7 @@ def test_stacked_training_equals_training_members_one_by_one(
         train_one(loop, e, np.random.default_rng(seeds[e]), cohort, settings) for e in range(5)
     ]
     before = {k: p.clone() for k, p in loop.ensemble.parameters.items()}
-    loop.run(None, 0.0)
+    loop.run(settings, None, 0.0)
     for name, p in loop.ensemble.parameters.items():
         for e in range(5):
             torch.testing.assert_close(p[e], expected[e][name], atol=1e-5, rtol=0)
@@ -197,7 +205,7 @@ def test_the_batch_loop_never_waits_for_the_device(monkeypatch: pytest.MonkeyPat
         raise AssertionError("a value is copied to the host")
 
     def guarded(loop: engine._Loop, *args: object) -> object:
-        runs.append(loop.n_batches)
+        runs.append(loop.batches.shape(TrainConfig())[0])
         with pytest.MonkeyPatch.context() as patch, _NoSynchronisation():
             for name in ("item", "cpu", "numpy", "tolist", "__float__", "__int__", "__bool__"):
                 patch.setattr(Tensor, name, refuse)
@@ -309,7 +317,7 @@ def test_every_batching_trains(sampler: str, batch_size: int) -> None:
     assert np.isfinite(result.history["cox"]).all()
 
 
-@pytest.mark.parametrize("preset", ["default", "printed", "release"])
+@pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_trains_on_tables_bags_and_gaps(preset: str) -> None:
     cohort = make_cohort(
         40, {"p": (3, 4), "c": (5,)}, bags={"w": 3}, clinical=True, gaps=0.2, missing_values=0.1
@@ -335,13 +343,16 @@ def test_one_modality_trains_with_the_unimodal_encoder_only() -> None:
 def drawn_presence(hide: float, gaps: float) -> tuple[Tensor, Tensor, Outcome]:
     """Presence before and after hiding, of all batches of an epoch, and their last outcome."""
     cohort = make_cohort(60, {"p": (3, 4), "c": (5,), "g": (2,)}, gaps=gaps)
-    loop, _ = make_loop(cohort, splits_of(cohort), NO_DROPOUT, TrainConfig(modality_dropout=hide))
-    rows, kept = loop._draw()
+    settings = TrainConfig(modality_dropout=hide)
+    loop, _ = make_loop(cohort, splits_of(cohort), NO_DROPOUT, settings)
+    batches = loop.batches
+    rows, kept = batches._draw(settings)
     before, after = [], []
-    for b in range(loop.n_batches):
-        inputs, outcome = loop._batch(rows[:, b], kept[:, b])
+    for b in range(rows.shape[1]):
+        inputs, outcome = batches._gather(rows[:, b], kept[:, b])
         real = rows[:, b] != PAD
-        before.append(loop.inputs.presence[loop.member, rows[:, b].clamp(min=0)][real])
+        all_presence = batches.data.inputs.presence
+        before.append(all_presence[batches.member, rows[:, b].clamp(min=0)][real])
         after.append(inputs.presence[real])
         assert torch.equal(outcome.presence, inputs.presence & real.unsqueeze(-1))
     return torch.cat(before), torch.cat(after), outcome

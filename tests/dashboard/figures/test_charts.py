@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +32,10 @@ from dashboard.figures.kaplan_meier import (
 )
 from dashboard.figures.overlap import overlap_chart
 from dashboard.figures.palette import Theme, palette
+from dashboard.figures.prediction import Prediction
 from dashboard.figures.survivors import short_long_chart
+from dashboard.figures.what_if import changed_contributions, changed_curves, changed_members
+from tests.dashboard.figures.study.figures import STUDY_FIGURES
 
 EVIL = '<a href="javascript:x">%{y}</a>&'
 OWN_TAGS = re.compile(r'<br>|</span>|<span style="color:#[0-9A-F]{6}">')
@@ -91,6 +95,16 @@ def features() -> list[attribution.FeatureContribution]:
     ]
 
 
+def inputs() -> list[attribution.Input]:
+    return [attribution.Input(modality=name, name=EVIL) for name in NAMES]
+
+
+def changed(theme: Theme) -> Chart:
+    times = np.arange(61.0)
+    curve = Prediction.shown(times, np.exp(-times / 60), np.exp(-times / 50), np.exp(-times / 70))
+    return changed_curves(curve, curve, endpoint=Endpoint("os", EVIL, EVIL), theme=theme)
+
+
 def beeswarm(theme: Theme) -> Chart:
     values = RNG.normal(size=(1000, 3))
     explanation = SimpleNamespace(values=values, data=values, feature_names=NAMES)
@@ -134,10 +148,33 @@ FIGURES: dict[str, Callable[[Theme], Chart]] = {
         pd.DataFrame(np.eye(3), NAMES, NAMES), n_features=3, theme=t
     ),
     "blocks": lambda t: attribution.owc_blocks({n: [0.4, 0.6] for n in NAMES}, theme=t),
+    "case_blocks": lambda t: attribution.case_blocks(
+        NAMES, [0.4, 0.5, 0.6], [0.1, 0.1, 0.1], n_members=3, theme=t
+    ),
+    "interaction_map": lambda t: attribution.interaction_map(
+        inputs(), np.full((3, 3), 0.1), np.ones(3), theme=t
+    ),
+    "interaction_bars": lambda t: attribution.interaction_bars(
+        [
+            attribution.Pair(first=a, second=b, value=0.2, member_sd=0.1)
+            for a, b in pairwise(inputs())
+        ],
+        n_members=3,
+        theme=t,
+    ),
+    "attention": lambda t: attribution.attention_map(
+        NAMES, NAMES, np.eye(3), np.eye(3), modality=EVIL, other=EVIL, theme=t
+    ),
+    "changed_curves": changed,
+    "changed_members": lambda t: changed_members(
+        [0.1, 0.2], [0.3, 0.5], cutoffs=(0.0, 1.0), strata=NAMES, theme=t
+    ),
+    "changed_contributions": lambda t: changed_contributions({EVIL: 0.1}, {EVIL: 0.2}, theme=t),
     "overlap": lambda t: overlap_chart(np.eye(3), NAMES, theme=t),
     "c_index": lambda t: c_index_dots(
         [0.6, 0.7], (0.65, 0.6, 0.7), scheme="covering", n=9, events=5, theme=t, oracle=0.8
     ),
+    **STUDY_FIGURES,
 }
 
 

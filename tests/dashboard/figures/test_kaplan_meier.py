@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,18 @@ def risk_rows(figure: go.Figure) -> list[list[str]]:
 
 
 TIES = group("ties", [6, 6, 12, 12, 12, 18, 24], [1, 0, 1, 1, 0, 0, 1])
+
+
+def test_late_entries_are_at_risk_from_entry_on_and_gone_if_censored_before() -> None:
+    entry = np.array([0, 0, 8.0, 0, 11, 0, 0])
+    late = replace(TIES, entry=entry)
+    chart = kaplan_meier_chart([late], theme="light", endpoint=DEATH, full_tail=True)
+    rows = chart.table.set_index("time_months")["at_risk"].to_dict()
+    assert rows == {6: 5, 8: 3, 11: 4, 12: 5, 18: 2, 24: 1}
+    assert [t.name for t in chart.figure.data if t.showlegend] == ["ties (n = 7, 4 events)"]
+
+    cut = kaplan_meier_chart([late], theme="light", endpoint=DEATH, censor_at=10)
+    assert [t.name for t in cut.figure.data if t.showlegend] == ["ties (n = 6, 1 event)"]
 
 
 def test_number_at_risk_counts_durations_at_least_t_with_ties_and_an_empty_group() -> None:
@@ -277,3 +290,25 @@ def test_labels_keep_their_distance_order_and_bounds() -> None:
     assert placed.min() >= 2
     assert placed.max() <= 100
     assert spread([80, 20], 6).tolist() == [80, 20]
+
+
+def test_a_case_is_shown_beside_its_subtype_and_only_its_own_stratum_has_a_band() -> None:
+    same = random_group(40, name="same", seed=7)
+    chart = case_curve_chart(
+        strata_curves(),
+        "low",
+        None,
+        None,
+        None,
+        None,
+        endpoint=DEATH,
+        theme="light",
+        subtype=("same subtype", kaplan_meier(same.event, same.duration)),
+    )
+    curves = {c.legendgroup: c for c in traces(chart.figure, "curve")}
+    assert set(curves) == {"low", "high", "same subtype"}
+    assert len({c.line.color for c in curves.values()}) == 3
+    assert {b.legendgroup for b in traces(chart.figure, "band")} == {"low"}
+    assert len(traces(chart.figure, "at risk")) == 3
+    assert "of 40 others in this cohort, same subtype," in chart.finding
+    assert "same subtype" in chart.table["group"].tolist()

@@ -1,4 +1,4 @@
-"""Survivors, forest, agreement, overlap, C-index and calibration."""
+"""Survivors, forest, agreement, overlap and C-index."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import plotly.graph_objects as go
 import pytest
 
 from camlif.data.schema import Endpoint
-from camlif.metrics import CalibrationBin, CalibrationResult
 from dashboard.figures.agreement import agreement_strip, stack
-from dashboard.figures.discrimination import c_index_dots, calibration_chart
+from dashboard.figures.discrimination import c_index_dots
 from dashboard.figures.forest import ForestRow, forest_chart
 from dashboard.figures.overlap import overlap_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart
@@ -182,38 +181,4 @@ def test_c_index_shows_splits_mean_interval_chance_and_ceiling() -> None:
     assert chart.finding == (
         "Mean C-index 0.720 (95 % interval 0.690 to 0.750) over 3 covering splits; "
         "500 patients, 210 events; the true log-hazard reaches 0.810."
-    )
-
-
-def calibration() -> CalibrationResult:
-    bins = (
-        CalibrationBin(n_patients=50, n_events=30, predicted=0.3, observed=0.4, low=0.3, high=0.5),
-        CalibrationBin(n_patients=50, n_events=5, predicted=0.9, observed=0.9, low=0.8, high=0.95),
-        CalibrationBin(
-            n_patients=20, n_events=2, predicted=0.95, observed=None, low=None, high=None
-        ),
-    )
-    return CalibrationResult(
-        horizon=36,
-        n_patients=120,
-        n_events=37,
-        expected=0.4,
-        observed=0.36,
-        ratio=1.11,
-        ici=0.052,
-        bins=bins,
-    )
-
-
-def test_calibration_draws_known_groups_with_their_intervals() -> None:
-    chart = calibration_chart(calibration(), endpoint=Endpoint(), theme="light")
-    (groups,) = of(chart.figure, "groups")
-    assert list(groups.x) == pytest.approx([30, 90])
-    assert list(groups.y) == pytest.approx([40, 90])
-    assert list(groups.error_y.array) == pytest.approx([10, 5])
-    assert list(groups.error_y.arrayminus) == pytest.approx([10, 10])
-    assert len(chart.table) == 3
-    assert chart.finding == (
-        "At 3 years, expected over observed events is 1.11, mean absolute error 5.2 points "
-        "(overall survival, 120 patients, 37 events, 2 groups)."
     )

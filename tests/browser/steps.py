@@ -1,0 +1,69 @@
+"""What people do in the browser, and what every page must be afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dashboard import messages
+from tests.browser.conftest import Record, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SECONDS = 1000
+SLOW = 60 * SECONDS
+FAILED = re.compile(r"Traceback|E-50: |circular import|partially initialized", re.IGNORECASE)
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run and the footer is there."""
+    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
+    page.get_by_role("button", name="Forget my data").wait_for(timeout=SLOW)
+    page.wait_for_timeout(300)
+    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
+
+
+def go(page: Page, name: str) -> None:
+    page.get_by_test_id("stSidebarNavLink").filter(has_text=name).first.click()
+    page.wait_for_timeout(200)
+    settled(page)
+
+
+def shot(page: Page, name: str) -> None:
+    folder = os.environ.get("CAMLIF_SHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def shown(page: Page) -> str:
+    return page.locator("body").inner_text()
+
+
+def healthy(page: Page, record: Record, server: Server) -> None:
+    assert not FAILED.search(shown(page))
+    assert messages.BANNER in shown(page)
+    assert record.foreign(server.url) == []
+    assert record.errors() == []
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).first.click()
+    page.wait_for_timeout(500)
+    settled(page)
+
+
+def add_files(page: Page, files: Sequence[Path]) -> None:
+    """Give files to Upload & check, which must be open, and have them checked."""
+    page.locator('input[type="file"]').set_input_files([str(file) for file in files])
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('button')]"
+        ".some(b => b.innerText.includes('Check files') && !b.disabled)",
+        timeout=SLOW,
+    )
+    settled(page)
+    press(page, "Check files")

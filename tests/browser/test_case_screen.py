@@ -1,0 +1,82 @@
+"""The Case page on a screen: what fits without scrolling, and what happens on a narrow one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.conftest import NewPage, Server
+from tests.browser.steps import settled, shot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+COHORTS = ("Synthetic glioma", "Synthetic lung")
+CASES = 4
+PANELS = (
+    "Who and what data",
+    "Result",
+    "How sure",
+    "Where this case sits",
+)
+
+
+def bottoms(page: Page) -> dict[str, float]:
+    """Lower edge of each of the first four panels, in pixels from the top of the screen."""
+    found = {}
+    for title in PANELS[:3]:
+        heading = page.get_by_role("heading", name=title, exact=True)
+        found[title] = heading.evaluate(
+            "e => e.closest('[data-testid=stColumn]').getBoundingClientRect().bottom"
+        )
+    panel = page.locator(".st-key-case_curves_panel")
+    found[PANELS[3]] = panel.evaluate("e => e.getBoundingClientRect().bottom")
+    return found
+
+
+def open_cohort(page: Page, name: str) -> None:
+    page.locator(".st-key-pick_cohort input").click()
+    page.get_by_role("option", name=name).click()
+    page.wait_for_timeout(300)
+    settled(page)
+
+
+@pytest.mark.parametrize("cohort", COHORTS)
+def test_the_first_four_panels_fit_one_screen(
+    server: Server, new_page: NewPage, cohort: str
+) -> None:
+    page, _ = new_page()
+    page.goto(server.url)
+    settled(page)
+    open_cohort(page, cohort)
+    for case in range(CASES):
+        page.locator(".st-key-case_curves .js-plotly-plot").wait_for()
+        found = bottoms(page)
+        assert set(found) == set(PANELS)
+        assert max(found.values()) <= 900, (cohort, case, found)
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
+        page.keyboard.press("Alt+j")
+        page.wait_for_timeout(300)
+        settled(page)
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_narrow_screen_stacks_the_panels_and_scrolls_one_way(
+    server: Server, new_page: NewPage, width: int
+) -> None:
+    page, _ = new_page()
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(server.url)
+    settled(page)
+    shot(page, f"case_{width}")
+    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert max(wide, page.evaluate("document.documentElement.scrollWidth")) <= width
+    tops = [
+        page.get_by_role("heading", name=title, exact=True).evaluate(
+            "e => e.getBoundingClientRect().top"
+        )
+        for title in PANELS
+    ]
+    assert tops == sorted(tops)
+    assert len(set(tops)) == len(PANELS)

@@ -1,0 +1,105 @@
+"""Records of cases by the tiny bundle, and readings of their PDFs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pypdf
+
+from camlif.attribution import explain_features, explain_modalities
+from camlif.bundle import Bundle
+from camlif.data.cohort import Cohort
+from camlif.scoring import ScoreResult
+from dashboard.figures.attribution import FeatureContribution
+from dashboard.report.build import CaseReport, Source, case_report
+from dashboard.report.record import CaseRecord, ExplanationRecord
+from dashboard.wording import load_profile
+from tests.bundles import new_patients, tiny_bundle, tiny_cohort
+
+DAY = dt.date(2026, 3, 1)
+
+
+def bundle_with_gates(*, is_open: bool) -> Bundle:
+    """The tiny bundle with all gates open or closed, and every set of modalities scored."""
+    bundle = tiny_bundle()
+    gates = {
+        months: replace(gate, open=is_open, reason="" if is_open else "only 3 events; 50 needed")
+        for months, gate in bundle.reference.gates.items()
+    }
+    subsets = tuple(
+        replace(s, low=0.6, n_patients=200, n_events=80) for s in bundle.reference.subsets
+    )
+    return replace(bundle, reference=replace(bundle.reference, gates=gates, subsets=subsets))
+
+
+@cache
+def _scored(*, is_open: bool, training: bool) -> tuple[Bundle, Cohort, ScoreResult]:
+    bundle = bundle_with_gates(is_open=is_open)
+    cohort = tiny_cohort() if training else new_patients()
+    return bundle, cohort, bundle.score(cohort)
+
+
+def source(*, is_open: bool = True, training: bool = False) -> Source:
+    """New patients scored by the tiny bundle, or its own training patients."""
+    bundle, cohort, result = _scored(is_open=is_open, training=training)
+    return Source(
+        cohort=cohort,
+        tokens=[f"{i:016x}" for i in range(len(cohort))],
+        cohort_digest="d" * 64,
+        bundle=bundle,
+        model_digest="b" * 64,
+        result=result,
+        profile=load_profile("generic"),
+    )
+
+
+def explanation(found: Source, row: int) -> ExplanationRecord:
+    """Contributions of a patient, without percentiles."""
+    modalities = explain_modalities(found.bundle, found.cohort, [row])
+    features = explain_features(found.bundle, found.cohort, [row], steps=16)
+    merged = features.by_clinical_column(found.bundle.schema)
+    return ExplanationRecord.of(
+        dict(zip(modalities.players, map(float, modalities.values[0]), strict=True)),
+        [
+            FeatureContribution(name=name, contribution=float(value), value=1234.5, unit="mm")
+            for part in merged.contributions
+            for name, value in zip(part.columns, part.values[0], strict=True)
+        ],
+        baseline="training median",
+        method="Integrated Gradients",
+        steps=features.steps,
+        completeness_gap=float(features.completeness_gap[0]),
+    )
+
+
+def report(row: int = 0, found: Source | None = None, **options: Any) -> CaseReport:
+    """The report of a patient, explained."""
+    found = found or source()
+    why = explanation(found, row) if found.result.scored[row] else None
+    return case_report(found, row, created=DAY, explanation=why, **options)
+
+
+def changed(report: CaseReport, **fields: Any) -> CaseReport:
+    """A report whose record has other values."""
+    data = report.record.model_dump() | fields
+    return replace(report, record=CaseRecord.model_validate(data))
+
+
+def read(pdf: bytes) -> pypdf.PdfReader:
+    """Open a PDF."""
+    return pypdf.PdfReader(io.BytesIO(pdf))
+
+
+def text_of(pdf: bytes) -> str:
+    """All text of a PDF, spaces and line breaks as single spaces."""
+    return squeezed(" ".join(page.extract_text() for page in read(pdf).pages))
+
+
+def squeezed(text: str) -> str:
+    """Text with single spaces."""
+    return re.sub(r"\s+", " ", text)

@@ -1,0 +1,65 @@
+"""The FHIR resource of a case."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dashboard import messages
+from dashboard.report.build import CaseReport
+from dashboard.report.fhir import to_json
+from tests.dashboard.report.cases import source
+from tests.dashboard.report.test_pdf import KINDS
+
+RiskAssessment = pytest.importorskip("fhir.resources.R4B.riskassessment").RiskAssessment
+
+
+def _resource(found: CaseReport) -> dict[str, Any]:
+    """The resource as R4B's own models read and write it."""
+    text = to_json(found.record)
+    parsed = json.loads(RiskAssessment.model_validate_json(text).model_dump_json())
+    assert parsed == json.loads(text)
+    return dict(parsed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resource_is_valid_preliminary_and_marked_as_research(kind: str) -> None:
+    resource = _resource(KINDS[kind])
+    assert resource["resourceType"] == "RiskAssessment"
+    assert resource["status"] == "preliminary"
+    assert resource["note"][0]["text"] == messages.BANNER
+    assert resource["occurrenceDateTime"] == "2026-03-01"
+    assert resource["subject"]["identifier"]["value"] == KINDS[kind].record.case
+
+
+def test_predictions_are_of_the_event_in_per_cent_by_each_open_horizon() -> None:
+    result = KINDS["whole"].record.result
+    assert result is not None
+    relative, *at = _resource(KINDS["whole"])["prediction"]
+    assert relative["relativeRisk"] == pytest.approx(result.hazard_ratio.value, abs=0.005)
+    assert [p["whenRange"]["high"]["value"] for p in at] == [12, 36, 60]
+    for prediction, horizon in zip(at, result.horizons, strict=True):
+        assert horizon.survival is not None
+        expected = 100 * (1 - horizon.survival.value)
+        assert prediction["probabilityDecimal"] == pytest.approx(expected, abs=0.005)
+        assert prediction["outcome"]["text"] == "death"
+        assert prediction["whenRange"]["low"]["code"] == "mo"
+
+
+def test_closed_gates_leave_no_probability_and_no_score_leaves_no_prediction() -> None:
+    (relative,) = _resource(KINDS["closed gate"])["prediction"]
+    assert "probabilityDecimal" not in relative
+    abstained = _resource(KINDS["abstained"])
+    assert "prediction" not in abstained
+    assert any("not scored: ct missing" in note["text"] for note in abstained["note"])
+
+
+def test_resource_never_holds_an_identifier() -> None:
+    from dashboard.report.build import case_report
+    from tests.dashboard.report.cases import DAY
+
+    found = case_report(source(), 0, created=DAY, show_id=True)
+    assert found.record.patient_id is not None
+    assert found.record.patient_id not in to_json(found.record)

@@ -1,0 +1,352 @@
+"""The printed case: what it says, that it fits, and that it is a proper PDF."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pypdf
+import pypdfium2
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pypdf.generic import IndirectObject
+
+from camlif.bundle import load_bundle
+from camlif.data.readers import load_cohort
+from dashboard import messages
+from dashboard.figures.chart import signed
+from dashboard.report.build import CaseReport, case_report
+from dashboard.report.content import N_FEATURES
+from dashboard.report.pdf import MARGIN, Paper, case_pdf, plan, worklist_pdf
+from dashboard.report.record import CaseRecord
+from dashboard.wording import load_profile
+from tests.dashboard.report.cases import DAY, changed, read, report, source, squeezed, text_of
+
+SIZES: dict[Paper, tuple[float, float]] = {"A4": (595.28, 841.89), "Letter": (612, 792)}
+LONG = "an unusually long name of a thing " * 40
+
+
+def _abstained() -> CaseReport:
+    found = source()
+    result = replace(
+        found.result,
+        scored=np.zeros(len(found.cohort), dtype=bool),
+        table=found.result.table.assign(warnings="not scored: ct missing"),
+    )
+    return report(0, replace(found, result=result))
+
+
+def _kinds() -> dict[str, CaseReport]:
+    presence = source().cohort.presence
+    return {
+        "whole": report(int(np.flatnonzero(presence.all(axis=1))[0])),
+        "missing modality": report(int(np.flatnonzero(~presence.all(axis=1))[0])),
+        "closed gate": report(0, source(is_open=False)),
+        "training patient": report(0, source(training=True)),
+        "abstained": _abstained(),
+        "notes": report(notes=[f"Note {i}. {LONG}" for i in range(9)]),
+    }
+
+
+KINDS = _kinds()
+
+
+@pytest.mark.parametrize("paper", SIZES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_case_is_one_page_of_the_paper_with_banner_and_versions(
+    kind: str, paper: Paper
+) -> None:
+    record = KINDS[kind].record
+    pdf = case_pdf(KINDS[kind], paper)
+    (page,) = read(pdf).pages
+    assert (page.mediabox.width, page.mediabox.height) == pytest.approx(SIZES[paper], abs=0.1)
+    text = text_of(pdf)
+    for wanted in (
+        messages.BANNER,
+        f"Case {record.case}",
+        record.cohort.title,
+        f"training cohort n = {record.model.n_training}, {record.model.n_events} events",
+        record.model.endpoint,
+        record.model.date,
+        record.model.digest,
+        record.cohort.digest,
+        record.model.config_digest,
+        "2026-03-01",
+        "Page 1 of 1",
+    ):
+        assert wanted in text, wanted
+
+
+@pytest.mark.parametrize("kind", ["whole", "missing modality", "closed gate", "training patient"])
+def test_numbers_are_those_of_the_result(kind: str) -> None:
+    record = KINDS[kind].record
+    result, why = record.result, record.explanation
+    assert result is not None
+    assert why is not None
+    text = text_of(case_pdf(KINDS[kind]))
+    horizon = record.horizon()
+    for wanted in (
+        result.label,
+        result.percentile_words,
+        result.spread_words,
+        result.agreement_sentence,
+        *([horizon.sentence] if horizon else []),
+        *(h.sentence for h in result.horizons if not h.survival),
+        *(f"{f.name}" for f in why.features[:N_FEATURES]),
+        *(signed(f.contribution) for f in why.features[:N_FEATURES]),
+        *(signed(value) for value in why.modalities.values()),
+        *([result.borderline_sentence] if result.borderline_sentence else []),
+        *(gate.sentence for gate in record.gates if gate.open),
+        *record.caveats,
+        *(f"{m.label}: {m.status}" for m in record.modalities),
+        "not causes of disease",
+    ):
+        assert squeezed(wanted) in text, wanted
+
+
+def test_open_horizons_show_survival_with_its_interval_and_closed_ones_the_reason() -> None:
+    shown = KINDS["whole"].record.result
+    assert shown is not None
+    text = text_of(case_pdf(KINDS["whole"]))
+    for horizon in shown.horizons:
+        s = horizon.survival
+        assert s is not None
+        assert f"{100 * s.value:.0f} ({100 * s.low:.0f} to {100 * s.high:.0f})" in text
+    closed = text_of(case_pdf(KINDS["closed gate"]))
+    assert closed.count("only 3 events; 50 needed") == 3
+    assert "Absolute risk is hidden" in closed
+    assert "of 100 with a score like this" not in closed
+    assert "Blue figure" not in closed
+
+
+def test_the_icon_array_takes_the_horizon_of_the_page() -> None:
+    found = KINDS["whole"]
+    assert found.record.result is not None
+    first = found.record.result.horizons[0]
+    assert first.months == 12
+    assert "Of 100 patients, at 3 years" in text_of(case_pdf(found))
+    text = text_of(case_pdf(replace(found, horizon=12)))
+    assert "Of 100 patients, at 1 year" in text
+    assert first.sentence in text
+
+
+def test_a_case_without_score_says_why_and_shows_no_number_of_risk() -> None:
+    text = text_of(case_pdf(KINDS["abstained"]))
+    assert "No score" in text
+    assert "Not scored: ct missing." in text
+    for unwanted in ("hazard ratio", "percentile", "Where this case sits", "Why:"):
+        assert unwanted not in text
+
+
+def test_the_identifier_is_printed_only_on_demand() -> None:
+    patient = str(source().cohort.patient_ids[0])
+    assert patient not in text_of(case_pdf(report()))
+    assert report().record.patient_id is None
+    assert f"(patient {patient})" in text_of(case_pdf(report(show_id=True)))
+
+
+def test_notes_of_the_board_are_printed() -> None:
+    text = text_of(case_pdf(report(notes=["Discuss <b>again</b> & rescan"])))
+    assert "Notes of the board • Discuss <b>again</b> & rescan" in text
+
+
+def test_document_names_title_author_language_and_day() -> None:
+    reader = read(case_pdf(KINDS["whole"]))
+    info = reader.metadata
+    assert info is not None
+    assert info.title == f"Case report {KINDS['whole'].record.case}"
+    assert info.author == "camlif"
+    assert info.subject == messages.BANNER
+    assert info.creation_date is not None
+    assert info.creation_date.date().isoformat() == "2026-03-01"
+    root = reader.root_object
+    assert root["/Lang"] == "en-GB"
+    assert root["/ViewerPreferences"]["/DisplayDocTitle"]
+
+
+def test_all_fonts_are_embedded() -> None:
+    for page in read(case_pdf(KINDS["whole"])).pages:
+        fonts = page["/Resources"]["/Font"]  # type: ignore[index]
+        used = {name: font.get_object() for name, font in fonts.items()}
+        content = page.get_contents()
+        assert content is not None
+        drawn = {name for name in used if f"{name} ".encode() in content.get_data()}
+        assert drawn
+        for name in drawn:
+            assert "/FontFile2" in used[name]["/FontDescriptor"], name
+
+
+def _structure(pdf: bytes) -> list[pypdf.generic.DictionaryObject]:
+    root = read(pdf).root_object
+    assert root["/MarkInfo"]["/Marked"]
+    document = root["/StructTreeRoot"]["/K"].get_object()
+    return [element.get_object() for element in document["/K"]]
+
+
+def test_structure_is_tagged_in_reading_order_and_figures_say_what_they_show() -> None:
+    record = KINDS["whole"].record
+    assert record.result is not None
+    assert record.curve is not None
+    elements = _structure(case_pdf(KINDS["whole"]))
+    kinds = [str(e["/S"]) for e in elements]
+    assert kinds.count("/H1") == 1
+    assert kinds.count("/H2") == 8
+    alts = [str(e["/Alt"]) for e in elements if e["/S"] == "/Figure"]
+    assert len(alts) == kinds.count("/Figure") == 5
+    assert record.curve.finding in alts
+    assert any(record.result.agreement_sentence in alt for alt in alts)
+    assert [e["/K"] for e in elements] == list(range(len(elements)))
+
+
+def test_parent_tree_leads_from_every_mark_of_every_page_to_its_element() -> None:
+    pdf = worklist_pdf([KINDS["whole"], KINDS["abstained"]], title="Worklist")
+    reader = read(pdf)
+    tree = reader.root_object["/StructTreeRoot"]
+    numbers = tree["/ParentTree"].get_object()["/Nums"]
+    by_page = dict(zip(numbers[::2], numbers[1::2], strict=True))
+    for place, page in enumerate(reader.pages):
+        assert page["/StructParents"] == place
+        content = page.get_contents()
+        assert content is not None
+        data = content.get_data()
+        assert data.count(b" BDC") == len(by_page[place])
+        assert data.count(b" BDC") + data.count(b" BMC") == data.count(b"EMC")
+        for element in by_page[place]:
+            reference = element.get_object().raw_get("/Pg")
+            assert isinstance(reference, IndirectObject)
+            assert reference.idnum == page.indirect_reference.idnum  # type: ignore[union-attr]
+
+
+def test_same_record_gives_the_same_bytes_and_another_day_other_ones() -> None:
+    found = KINDS["whole"]
+    assert case_pdf(found) == case_pdf(found)
+    later = changed(found, created="2026-03-02")
+    assert case_pdf(later) != case_pdf(found)
+
+
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=0, max_size=400
+) | st.sampled_from([LONG, "W" * 500, "<para>&amp;</b>", "", "µ−≥ Ω ж"])
+
+
+@given(
+    words,
+    words,
+    st.lists(words, max_size=12),
+    st.lists(words, max_size=30),
+    words,
+    st.sampled_from(["A4", "Letter"]),
+)
+@settings(max_examples=6, deadline=None)
+@example(LONG, LONG, [LONG] * 12, [LONG] * 30, LONG, "Letter")
+@example("W" * 500, "W" * 500, ["W" * 500] * 12, ["W" * 500] * 30, "W" * 500, "Letter")
+def test_no_text_makes_the_page_overflow(
+    title: str, note: str, facts: list[str], caveats: list[str], label: str, paper: Paper
+) -> None:
+    base = KINDS["whole"]
+    record = base.record
+    long = changed(
+        base,
+        cohort=record.cohort.model_dump() | {"title": title},
+        facts=facts,
+        caveats=caveats,
+        notes=[note] * 7,
+        modalities=[
+            m.model_dump() | {"label": label, "range": "outside"} for m in record.modalities
+        ]
+        * 6,
+        clinical={f"{label}{i}": note if i % 2 else None for i in range(40)},
+        patient_id=label,
+        unlike=note,
+    )
+    scale, curves, _ = plan(long, paper)
+    assert scale >= 0.8
+    assert curves >= 70
+    pdf = case_pdf(long, paper)
+    assert len(read(pdf).pages) == 1
+    assert messages.BANNER in text_of(pdf)
+    left, bottom, right, top = _extent(pdf)
+    width, height = SIZES[paper]
+    assert left >= MARGIN - 1
+    assert right <= width - MARGIN + 1
+    assert bottom >= MARGIN - 20
+    assert top <= height - MARGIN
+
+
+def _extent(pdf: bytes) -> tuple[float, float, float, float]:
+    """Box around all text of the only page, points."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        page = document[0].get_textpage()
+        boxes = np.array([page.get_rect(i) for i in range(page.count_rects())])
+        page.close()
+    low, high = boxes.min(axis=0), boxes.max(axis=0)
+    return float(low[0]), float(low[1]), float(high[2]), float(high[3])
+
+
+def test_a_worklist_has_a_cover_of_all_cases_and_a_page_for_each() -> None:
+    reports = [KINDS["whole"], KINDS["closed gate"], KINDS["abstained"]]
+    pdf = worklist_pdf(reports, "Letter", title="Board of Monday", note="One case waits.")
+    pages = [squeezed(page.extract_text()) for page in read(pdf).pages]
+    assert len(pages) == 4
+    cover = pages[0]
+    for wanted in ("Board of Monday", "3 cases of", "One case waits.", messages.BANNER):
+        assert wanted in cover
+    for found, page in zip(reports, pages[1:], strict=True):
+        assert found.record.case in cover
+        assert f"Case {found.record.case}" in page
+        assert messages.BANNER in page
+    assert "No score: not scored: ct missing" in cover
+    assert "hidden (calibration gate)" in cover
+    assert [f"Page {i + 1} of 4" in page for i, page in enumerate(pages)] == [True] * 4
+
+
+def test_a_long_worklist_continues_its_table_on_more_pages() -> None:
+    case = KINDS["abstained"]
+    reports = [changed(case, case=f"{i:016x}", facts=[LONG]) for i in range(45)]
+    pages = [page.extract_text() for page in read(worklist_pdf(reports, title="Long")).pages]
+    covers = len(pages) - len(reports)
+    assert covers > 1
+    table = " ".join(pages[:covers])
+    for i in range(45):
+        assert table.count(f"{i:016x}") == 1
+    assert all("Patient and data" in page for page in pages[:covers])
+
+
+def test_a_worklist_without_cases_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one case"):
+        worklist_pdf([], title="Empty")
+
+
+def test_a_record_survives_json_and_names_its_schema() -> None:
+    for found in KINDS.values():
+        again = CaseRecord.model_validate_json(found.record.to_json())
+        assert again == found.record
+        assert again.schema_version == "1.0"
+        assert again.notice == messages.BANNER
+        assert "NaN" not in found.record.to_json()
+
+
+def test_a_real_case_is_one_page_with_its_curve() -> None:
+    root = Path(__file__).resolve().parents[3]
+    folder, model = root.parent / "shared" / "data" / "hancock", root / "models" / "hancock"
+    if not folder.is_dir() or not model.is_dir():
+        pytest.skip("the real cohort hancock or its model is not on this machine")
+    bundle = load_bundle(model, device="cpu")
+    cohort = load_cohort(folder, manifest=model / "cohort.toml").take(np.arange(12))
+    result = bundle.score(cohort, embed=False)
+    found = replace(
+        source(),
+        cohort=cohort,
+        bundle=bundle,
+        result=result,
+        profile=load_profile(cohort.info.profile),
+    )
+    for row in np.flatnonzero(result.scored):
+        for paper in SIZES:
+            report_ = case_report(found, int(row), created=DAY)
+            assert report_.record.curve is not None
+            pdf = case_pdf(report_, paper)
+            assert len(read(pdf).pages) == 1
+            assert report_.record.curve.finding in text_of(pdf)

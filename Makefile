@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
+WORKERS ?= 2
 
-.PHONY: run test test-slow lint train samples setup setup-dev clean
+.PHONY: run test test-slow lint train samples study setup setup-dev clean
 
 setup: .venv/.run-ready
 setup-dev: .venv/.dev-ready
@@ -24,10 +25,10 @@ run: setup
 	$(BIN)/python -m streamlit run dashboard/app.py --server.port $(PORT)
 
 test: setup-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-slow: setup-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist load
 
 lint: setup-dev
 	$(BIN)/ruff check .
@@ -39,6 +40,10 @@ lint: setup-dev
 samples: setup
 	$(BIN)/python -m camlif simulate glioma --patients 480 --seed 1 --out sample_data/glioma
 	$(BIN)/python -m camlif simulate luad --patients 480 --seed 1 --out sample_data/luad
+
+# An interrupted study goes on where it stopped.
+study: setup
+	$(BIN)/python -m camlif study sample_data/glioma --methods all --out sample_data/glioma/study
 
 train: setup
 	$(BIN)/python -m camlif train sample_data/glioma --out models/glioma

@@ -20,7 +20,7 @@ from tests.browser.conftest import ROOT, NewPage, Record, Server
 from tests.browser.steps import FAILED, SLOW, add_files, go, healthy, settled, shot, shown
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 PAGES = (
     "Case",
@@ -45,8 +45,19 @@ def addresses_hold_no(ids: set[str], page: Page, record: Record) -> bool:
 
 def opened_patient(page: Page) -> str:
     """Identifier at the head of the first panel of Case."""
-    words = page.locator(".st-key-case_page strong").all_inner_texts()
-    return words[words.index("Who and what data") + 1]
+    heading = page.get_by_role("heading", name="Who and what data", exact=True)
+    panel = page.get_by_test_id("stColumn").filter(has=heading).last
+    return panel.locator("strong").first.inner_text()
+
+
+def tab_to(page: Page, target: Locator, presses: int = 10) -> None:
+    """Move the focus with the Tab key until the target has it."""
+    for _ in range(presses):
+        page.keyboard.press("Tab")
+        page.wait_for_timeout(200)
+        if target.evaluate("e => e === document.activeElement"):
+            return
+    pytest.fail(f"Tab never reached {target}.")
 
 
 def pick_view(page: Page, name: str) -> None:
@@ -92,7 +103,8 @@ def test_a_session_begins_with_the_gate_and_focus_is_seen(
     assert accessibility.findings(page) == []
     page.keyboard.press("Escape")
     assert gate.is_visible()
-    page.keyboard.press("Tab")
+    accept = gate.get_by_role("button", name="I understand")
+    tab_to(page, accept)
     page.keyboard.press("Enter")
     gate.wait_for(state="hidden", timeout=SLOW)
     settled(page)

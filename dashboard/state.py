@@ -25,6 +25,8 @@ UPLOADED = "uploaded"
 # Keys of session state.
 COHORT, MODEL, UPLOAD, MISSING = "cohort", "model", "upload", "declared_missing"
 CASE = "case_row"
+UNKNOWN_LINK = "unknown_link"
+"""Token of a link to a case that the cohort does not have, until another case is chosen."""
 SELECTION = "cohort_selection"
 STUDY_METHODS = "study_methods"
 """Methods that a page asks the Runs page to fill in."""
@@ -111,7 +113,7 @@ def choose_cohort(key: str, upload: LoadedCohort | None = None) -> None:
     st.session_state[MODEL] = None
     st.session_state[MISSING] = ()
     reset_filters()
-    for name in (CASE, SELECTION):
+    for name in (CASE, UNKNOWN_LINK, SELECTION):
         st.session_state.pop(name, None)
 
 

@@ -20,6 +20,9 @@ def options(workspace: Workspace) -> list[int]:
         opened = _linked(workspace)
     if opened is not None:
         st.session_state[state.CASE] = opened
+        _chosen()
+    if state.UNKNOWN_LINK in st.session_state:
+        st.warning(plain(messages.text("E-31")))
     listed = worklists.rows(workspace, opened)
     return [int(row) for row in workspace.shown.nonzero()[0]] if listed is None else listed
 
@@ -32,13 +35,19 @@ def _linked(workspace: Workspace) -> int | None:
     st.session_state[FOLLOWED] = token
     row = workspace.row_of(token)
     if row is None:
-        st.warning(plain(messages.text("E-31")))
+        st.session_state[state.UNKNOWN_LINK] = token
     return row
+
+
+def _chosen() -> None:
+    """A case has been chosen: the link that led nowhere no longer matters."""
+    st.session_state.pop(state.UNKNOWN_LINK, None)
 
 
 def _step(rows: list[int], by: int) -> None:
     at = rows.index(st.session_state[state.CASE])
     st.session_state[state.CASE] = rows[(at + by) % len(rows)]
+    _chosen()
 
 
 def pick(workspace: Workspace, rows: list[int]) -> int:
@@ -51,6 +60,7 @@ def pick(workspace: Workspace, rows: list[int]) -> int:
         rows,
         key=state.CASE,
         format_func=lambda r: str(ids[r]),
+        on_change=_chosen,
         persist_state="session",
         width=260,
         label_visibility="collapsed",

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from camlif import storage
 from camlif.card import Card
 from camlif.config import PRODUCT_PRESET, RunConfig
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs, encode
 from camlif.data.schema import CohortInfo, FeatureSchema
 from camlif.data.splits import make_splits
 from camlif.evaluation import build_card
 from camlif.exceptions import AlignmentError
 from camlif.matching import MatchReport, align, match_schema
-from camlif.reference import Reference, fit_reference
+from camlif.reference import Recognised, Reference, fit_reference
 from camlif.scoring import (
     ScoreResult,
     assemble_result,
@@ -114,8 +114,8 @@ class Bundle:
         """Encode a cohort in the model's columns; see `camlif.matching.align` for errors."""
         return encode(align(cohort, self.schema, missing=missing), self.schema)
 
-    def seen(self, raw: RawInputs) -> BoolArray:
-        """Members that had each patient in their training part, shape (n, e)."""
+    def recognise(self, raw: RawInputs) -> Recognised:
+        """Find the training patients among some, and the members that saw them."""
         return recognise(raw, self.schema, self.reference)
 
     def score(
@@ -209,7 +209,7 @@ class Bundle:
             prediction=self.ensemble.predict(raw.take(rows), embed=embed),
             rows=rows,
             reasons=reasons,
-            seen=self.seen(raw),
+            recognised=self.recognise(raw),
             started=started,
             device=str(self.device),
         )

@@ -76,6 +76,22 @@ class SubsetValidation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """Which patients were in the training cohort.
+
+    Attributes
+    ----------
+    is_training : bool, shape (n,)
+    seen : bool, shape (n, e)
+        Members that had the patient in their training part; none of a new patient, and none of a
+        training patient whom every split tested.
+    """
+
+    is_training: BoolArray
+    seen: BoolArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """Training reference of a bundle.
 
@@ -119,17 +135,23 @@ class Reference:
         rank = np.searchsorted(self.sorted_z, z, side="left")
         return np.where(np.isfinite(z), 100 * rank / len(self.sorted_z), np.nan)
 
-    def seen_by(self, digests: NDArray[np.uint64]) -> BoolArray:
-        """Members that saw each patient, shape (n_new, e).
+    def recognise(self, digests: NDArray[np.uint64]) -> Recognised:
+        """Find training patients among others.
 
         A patient is recognised as one training patient when at least half of its digests agree
         with that patient's, and with no other's as often.
+
+        Parameters
+        ----------
+        digests : uint64, shape (n, c)
+            As stored for the training patients.
         """
         rows_of: dict[tuple[int, int], list[int]] = {}
         for chunk, column in enumerate(self.digests.T.tolist()):
             for row, digest in enumerate(column):
                 if digest:
                     rows_of.setdefault((chunk, digest), []).append(row)
+        is_training = np.zeros(len(digests), dtype=bool)
         seen = np.zeros((len(digests), self.seen.shape[1]), dtype=bool)
         for patient, row_digests in enumerate(digests.tolist()):
             votes = Counter(
@@ -140,8 +162,9 @@ class Reference:
             best = votes.most_common(2)
             n_present = sum(digest != 0 for digest in row_digests)
             if best and 2 * best[0][1] >= n_present and (len(best) < 2 or best[0][1] > best[1][1]):
+                is_training[patient] = True
                 seen[patient] = self.seen[best[0][0]]
-        return seen
+        return Recognised(is_training=is_training, seen=seen)
 
     def subset(self, names: frozenset[str]) -> SubsetValidation | None:
         """Return the validation of a set of modalities, if there is one."""

@@ -15,7 +15,7 @@ from camlif.data.cohort import BoolArray, Cohort, FloatArray
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
 from camlif.domain import MAX_SHARE_OUTSIDE, mean_of_observed
-from camlif.reference import HORIZONS, Reference, feature_digests
+from camlif.reference import HORIZONS, Recognised, Reference, feature_digests
 from camlif.survival import GateResult
 from camlif.training.ensemble import Prediction
 
@@ -152,9 +152,9 @@ def agreement(
     return np.where(count > 0, (same & used).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def recognise(raw: RawInputs, schema: FeatureSchema, reference: Reference) -> BoolArray:
-    """Members that saw each patient in training, shape (n, e), found by feature-row digests."""
-    return reference.seen_by(feature_digests(raw, schema))
+def recognise(raw: RawInputs, schema: FeatureSchema, reference: Reference) -> Recognised:
+    """Find the training patients among others by the digests of their feature rows."""
+    return reference.recognise(feature_digests(raw, schema))
 
 
 def unscored_reasons(
@@ -202,11 +202,12 @@ def assemble_result(
     prediction: Prediction,
     rows: NDArray[np.int_],
     reasons: list[str | None],
-    seen: BoolArray,
+    recognised: Recognised,
     started: float,
     device: str,
 ) -> ScoreResult:
     """Combine members, place patients in strata and collect warnings; see `Bundle.score`."""
+    seen = recognised.seen
     n, e = len(cohort), seen.shape[1]
     member = np.full((n, e), np.nan)
     member[rows] = prediction.log_risk
@@ -256,7 +257,7 @@ def assemble_result(
         table=table,
         member_log_risk=member,
         members_used=combined.used,
-        is_training=np.asarray(seen.any(axis=1)),
+        is_training=recognised.is_training,
         scored=scored,
         presence=raw.presence,
         out_of_range=out_of_range,

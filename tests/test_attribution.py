@@ -165,7 +165,7 @@ def test_training_patients_are_explained_by_members_that_did_not_see_them(
     bundle: Bundle, cohort: Cohort
 ) -> None:
     row = int(np.flatnonzero(cohort.presence.all(axis=1))[0])
-    seen = np.flatnonzero(bundle.seen(bundle.prepare(cohort.take([row])))[0])
+    seen = np.flatnonzero(bundle.recognise(bundle.prepare(cohort.take([row]))).seen[0])
     assert len(seen) == 4
     damaged = {k: p.clone() for k, p in bundle.ensemble.parameters.items()}
     for p in damaged.values():

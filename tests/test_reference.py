@@ -110,7 +110,7 @@ def test_digests_depend_on_values_and_presence_alone() -> None:
 @pytest.mark.parametrize("digits", [4, 5, 7])
 def test_training_patients_are_recognised_in_a_table_with_fewer_digits(digits: int) -> None:
     cohort = make_cohort(200, {"ct": (40, 30), "rna": (80,)}, gaps=0.15)
-    seen = _remembering(cohort).seen_by(_digests(_rounded(cohort, digits)))
+    seen = _remembering(cohort).recognise(_digests(_rounded(cohort, digits))).seen
     assert np.diag(seen).mean() >= 0.95
     np.fill_diagonal(seen, val=False)
     assert not seen.any()
@@ -120,13 +120,15 @@ def test_a_training_patient_is_recognised_without_one_modality() -> None:
     cohort = make_cohort(60, {"ct": (40,), "rna": (80,)})
     raw = encode(cohort, cohort.schema)
     hidden = replace(raw, presence=raw.presence & np.array([True, False]))
-    seen = _remembering(cohort).seen_by(feature_digests(hidden, cohort.schema))
+    seen = _remembering(cohort).recognise(feature_digests(hidden, cohort.schema)).seen
     np.testing.assert_array_equal(seen, np.eye(60, dtype=bool))
 
 
 def test_new_patients_are_not_taken_for_training_patients() -> None:
     reference = tiny_bundle().reference
-    assert not reference.seen_by(_digests(new_patients())).any()
+    recognised = reference.recognise(_digests(new_patients()))
+    assert not recognised.is_training.any()
+    assert not recognised.seen.any()
 
 
 def test_a_patient_equal_to_two_training_patients_is_not_guessed() -> None:
@@ -135,4 +137,4 @@ def test_a_patient_equal_to_two_training_patients_is_not_guessed() -> None:
     twins = replace(
         twins, tables={k: np.concatenate([t[:1], t[:1], t[2:]]) for k, t in twins.tables.items()}
     )
-    assert not _remembering(twins).seen_by(_digests(twins))[:2].any()
+    assert not _remembering(twins).recognise(_digests(twins)).is_training[:2].any()

@@ -263,6 +263,18 @@ def test_a_patient_whom_every_member_saw_gets_no_score() -> None:
     assert "no unbiased prediction" in result.table["warnings"][0]
 
 
+def test_a_training_patient_whom_no_member_saw_is_still_one_of_training() -> None:
+    bundle, cohort = tiny_bundle(), tiny_cohort()
+    row = int(np.flatnonzero(cohort.presence.all(axis=1))[0])
+    seen = bundle.reference.seen.copy()
+    seen[row] = False  # in the test part of every split
+    unseen = replace(bundle, reference=replace(bundle.reference, seen=seen))
+    result = unseen.score(cohort.take([row]))
+    assert result.scored[0]
+    assert result.is_training[0]
+    assert result.members_used[0].all()
+
+
 def test_group_and_percentile_do_not_depend_on_the_uploaded_cohort() -> None:
     bundle, cohort = tiny_bundle(), _complete(30)
     whole = bundle.score(cohort).table

@@ -255,7 +255,7 @@ def prepare(
         raise ConfigError("Pick at least one patient.")
     raw = bundle.prepare(cohort.take(index), missing=missing)
     background = find_background(bundle, cohort, baseline, missing=missing, seed=seed)
-    return prepare_encoded(bundle, raw, bundle.seen(raw), background=background)
+    return prepare_encoded(bundle, raw, bundle.recognise(raw).seen, background=background)
 
 
 def prepare_encoded(

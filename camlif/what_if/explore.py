@@ -16,6 +16,7 @@ from camlif.attribution.results import ModalityAttribution
 from camlif.case import CaseSummary, summarise_case
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs
+from camlif.reference import Recognised
 from camlif.scoring import ScoreResult, assemble_result, unscored_reasons
 from camlif.what_if.changes import Change, DropModality, apply_change
 
@@ -79,14 +80,14 @@ class ExploredCase:
         Of this patient alone.
     raw : RawInputs
         As it is.
-    seen : bool, shape (1, e)
-        Members that saw it in training.
+    recognised : Recognised
+        Whether it is a training patient, and the members that saw it.
     """
 
     bundle: Bundle
     cohort: Cohort
     raw: RawInputs
-    seen: BoolArray
+    recognised: Recognised
 
     @classmethod
     def open(
@@ -95,7 +96,7 @@ class ExploredCase:
         """Encode a patient of a cohort; ``missing`` are modalities declared missing."""
         one = cohort.take([row])
         raw = bundle.prepare(one, missing=missing)
-        return cls(bundle=bundle, cohort=one, raw=raw, seen=bundle.seen(raw))
+        return cls(bundle=bundle, cohort=one, raw=raw, recognised=bundle.recognise(raw))
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -134,12 +135,12 @@ class ExploredCase:
             prediction=bundle.ensemble.predict(raw.take(rows)),
             rows=rows,
             reasons=reasons,
-            seen=self.seen,
+            recognised=self.recognised,
             started=started,
             device=str(bundle.device),
         )
         modalities = None
         if result.scored[0]:
-            modalities = attribute_modalities(prepare_encoded(bundle, raw, self.seen))
+            modalities = attribute_modalities(prepare_encoded(bundle, raw, self.recognised.seen))
         summary = summarise_case(bundle, result, 0)
         return Answer(result=result, summary=summary, modalities=modalities)

@@ -1,8 +1,10 @@
-"""Start of the linear skip: elastic-net Cox models of one training part, averaged.
+"""Start of the linear skip: penalised Cox models of one training part, averaged.
 
-Three models are fitted, each with its penalty chosen by inner folds:
+Four models are fitted, their penalties chosen by inner folds; all but the second are elastic nets:
 
 - *columns*: all columns, and the clinical ones;
+- *blocks*: a ridge model of each modality and of the clinical columns, every one with a penalty of
+  its own, with the weights of at least 0 that fit their out-of-fold risks best (stacking);
 - *factors*: the leading principal components of each modality, and the clinical columns;
 - *products*: the same with products of the components of two modalities.
 
@@ -16,12 +18,13 @@ Shapes: n patients, p columns of a modality, q clinical columns, k factors, j pa
 References
 ----------
 Simon et al., J. Stat. Softw. 2011 (elastic net); Verweij and van Houwelingen, Stat. Med. 1993
-(cross-validated partial likelihood); Bair et al., JASA 2006 (supervised principal components).
+(cross-validated partial likelihood); Bair et al., JASA 2006 (supervised principal components);
+Breiman, Machine Learning 1996 (stacking under non-negativity).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -29,10 +32,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from camlif.classical.linear import elastic_net_path
-from camlif.data.splits import FOLDS, make_splits
+from camlif.classical.linear import elastic_net_path, non_negative_cox, ridge_path
+from camlif.data.splits import FOLDS, Splits, make_splits
 from camlif.losses import cox_partial_likelihood
-from camlif.outcome import BoolArray, FloatArray
+from camlif.outcome import BoolArray, FloatArray, IntArray
 
 L1_RATIO = 0.5
 N_ALPHAS = 40
@@ -40,8 +43,10 @@ ALPHA_MIN_RATIO = 0.02
 INNER_SEED = 0
 TEMPERATURE = 10.0
 """Differences of held-out log likelihood below it are mostly chance with some hundred events."""
-PRIOR = (2.0, 1.0, 1.0)
-"""Weight of each model before the likelihood is seen: half of it to the columns."""
+PRIOR = (2.0, 2.0, 1.0, 1.0)
+"""Weight of each model before the likelihood is seen: two thirds to those without components."""
+RIDGE_ALPHAS = np.geomspace(1e4, 1, 13)
+"""Penalties of a block's model on the scale of a sum over patients, falling."""
 ON_CLINICAL = 0.6
 """Penalty on a clinical column relative to the others: they are few, and chosen by people."""
 CONSTANT = 1e-6
@@ -111,12 +116,16 @@ def fit_skip_start(
         "products": crossed.values,
         "clinical": clinical,
     }
-    designs: list[dict[str, float]] = [{"columns": 1.0, "clinical": ON_CLINICAL}]
+    designs: list[dict[str, float]] = []
     if n_factors:
         designs.append({"factors": 1.0, "clinical": ON_CLINICAL})
     if n_factors and n_crossed:
         designs.append({"factors": 1.0, "products": 1.0, "clinical": ON_CLINICAL})
-    models = [_fit_model(blocks, design, event, duration) for design in designs]
+    models = [
+        _fit_model(blocks, {"columns": 1.0, "clinical": ON_CLINICAL}, event, duration),
+        _fit_stacked(blocks, columns, presence, event, duration),
+        *(_fit_model(blocks, design, event, duration) for design in designs),
+    ]
     shares = _shares([model.held_out for model in models])
     mean = {
         name: np.sum(
@@ -213,6 +222,63 @@ def _fit_model(
     return _Model(coefficients, held_out)
 
 
+def _fit_stacked(
+    blocks: dict[str, FloatArray],
+    columns: Sequence[FloatArray],
+    presence: BoolArray,
+    event: BoolArray,
+    duration: FloatArray,
+) -> _Model:
+    """Fit a ridge model to each modality and to the clinical columns, and weigh their risks.
+
+    A patient who lacks a modality is not fitted there, and counts as average (log risk 0).
+    """
+    everyone = np.ones(len(event), dtype=bool)
+    parts = [*columns, blocks["clinical"] - blocks["clinical"].mean(axis=0)]
+    present = [*presence.T, everyone]
+    fits = [_ridge(x, here, event, duration) for x, here in zip(parts, present, strict=True)]
+    inner = _inner_folds(event)
+    by_fold = [
+        np.stack([x @ fit.inner[f] for x, fit in zip(parts, fits, strict=True)], axis=1)
+        for f in range(FOLDS)
+    ]
+    out_of_fold = np.zeros((len(event), len(parts)))
+    for f, risks in enumerate(by_fold):
+        out_of_fold[inner.test_rows(f)] = risks[inner.test_rows(f)]
+    per_unit = _per_unit(out_of_fold)
+    weights = per_unit * non_negative_cox(out_of_fold * per_unit, event, duration)
+    held_out = _held_out([risks @ weights[:, None] for risks in by_fold], inner, event, duration)
+    scaled = [w * fit.coefficients for w, fit in zip(weights, fits, strict=True)]
+    coefficients = {name: np.zeros(block.shape[1]) for name, block in blocks.items()}
+    coefficients |= {"columns": np.concatenate(scaled[:-1]), "clinical": scaled[-1]}
+    return _Model(coefficients, held_out.item())
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Coefficients (p,) at the penalty of the best held-out log partial likelihood.
+
+    ``inner`` (folds, p) are those of the inner training parts at the same penalty.
+    """
+
+    coefficients: FloatArray
+    inner: FloatArray
+    held_out: float
+
+
+def _ridge(x: FloatArray, present: BoolArray, event: BoolArray, duration: FloatArray) -> _Chosen:
+    """Fit a ridge Cox model to the patients who have a block."""
+
+    def fit(rows: IntArray) -> FloatArray:
+        rows = rows[present[rows]]
+        if not event[rows].any():
+            return np.zeros((len(RIDGE_ALPHAS), x.shape[1]))
+        penalizers = list(RIDGE_ALPHAS / len(rows))
+        return ridge_path(x[rows], event[rows], duration[rows], penalizers=penalizers)
+
+    return _choose(x, fit(np.arange(len(x))), fit, event, duration)
+
+
 def _elastic_net(x: FloatArray, event: BoolArray, duration: FloatArray) -> tuple[FloatArray, float]:
     """Coefficients at the penalty of the best held-out log partial likelihood, and that value."""
     beta = np.zeros(x.shape[1])
@@ -223,20 +289,47 @@ def _elastic_net(x: FloatArray, event: BoolArray, duration: FloatArray) -> tuple
     path = elastic_net_path(
         x, event, duration, l1_ratio=L1_RATIO, n_alphas=N_ALPHAS, alpha_min_ratio=ALPHA_MIN_RATIO
     )
-    names = np.arange(len(x)).astype(str)
-    inner = make_splits(names, event, n_splits=FOLDS, scheme="covering", seed=INNER_SEED)
-    held_out = np.zeros(len(path.alphas))
-    for fold in range(len(inner)):
-        rows = inner.train_rows(fold)
-        part = elastic_net_path(
+
+    def fit(rows: IntArray) -> FloatArray:
+        return elastic_net_path(
             x[rows], event[rows], duration[rows], l1_ratio=L1_RATIO, alphas=path.alphas
-        )
-        risks = part.coefficients @ x.T
-        held_out += _log_likelihoods(risks, event, duration)
-        held_out -= _log_likelihoods(risks[:, rows], event[rows], duration[rows])
+        ).coefficients
+
+    chosen = _choose(x, path.coefficients, fit, event, duration)
+    beta[varies] = chosen.coefficients
+    return beta, chosen.held_out
+
+
+def _choose(
+    x: FloatArray,
+    path: FloatArray,
+    fit: Callable[[IntArray], FloatArray],
+    event: BoolArray,
+    duration: FloatArray,
+) -> _Chosen:
+    """Choose among the coefficients (a, p) of a path by fits (a, p) of the inner training parts."""
+    inner = _inner_folds(event)
+    fits = [fit(inner.train_rows(f)) for f in range(FOLDS)]
+    held_out = _held_out([x @ coefficients.T for coefficients in fits], inner, event, duration)
     best = int(held_out.argmax())
-    beta[varies] = path.coefficients[best]
-    return beta, float(held_out[best])
+    return _Chosen(path[best], np.array([f[best] for f in fits]), float(held_out[best]))
+
+
+def _inner_folds(event: BoolArray) -> Splits:
+    names = np.arange(len(event)).astype(str)
+    return make_splits(names, event, n_splits=FOLDS, scheme="covering", seed=INNER_SEED)
+
+
+def _held_out(
+    risks: Sequence[FloatArray], inner: Splits, event: BoolArray, duration: FloatArray
+) -> FloatArray:
+    """Held-out log partial likelihoods (a,) of log risks (n, a) of each inner fold's models."""
+    total = np.zeros(risks[0].shape[1])
+    for f, of_all in enumerate(risks):
+        rows = inner.train_rows(f)
+        total += _log_likelihoods(of_all.T, event, duration)
+        total -= _log_likelihoods(of_all[rows].T, event[rows], duration[rows])
+    return total
 
 
 def _log_likelihoods(risks: FloatArray, event: BoolArray, duration: FloatArray) -> FloatArray:

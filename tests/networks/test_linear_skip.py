@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from camlif.attribution import explain_features
 from camlif.bundle import Bundle, load_bundle, train
-from camlif.classical.linear import elastic_net_path
+from camlif.classical.linear import elastic_net_path, ridge_path
 from camlif.config import NetworkConfig, RunConfig
 from camlif.data.splits import make_splits
 from camlif.exceptions import ConfigError
@@ -70,7 +70,8 @@ def part() -> Part:
     return fitted()
 
 
-def test_without_factors_the_start_is_the_elastic_net_solution() -> None:
+def test_the_columns_model_is_the_elastic_net_solution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skip_start, "PRIOR", (1.0, 0.0))
     skip, inputs, event, duration = fitted(skip_factors=0, skip_crossed=0)
     columns = torch.cat([*inputs.tables.values()], dim=-1).numpy()
     clinical = inputs.clinical.numpy()
@@ -83,10 +84,43 @@ def test_without_factors_the_start_is_the_elastic_net_solution() -> None:
     assert skip.products is None
 
 
+def test_the_blocks_model_weighs_a_ridge_model_of_each_modality(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(skip_start, "PRIOR", (0.0, 1.0))
+    skip, inputs, event, duration = fitted(skip_factors=0, skip_crossed=0)
+    assert skip.clinical is not None
+    clinical = inputs.clinical.numpy() / inputs.clinical.numpy().std(0)
+    found = [skip.weights[m].detach().numpy() for m in (P, C)]
+    found.append((skip.clinical.detach() * inputs.clinical.std(0, correction=0)).numpy())
+    for x, weights in zip(
+        [*(inputs.tables[m].numpy() for m in (P, C)), clinical], found, strict=True
+    ):
+        path = ridge_path(x, event, duration, penalizers=list(skip_start.RIDGE_ALPHAS / N))
+        size = np.linalg.norm(path, axis=1) * np.linalg.norm(weights)
+        nothing = not weights.any()
+        assert nothing or (path @ weights / size).max() == pytest.approx(1, abs=1e-8)
+    assert all(weights.any() for weights in found[:2])
+
+
+def test_a_block_without_signal_or_patients_with_an_event_counts_little() -> None:
+    rng = np.random.default_rng(5)
+    x = [rng.standard_normal((300, 6)), rng.standard_normal((300, 6)), np.zeros((300, 4))]
+    presence = np.ones((300, 3), dtype=bool)
+    event, duration = outcome_of(torch.as_tensor(x[0][:, 0]))
+    presence[:, 2] = ~event
+    blocks = {"columns": np.concatenate(x, axis=1), "clinical": np.zeros((300, 0))}
+    model = skip_start._fit_stacked(blocks, x, presence, event, duration)
+    signal, noise, absent = np.split(model.coefficients["columns"], [6, 12])
+    assert np.abs(signal).sum() > 10 * np.abs(noise).sum()
+    assert signal[0] > 0.3
+    assert not absent.any()
+
+
 def test_models_share_by_their_held_out_likelihood() -> None:
     shares = skip_start._shares([-300.0, -310.0, -700.0])
-    np.testing.assert_allclose(shares, [2 / (2 + np.exp(-1)), 1 / (1 + 2 * np.e), 0.0], atol=1e-12)
-    np.testing.assert_allclose(skip_start._shares([5.0, 5.0, 5.0]), [0.5, 0.25, 0.25])
+    np.testing.assert_allclose(shares, [np.e / (1 + np.e), 1 / (1 + np.e), 0.0], atol=1e-12)
+    np.testing.assert_allclose(skip_start._shares([5.0] * 4), [1 / 3, 1 / 3, 1 / 6, 1 / 6])
     np.testing.assert_allclose(skip_start._shares([5.0]), [1.0])
 
 
@@ -123,7 +157,7 @@ def test_products_are_found_where_no_sum_predicts() -> None:
         n_factors=2,
         n_crossed=2,
     )
-    assert start.shares[2] > 0.9
+    assert start.shares[3] > 0.9
     s = [a[test] @ v.T for a, v in zip(x, start.loadings, strict=True)]
     product = np.einsum("nk,kl,nl->n", s[0], start.products[0], s[1])
     assert concordance_index(product, event[test], duration[test]) > 0.68

@@ -4,7 +4,7 @@ BIN := .venv/bin
 PORT ?= 8501
 WORKERS ?= 2
 
-.PHONY: run test test-slow lint train samples study setup setup-dev clean
+.PHONY: run test test-slow bench lint train samples study setup setup-dev clean
 
 setup: .venv/.run-ready
 setup-dev: .venv/.dev-ready
@@ -29,6 +29,11 @@ test: setup-dev
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist load
+
+# Prints what has to be fast beside its peers; `--full --write` measures all of it into RESULTS.md.
+bench: setup-dev
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+	$(BIN)/python tests/benchmarks/scale.py
 
 lint: setup-dev
 	$(BIN)/ruff check .

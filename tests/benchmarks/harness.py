@@ -1,0 +1,123 @@
+"""Time jobs side by side and hold the lines of the table.
+
+The machine may be shared, so each line has the seconds of processor time beside those of the clock,
+and a job and its peer take turns: what slows one slows the other.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("torch", "numpy", "numba", "lifelines", "torchsurv", "captum", "streamlit")
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Medians over repeated runs, in seconds of the clock and of processor time."""
+
+    clock: float
+    processor: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: a job, what it took, its target, and a peer measured in turn."""
+
+    job: str
+    timing: Timing
+    target: str = ""
+    peer: str = ""
+    peer_timing: Timing | None = None
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times the peer's processor time the job's is below."""
+        return self.peer_timing and self.peer_timing.processor / self.timing.processor
+
+    def cells(self) -> list[str]:
+        """Cells of the table's row."""
+        peer = f"{self.peer}: {seconds(self.peer_timing)}" if self.peer_timing else ""
+        ratio = f"{self.ratio:.2g}x" if self.ratio else ""
+        return [self.job, seconds(self.timing), peer, ratio, self.target, self.note]
+
+
+HEADINGS = ("job", "clock / processor", "peer: clock / processor", "ratio", "target", "note")
+
+
+def seconds(timing: Timing) -> str:
+    """Write both times with three digits."""
+    return f"{_short(timing.clock)} / {_short(timing.processor)}"
+
+
+def _short(value: float) -> str:
+    return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def table(lines: Sequence[Line]) -> str:
+    """Return the lines as a Markdown table."""
+    rows = [HEADINGS, ["---"] * len(HEADINGS), *(line.cells() for line in lines)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def measure(
+    *jobs: Callable[[], object], repeats: int = 3, device: str = "cpu", warm: bool = True
+) -> list[Timing]:
+    """Run jobs in turn, ``repeats`` rounds after one that is not counted; one `Timing` each."""
+    runs: list[list[tuple[float, float]]] = [[] for _ in jobs]
+    for round_ in range(repeats + warm):
+        for job, kept in zip(jobs, runs, strict=True):
+            gc.collect()
+            clock, processor = time.perf_counter(), time.process_time()
+            job()
+            if device.startswith("cuda"):
+                torch.cuda.synchronize()
+            if round_ >= warm:
+                kept.append((time.perf_counter() - clock, time.process_time() - processor))
+    return [Timing(*(statistics.median(part) for part in zip(*kept, strict=True))) for kept in runs]
+
+
+def peak_memory() -> str:
+    """Most memory this process has held."""
+    scale = 1 if sys.platform == "darwin" else 1024
+    return f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / GIB:.2f} GiB"
+
+
+def machine() -> str:
+    """Say what was measured on, with how busy it is now."""
+    load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
+    return (
+        f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, "
+        f"Python {platform.python_version()}, load average {load}"
+    )
+
+
+def versions() -> str:
+    """Versions of the packages that the numbers depend on."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} absent")
+    return ", ".join(found)
+
+
+def _processor() -> str:
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text("utf-8").splitlines() if known.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,144 @@
+"""Training: 15 stacked members against the same 15 networks trained in turn as ordinary modules."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils._pytree import tree_map
+
+from camlif.config import NetworkConfig, RunConfig, TrainConfig
+from camlif.data.cohort import Cohort
+from camlif.data.preprocessing import Preprocessor, clinical_names, encode, stack_columns
+from camlif.data.splits import Splits, make_splits
+from camlif.networks.interface import Inputs, Outcome
+from camlif.networks.registry import build_network
+from camlif.training.engine import CPU_THREADS, cpu_threads, train_ensemble
+from camlif.training.ensemble import Ensemble, to_tensors
+from tests.benchmarks.harness import Line, Timing, measure, peak_memory
+from tests.cohorts import make_cohort
+
+MEMBERS = 15
+PATIENTS = 1047
+GROUPS = {"pathology": (192,) * 4, "genomics": (128,) * 4}
+EPOCHS = 30
+ROUNDS = 3
+BATCHES = {16: "< 6 min, < 1.5 GB", 64: "< 3 min"}
+
+
+def run(device: str, *, full: bool) -> Iterator[Line]:
+    """One epoch beside the peer; with ``full`` the whole protocol at both batch sizes."""
+    cohort = make_cohort(PATIENTS, GROUPS, clinical=True)
+    splits = make_splits(cohort.patient_ids, cohort.event, n_splits=MEMBERS, seed=0)
+    config = _settings(16, epochs=2)
+    members = _Ordinary(cohort, splits, config, device)
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours.append(_second_epoch(cohort, splits, config, device))
+        theirs += measure(members.epoch, repeats=1, device=device, warm=False)
+    yield Line(
+        "train 15 members, one epoch, batch 16",
+        _median(ours),
+        ">= 4x",
+        "15 modules in turn",
+        _median(theirs),
+    )
+    for batch, target in BATCHES.items() if full else ():
+        config = _settings(batch, epochs=EPOCHS)
+        (timing,) = measure(
+            lambda config=config: train_ensemble(
+                cohort, config, splits, device=torch.device(device)
+            ),
+            repeats=1,
+            device=device,
+            warm=False,
+        )
+        job = f"train 15 members, {EPOCHS} epochs, batch {batch}"
+        yield Line(job, timing, target, note=peak_memory())
+
+
+def _settings(batch: int, *, epochs: int) -> RunConfig:
+    training = TrainConfig(splits=MEMBERS, epochs=epochs, batch_size=batch)
+    return RunConfig(network=NetworkConfig(), training=training)
+
+
+def _median(timings: list[Timing]) -> Timing:
+    return Timing(
+        statistics.median(t.clock for t in timings), statistics.median(t.processor for t in timings)
+    )
+
+
+def _second_epoch(cohort: Cohort, splits: Splits, config: RunConfig, device: str) -> Timing:
+    """Time the epoch after the first, which pays for what is prepared once."""
+    marks = []
+    train_ensemble(
+        cohort,
+        config,
+        splits,
+        device=torch.device(device),
+        progress=lambda _: marks.append((time.perf_counter(), time.process_time())),
+    )
+    (clock, processor), (clock_after, processor_after) = marks
+    return Timing(clock_after - clock, processor_after - processor)
+
+
+class _Ordinary:
+    """The same networks on the same tables, each with an optimiser and a loop of its own."""
+
+    def __init__(self, cohort: Cohort, splits: Splits, config: RunConfig, device: str) -> None:
+        self.config = config
+        raw = encode(cohort, cohort.schema)
+        self.rows = [splits.train_rows(e) for e in range(MEMBERS)]
+        columns = [
+            Preprocessor.fit(
+                raw,
+                cohort.schema,
+                rows,
+                config.training,
+                event=cohort.event,
+                duration=cohort.duration,
+            )
+            for rows in self.rows
+        ]
+        n_clinical = len(clinical_names(cohort.schema))
+        self.networks = [
+            build_network(cohort.schema, n_clinical, config.network).to(device).train()
+            for _ in self.rows
+        ]
+        tables = Ensemble(
+            schema=cohort.schema,
+            config=config.network,
+            parameters={},
+            columns=stack_columns(columns),
+            offset=torch.zeros(MEMBERS),
+        ).to(torch.device(device))
+        self.inputs = tables.standardise(to_tensors(raw, torch.device(device)))
+        self.event = torch.as_tensor(cohort.event, device=device)
+        self.duration = torch.as_tensor(cohort.duration, dtype=torch.float32, device=device)
+        self.optimisers = [
+            torch.optim.Adam(n.parameters(), lr=1e-3, weight_decay=4e-4, fused=True)
+            for n in self.networks
+        ]
+
+    def epoch(self) -> None:
+        """Train every network for an epoch, one after the other."""
+        with cpu_threads(CPU_THREADS):
+            for e in range(MEMBERS):
+                self._epoch_of(e)
+
+    def _epoch_of(self, e: int) -> None:
+        network, optimiser = self.networks[e], self.optimisers[e]
+        own: Inputs = tree_map(lambda t: t[e], self.inputs)
+        order = np.random.default_rng(e).permutation(self.rows[e])
+        for rows in np.array_split(order, -(-len(order) // self.config.training.batch_size)):
+            at = torch.as_tensor(rows, device=self.event.device)
+            batch: Inputs = tree_map(lambda t, at=at: t[at], own)
+            outcome = Outcome(self.event[at], self.duration[at], batch.presence)
+            optimiser.zero_grad()
+            network.loss(network(batch), outcome).total.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()

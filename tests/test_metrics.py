@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from itertools import pairwise
 
@@ -24,12 +25,14 @@ from camlif.metrics import (
     bootstrap_c_index,
     brier_score,
     calibration,
+    concordance,
     concordance_index,
     count_pairs,
     integrated_brier_score,
     ipcw_c_index,
     time_dependent_auc,
 )
+from camlif.metrics.pair_tree import compiled_counter, count_later
 from tests.strategies import Patients, patients
 
 # Eight patients with a tie of three in time, two of them events.
@@ -98,6 +101,39 @@ def test_pair_counts_equal_a_loop_over_all_pairs(p: Patients, ties: str) -> None
     expected = by_pairs(p, strict=ties == "strict")
     assert (counts.concordant, counts.discordant, counts.tied_risk) == expected
     assert counts.comparable == sum(expected)
+
+
+@pytest.mark.parametrize("ties", ["half", "strict"])
+@given(p=patients(tied_risks=True))
+def test_pair_counts_of_the_tree_equal_a_loop_over_all_pairs(p: Patients, ties: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(concordance, "COMPILED_FROM", 0)
+        patch.setattr(concordance, "compiled_counter", lambda: count_later)
+        counts = count_pairs(*p, ties=ties)  # type: ignore[arg-type]
+    expected = by_pairs(p, strict=ties == "strict")
+    assert (counts.concordant, counts.discordant, counts.tied_risk) == expected
+
+
+def test_compiled_counts_of_many_patients_equal_those_of_numpy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("numba")
+    p, _ = draw(3000)
+    by_numpy = count_pairs(*p)
+    monkeypatch.setattr(concordance, "COMPILED_FROM", len(p.risk))
+    monkeypatch.setattr(concordance, "_PairCounter", None)  # not asked any more
+    assert count_pairs(*p) == by_numpy
+
+
+def test_many_patients_are_counted_without_numba_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    p, _ = draw(3000)
+    by_numpy = count_pairs(*p)
+    compiled_counter.cache_clear()
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(concordance, "COMPILED_FROM", 0)
+    assert count_pairs(*p) == by_numpy
+    assert compiled_counter() is None
+    compiled_counter.cache_clear()
 
 
 @given(p=patients(min_size=2, tied_risks=True))

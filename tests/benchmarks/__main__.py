@@ -19,7 +19,7 @@ from pathlib import Path
 from camlif.training.ensemble import choose_device
 from tests.benchmarks.harness import Line, machine, table, versions
 
-JOBS = ("training", "ranking")
+JOBS = ("training", "ranking", "attribution")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

@@ -1,0 +1,81 @@
+"""Attribution over 15 members: exact Shapley over modalities and Integrated Gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+import camlif
+from camlif.attribution import explain_features, explain_modalities
+from camlif.attribution.explained import prepare
+from camlif.bundle import Bundle
+from camlif.config import NetworkConfig, RunConfig, TrainConfig
+from camlif.data.cohort import Cohort
+from tests.benchmarks.harness import Line, measure, peak_memory
+from tests.cohorts import make_cohort
+
+GROUPS = {"pathology": (192,) * 4, "genomics": (128,) * 4}
+TRAINING_PATIENTS = 400
+PATIENTS = 1000
+
+
+def run(device: str, *, full: bool) -> Iterator[Line]:
+    """One case and a cohort; Captum's Shapley values of one case beside ours."""
+    bundle = _bundle(device)
+    cohort = make_cohort(PATIENTS, GROUPS, seed=7, clinical=True, strength=2.5)
+    shapley, captums = measure(
+        lambda: explain_modalities(bundle, cohort, [0]),
+        _captum(bundle, cohort),
+        repeats=3,
+        device=device,
+    )
+    yield Line("exact Shapley, 1 patient", shapley, "", "Captum", captums)
+    rows = np.arange(PATIENTS)
+    (shapley,) = measure(
+        lambda: explain_modalities(bundle, cohort, rows), repeats=1, device=device, warm=False
+    )
+    yield Line(f"exact Shapley, {PATIENTS:,} patients", shapley, "< 30 s")
+    yield _gradients(bundle, cohort, rows[:1], "< 0.5 s, gap < 2 %", device)
+    n = PATIENTS if full else PATIENTS // 10
+    target = "< 2 min, gap < 2 %" if full else "< 12 s, gap < 2 %"
+    yield _gradients(bundle, cohort, rows[:n], target, device)
+
+
+def _bundle(device: str) -> Bundle:
+    """Members as wide as the default, hardly trained: their time does not depend on that."""
+    config = RunConfig(
+        network=NetworkConfig(), training=TrainConfig(splits=15, epochs=3, batch_size=64)
+    )
+    cohort = make_cohort(TRAINING_PATIENTS, GROUPS, clinical=True, strength=2.5)
+    return camlif.train(cohort, config, name="benchmark", device=device)
+
+
+def _gradients(bundle: Bundle, cohort: Cohort, rows: np.ndarray, target: str, device: str) -> Line:
+    found = []
+    (timing,) = measure(
+        lambda: found.append(explain_features(bundle, cohort, rows)),
+        repeats=3 if len(rows) == 1 else 1,
+        device=device,
+        warm=len(rows) == 1,
+    )
+    gap = float(found[-1].completeness_gap.max())
+    note = f"largest gap {100 * gap:.1f} %, {found[-1].steps} nodes at most, {peak_memory()}"
+    plural = "" if len(rows) == 1 else "s"
+    return Line(f"Integrated Gradients, {len(rows):,} patient{plural}", timing, target, note=note)
+
+
+def _captum(bundle: Bundle, cohort: Cohort) -> Callable[[], object]:
+    from captum.attr import ShapleyValues
+
+    (batch,) = prepare(bundle, cohort, [0]).batches
+    masks = tuple(
+        torch.full((1, *x.shape[1:]), i, device=x.device) for i, x in enumerate(batch.values)
+    )
+    return lambda: ShapleyValues(batch.risk).attribute(
+        batch.values,
+        baselines=batch.baseline,
+        additional_forward_args=batch.fixed,
+        feature_mask=masks,
+    )

@@ -16,10 +16,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from camlif.exceptions import ConfigError
 from camlif.training.ensemble import choose_device
 from tests.benchmarks.harness import Line, machine, table, versions
 
-JOBS = ("training", "ranking", "attribution")
+JOBS = ("training", "ranking", "attribution", "growth")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -33,7 +34,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if unknown := set(options.jobs) - set(JOBS):
         parser.error(f"unknown job {', '.join(sorted(unknown))}; choose of {', '.join(JOBS)}")
-    device = str(choose_device(options.device))
+    try:
+        device = str(choose_device(options.device))
+    except ConfigError as error:
+        parser.error(str(error))
     for job in options.jobs or JOBS:
         before = machine()
         lines = list(measured(job, device, full=options.full))

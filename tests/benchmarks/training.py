@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,7 +18,7 @@ from camlif.networks.interface import Inputs, Outcome
 from camlif.networks.registry import build_network
 from camlif.training.engine import CPU_THREADS, cpu_threads, train_ensemble
 from camlif.training.ensemble import Ensemble, to_tensors
-from tests.benchmarks.harness import Line, Timing, measure, peak_memory
+from tests.benchmarks.harness import Line, Timing, epoch_timing, measure, peak_memory
 from tests.cohorts import make_cohort
 
 MEMBERS = 15
@@ -73,17 +72,11 @@ def _median(timings: list[Timing]) -> Timing:
 
 
 def _second_epoch(cohort: Cohort, splits: Splits, config: RunConfig, device: str) -> Timing:
-    """Time the epoch after the first, which pays for what is prepared once."""
-    marks = []
-    train_ensemble(
-        cohort,
-        config,
-        splits,
-        device=torch.device(device),
-        progress=lambda _: marks.append((time.perf_counter(), time.process_time())),
+    return epoch_timing(
+        lambda note: train_ensemble(
+            cohort, config, splits, device=torch.device(device), progress=note
+        )
     )
-    (clock, processor), (clock_after, processor_after) = marks
-    return Timing(clock_after - clock, processor_after - processor)
 
 
 class _Ordinary:

@@ -20,7 +20,7 @@ from camlif.exceptions import ConfigError
 from camlif.training.ensemble import choose_device
 from tests.benchmarks.harness import Line, machine, table, versions
 
-JOBS = ("training", "ranking", "attribution", "growth")
+JOBS = ("training", "ranking", "attribution", "growth", "dashboard")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

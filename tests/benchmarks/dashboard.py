@@ -1,0 +1,198 @@
+"""The dashboard in a real browser beside its budgets: first chart, reload, page, widget, case.
+
+Each cohort size has a server of its own, in a copy of the project whose sample cohort has so many
+simulated patients. Seconds are those of the clock: what a person waits. The processor time is that
+of the server.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dashboard.messages import BANNER
+from tests.benchmarks.harness import Line, Timing
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, PASS_THE_GATE, ROOT, RUN, _free_port
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SIZES = {1000: "1k", 10_000: "10k", 100_000: "100k"}
+BUDGETS: dict[str, tuple[float, float, float]] = {
+    "cold server and browser to title": (3, 4, 7),
+    "cold server and browser to first chart": (8, 9, 12),
+    "reload to first chart": (3, 4.5, 9),
+    "page switch to chart": (2, 2.5, 5),
+    "widget change on KM": (0.4, 0.5, 1),
+    "next case, explained anew": (2.0, 2.0, 2.2),
+    "next case": (0.5, 0.5, 0.7),
+}
+"""Seconds at each size (`dashboard.md` 10)."""
+REPEATS = 5
+WAIT = 900_000
+"""Milliseconds: reading and scoring 100,000 patients is part of their first visit."""
+CHART = """() => [...document.querySelectorAll('.js-plotly-plot')]
+  .some(e => e.getBoundingClientRect().height > 100 && e.data?.length > 0)"""
+IDLE = '[data-test-script-state="notRunning"]'
+COUNT_RUNS = """window.runsEnded = 0;
+new MutationObserver(changes => changes.forEach(change => {
+  if (change.target.getAttribute('data-test-script-state') === 'notRunning') window.runsEnded++;
+})).observe(document, {subtree: true, attributeFilter: ['data-test-script-state']});"""
+
+
+def run(device: str, *, full: bool) -> Iterator[Line]:
+    """All sizes, the largest only if asked for; the pages run on the CPU."""
+    from playwright.sync_api import sync_playwright
+
+    if device != "cpu":
+        return
+    sizes = list(SIZES)[: None if full else 2]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        for i, n in enumerate(sizes):
+            with tempfile.TemporaryDirectory() as folder:
+                for job, timing in _visit(browser, Path(folder), n):
+                    yield Line(f"{job}, {SIZES[n]} patients", timing, f"{BUDGETS[job][i]:g} s")
+        browser.close()
+
+
+def _visit(browser: Browser, folder: Path, n: int) -> Iterator[tuple[str, Timing]]:
+    """Measure every action at one size."""
+    _copy_project(folder, n)
+    server, url = _start(folder)
+    try:
+        watch = _Watch(server.pid)
+        page = _new_page(browser)
+        page.goto(url)
+        page.get_by_text(BANNER).first.wait_for(timeout=WAIT)
+        yield "cold server and browser to title", watch.stop()
+        page.wait_for_function(CHART, timeout=WAIT)
+        yield "cold server and browser to first chart", watch.stop()
+        _settle(page)
+        yield "reload to first chart", _repeat(watch, lambda: _reload(page, url), page)
+        names = iter(("Cohort", "Case") * REPEATS)
+        yield "page switch to chart", _repeat(watch, lambda: _switch(page, next(names)), page)
+        _switch(page, "Cohort")
+        _settle(page)
+        units = iter(("years", "months") * REPEATS)
+        yield (
+            "widget change on KM",
+            _repeat(watch, lambda: _press(page, next(units), "stButtonGroup"), page),
+        )
+        _switch(page, "Case")
+        _settle(page)
+        for job, button in (("next case, explained anew", "Next"), ("next case", "Previous")):
+            yield job, _repeat(watch, lambda b=button: _press(page, b, "stButton"), page)
+        page.context.close()
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+def _copy_project(folder: Path, n: int) -> None:
+    for name in ("camlif", "dashboard", ".streamlit"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "models").symlink_to(ROOT / "models")
+    sample = str(folder / "sample_data" / "glioma")
+    command = ["simulate", "glioma", "--patients", str(n), "--seed", "1", "--out", sample]
+    subprocess.run(
+        [sys.executable, "-m", "camlif", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a server with nothing in its own folders; return it when it answers."""
+    port = _free_port()
+    environment = os.environ | {"CAMLIF_HOME": str(folder / "home")}
+    server = subprocess.Popen(
+        [*RUN, "--server.port", str(port)],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
+                return server, url
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("The dashboard did not start.")
+
+
+class _Watch:
+    """Seconds of the clock, and of a process's processor time, since the last start."""
+
+    def __init__(self, process: int) -> None:
+        self.stat = Path(f"/proc/{process}/stat")
+        self.start()
+
+    def start(self) -> None:
+        self.clock, self.processor = time.perf_counter(), self._busy()
+
+    def stop(self) -> Timing:
+        return Timing(time.perf_counter() - self.clock, self._busy() - self.processor)
+
+    def _busy(self) -> float:
+        fields = self.stat.read_text("utf-8").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _repeat(watch: _Watch, action: Callable[[], None], page: Page) -> Timing:
+    """Return the median of an action whose first round, which may fill a cache, is not counted."""
+    timings = []
+    for _ in range(REPEATS):
+        watch.start()
+        action()
+        timings.append(watch.stop())
+        _settle(page)
+    kept = timings[1:]
+    return Timing(
+        statistics.median(t.clock for t in kept), statistics.median(t.processor for t in kept)
+    )
+
+
+def _new_page(browser: Browser) -> Page:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.add_init_script(PASS_THE_GATE + COUNT_RUNS)
+    return context.new_page()
+
+
+def _settle(page: Page) -> None:
+    """Wait until nothing runs, the background's imports and the late panels included."""
+    page.wait_for_timeout(500)
+    page.wait_for_selector(IDLE, timeout=WAIT)
+    page.wait_for_timeout(500)
+    page.wait_for_selector(IDLE, timeout=WAIT)
+
+
+def _reload(page: Page, url: str) -> None:
+    page.goto(url)
+    page.wait_for_function(CHART, timeout=WAIT)
+
+
+def _switch(page: Page, name: str) -> None:
+    link = page.get_by_test_id("stSidebarNavLink").filter(has_text=name).first
+    _rerun(page, link.click)
+    page.wait_for_function(CHART, timeout=WAIT)
+
+
+def _press(page: Page, name: str, kind: str) -> None:
+    _rerun(page, page.get_by_test_id(kind).get_by_text(name, exact=True).first.click)
+
+
+def _rerun(page: Page, action: Callable[[], None]) -> None:
+    """Do something that makes the page run again, and wait until a run has ended."""
+    ended = page.evaluate("window.runsEnded")
+    action()
+    page.wait_for_function("ended => window.runsEnded > ended", arg=ended, timeout=WAIT)

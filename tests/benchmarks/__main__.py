@@ -21,6 +21,7 @@ from camlif.training.ensemble import choose_device
 from tests.benchmarks.harness import Line, machine, table, versions
 
 JOBS = ("training", "ranking", "attribution", "growth", "dashboard")
+TITLE = "# Results of `make bench`\n"
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -57,7 +58,7 @@ def measured(job: str, device: str, *, full: bool) -> Iterator[Line]:
 
 def write_section(file: Path, job: str, text: str) -> None:
     """Replace the section of a job, or add it at the end."""
-    before = file.read_text("utf-8") if file.exists() else "# Results of `make bench`\n"
+    before = file.read_text("utf-8") if file.exists() else TITLE
     head, *sections = before.split("\n## ")
     kept = {section.split("\n", 1)[0]: section for section in sections}
     kept[job] = f"{job}\n\n{text}\n"

@@ -338,8 +338,7 @@ class RunConfig(_Settings):
         ----------
         preset : str
             One of `PRESETS`; see `NetworkConfig.from_preset` for the graphs. ``robust`` takes large
-            batches, few epochs, and the columns of each modality that are the strongest in the
-            training part; ``printed`` and ``release`` hide no modality.
+            batches and few epochs; ``printed`` and ``release`` hide no modality.
         network : mapping, optional
             Changed fields of the network's settings.
         **training
@@ -351,7 +350,7 @@ class RunConfig(_Settings):
             For an unknown preset.
         """
         settings: dict[str, dict[str, Any]] = {
-            "robust": {"select_top": 50, "batch_size": 128, "epochs": 8},
+            "robust": {"batch_size": 128, "epochs": 8},
             "printed": {"modality_dropout": 0.0},
             "release": {"modality_dropout": 0.0},
         }

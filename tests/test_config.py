@@ -53,7 +53,7 @@ def test_the_robust_preset_differs_in_the_named_fields_only() -> None:
     run = RunConfig.from_preset("robust", network={"width": 32}, splits=5, epochs=2)
     assert (run.camlif.preset, run.camlif.width) == ("robust", 32)
     training = run.training
-    assert (training.select_top, training.batch_size, training.splits) == (50, 128, 5)
+    assert (training.select_top, training.batch_size, training.splits) == (None, 128, 5)
     assert training.epochs == 2
 
 

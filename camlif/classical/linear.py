@@ -9,7 +9,7 @@ Shapes: n patients, p columns, a penalties.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -313,29 +313,78 @@ def elastic_net_path(
     Simon, Friedman, Hastie and Tibshirani, J. Stat. Softw. 2011; Tibshirani et al., JRSS B 2012
     (strong rules).
     """
-    if not 0 < l1_ratio <= 1:
-        raise ConfigError(f"l1_ratio must lie in (0, 1], not {l1_ratio:g}.")
     columns, events, durations = check_columns(x, event, duration)
-    data = CoxData.sort(columns - columns.mean(0), events, durations, ties="breslow")
-    gradient = data.gradient(np.zeros(len(columns)))
-    strongest = float(np.abs(gradient).max(initial=0.0)) / l1_ratio
     grid = (
         _falling(alphas)
         if alphas is not None
-        else _grid(strongest, n_alphas=n_alphas, ratio=alpha_min_ratio)
+        else penalty_grid(
+            columns, events, durations, l1_ratio=l1_ratio, n_alphas=n_alphas, ratio=alpha_min_ratio
+        )
     )
-    beta = np.zeros(columns.shape[1])
-    fits = []
-    previous = max(strongest, float(grid[0]))
+    fits = elastic_net_steps(columns, events, durations, l1_ratio=l1_ratio, alphas=grid)
+    return ElasticNetPath(alphas=grid, coefficients=np.array(list(fits)), l1_ratio=l1_ratio)
+
+
+def elastic_net_steps(
+    x: ArrayLike, event: ArrayLike, duration: ArrayLike, *, l1_ratio: float, alphas: ArrayLike
+) -> Iterator[FloatArray]:
+    """Yield the fits (p,) of `elastic_net_path` one by one, for a caller who may stop early.
+
+    Parameters and errors as there; the weakest penalties take most of a path's time.
+    """
+    if not 0 < l1_ratio <= 1:
+        raise ConfigError(f"l1_ratio must lie in (0, 1], not {l1_ratio:g}.")
+    grid = _falling(alphas)
+    data = _breslow(*check_columns(x, event, duration))
+    gradient = data.gradient(np.zeros(len(data.x)))
+    beta = np.zeros(data.x.shape[1])
+    previous = max(_strongest(gradient, l1_ratio), float(grid[0]))
     for alpha in grid:
         # The strong rule: what will enter was within one step of the boundary.
         likely = np.abs(gradient) >= l1_ratio * (2 * alpha - previous)
         beta, gradient = fit_elastic_net(
             data, beta, likely, l1=alpha * l1_ratio, l2=alpha * (1 - l1_ratio)
         )
-        fits.append(beta)
+        yield beta
         previous = float(alpha)
-    return ElasticNetPath(alphas=grid, coefficients=np.array(fits), l1_ratio=l1_ratio)
+
+
+def penalty_grid(
+    x: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    l1_ratio: float,
+    n_alphas: int,
+    ratio: float,
+) -> FloatArray:
+    """Return penalties (a,) from the smallest without any coefficient down to its ``ratio`` part.
+
+    Raises
+    ------
+    ConfigError
+        For settings outside their range.
+    EstimationError
+        If no column differs between patients.
+    """
+    if not 0 < l1_ratio <= 1:
+        raise ConfigError(f"l1_ratio must lie in (0, 1], not {l1_ratio:g}.")
+    if n_alphas < 1 or not 0 < ratio < 1:
+        raise ConfigError("n_alphas must be at least 1 and alpha_min_ratio lie in (0, 1).")
+    data = _breslow(*check_columns(x, event, duration))
+    strongest = _strongest(data.gradient(np.zeros(len(data.x))), l1_ratio)
+    if not strongest > 0:
+        raise EstimationError("No column differs between patients; there is no path to follow.")
+    return np.asarray(np.geomspace(strongest, strongest * ratio, n_alphas))
+
+
+def _breslow(columns: FloatArray, event: BoolArray, duration: FloatArray) -> CoxData:
+    return CoxData.sort(columns - columns.mean(0), event, duration, ties="breslow")
+
+
+def _strongest(gradient: FloatArray, l1_ratio: float) -> float:
+    """Smallest penalty at which no column has a coefficient, from the gradient at none."""
+    return float(np.abs(gradient).max(initial=0.0)) / l1_ratio
 
 
 def check_columns(
@@ -370,11 +419,3 @@ def _falling(alphas: ArrayLike) -> FloatArray:
     if grid.ndim != 1 or not len(grid) or not (grid > 0).all() or (np.diff(grid) >= 0).any():
         raise ConfigError("alphas must be a falling row of numbers above 0.")
     return grid
-
-
-def _grid(strongest: float, *, n_alphas: int, ratio: float) -> FloatArray:
-    if n_alphas < 1 or not 0 < ratio < 1:
-        raise ConfigError("n_alphas must be at least 1 and alpha_min_ratio lie in (0, 1).")
-    if not strongest > 0:
-        raise EstimationError("No column differs between patients; there is no path to follow.")
-    return np.asarray(np.geomspace(strongest, strongest * ratio, n_alphas))

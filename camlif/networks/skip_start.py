@@ -24,7 +24,7 @@ Breiman, Machine Learning 1996 (stacking under non-negativity).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -32,7 +32,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from camlif.classical.linear import elastic_net_path, non_negative_cox, ridge_path
+from camlif.classical.linear import (
+    elastic_net_steps,
+    non_negative_cox,
+    penalty_grid,
+    ridge_path,
+)
 from camlif.data.splits import FOLDS, Splits, make_splits
 from camlif.losses import cox_partial_likelihood
 from camlif.outcome import BoolArray, FloatArray, IntArray
@@ -41,6 +46,8 @@ L1_RATIO = 0.5
 N_ALPHAS = 40
 ALPHA_MIN_RATIO = 0.02
 INNER_SEED = 0
+PATIENCE = 8
+"""Penalties past the best so far after which a path ends: the weakest take most of the time."""
 TEMPERATURE = 10.0
 """Differences of held-out log likelihood below it are mostly chance with some hundred events."""
 PRIOR = (2.0, 2.0, 1.0, 1.0)
@@ -263,7 +270,6 @@ class _Chosen:
 
     coefficients: FloatArray
     inner: FloatArray
-    held_out: float
 
 
 def _ridge(x: FloatArray, present: BoolArray, event: BoolArray, duration: FloatArray) -> _Chosen:
@@ -276,7 +282,11 @@ def _ridge(x: FloatArray, present: BoolArray, event: BoolArray, duration: FloatA
         penalizers = list(RIDGE_ALPHAS / len(rows))
         return ridge_path(x[rows], event[rows], duration[rows], penalizers=penalizers)
 
-    return _choose(x, fit(np.arange(len(x))), fit, event, duration)
+    inner = _inner_folds(event)
+    fits = [fit(inner.train_rows(f)) for f in range(FOLDS)]
+    held_out = _held_out([x @ coefficients.T for coefficients in fits], inner, event, duration)
+    best = int(held_out.argmax())
+    return _Chosen(fit(np.arange(len(x)))[best], np.array([f[best] for f in fits]))
 
 
 def _elastic_net(x: FloatArray, event: BoolArray, duration: FloatArray) -> tuple[FloatArray, float]:
@@ -286,33 +296,33 @@ def _elastic_net(x: FloatArray, event: BoolArray, duration: FloatArray) -> tuple
     if not varies.any():
         return beta, _log_likelihoods(np.zeros((1, len(x))), event, duration).item()
     x = x[:, varies] - x[:, varies].mean(axis=0)
-    path = elastic_net_path(
-        x, event, duration, l1_ratio=L1_RATIO, n_alphas=N_ALPHAS, alpha_min_ratio=ALPHA_MIN_RATIO
+    alphas = penalty_grid(
+        x, event, duration, l1_ratio=L1_RATIO, n_alphas=N_ALPHAS, ratio=ALPHA_MIN_RATIO
     )
-
-    def fit(rows: IntArray) -> FloatArray:
-        return elastic_net_path(
-            x[rows], event[rows], duration[rows], l1_ratio=L1_RATIO, alphas=path.alphas
-        ).coefficients
-
-    chosen = _choose(x, path.coefficients, fit, event, duration)
-    beta[varies] = chosen.coefficients
-    return beta, chosen.held_out
-
-
-def _choose(
-    x: FloatArray,
-    path: FloatArray,
-    fit: Callable[[IntArray], FloatArray],
-    event: BoolArray,
-    duration: FloatArray,
-) -> _Chosen:
-    """Choose among the coefficients (a, p) of a path by fits (a, p) of the inner training parts."""
     inner = _inner_folds(event)
-    fits = [fit(inner.train_rows(f)) for f in range(FOLDS)]
-    held_out = _held_out([x @ coefficients.T for coefficients in fits], inner, event, duration)
-    best = int(held_out.argmax())
-    return _Chosen(path[best], np.array([f[best] for f in fits]), float(held_out[best]))
+    best, held_out = -1, -np.inf
+    for i, fits in enumerate(_step_together(x, alphas, inner, event, duration)):
+        risks = [x @ beta[:, None] for beta in fits]
+        value = _held_out(risks, inner, event, duration).item()
+        if value > held_out:
+            best, held_out = i, value
+        elif i >= best + PATIENCE:
+            break
+    *_, beta[varies] = elastic_net_steps(
+        x, event, duration, l1_ratio=L1_RATIO, alphas=alphas[: best + 1]
+    )
+    return beta, held_out
+
+
+def _step_together(
+    x: FloatArray, alphas: FloatArray, inner: Splits, event: BoolArray, duration: FloatArray
+) -> Iterator[tuple[FloatArray, ...]]:
+    """Yield, from the strongest penalty on, the coefficients (p,) of each inner training part."""
+    paths = [
+        elastic_net_steps(x[rows], event[rows], duration[rows], l1_ratio=L1_RATIO, alphas=alphas)
+        for rows in map(inner.train_rows, range(FOLDS))
+    ]
+    return zip(*paths, strict=True)
 
 
 def _inner_folds(event: BoolArray) -> Splits:

@@ -84,6 +84,19 @@ def test_the_columns_model_is_the_elastic_net_solution(monkeypatch: pytest.Monke
     assert skip.products is None
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_path_that_ends_early_chooses_what_the_whole_path_does(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(seed).standard_normal((150, 60))
+    event, duration = outcome_of(torch.as_tensor(x[:, 0] - x[:, 1]), seed)
+    beta, held_out = skip_start._elastic_net(x, event, duration)
+    monkeypatch.setattr(skip_start, "PATIENCE", skip_start.N_ALPHAS)
+    of_all, best = skip_start._elastic_net(x, event, duration)
+    assert held_out == best
+    np.testing.assert_array_equal(beta, of_all)
+
+
 def test_the_blocks_model_weighs_a_ridge_model_of_each_modality(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -27,9 +27,12 @@ class CoxData:
     ----------
     x : float64, shape (n, p)
     event : bool, shape (n,)
-    first, last : int, shape (n,)
-        First and last row of the patients who share a row's duration. A risk set is every row up
-        to ``last``.
+    starts : int, shape (times,)
+        First row of each distinct duration.
+    group : int, shape (n,)
+        Position in ``starts`` of a row's duration.
+    last : int, shape (n,)
+        Last row of the patients who share a row's duration. A risk set is every row up to it.
     share : float64, shape (n,)
         Efron's part of the tied events' risks that an event no longer sees: s / m for the s-th
         (from 0) of m events at a time. Zero for Breslow, and for rows without an event.
@@ -37,7 +40,8 @@ class CoxData:
 
     x: FloatArray
     event: BoolArray
-    first: NDArray[np.int_]
+    starts: NDArray[np.int_]
+    group: NDArray[np.int_]
     last: NDArray[np.int_]
     share: FloatArray
 
@@ -54,13 +58,13 @@ class CoxData:
             raise ConfigError(f"ties must be 'breslow' or 'efron', not {ties!r}.")
         order = np.argsort(-duration, kind="stable")
         rising, happened = -duration[order], event[order]
-        first = np.searchsorted(rising, rising, side="left")
+        _, starts, group = np.unique(rising, return_index=True, return_inverse=True)
         last = np.searchsorted(rising, rising, side="right") - 1
         before: NDArray[np.int_] = np.cumsum(happened) - happened
-        tied = _sum_of_tied(happened.astype(np.float64), first)
+        tied = np.add.reduceat(happened.astype(np.float64), starts)[group]
         use = happened if ties == "efron" else np.zeros_like(happened)
-        share = np.where(use, (before - before[first]) / np.maximum(tied, 1), 0.0)
-        return cls(x[order], happened, first, last, share)
+        share = np.where(use, (before - before[starts[group]]) / np.maximum(tied, 1), 0.0)
+        return cls(x[order], happened, starts, group, last, share)
 
     def columns(self, chosen: BoolArray) -> CoxData:
         """Return the same patients with some columns only."""
@@ -69,21 +73,33 @@ class CoxData:
     def value(self, log_risk: FloatArray) -> float:
         """Negative log partial likelihood divided by n."""
         top, relative = _relative(log_risk)
-        log_total = top + np.log(self._total(relative))
-        return float((log_total - log_risk)[self.event].sum() / len(log_risk))
+        return self._value(log_risk, top, self._total(relative))
 
     def gradient(self, log_risk: FloatArray) -> FloatArray:
         """Gradient of `value` by the coefficients, shape (p,)."""
-        residual = self._expected(log_risk) - self.event
-        return np.asarray(residual @ self.x / len(log_risk))
+        _, relative = _relative(log_risk)
+        return self._gradient(self._expected(relative, self._total(relative)))
+
+    def value_and_gradient(self, log_risk: FloatArray) -> tuple[float, FloatArray]:
+        """Both, with the sums over risk sets taken once."""
+        top, relative = _relative(log_risk)
+        total = self._total(relative)
+        return self._value(log_risk, top, total), self._gradient(self._expected(relative, total))
 
     def hessian(self, log_risk: FloatArray) -> FloatArray:
         """Second derivative of `value` by the coefficients, shape (p, p)."""
         _, relative = _relative(log_risk)
         weighted = relative[:, None] * self.x
-        mean = (self._total(weighted) / self._total(relative)[:, None])[self.event]
-        expected = self.x * self._expected(log_risk)[:, None]
+        total = self._total(relative)
+        mean = (self._total(weighted) / total[:, None])[self.event]
+        expected = self.x * self._expected(relative, total)[:, None]
         return np.asarray((self.x.T @ expected - mean.T @ mean) / len(log_risk))
+
+    def _value(self, log_risk: FloatArray, top: float, total: FloatArray) -> float:
+        return float((top + np.log(total) - log_risk)[self.event].sum() / len(log_risk))
+
+    def _gradient(self, expected: FloatArray) -> FloatArray:
+        return np.asarray((expected - self.event) @ self.x / len(expected))
 
     def _total(self, values: FloatArray) -> FloatArray:
         """Sum over what each row's event sees: its risk set, less its share of the tied events."""
@@ -93,26 +109,23 @@ class CoxData:
         event, share = (
             column.reshape(-1, *[1] * (values.ndim - 1)) for column in (self.event, self.share)
         )
-        return np.asarray(total - share * _sum_of_tied(values * event, self.first))
+        return np.asarray(total - share * self._sum_of_tied(values * event))
 
-    def _expected(self, log_risk: FloatArray) -> FloatArray:
+    def _expected(self, relative: FloatArray, total: FloatArray) -> FloatArray:
         """Expected events of each patient: risk times cumulative hazard, shape (n,)."""
-        _, relative = _relative(log_risk)
-        steps = np.where(self.event, 1.0 / self._total(relative), 0.0)
-        cumulative = np.cumsum(steps[::-1])[::-1][self.first]
+        steps = np.where(self.event, 1.0 / total, 0.0)
+        cumulative = np.cumsum(steps[::-1])[::-1][self.starts][self.group]
         if self.share.any():
-            unseen = _sum_of_tied(self.share * steps, self.first)
+            unseen = self._sum_of_tied(self.share * steps)
             cumulative = cumulative - np.where(self.event, unseen, 0.0)
         return np.asarray(relative * cumulative)
 
+    def _sum_of_tied(self, values: FloatArray) -> FloatArray:
+        """Sum over the rows of each row's duration.
 
-def _sum_of_tied(values: FloatArray, first: NDArray[np.int_]) -> FloatArray:
-    """Sum over the rows of each row's duration.
-
-    Added within the group: a difference of running totals would lose small groups beside large.
-    """
-    starts, group = np.unique(first, return_inverse=True)
-    return np.asarray(np.add.reduceat(values, starts, axis=0)[group])
+        Added within the group: a difference of running totals would lose small groups beside large.
+        """
+        return np.asarray(np.add.reduceat(values, self.starts, axis=0)[self.group])
 
 
 def _relative(log_risk: FloatArray) -> tuple[float, FloatArray]:

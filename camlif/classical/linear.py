@@ -137,9 +137,8 @@ def _fit_ridge(
 
     def objective(point: FloatArray) -> tuple[float, FloatArray]:
         beta = point * unit
-        log_risk = data.x @ beta
-        loss = data.value(log_risk) + penalizer / 2 * float(beta @ beta)
-        return loss, (data.gradient(log_risk) + penalizer * beta) * unit
+        value, gradient = data.value_and_gradient(data.x @ beta)
+        return value + penalizer / 2 * float(beta @ beta), (gradient + penalizer * beta) * unit
 
     result = minimize(
         objective,

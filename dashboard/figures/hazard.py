@@ -16,6 +16,7 @@ from dashboard.figures.hazard_columns import (
     POINT_END,
     POINT_START,
     add_density,
+    add_grade_legend,
     add_median,
     add_violin,
 )
@@ -237,7 +238,7 @@ def _add_points(
         if not len(rows):
             continue
         part = frame.iloc[rows]
-        _add_legend_entry(figure, grade, style, len(rows))
+        add_grade_legend(figure, grade, style, f" (n = {len(rows):,})")
         figure.add_trace(
             trace(
                 x=x[rows],
@@ -263,25 +264,6 @@ def _add_points(
                 ),
             )
         )
-
-
-def _add_legend_entry(figure: go.Figure, grade: str, style: GradeStyle, n: int) -> None:
-    """Explain a grade by a circle: the points' own symbols stand for subtypes."""
-    figure.add_scatter(
-        x=[None],
-        y=[None],
-        mode="markers",
-        marker={
-            "symbol": "circle",
-            "size": style.size + 2,
-            "color": rgba(style.color, style.fill),
-            "line": {"color": style.color, "width": 1.3},
-        },
-        name=f"grade {escape(grade, limit=24)} (n = {n:,})",
-        legendgroup=grade,
-        hoverinfo="skip",
-        meta="legend",
-    )
 
 
 def _add_current(

@@ -1,4 +1,4 @@
-"""One column of the hazard scatter: half-violin, median line, or counts for large cohorts."""
+"""Parts of the hazard scatters: half-violin, median line, counts for large cohorts, legend."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.stats import gaussian_kde
 
 from dashboard.figures.chart import escape, signed
 from dashboard.figures.layout import SMALL_FONT_SIZE, hover_text
-from dashboard.figures.palette import Theme, palette, rgba
+from dashboard.figures.palette import GradeStyle, Theme, palette, rgba
 
 POINT_START, POINT_END = 0.04, 0.42
 """Where points lie right of their column's centre; the half-violin lies left of it."""
@@ -100,4 +100,23 @@ def add_density(
         text=texts,
         hoverinfo="text",
         meta="density",
+    )
+
+
+def add_grade_legend(figure: go.Figure, grade: str, style: GradeStyle, note: str = "") -> None:
+    """Explain a grade by a circle: the points' own symbols stand for subtypes."""
+    figure.add_scatter(
+        x=[None],
+        y=[None],
+        mode="markers",
+        marker={
+            "symbol": "circle",
+            "size": style.size + 2,
+            "color": rgba(style.color, style.fill),
+            "line": {"color": style.color, "width": 1.3},
+        },
+        name=f"grade {escape(grade, limit=24)}{note}",
+        legendgroup=grade,
+        hoverinfo="skip",
+        meta="legend",
     )

@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 from dashboard.figures.agreement import stack
 from dashboard.figures.chart import Chart, count, escape, listed, signed
 from dashboard.figures.hazard import MAX_GL_POINTS, MAX_SVG_POINTS, ordered_grades
+from dashboard.figures.hazard_columns import add_grade_legend
 from dashboard.figures.layout import (
     SMALL_FONT_SIZE,
     Marks,
@@ -108,7 +109,8 @@ def hazard_panels(
         else:
             _add_swarms(figure, frame, columns, styles, k + 1, theme)
     if not boxes:
-        _add_legend(figure, styles)
+        for grade, style in styles.items():
+            add_grade_legend(figure, grade, style)
     base_figure(figure, theme, height=HEIGHT)
     figure.update_layout(margin={"t": 66}, legend={"y": 1.0, "yref": "container", "yanchor": "top"})
     _set_axes(figure, every, columns, column_title)
@@ -177,26 +179,6 @@ def _add_swarms(
         )
         figure.add_trace(points, row=1, col=panel)
     _add_medians(figure, frame, columns, panel, theme)
-
-
-def _add_legend(figure: go.Figure, styles: dict[str, GradeStyle]) -> None:
-    """Explain grades by circles: the points' own symbols stand for subtypes."""
-    for grade, style in styles.items():
-        figure.add_scatter(
-            x=[None],
-            y=[None],
-            mode="markers",
-            marker={
-                "symbol": "circle",
-                "size": style.size + 2,
-                "color": rgba(style.color, style.fill),
-                "line": {"color": style.color, "width": 1.3},
-            },
-            name=f"grade {escape(grade, limit=24)}",
-            legendgroup=grade,
-            hoverinfo="skip",
-            meta="legend",
-        )
 
 
 def _add_medians(

@@ -19,6 +19,8 @@ class Role(IntEnum):
 class Action(StrEnum):
     """What people do, in the words of the audit trail."""
 
+    SESSION_BEGUN = "session begun"
+    SIGNED_OUT = "signed out"
     GATE_ACCEPTED = "research use accepted"
     COHORT_LOADED = "cohort loaded"
     CASE_OPENED = "case opened"
@@ -32,6 +34,9 @@ class Action(StrEnum):
     COMMIT_FIRST_OFF = "commit first switched off"
     TRAINING_STARTED = "training started"
     STUDY_STARTED = "study started"
+    RUN_CANCELLED = "run cancelled"
+    RUN_RETRIED = "run tried again"
+    RUN_DELETED = "run deleted"
     RECORDS_VIEWED = "records viewed"
     RECORDS_EXPORTED = "records exported"
     RECORDS_ERASED = "records erased"
@@ -40,6 +45,8 @@ class Action(StrEnum):
 
 
 _LEAST = {
+    Action.SESSION_BEGUN: Role.VIEWER,
+    Action.SIGNED_OUT: Role.VIEWER,
     Action.GATE_ACCEPTED: Role.VIEWER,
     Action.COHORT_LOADED: Role.VIEWER,
     Action.CASE_OPENED: Role.VIEWER,
@@ -53,6 +60,9 @@ _LEAST = {
     Action.COMMIT_FIRST_OFF: Role.REVIEWER,
     Action.TRAINING_STARTED: Role.REVIEWER,
     Action.STUDY_STARTED: Role.REVIEWER,
+    Action.RUN_CANCELLED: Role.REVIEWER,
+    Action.RUN_RETRIED: Role.REVIEWER,
+    Action.RUN_DELETED: Role.REVIEWER,
     Action.RECORDS_VIEWED: Role.ADMINISTRATOR,
     Action.RECORDS_EXPORTED: Role.ADMINISTRATOR,
     Action.RECORDS_ERASED: Role.ADMINISTRATOR,
@@ -90,4 +100,24 @@ def require(action: Action, user: User) -> None:
         raise AccessError(
             f"Not allowed: {action.value}. It needs the role {_LEAST[action].name.lower()}; "
             f"yours is {user.role.name.lower()}."
+        )
+
+
+def may_see_run(owner: str | None, user: User, *, private: bool, has_tables: bool) -> bool:
+    """Whether a run is shown to a user: one of an upload, to who started it or has its tables."""
+    return not private or has_tables or user.role is Role.ADMINISTRATOR or owner == user.name
+
+
+def require_run(action: Action, user: User, owner: str | None) -> None:
+    """Refuse to change a run that somebody else started; administrators may.
+
+    Raises
+    ------
+    AccessError
+        As `require`, or naming who may.
+    """
+    require(action, user)
+    if user.role is not Role.ADMINISTRATOR and owner != user.name:
+        raise AccessError(
+            f"Not allowed: {action.value}. Who started the run or an administrator may do that."
         )

@@ -27,8 +27,12 @@ if not warmup.is_ready():
     placeholder.empty()
 
 from dashboard import state  # noqa: E402
-from dashboard.components import frame, gate, trail  # noqa: E402
+from dashboard.access import Action  # noqa: E402
+from dashboard.components import frame, gate, sign_in, trail  # noqa: E402
 from dashboard.components.guard import page_guard  # noqa: E402
+from dashboard.components.user import shown_to  # noqa: E402
+
+may_enter = sign_in.is_done()
 
 PAGES = {
     "Review": [
@@ -65,7 +69,13 @@ PAGES = {
         st.Page(
             "views/data.py", title="Upload & check", icon=":material/upload_file:", url_path="data"
         ),
-        st.Page("views/runs.py", title="Runs", icon=":material/play_circle:", url_path="runs"),
+        st.Page(
+            "views/runs.py",
+            title="Runs",
+            icon=":material/play_circle:",
+            url_path="runs",
+            visibility=shown_to(Action.TRAINING_STARTED),
+        ),
     ],
     "About": [
         st.Page(
@@ -74,14 +84,23 @@ PAGES = {
             icon=":material/description:",
             url_path="model",
         ),
-        st.Page("views/records.py", title="Records", icon=":material/history:", url_path="records"),
+        st.Page(
+            "views/records.py",
+            title="Records",
+            icon=":material/history:",
+            url_path="records",
+            visibility=shown_to(Action.RECORDS_VIEWED),
+        ),
         st.Page("views/help.py", title="Help", icon=":material/help:", url_path="help"),
     ],
 }
 
-page = st.navigation(PAGES)
-st.set_page_config(page_title=f"{page.title} · CA-MLIF case review")
+# Before sign-in the pages are known, so that a link to one is not called wrong, and not shown.
+page = st.navigation(PAGES, position="sidebar" if may_enter else "hidden")
+if not may_enter:
+    st.stop()
 state.initialise()
+st.set_page_config(page_title=f"{page.title} · CA-MLIF case review")
 with page_guard():
     gate.ask()
     workspace = state.workspace()

@@ -59,6 +59,8 @@ class JobRequest:
         Model folder or study folder, relative to the run's folder.
     private : bool
         The cohort is an upload: its tables are in `TABLES` until the run ends.
+    owner : str or None
+        Pseudonym of whoever started it.
     """
 
     kind: Kind
@@ -68,6 +70,7 @@ class JobRequest:
     settings: Mapping[str, Any]
     result: str
     private: bool = False
+    owner: str | None = None
 
     @property
     def fingerprint(self) -> str:

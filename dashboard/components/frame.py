@@ -11,6 +11,7 @@ from camlif.evaluation import package_version
 from camlif.exports import OLDEST_SHOWN
 from camlif.survival import median_follow_up
 from dashboard import resources, state
+from dashboard.components import sign_in
 from dashboard.components.text import plain
 from dashboard.figures.chart import count
 from dashboard.state import Workspace
@@ -65,6 +66,7 @@ def sidebar(workspace: Workspace) -> None:
         shown, n = int(workspace.shown.sum()), len(workspace.cohort)
         st.button("Reset filters", key="reset_filters", on_click=state.reset_filters)
         st.markdown(plain(f"n = {shown:,} of {n:,} shown"))
+        sign_in.account()
 
 
 def _cohort_picker() -> None:

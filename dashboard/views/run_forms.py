@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from camlif.config import PRESETS, PRODUCT_PRESET
@@ -9,10 +11,10 @@ from camlif.exceptions import CamlifError
 from camlif.study import StudySettings, StudySummary
 from camlif.study.methods import catalogue, names
 from dashboard import messages, resources, state
-from dashboard.access import Action, require
+from dashboard.access import Action, allowed, require
 from dashboard.components import trail
 from dashboard.components.text import plain
-from dashboard.components.user import current_user
+from dashboard.components.user import current_user, needs_sign_in
 from dashboard.figures.chart import count
 from dashboard.resources import LoadedCohort
 from dashboard.run_folder import Job, JobRequest
@@ -45,11 +47,15 @@ DEFAULT_METHODS = ("camlif", "classical")
 def forms(workspace: Workspace) -> None:
     """Show both forms, or why the cohort is too small."""
     cohort = workspace.cohort
+    if not allowed(Action.TRAINING_STARTED, current_user().role):
+        st.info("Runs are started by reviewers.")
+        return
     reason = refusal(cohort)
     if reason is not None:
         st.warning(plain(f"No run can be started on {cohort.info.title}. {reason}"))
         return
     say_late_entry(cohort)
+    _say_who_sees_the_model(workspace)
     asked_study = state.STUDY_METHODS in st.session_state
     titles = ("Train a model", "Run a study")
     left, right = st.tabs(titles, default=titles[1] if asked_study else titles[0])
@@ -57,6 +63,14 @@ def forms(workspace: Workspace) -> None:
         _training_form(workspace)
     with right:
         _study_form(workspace)
+
+
+def _say_who_sees_the_model(workspace: Workspace) -> None:
+    if needs_sign_in() and workspace.loaded.key == state.UPLOADED:
+        st.caption(
+            "The run is shown to you and to administrators. The model, which holds no patient's "
+            "data, is offered to everybody who signs in here."
+        )
 
 
 def source_of(loaded: LoadedCohort) -> Source:
@@ -187,7 +201,9 @@ def _start(loaded: LoadedCohort, request: JobRequest) -> None:
     known = {job.id for job in manager.jobs()}
     action = Action.TRAINING_STARTED if request.kind == "train" else Action.STUDY_STARTED
     try:
-        require(action, current_user())
+        user = current_user()
+        require(action, user)
+        request = replace(request, owner=user.name)
         job = manager.start(request, source.write if request.private else None)
     except CamlifError as error:
         st.error(plain(messages.describe(error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -10,7 +11,10 @@ import streamlit as st
 from camlif.data.samples import SAMPLES
 from camlif.exceptions import CamlifError
 from dashboard import messages, resources, state
+from dashboard.access import Action, may_see_run, require_run
+from dashboard.components import trail
 from dashboard.components.text import plain
+from dashboard.components.user import current_user
 from dashboard.figures.chart import count
 from dashboard.jobs import JobManager
 from dashboard.run_folder import ACTIVE, UNFINISHED, Job
@@ -35,35 +39,48 @@ def main() -> None:
     note = st.session_state.pop("run_note", None)
     if note:
         st.info(note)
-    jobs = manager.jobs()
+    jobs = _visible(manager)
     if not jobs:
         st.caption("No run so far.")
         return
-    _follow_link(manager)
+    _follow_link(jobs)
     active = tuple(job.id for job in jobs if job.active)
     board = st.fragment(_board, run_every=REFRESH_SECONDS if active else None)
     board(active)
 
 
-def _follow_link(manager: JobManager) -> None:
+def _visible(manager: JobManager) -> tuple[Job, ...]:
+    """Runs that this user may see: not those of other people's uploads."""
+    user, digest = current_user(), state.current_cohort().digest
+    return tuple(
+        job
+        for job in manager.jobs()
+        if may_see_run(
+            job.request.owner,
+            user,
+            private=job.request.private,
+            has_tables=job.request.cohort_digest == digest,
+        )
+    )
+
+
+def _follow_link(jobs: Sequence[Job]) -> None:
     """Look at the run of a link, else at the one looked at before, else at the newest."""
+    known = [job.id for job in jobs]
     linked = st.query_params.get(RUN)
     if linked and linked != st.session_state.get(RUN):
-        if manager.job(linked) is None:
+        if linked not in known:
             st.warning("This link points to a run that isn't on this computer any more.")
         else:
             st.session_state[RUN] = linked
     chosen = st.session_state.get(RUN)
-    if chosen is None or manager.job(chosen) is None:
-        show_run(manager.jobs()[0].id)
-    else:
-        show_run(chosen)
+    show_run(chosen if chosen in known else known[0])
 
 
 def _board(drawn_active: tuple[str, ...]) -> None:
     """Draw history and the run in view; redraw the whole page when a run has begun or ended."""
     manager = resources.job_manager()
-    jobs = manager.jobs()
+    jobs = _visible(manager)
     if tuple(job.id for job in jobs if job.active) != drawn_active:
         st.rerun()
     st.header("History", anchor=False)
@@ -165,8 +182,7 @@ def _buttons(manager: JobManager, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if job.active:
             if st.button("Cancel", key="run_cancel", icon=":material/stop_circle:"):
-                manager.cancel(job.id)
-                st.rerun()
+                _change(Action.RUN_CANCELLED, job, lambda: manager.cancel(job.id))
             return
         if job.state == "finished":
             _open_result(job)
@@ -176,7 +192,7 @@ def _buttons(manager: JobManager, job: Job) -> None:
             thing = "model" if job.request.kind == "train" else "study"
             st.markdown(f"This removes the run, its log and its {thing} from this computer.")
             if st.button("Delete run", key="run_delete", type="primary"):
-                _delete(manager, job)
+                _change(Action.RUN_DELETED, job, lambda: _delete(manager, job))
 
 
 def _open_result(job: Job) -> None:
@@ -213,25 +229,27 @@ def _try_again(manager: JobManager, job: Job) -> None:
     )
     if not again:
         return
-    source = source_of(workspace.loaded)
+    prepare = source_of(workspace.loaded).write if job.request.private else None
+    _change(Action.RUN_RETRIED, job, lambda: manager.retry(job.id, prepare))
+
+
+def _change(action: Action, job: Job, change: Callable[[], object]) -> None:
+    """Change a run, if its owner or an administrator asks, and note it in the audit trail."""
     try:
-        manager.retry(job.id, source.write if job.request.private else None)
+        require_run(action, current_user(), job.request.owner)
+        change()
     except CamlifError as error:
         st.error(plain(messages.describe(error)))
         return
+    trail.record(action, cohort_digest=job.request.cohort_digest)
     st.rerun()
 
 
 def _delete(manager: JobManager, job: Job) -> None:
-    try:
-        manager.delete(job.id)
-    except CamlifError as error:
-        st.error(plain(messages.describe(error)))
-        return
+    manager.delete(job.id)
     if job.request.kind == "train" and st.session_state.get(state.MODEL) == _result_name(job):
         state.choose_model(None)
     show_run(None)
-    st.rerun()
 
 
 def _parameters(manager: JobManager, job: Job) -> None:

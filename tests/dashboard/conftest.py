@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -70,8 +71,9 @@ def point_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointAt]:
 def open_app(models: Path, point_at: PointAt) -> OpenApp:
     """Open the app on a page of a cohort, by default with the tiny models.
 
-    Keyword arguments other than ``folder`` and ``query`` are put into session state. The session
-    has passed the gate unless ``research_use_accepted`` is false.
+    ``secrets`` are those of the server, ``user`` the claims of whoever is signed in. Other keyword
+    arguments than those named are put into session state. The session has passed the gate unless
+    ``research_use_accepted`` is false.
     """
 
     def start(
@@ -80,12 +82,15 @@ def open_app(models: Path, point_at: PointAt) -> OpenApp:
         *,
         folder: Path = models,
         query: dict[str, str] | None = None,
+        secrets: dict[str, Any] | None = None,
+        user: dict[str, Any] | None = None,
         **session: object,
     ) -> AppTest:
         point_at(folder)
         app = AppTest.from_file(str(APP), default_timeout=120)
         app.session_state["cohort"] = cohort
         app.session_state[ACCEPTED] = True
+        app.secrets, app.user = secrets or {}, user or {}
         for name, value in session.items():
             app.session_state[name] = value
         for name, text in (query or {}).items():

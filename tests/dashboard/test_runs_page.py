@@ -101,8 +101,10 @@ def test_a_viewer_starts_nothing(
     open_app: OpenApp, manager: JobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_, "WITHOUT_SIGN_IN", Role.VIEWER)
-    app = start(open_app("runs"), 1)
-    assert any("needs the role reviewer" in problem for problem in problems_of(app))
+    app = open_app("runs")
+    assert problems_of(app) == []
+    assert any("started by reviewers" in info.value for info in app.info)
+    assert [b.key for b in app.button if b.key in ("train_start", "study_start")] == []
     assert manager.jobs() == ()
 
 
@@ -200,15 +202,48 @@ def test_a_cohort_that_is_too_small_has_no_form(open_app: OpenApp, manager: JobM
     assert not [b for b in app.button if b.key == "train_start"]
 
 
+def uploaded(open_app: OpenApp, folder: Path) -> resources.LoadedCohort:
+    write_simulated(simulate("glioma", n_patients=120, seed=5), folder)
+    open_app()
+    cohort = load_cohort(folder)
+    return resources.loaded(
+        state.UPLOADED, replace(cohort, info=replace(cohort.info, badge="uploaded"))
+    )
+
+
+def test_a_run_of_an_upload_is_nobody_elses(
+    open_app: OpenApp, manager: JobManager, tmp_path: Path
+) -> None:
+    loaded = uploaded(open_app, tmp_path / "tables")
+    roles = {"one@example.org": "reviewer", "two@example.org": "reviewer"}
+    secrets = {"auth": {"client_id": "x"}, "access": {"emails": roles}}
+
+    def person(name: str) -> dict[str, object]:
+        email = f"{name}@example.org"
+        return {"is_logged_in": True, "iss": "https://id", "sub": name, "email": email}
+
+    own = {"secrets": secrets, "user": person("one")}
+    app = open_app("runs", state.UPLOADED, **{state.UPLOAD: loaded}, **own)
+    assert "offered to everybody who signs in" in text_of(app)
+    start(app, 1)
+    job = only(manager)
+    other = open_app("runs", secrets=secrets, user=person("two"))
+    assert problems_of(other) == []
+    assert "No run so far." in text_of(other)
+    assert "run" not in other.query_params
+    again = open_app("runs", **own)
+    assert again.query_params["run"] in (job.id, [job.id])
+    again.button(key="run_cancel").click().run()
+    assert problems_of(again) == []
+    assert only(manager).state == "cancelled"
+    assert resources.store().audit_events(limit=1)[0].action == Action.RUN_CANCELLED
+
+
 def test_an_upload_goes_by_tokens_and_is_gone_afterwards(
     open_app: OpenApp, manager: JobManager, tmp_path: Path
 ) -> None:
-    write_simulated(simulate("glioma", n_patients=120, seed=5), tmp_path / "tables")
-    open_app()
-    cohort = load_cohort(tmp_path / "tables")
-    loaded = resources.loaded(
-        state.UPLOADED, replace(cohort, info=replace(cohort.info, badge="uploaded"))
-    )
+    loaded = uploaded(open_app, tmp_path / "tables")
+    cohort = loaded.cohort
     app = start(open_app("runs", state.UPLOADED, **{state.UPLOAD: loaded}), 1)
     assert problems_of(app) == []
     job = only(manager)

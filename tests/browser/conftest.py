@@ -69,11 +69,54 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Server:
-    """A running dashboard."""
+    """A dashboard on a port and a home of its own, which it keeps when it is started again."""
 
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    port: int
+    home: Path
+    models: Path
+    arguments: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "server.log"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        environment = os.environ | {
+            "CAMLIF_MODELS": str(self.models),
+            "CAMLIF_HOME": str(self.home),
+            "OMP_NUM_THREADS": "1",
+        }
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*RUN, "--server.port", str(self.port), *self.arguments],
+                cwd=ROOT,
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not _healthy(self.url):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the dashboard did not start:\n{self.log.read_text('utf-8')}")
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        """End it without warning, as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(timeout=20)
+
+    def end(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")
@@ -103,46 +146,28 @@ def _healthy(url: str) -> bool:
         return False
 
 
+StartServer = Callable[..., Server]
+
+
 @pytest.fixture(scope="session")
-def start_server(
-    models: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Server]]:
-    """Start dashboards; all are ended after the tests."""
+def start_server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """Start dashboards, with further arguments of Streamlit's; all are ended after the tests."""
     running: list[Server] = []
 
-    def start() -> Server:
-        port, home = _free_port(), tmp_path_factory.mktemp("home")
-        log = home / "server.log"
-        environment = os.environ | {
-            "CAMLIF_MODELS": str(models),
-            "CAMLIF_HOME": str(home),
-            "OMP_NUM_THREADS": "1",
-        }
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [*RUN, "--server.port", str(port)],
-                cwd=ROOT,
-                env=environment,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-        server = Server(f"http://127.0.0.1:{port}", process, log)
+    def start(*arguments: str) -> Server:
+        home = tmp_path_factory.mktemp("home")
+        server = Server(_free_port(), home, models, arguments)
         running.append(server)
-        deadline = time.monotonic() + START_SECONDS
-        while not _healthy(server.url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the dashboard did not start:\n{log.read_text('utf-8')}")
-            time.sleep(0.2)
+        server.start()
         return server
 
     yield start
     for server in running:
-        server.process.terminate()
-        server.process.wait(timeout=20)
+        server.end()
 
 
 @pytest.fixture(scope="session")
-def server(start_server: Callable[[], Server]) -> Server:
+def server(start_server: StartServer) -> Server:
     """The dashboard that most tests share."""
     return start_server()
 

@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camlif.data.samples import load_sample
 from dashboard.store import Store, default_url
-from tests.browser.conftest import ROOT, RUN, START_SECONDS, NewPage, Server, _healthy
+from tests.browser.conftest import NewPage, Server, StartServer
 from tests.browser.steps import SLOW, healthy, settled, shot, shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 CASES = 3
-
-
-def restart_after_kill(server: Server, models: Path) -> None:
-    """Kill the server without warning and start it again on the same home and port."""
-    server.process.kill()
-    server.process.wait(timeout=20)
-    environment = os.environ | {
-        "CAMLIF_MODELS": str(models),
-        "CAMLIF_HOME": str(server.log.parent),
-        "OMP_NUM_THREADS": "1",
-    }
-    port = server.url.rsplit(":", 1)[1]
-    with server.log.open("ab") as out:
-        server.process = subprocess.Popen(
-            [*RUN, "--server.port", port],
-            cwd=ROOT,
-            env=environment,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    deadline = time.monotonic() + START_SECONDS
-    while not _healthy(server.url):
-        assert time.monotonic() < deadline, server.log.read_text("utf-8")
-        time.sleep(0.2)
 
 
 def open_menu(page: Page, key: str) -> None:
@@ -74,9 +46,7 @@ def next_case(page: Page, token: str) -> None:
     settled(page)
 
 
-def test_a_meeting_outlives_a_killed_server(
-    start_server: Callable[[], Server], models: Path, new_page: NewPage
-) -> None:
+def test_a_meeting_outlives_a_killed_server(start_server: StartServer, new_page: NewPage) -> None:
     server = start_server()
     page, record = new_page()
     page.goto(f"{server.url}/cohort?view=Table")
@@ -99,7 +69,8 @@ def test_a_meeting_outlives_a_killed_server(
         reviewed.append(review(page, number))
         if number == 1:
             address = page.url
-            restart_after_kill(server, models)
+            server.kill()
+            server.start()
             page.goto(address)
             page.get_by_text("Note number 1").wait_for(timeout=SLOW)
             settled(page)
@@ -116,7 +87,7 @@ def test_a_meeting_outlives_a_killed_server(
 
 
 def check_database(server: Server, reviewed: list[str]) -> None:
-    home = server.log.parent
+    home = server.home
     store = Store(default_url(home))
     try:
         for number, token in enumerate(reviewed):
@@ -138,7 +109,7 @@ def test_a_download_leaves_an_event(server: Server, new_page: NewPage) -> None:
         page.get_by_role("button", name="Numbers (CSV)").click()
     assert "patient" in Path(download.value.path()).read_text("utf-8")
     settled(page)
-    store = Store(default_url(server.log.parent))
+    store = Store(default_url(server.home))
     events = [event for event in store.audit_events() if event.action == "exported"]
     store.close()
     assert [event.export_type for event in events[:1]] == ["numbers of patients"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from camlif.data.samples import load_sample
 from camlif.data.simulator import simulate
 from dashboard import messages
 from tests.browser import accessibility
-from tests.browser.conftest import ROOT, NewPage, Record, Server
+from tests.browser.conftest import ROOT, NewPage, Record, Server, StartServer
 from tests.browser.steps import FAILED, SLOW, add_files, go, healthy, settled, shot, shown
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def test_a_session_begins_with_the_gate_and_focus_is_seen(
 
 
 def test_switching_pages_fast_on_a_cold_server_breaks_nothing(
-    start_server: Callable[[], Server], new_page: NewPage
+    start_server: StartServer, new_page: NewPage
 ) -> None:
     server = start_server()
     page, record = new_page()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -298,8 +299,14 @@ def _years(months: int) -> str:
     return f"{years} year" + ("s" if years != 1 else "")
 
 
-def caveats(summary: CaseSummary, card: Card) -> tuple[str, ...]:
-    """What a reader must keep in mind: warnings of the case, then limits of the model."""
+def caveats(
+    summary: CaseSummary, card: Card, *, modality: Callable[[str], str] = str
+) -> tuple[str, ...]:
+    """What a reader must keep in mind: warnings of the case, then limits of the model.
+
+    ``modality`` says what a modality is called on the page.
+    """
+    notes = [_called(note, summary, modality) for note in summary.notes]
     seen = (
         f"This patient was in the training cohort. Only the {summary.members_used} of "
         f"{summary.members} models that did not see it are used."
@@ -310,7 +317,14 @@ def caveats(summary: CaseSummary, card: Card) -> tuple[str, ...]:
         f"{100 * d.mean:.0f} of 100 (C-index {d.mean:.3f}, SD {d.sd:.3f} over "
         f"{card.training.splits} splits)."
     )
-    return (*summary.notes, *([seen] if summary.is_training else ()), ranking, *card.limits)
+    return (*notes, *([seen] if summary.is_training else ()), ranking, *card.limits)
+
+
+def _called(note: str, summary: CaseSummary, modality: Callable[[str], str]) -> str:
+    """Return a warning that is led by a modality's name with the name that people know it by."""
+    name, colon, rest = note.partition(": ")
+    known = {check.name for check in summary.modalities}
+    return f"{modality(name)}{colon}{rest}" if name in known else note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,13 +116,20 @@ def case_report(
         curve=_curve(source, summary, row, subtype),
         gates=_gates(bundle),
         explanation=explanation if summary.score else None,
-        caveats=words.caveats(summary, bundle.card) if summary.score else bundle.card.limits,
+        caveats=_caveats(source, summary),
         notes=tuple(notes),
         board=dict(board or {}),
     )
     return CaseReport(
         record=record, curves=bundle.reference.curves, subtype=subtype, horizon=horizon
     )
+
+
+def _caveats(source: Source, summary: CaseSummary) -> tuple[str, ...]:
+    card = source.bundle.card
+    if summary.score is None:
+        return tuple(card.limits)
+    return words.caveats(summary, card, modality=source.profile.modality)
 
 
 def _cohort(source: Source) -> CohortRecord:

@@ -12,7 +12,7 @@ from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.build import CaseReport
 from dashboard.report.drawings import Bar, agreement_strip, bars, icon_array
 from dashboard.report.layout import Block, Picture, Row, Text
-from dashboard.report.record import CaseRecord, ExplanationRecord, ResultRecord
+from dashboard.report.record import CaseRecord, ExplanationRecord, GateRecord, ResultRecord
 
 N_FEATURES = 5
 ICONS_SIDE = 74.0
@@ -210,10 +210,26 @@ def _certainty(record: CaseRecord, result: ResultRecord) -> Iterator[Text | Pict
 
 
 def _gates(record: CaseRecord) -> Iterator[Text]:
-    """Open gates with ratio and denominators; a closed one is named with what it hides."""
-    for gate in record.gates:
-        if gate.open or record.result is None:
-            yield Text(gate.sentence, "small", lines=2)
+    """Open gates in one sentence with ratios and denominators; closed ones say what they hide."""
+    passed = [gate for gate in record.gates if gate.open]
+    if passed:
+        yield Text(passed_words(passed), "small", lines=4)
+    if record.result is None:
+        for gate in record.gates:
+            if not gate.open:
+                yield Text(gate.sentence, "small", lines=2)
+
+
+def passed_words(gates: Sequence[GateRecord]) -> str:
+    """Say in one sentence at which horizons calibration passes."""
+    when = listed([period(gate.months) for gate in gates])
+    ratios = listed([f"{gate.ratio:.2f}" for gate in gates])
+    patients = listed(list(dict.fromkeys(f"{gate.n_patients:,}" for gate in gates)))
+    events = listed([f"{gate.n_events:,}" for gate in gates])
+    return (
+        f"Calibration at {when} passes: expected over observed events {ratios} (n = {patients}; "
+        f"{events} events by then)."
+    )
 
 
 def _contributions(found: ExplanationRecord, limits: Limits) -> Row:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, Rect, String
 from reportlab.lib.colors import HexColor, white
+from reportlab.lib.utils import simpleSplit
+from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from dashboard.figures.agreement import STACK_WIDTH, stack, z_limits
 from dashboard.figures.chart import signed
@@ -16,7 +18,7 @@ from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.fonts import BOLD, REGULAR, fitting, shorten
 from dashboard.report.record import CaseRecord, ResultRecord
 
-FONT_SIZE = 6.8
+FONT_SIZE, SMALL = 6.8, 6.2
 BAND_OPACITY = 0.14
 ROW = 15.5
 STRIP_HEIGHT = 62.0
@@ -125,7 +127,7 @@ def agreement_strip(record: CaseRecord, result: ResultRecord, width: float) -> D
         )  # fmt: skip
     _interval(drawing, [at(v) for v in own], 23.0)
     for tick in range(int(np.ceil(left)), int(np.floor(right)) + 1):
-        drawing.add(text(at(tick), 2, f"{tick}".replace("-", "−"), anchor="middle", size=6.2))
+        drawing.add(text(at(tick), 2, f"{tick}".replace("-", "−"), anchor="middle", size=SMALL))
     return drawing
 
 
@@ -209,10 +211,21 @@ def bars(rows: Sequence[Bar], width: float, *, label_share: float = 0.55) -> Dra
     return drawing
 
 
+def _whole_label(drawing: Drawing, name: str, middle: float, width: float) -> None:
+    """Draw a name on one line, or on two small ones where it does not fit."""
+    if stringWidth(name, REGULAR, FONT_SIZE) <= width:
+        drawing.add(text(0, middle - 2.4, name))
+        return
+    first, *rest = simpleSplit(name, REGULAR, SMALL, width)
+    lines = [first, shorten(" ".join(rest), REGULAR, SMALL, width)] if rest else [first]
+    for line, y in zip(lines, (middle + 0.8, middle - 6.2), strict=False):
+        drawing.add(text(0, y, line, size=SMALL))
+
+
 def _bar_label(drawing: Drawing, row: Bar, middle: float, width: float) -> None:
     if not row.detail:
-        drawing.add(text(0, middle - 2.4, shorten(row.name, REGULAR, FONT_SIZE, width)))
+        _whole_label(drawing, row.name, middle, width)
         return
     drawing.add(text(0, middle + 1.4, shorten(row.name, REGULAR, FONT_SIZE, width)))
-    detail = shorten(row.detail, REGULAR, 6.2, width)
-    drawing.add(text(0, middle - 6.6, detail, size=6.2, color=LIGHT.muted))
+    detail = shorten(row.detail, REGULAR, SMALL, width)
+    drawing.add(text(0, middle - 6.6, detail, size=SMALL, color=LIGHT.muted))

@@ -191,5 +191,6 @@ def _where_compared(case: ScoredCase, rows: NDArray[np.int_]) -> str:
 def caveats(case: ScoredCase) -> None:
     """What a reader must keep in mind."""
     st.header("Caveats", anchor=False)
-    for caveat in case_caveats(case.summary, case.scoring.bundle.card):
+    name = case.workspace.profile.modality
+    for caveat in case_caveats(case.summary, case.scoring.bundle.card, modality=name):
         st.markdown(f"- {plain(caveat[:1].upper() + caveat[1:])}")

@@ -18,8 +18,8 @@ from camlif.data.readers import load_cohort
 from dashboard import messages
 from dashboard.figures.chart import signed
 from dashboard.report.build import CaseReport, case_report
-from dashboard.report.content import N_FEATURES
-from dashboard.report.pdf import MARGIN, Paper, case_pdf, plan, worklist_pdf
+from dashboard.report.content import N_FEATURES, passed_words
+from dashboard.report.pdf import MARGIN, PAPERS, Paper, case_pdf, plan, worklist_pdf
 from dashboard.report.record import CaseRecord
 from dashboard.wording import load_profile
 from tests.dashboard.report.cases import DAY, changed, read, report, source, squeezed, text_of
@@ -98,12 +98,41 @@ def test_numbers_are_those_of_the_result(kind: str) -> None:
         *(signed(f.contribution) for f in why.features[:N_FEATURES]),
         *(signed(value) for value in why.modalities.values()),
         *([result.borderline_sentence] if result.borderline_sentence else []),
-        *(gate.sentence for gate in record.gates if gate.open),
+        *(f"{gate.ratio:.2f}" for gate in record.gates if gate.open),
+        *(f"{gate.n_events:,}" for gate in record.gates if gate.open),
         *record.caveats,
         *(f"{m.label}: {m.status}" for m in record.modalities),
         "not causes of disease",
     ):
         assert squeezed(wanted) in text, wanted
+
+
+def test_open_gates_are_said_in_one_sentence_with_their_denominators() -> None:
+    first, *others = KINDS["whole"].record.gates
+    gates = [
+        first.model_copy(update={"months": m, "ratio": r, "n_patients": 763, "n_events": n})
+        for m, r, n in ((12, 1.04, 53), (36, 1.06, 139), (60, 1.1, 1173))
+    ]
+    assert passed_words(gates) == (
+        "Calibration at 1 year, 3 years and 5 years passes: expected over observed events 1.04, "
+        "1.06 and 1.10 (n = 763; 53, 139 and 1,173 events by then)."
+    )
+    assert passed_words(gates[:1]) == (
+        "Calibration at 1 year passes: expected over observed events 1.04 (n = 763; 53 events by "
+        "then)."
+    )
+    assert passed_words([first, *others]) in text_of(case_pdf(KINDS["whole"]))
+
+
+def test_a_long_name_of_a_modality_is_whole() -> None:
+    found = KINDS["whole"]
+    why = found.record.explanation
+    assert why is not None
+    name = "Pathology (H&E texture)"
+    explained = why.model_dump() | {"modalities": {name: 0.3, "Blood": -0.1}}
+    for paper in PAPERS:
+        text = text_of(case_pdf(changed(found, explanation=explained), paper))
+        assert text.count(name) >= 1
 
 
 def test_open_horizons_show_survival_with_its_interval_and_closed_ones_the_reason() -> None:

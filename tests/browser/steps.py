@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SECONDS = 1000
-SLOW = 60 * SECONDS
+SLOW = 120 * SECONDS
 FAILED = re.compile(r"Traceback|E-50: |circular import|partially initialized", re.IGNORECASE)
 
 

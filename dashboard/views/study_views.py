@@ -244,6 +244,8 @@ def dots_view(choice: Choice) -> None:
 def differences_view(choice: Choice) -> None:
     """Paired differences to CA-MLIF on the same splits."""
     pairs = paired_rows(choice.rows, REFERENCE, choice.measure)
+    # A constant risk has C = 0.5 in every split; on the common scale it would flatten all others.
+    pairs = tuple(pair for pair in pairs if len(pair.own) == 1 or np.ptp(pair.own) > 0)
     chart = slope_chart(pairs, choice.measure, theme=theme(), reference="CA-MLIF")
     show_chart(chart, key=f"{choice.page}_differences", settings=_settings(choice))
     st.caption(

@@ -134,7 +134,7 @@ def _set_axes(
 def _head(marks: Marks, pair: PairedRow, place: int, reference: str) -> None:
     suffix = "" if place == 0 else str(place + 1)
     lines = [
-        escape(pair.row.title, limit=22),
+        escape(pair.row.title, limit=36),
         f"{escape(reference, limit=12)} better in {pair.reference_wins} of {len(pair.split)}",
         _mean_words(pair),
     ]

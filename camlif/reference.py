@@ -7,6 +7,7 @@ in-sample ones.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,6 +93,27 @@ class Recognised:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """What patients' values are known by again.
+
+    Attributes
+    ----------
+    blocks : uint64, shape (n, c)
+        Of blocks of columns; 0 where absent. A table re-saved with fewer digits still agrees in
+        most of them.
+    rows : uint64, shape (n, m), or (n, 0) of bundles that have none
+        Of every modality's whole row; 0 where absent. They tell patients apart whose blocks hold
+        flags or calls, which are soon equal.
+    """
+
+    blocks: NDArray[np.uint64]
+    rows: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """Training reference of a bundle.
 
@@ -101,8 +123,8 @@ class Reference:
         Of the held-out log risks; z = (log risk - mean) / sd.
     sorted_z : float64, shape (n_heldout,)
         Ascending held-out z, for percentiles.
-    digests : uint64, shape (n, c)
-        Digests of blocks of each training patient's values; 0 where absent.
+    digests : Digests
+        Of each training patient's values.
     seen : bool, shape (n, e)
         Members that had the patient in their training part.
     strata : Strata
@@ -117,7 +139,7 @@ class Reference:
     mean: float
     sd: float
     sorted_z: NDArray[np.float64]
-    digests: NDArray[np.uint64]
+    digests: Digests
     seen: BoolArray
     strata: Strata
     curves: Mapping[str, KaplanMeierCurve]
@@ -135,35 +157,28 @@ class Reference:
         rank = np.searchsorted(self.sorted_z, z, side="left")
         return np.where(np.isfinite(z), 100 * rank / len(self.sorted_z), np.nan)
 
-    def recognise(self, digests: NDArray[np.uint64]) -> Recognised:
+    def recognise(self, digests: Digests) -> Recognised:
         """Find training patients among others.
 
-        A patient is recognised as one training patient when at least half of its digests agree
-        with that patient's, and with no other's as often.
+        A patient is recognised as one training patient when at least half of its blocks agree
+        with that patient's, and with no other's as well.
 
         Parameters
         ----------
-        digests : uint64, shape (n, c)
+        digests : Digests
             As stored for the training patients.
         """
-        rows_of: dict[tuple[int, int], list[int]] = {}
-        for chunk, column in enumerate(self.digests.T.tolist()):
-            for row, digest in enumerate(column):
-                if digest:
-                    rows_of.setdefault((chunk, digest), []).append(row)
+        blocks, rows = _positions(self.digests.blocks), _positions(self.digests.rows)
         is_training = np.zeros(len(digests), dtype=bool)
         seen = np.zeros((len(digests), self.seen.shape[1]), dtype=bool)
-        for patient, row_digests in enumerate(digests.tolist()):
-            votes = Counter(
-                row
-                for chunk, digest in enumerate(row_digests)
-                for row in rows_of.get((chunk, digest), ())
-            )
-            best = votes.most_common(2)
-            n_present = sum(digest != 0 for digest in row_digests)
-            if best and 2 * best[0][1] >= n_present and (len(best) < 2 or best[0][1] > best[1][1]):
+        for patient, (own, own_rows) in enumerate(
+            zip(digests.blocks.tolist(), digests.rows.tolist(), strict=True)
+        ):
+            votes = _agreeing(blocks, own)
+            found = _most_alike(votes, _agreeing(rows, own_rows))
+            if found is not None and 2 * votes[found] >= sum(digest != 0 for digest in own):
                 is_training[patient] = True
-                seen[patient] = self.seen[best[0][0]]
+                seen[patient] = self.seen[found]
         return Recognised(is_training=is_training, seen=seen)
 
     def subset(self, names: frozenset[str]) -> SubsetValidation | None:
@@ -171,30 +186,55 @@ class Reference:
         return next((s for s in self.subsets if frozenset(s.modalities) == names), None)
 
 
-def feature_digests(raw: RawInputs, schema: FeatureSchema) -> NDArray[np.uint64]:
-    """Digest blocks of each patient's values, shape (n, c); 0 where a modality is absent.
+def feature_digests(raw: RawInputs, schema: FeatureSchema) -> Digests:
+    """Digest each patient's values, rounded to `SIGNIFICANT_DIGITS`.
 
-    Every modality gives up to `MAX_CHUNKS` blocks of `CHUNK_COLUMNS` columns, rounded to
-    `SIGNIFICANT_DIGITS`: a table re-saved with fewer digits still agrees in most blocks.
+    Every modality gives up to `MAX_CHUNKS` blocks of `CHUNK_COLUMNS` columns, and its whole row.
     """
-    result = []
+    blocks, rows = [], []
     for i, modality in enumerate(schema.modalities):
         table = raw.tables[modality.name]
         if modality.bag:
             table = np.nanmean(np.where(raw.presence[:, i, None, None], table, 0.0), axis=1)
-        width = table.shape[1]
-        starts = np.unique(np.linspace(0, max(width - CHUNK_COLUMNS, 0), MAX_CHUNKS).astype(int))
-        for start in starts:
-            block = np.ascontiguousarray(
-                _round_significant(table[:, start : start + CHUNK_COLUMNS])
-            )
-            observed = raw.presence[:, i] & np.isfinite(block).any(axis=1)
-            digests = np.zeros(len(raw), dtype=np.uint64)
-            for row in np.flatnonzero(observed):
-                digest = hashlib.blake2b(block[row].tobytes(), digest_size=DIGEST_BYTES).digest()
-                digests[row] = np.frombuffer(digest, dtype=np.uint64)[0] or 1
-            result.append(digests)
-    return np.stack(result, axis=1)
+        rounded, present = _round_significant(table), raw.presence[:, i]
+        last = max(table.shape[1] - CHUNK_COLUMNS, 0)
+        starts = np.unique(np.linspace(0, last, MAX_CHUNKS).astype(int))
+        blocks += [_digest_rows(rounded[:, s : s + CHUNK_COLUMNS], present) for s in starts]
+        rows.append(_digest_rows(rounded, present))
+    return Digests(blocks=np.stack(blocks, axis=1), rows=np.stack(rows, axis=1))
+
+
+def _positions(digests: NDArray[np.uint64]) -> dict[tuple[int, int], list[int]]:
+    """Patients by the place and value of their digests."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for place, column in enumerate(digests.T.tolist()):
+        for patient, digest in enumerate(column):
+            if digest:
+                found.setdefault((place, digest), []).append(patient)
+    return found
+
+
+def _agreeing(known: Mapping[tuple[int, int], list[int]], digests: list[int]) -> Counter[int]:
+    """Count in how many places each known patient has the same digest."""
+    return Counter(patient for at in enumerate(digests) for patient in known.get(at, ()))
+
+
+def _most_alike(blocks: Counter[int], rows: Counter[int]) -> int | None:
+    """Who agrees in most blocks, and among equals in most rows; None where several do so."""
+    ranked = heapq.nlargest(2, ((n, rows[patient], patient) for patient, n in blocks.items()))
+    if not ranked or (len(ranked) == 2 and ranked[0][:2] == ranked[1][:2]):
+        return None
+    return ranked[0][2]
+
+
+def _digest_rows(block: NDArray[np.float64], present: BoolArray) -> NDArray[np.uint64]:
+    """Digest each row of rounded values, shape (n,); 0 where absent or without any value."""
+    block = np.ascontiguousarray(block)
+    digests = np.zeros(len(block), dtype=np.uint64)
+    for row in np.flatnonzero(present & np.isfinite(block).any(axis=1)):
+        digest = hashlib.blake2b(block[row].tobytes(), digest_size=DIGEST_BYTES).digest()
+        digests[row] = np.frombuffer(digest, dtype=np.uint64)[0] or 1
+    return digests
 
 
 def _round_significant(x: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.domain import DISTANCE_PERCENTS, LEVELS, TrainingRange
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
 from camlif.networks.registry import build_architecture
-from camlif.reference import HORIZONS, Reference, SubsetValidation
+from camlif.reference import HORIZONS, Digests, Reference, SubsetValidation
 from camlif.strata import Strata
 from camlif.survival import Calibration, GateResult, KaplanMeierCurve
 from camlif.training.ensemble import Ensemble
@@ -71,10 +71,12 @@ def _tensors(bundle: Bundle) -> dict[str, Tensor]:
     }
     arrays = {
         "reference.sorted_z": reference.sorted_z,
-        "reference.digests": reference.digests.view(np.int64),
+        "reference.digests": reference.digests.blocks.view(np.int64),
         "reference.seen": reference.seen.astype(np.uint8),
         **{f"calibration.{k}": v for k, v in reference.calibration.to_arrays().items()},
     }
+    if reference.digests.rows.shape[1]:  # a bundle of before has none, and keeps its digest
+        arrays["reference.row_digests"] = reference.digests.rows.view(np.int64)
     for stratum, curve in reference.curves.items():
         arrays |= {f"curve.{stratum}.{k}": v for k, v in curve.to_arrays().items()}
     tensors |= {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
@@ -301,6 +303,15 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Any]:
     return {k.removeprefix(prefix): t.numpy() for k, t in tensors.items() if k.startswith(prefix)}
 
 
+def _digests(tensors: dict[str, Tensor]) -> Digests:
+    """Rows are absent from models of before they were stored."""
+    blocks = tensors["reference.digests"].numpy().view(np.uint64)
+    rows = tensors.get("reference.row_digests")
+    if rows is None:
+        return Digests(blocks=blocks, rows=np.zeros((len(blocks), 0), dtype=np.uint64))
+    return Digests(blocks=blocks, rows=rows.numpy().view(np.uint64))
+
+
 def _reference(
     tensors: dict[str, Tensor], data: dict[str, Any], schema: FeatureSchema
 ) -> Reference:
@@ -320,7 +331,7 @@ def _reference(
         mean=data["mean"],
         sd=data["sd"],
         sorted_z=tensors["reference.sorted_z"].numpy(),
-        digests=tensors["reference.digests"].numpy().view(np.uint64),
+        digests=_digests(tensors),
         seen=tensors["reference.seen"].numpy().astype(bool),
         strata=strata,
         curves={

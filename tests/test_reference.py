@@ -13,6 +13,7 @@ from camlif.data.preprocessing import encode
 from camlif.metrics import concordance_index
 from camlif.reference import (
     HORIZONS,
+    Digests,
     Reference,
     SubsetValidation,
     feature_digests,
@@ -31,7 +32,7 @@ def _rounded(cohort: Cohort, digits: int) -> Cohort:
     return replace(cohort, tables={k: to_digits(t) for k, t in cohort.tables.items()})
 
 
-def _digests(cohort: Cohort) -> NDArray[np.uint64]:
+def _digests(cohort: Cohort) -> Digests:
     return feature_digests(encode(cohort, cohort.schema), cohort.schema)
 
 
@@ -99,9 +100,9 @@ def test_a_subset_is_valid_only_with_enough_patients_and_an_interval_above_a_hal
 
 def test_digests_depend_on_values_and_presence_alone() -> None:
     cohort = tiny_cohort()
-    digests = _digests(cohort)
+    digests = _digests(cohort).blocks
     order = np.random.default_rng(0).permutation(len(cohort))
-    np.testing.assert_array_equal(_digests(cohort.take(order)), digests[order])
+    np.testing.assert_array_equal(_digests(cohort.take(order)).blocks, digests[order])
     absent = ~cohort.presence[:, 0]
     assert (digests[absent] == 0).sum(axis=1).min() >= 1
     assert len(np.unique(digests[digests != 0])) == (digests != 0).sum()
@@ -129,6 +130,18 @@ def test_new_patients_are_not_taken_for_training_patients() -> None:
     recognised = reference.recognise(_digests(new_patients()))
     assert not recognised.is_training.any()
     assert not recognised.seen.any()
+
+
+def test_patients_with_flags_are_told_apart_by_columns_outside_the_blocks() -> None:
+    cohort = make_cohort(60, {"ct": (40,)})
+    flags = np.zeros((60, 40), dtype=np.float32)
+    flags[:, 20:26] = np.arange(60)[:, None] // 2 ** np.arange(6) % 2  # no block starts there
+    cohort = replace(cohort, tables={"ct": flags})
+    reference = _remembering(cohort)
+
+    np.testing.assert_array_equal(reference.recognise(_digests(cohort)).seen, np.eye(60))
+    older = replace(reference, digests=replace(reference.digests, rows=np.zeros((60, 0), "u8")))
+    assert not older.recognise(_digests(cohort)).is_training.any()
 
 
 def test_a_patient_equal_to_two_training_patients_is_not_guessed() -> None:

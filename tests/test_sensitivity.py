@@ -52,9 +52,9 @@ def test_strata_are_those_between_the_ends_and_the_seed_fixes_the_draws() -> Non
 def test_a_patient_of_the_training_cohort_counts_only_for_members_that_did_not_see_it() -> None:
     bundle = tiny_bundle()
     raw = bundle.prepare(new_patients())
-    digests = np.zeros_like(bundle.reference.digests)
-    digests[0] = feature_digests(raw.take(np.array([LACKS_CT])), bundle.schema)[0]
-    all_seen = replace(bundle.reference, digests=digests, seen=np.ones_like(bundle.reference.seen))
+    alone = feature_digests(raw.take(np.array([LACKS_CT])), bundle.schema)
+    seen = np.ones((1, bundle.n_members), dtype=bool)
+    all_seen = replace(bundle.reference, digests=alone, seen=seen)
     with pytest.raises(EstimationError, match="No unbiased prediction"):
         sensitivity_range(replace(bundle, reference=all_seen), new_patients(), LACKS_CT, EVERYONE)
 

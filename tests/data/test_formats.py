@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import warnings
 import zipfile
@@ -20,6 +21,7 @@ from camlif.data.formats.annotated import is_annotated
 from camlif.data.problems import Problem
 from camlif.data.readers import check_folder, load_cohort, read_cohort
 from camlif.data.repairs import mend
+from tests.workbooks import workbook
 
 CLINICAL = "patient_id,survival_months,event\nP1,10,1\nP2,20,0\nP3,5,1\n"
 CT = "patient_id,v\nP1,1\nP2,2\nP3,3\n"
@@ -84,6 +86,57 @@ def unaccounted(report: CheckReport, file: str, n_kept: int) -> int:
     assert report.flow is not None
     (read,) = [f.n_rows for f in report.files if f.name == file]
     return read - n_kept - sum(s.n for s in report.flow.steps if s.file == file)
+
+
+# --- one table, many formats ------------------------------------------------------------------
+
+LESIONS = pd.DataFrame(
+    {"patient_id": ["001", "002", "Zoë"], "größe": [1.5, -0.25, 3.125], "dichte": [7.5, 0.5, 2.25]}
+)
+
+
+def as_text(ending: str, encoding: str = "utf-8", **options: Any) -> tuple[str, bytes]:
+    return f"ct.{ending}", LESIONS.to_csv(index=False, **options).encode(encoding)
+
+
+def as_binary(ending: str) -> tuple[str, bytes]:
+    buffer = io.BytesIO()
+    if ending == "parquet":
+        LESIONS.to_parquet(buffer, index=False)
+    else:
+        LESIONS.to_feather(buffer)
+    return f"ct.{ending}", buffer.getvalue()
+
+
+def as_workbook() -> tuple[str, bytes]:
+    cells = [list(LESIONS.columns), *LESIONS.to_numpy().tolist()]
+    return "ct.xlsx", workbook(cells)
+
+
+SAME_TABLE = {
+    "csv": as_text("csv"),
+    "csv of Europe": as_text("csv", sep=";", decimal=","),
+    "tsv with decimal comma": as_text("tsv", sep="\t", decimal=","),
+    "txt with bars": as_text("txt", sep="|"),
+    "gz": ("ct.csv.gz", gzip.compress(as_text("csv")[1])),
+    "byte order mark": as_text("csv", "utf-8-sig"),
+    "utf-16": as_text("txt", "utf-16", sep="\t"),
+    "cp1252": as_text("csv", "cp1252", sep=";", decimal=","),
+    "xlsx": as_workbook(),
+    "parquet": as_binary("parquet"),
+    "feather": as_binary("feather"),
+}
+
+
+@pytest.mark.parametrize("form", SAME_TABLE)
+def test_the_same_table_gives_the_same_cohort_in_every_format(form: str) -> None:
+    name, data = SAME_TABLE[form]
+
+    cohort = cohort_of({name: data})
+
+    assert cohort.patient_ids.tolist() == LESIONS["patient_id"].tolist()
+    assert cohort.schema["ct"].columns == ("größe", "dichte")
+    assert cohort.tables["ct"].tolist() == LESIONS[["größe", "dichte"]].to_numpy().tolist()
 
 
 # --- cBioPortal -------------------------------------------------------------------------------

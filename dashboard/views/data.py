@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from camlif.data.checks import CheckReport
+from camlif.data.formats.conversions import CONVERSIONS
 from camlif.data.samples import SAMPLES
 from dashboard import messages, resources, state
 from dashboard.components.text import plain
@@ -20,6 +21,7 @@ from dashboard.views.data_match import show_match
 FILE_TYPES = (
     *("csv", "tsv", "txt", "maf", "gz", "parquet", "feather", "xlsx", "xlsm"),
     *("h5ad", "h5mu", "h5", "hdf5", "npz", "toml"),
+    *(ending.removeprefix(".") for ending in CONVERSIONS),  # refused, with how to convert them
 )
 MAX_FILE_MB = 250
 MAX_SESSION_MB = 600

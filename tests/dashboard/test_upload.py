@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from camlif.data.cohort import Cohort
+from camlif.data.repairs import options_for
 from camlif.data.simulator import simulate
 from camlif.outcome import LATE_ENTRY
 from dashboard.views import data_session
@@ -37,8 +39,11 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\([\\`*_{}\[\]()#+\-.!|~:$<>&])", r"\1", text)
 
 
-def upload(app: AppTest, files: dict[str, str]) -> AppTest:
-    content = [(name, text.encode(), "text/csv") for name, text in files.items()]
+def upload(app: AppTest, files: Mapping[str, str | bytes]) -> AppTest:
+    content = [
+        (name, data.encode() if isinstance(data, str) else data, "text/csv")
+        for name, data in files.items()
+    ]
     app.file_uploader[0].set_value(content).run()
     return app.button(key="check_files").click().run()
 
@@ -57,6 +62,21 @@ def press(app: AppTest, flag: str) -> AppTest:
         b for b in app.button if re.fullmatch(rf"repair_\d+_{re.escape(flag)}", b.key or "")
     ]
     button.click().run()
+    assert not app.exception
+    return app
+
+
+def press_or_choose(app: AppTest, flag: str) -> AppTest:
+    """Mend by the first button, or where there are many ways by the list of them."""
+    if f"repair_0_{flag}" in [b.key for b in app.button]:
+        app.button(key=f"repair_0_{flag}").click().run()
+    else:
+        report = checked(app).report
+        options = [o for p in report.problems for o in options_for(p, report)]
+        label = next(o.label for o in options if o.flag == flag)
+        (choice,) = [s for s in app.selectbox if label in s.options]
+        choice.select(label).run()
+        app.button(key=(choice.key or "").replace("choose_", "apply_")).click().run()
     assert not app.exception
     return app
 
@@ -345,8 +365,32 @@ def test_an_age_over_89_is_told_nowhere(open_app: OpenApp) -> None:
     assert "n = 40 of 40 shown" in shown
 
 
-def fixture(case: str) -> dict[str, str]:
-    return {p.name: p.read_text("utf-8") for p in sorted((MESSAGES / case).iterdir())}
+def fixture(case: str) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted((MESSAGES / case).iterdir())}
+
+
+def said(app: AppTest) -> list[str]:
+    """Every error, warning and note of the page."""
+    return [unescaped(e.value) for e in (*app.error, *app.warning, *app.info)]
+
+
+@pytest.mark.parametrize("case", sorted(c for c, e in EXPECTED.items() if "model" not in e))
+def test_every_message_is_shown_with_its_place_and_mended_by_one_click(
+    app: AppTest, case: str
+) -> None:
+    expected = EXPECTED[case]
+    upload(app, fixture(case))
+
+    assert not app.exception
+    place = [expected.get("file"), expected.get("column"), *map(str, expected.get("rows", []))]
+    words = [*expected["says"], *(word for word in place if word)]
+    start = f"{case[:4]}: {expected.get('file', '')}"
+    (line,) = [t for t in said(app) if t.startswith(start) and all(word in t for word in words)]
+    assert (checked(app).loaded is None) == (expected["severity"] == "error")
+    if "mend" in expected:
+        press_or_choose(app, expected["mend"])
+        assert line not in said(app)
+        assert checked(app).loaded is not None
 
 
 @pytest.fixture
@@ -360,13 +404,12 @@ def test_what_a_model_says_of_the_tables_is_shown_beside_it(shipped: AppTest, ca
     upload(shipped, fixture(case))
 
     assert not shipped.exception
-    shown = [unescaped(e.value) for e in (*shipped.error, *shipped.warning, *shipped.info)]
     if case.startswith("E-30"):  # a model that shares nothing is not even offered
-        assert any("No installed model shares columns" in text for text in shown)
+        assert any("No installed model shares columns" in text for text in said(shipped))
         assert shipped.button(key="open_plain")
         return
-    (said,) = [text for text in shown if text.startswith(f"{case[:4]}: ")]
-    assert all(words in said for words in EXPECTED[case]["says"])
+    (line,) = [text for text in said(shipped) if text.startswith(f"{case[:4]}: ")]
+    assert all(words in line for words in EXPECTED[case]["says"])
     assert shipped.button(key="score").disabled == (EXPECTED[case]["severity"] != "note")
     if "mend" in EXPECTED[case]:
         shipped.button(key=f"repair_match_0_{EXPECTED[case]['mend']}").click().run()

@@ -6,6 +6,7 @@ reference), ``card.json`` and ``card.md``. Nothing in it is ever unpickled.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -44,8 +45,9 @@ from camlif.training.engine import (
     resolve_modality_dropout,
     train_ensemble,
 )
-from camlif.training.ensemble import Ensemble, choose_device
+from camlif.training.ensemble import CHUNK, Ensemble, Prediction, choose_device
 
+logger = logging.getLogger(__name__)
 BLOCK = 1024
 """Patients scored and described together: few enough that a large cohort is never held twice."""
 
@@ -201,18 +203,29 @@ class Bundle:
         raw = self.prepare(block, missing=missing)
         reasons = unscored_reasons(raw.presence, self.schema.names, self.reference)
         rows = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=bool))
+        prediction, device = self._predict(raw.take(rows), embed=embed)
         return assemble_result(
             cohort=block,
             raw=raw,
             schema=self.schema,
             reference=self.reference,
-            prediction=self.ensemble.predict(raw.take(rows), embed=embed),
+            prediction=prediction,
             rows=rows,
             reasons=reasons,
             recognised=self.recognise(raw),
             started=started,
-            device=str(self.device),
+            device=str(device),
         )
+
+    def _predict(self, raw: RawInputs, *, embed: bool) -> tuple[Prediction, torch.device]:
+        """Run the members; in smaller chunks, then on the CPU, where a GPU has no memory left."""
+        for chunk in (CHUNK, CHUNK // 2, CHUNK // 4):
+            try:
+                return self.ensemble.predict(raw, embed=embed, chunk=chunk), self.device
+            except torch.OutOfMemoryError:
+                logger.warning("out of memory", extra={"device": str(self.device), "chunk": chunk})
+        cpu = torch.device("cpu")
+        return self.ensemble.to(cpu).predict(raw, embed=embed), cpu
 
     def distances(
         self, cohort: Cohort, *, missing: tuple[str, ...] = ()

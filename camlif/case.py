@@ -154,6 +154,7 @@ def _check(result: ScoreResult, row: int, position: int, name: str) -> ModalityC
         name=name,
         present=bool(result.presence[row, position]),
         imputed=known(result.imputed[name]),
+        without=str(result.without[name][row]),
         outside=known(result.out_of_range[name]),
         distance_percent=None if distance is None else int(distance),
     )
@@ -220,13 +221,21 @@ def survival_sentence(horizon: HorizonSurvival, endpoint: Endpoint, n_training: 
     """Say the survival at a horizon as a frequency, with interval, endpoint and denominator."""
     when = _years(horizon.months)
     if horizon.survival is None:
-        return f"Absolute risk at {when} is hidden: {horizon.reason}. Rank and group are shown."
+        return hidden_sentence(horizon.months, horizon.reason)
     s = horizon.survival
     return (
         f"Of 100 patients with a score like this, about {100 * s.value:.0f} were "
         f"{endpoint.event_free} at {when} (model interval {100 * s.low:.0f} to "
         f"{100 * s.high:.0f}; {endpoint.name}, training cohort n = {n_training}). "
         "This describes groups, not this person's certain outcome."
+    )
+
+
+def hidden_sentence(months: int, reason: str) -> str:
+    """Say that absolute risk at a horizon is not shown, and why."""
+    return (
+        f"E-22: Absolute risk at {_years(months)} is hidden: the calibration check fails "
+        f"({reason}). Rank and group are still shown."
     )
 
 

@@ -273,7 +273,9 @@ def score(
     Interrupted, the same command again goes on where it stopped.
     """
     from camlif.bundle import load_bundle
+    from camlif.case import hidden_sentence
     from camlif.score_file import write_scores
+    from camlif.scoring import OUT_OF_MEMORY
 
     require_writable(out)
     bundle = load_bundle(model, device=device)
@@ -286,7 +288,7 @@ def score(
         "patients": written.patients,
         "scored": written.scored,
         "heldout": written.heldout,
-        "device": str(bundle.device),
+        "device": written.device,
         "seconds": round(time.perf_counter() - start, 2),
         "out": str(out),
     }
@@ -294,10 +296,15 @@ def score(
         output.print_json(json.dumps(summary))
         return
     say(
-        f"{out}: {written.scored} of {written.patients} patients scored on {bundle.device} "
+        f"{out}: {written.scored} of {written.patients} patients scored on {written.device} "
         f"in {summary['seconds']:.1f} s; {written.heldout} were in the training cohort and have "
         "held-out risks"
     )
+    if written.device != str(bundle.device):
+        say(OUT_OF_MEMORY)
+    for horizon, gate in bundle.reference.gates.items():
+        if not gate.open:
+            say(hidden_sentence(horizon, gate.reason))
 
 
 @app.command()

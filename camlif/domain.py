@@ -125,6 +125,8 @@ class ModalityCheck:
     imputed : float or None
         Share of the model's columns without a value, which take the training median; None where
         the modality is absent, as for all below.
+    without : str
+        Feature groups that the patient lacks altogether, which are masked: ``cd3, cd8``.
     outside : float or None
         Share of the values outside the training range.
     distance_percent : int or None
@@ -136,6 +138,7 @@ class ModalityCheck:
     imputed: float | None
     outside: float | None
     distance_percent: int | None
+    without: str = ""
 
     @property
     def range(self) -> Literal["absent", "in range", "unusual", "outside"]:
@@ -149,13 +152,14 @@ class ModalityCheck:
 
     @property
     def status(self) -> str:
-        """How complete it is: ``absent``, ``complete``, ``7% imputed``."""
+        """How complete it is: ``absent``, ``complete``, ``without cd3, 7% imputed``."""
         if self.imputed is None:
             return "absent"
-        if self.imputed == 0:
-            return "complete"
-        share = "under 1%" if self.imputed < 0.01 else f"{100 * self.imputed:.0f}%"
-        return f"{share} imputed"
+        parts = [f"without {self.without}"] if self.without else []
+        if self.imputed > 0:
+            share = "under 1%" if self.imputed < 0.01 else f"{100 * self.imputed:.0f}%"
+            parts.append(f"{share} imputed")
+        return ", ".join(parts) or "complete"
 
     @property
     def reasons(self) -> tuple[str, ...]:

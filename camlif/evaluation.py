@@ -20,7 +20,7 @@ from camlif.metrics import bootstrap_c_index, calibration, concordance_index
 from camlif.outcome import LATE_ENTRY
 from camlif.reference import HORIZONS, Reference, heldout_mean
 from camlif.statistics import corrected_interval
-from camlif.survival import log_rank, median_follow_up, split_p_values
+from camlif.survival import log_rank, median_follow_up, split_p_values, too_few
 from camlif.training.engine import TrainingResult
 
 if TYPE_CHECKING:
@@ -282,6 +282,9 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
 def _log_rank_report(
     event: BoolArray, duration: NDArray[np.float64], stratum: NDArray[np.str_]
 ) -> dict[str, Any]:
+    reason = too_few(event, stratum)
+    if reason is not None:
+        return {"p_value": None, "reason": reason}
     try:
         result = log_rank(event, duration, stratum)
     except EstimationError as error:

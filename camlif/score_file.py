@@ -24,6 +24,8 @@ class Written:
         Digest of what determines the file's content; another's part is not continued.
     patients, scored, heldout : int
         Patients, those with a score, and of these the ones that were in the training cohort.
+    device : str
+        Where the last block was computed.
     size : int
         Bytes; what is in the file beyond them was cut off in the middle.
     """
@@ -32,6 +34,7 @@ class Written:
     patients: int = 0
     scored: int = 0
     heldout: int = 0
+    device: str = ""
     size: int = 0
 
     def plus(self, block: ScoreResult, size: int) -> Written:
@@ -41,6 +44,7 @@ class Written:
             patients=self.patients + len(block),
             scored=self.scored + int(block.scored.sum()),
             heldout=self.heldout + int((block.is_training & block.scored).sum()),
+            device=block.device,
             size=size,
         )
 

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from camlif.data.cohort import BoolArray, Cohort, FloatArray
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
-from camlif.domain import MAX_SHARE_OUTSIDE, mean_of_observed
+from camlif.domain import MAX_SHARE_OUTSIDE, UNLIKE_PERCENT, mean_of_observed
 from camlif.reference import HORIZONS, Recognised, Reference, feature_digests
 from camlif.survival import GateResult
 from camlif.training.ensemble import Prediction
 
+OUT_OF_MEMORY = "E-40: The GPU ran out of memory; continued on the CPU (slower)."
 MIN_AGREEMENT = 0.8
 MAX_SILENT_IMPUTATION = 0.05
 SPREAD_Z = 1.96
@@ -26,6 +27,7 @@ _BY_PATIENT = (
     *("member_log_risk", "members_used", "is_training", "scored", "presence"),
     *("survival", "survival_low", "survival_high"),
 )
+_BY_MODALITY = ("out_of_range", "imputed", "without", "distance_percent")
 COLUMNS = (
     "patient_id",
     "log_risk",
@@ -60,7 +62,9 @@ class ScoreResult:
     out_of_range : mapping of modality to float64, shape (n,)
         Share of the patient's values outside the training range; NaN where absent.
     imputed : mapping of modality to float64, shape (n,)
-        Share of the model's columns that the patient has no value for; NaN where absent.
+        Share of the model's columns that take the training median, see `imputed_share`.
+    without : mapping of modality to str, shape (n,)
+        Feature groups that the patient lacks altogether, which are masked; see `masked_groups`.
     distance_percent : mapping of modality to float64, shape (n,)
         Training patients of 100 nearer the middle; see `TrainingRange.distance_percent`.
     embedding : float32, shape (n, e * h), or (n, 0)
@@ -70,6 +74,7 @@ class ScoreResult:
     gates : mapping of horizon in months to GateResult
     seconds : float
     device : str
+        Where the risks were computed; several where memory ran out on the way.
     """
 
     table: pd.DataFrame
@@ -80,6 +85,7 @@ class ScoreResult:
     presence: BoolArray
     out_of_range: Mapping[str, NDArray[np.float64]]
     imputed: Mapping[str, NDArray[np.float64]]
+    without: Mapping[str, NDArray[np.str_]]
     distance_percent: Mapping[str, NDArray[np.float64]]
     embedding: NDArray[np.float32]
     times: NDArray[np.float64]
@@ -222,13 +228,16 @@ def assemble_result(
     known = reference.training_range
     rows_by_modality = {m: rows_of(raw, m) for m in schema.names}
     out_of_range = {m: known.share_outside(m, x) for m, x in rows_by_modality.items()}
-    imputed = {
-        m: np.where(raw.presence[:, i], 1 - np.isfinite(x).mean(axis=1), np.nan)
-        for i, (m, x) in enumerate(rows_by_modality.items())
+    imputed = {m: imputed_share(raw, schema, m) for m in schema.names}
+    without = {m: masked_groups(raw, schema, m) for m in schema.names}
+    distance_percent = {
+        m: known.distance_percent(m, known.distance(m, x)) for m, x in rows_by_modality.items()
     }
     warnings = case_warnings(
         imputed=imputed,
+        without=without,
         out_of_range=out_of_range,
+        distance_percent=distance_percent,
         agreement_share=share,
         subset_notes=_subset_notes(raw.presence, schema.names, reference),
     )
@@ -262,9 +271,8 @@ def assemble_result(
         presence=raw.presence,
         out_of_range=out_of_range,
         imputed=imputed,
-        distance_percent={
-            m: known.distance_percent(m, known.distance(m, x)) for m, x in rows_by_modality.items()
-        },
+        without=without,
+        distance_percent=distance_percent,
         embedding=embedding,
         **curves,
         gates=reference.gates,
@@ -290,7 +298,7 @@ def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult
         first,
         table=pd.concat([p.table for p in parts], ignore_index=True),
         **{name: stacked(name) for name in _BY_PATIENT},
-        **{name: by_modality(name) for name in ("out_of_range", "imputed", "distance_percent")},
+        **{name: by_modality(name) for name in _BY_MODALITY},
         # A block in which nobody is scored has no embedding.
         embedding=np.concatenate(
             [
@@ -299,6 +307,7 @@ def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult
             ]
         ),
         seconds=seconds,
+        device=" and ".join(dict.fromkeys(p.device for p in parts)),
     )
 
 
@@ -306,6 +315,40 @@ def rows_of(raw: RawInputs, modality: str) -> FloatArray:
     """Values of a modality as one row per patient, shape (n, n_features): bags by their mean."""
     table = raw.tables[modality]
     return table if table.ndim == 2 else mean_of_observed(table)
+
+
+def imputed_share(raw: RawInputs, schema: FeatureSchema, modality: str) -> NDArray[np.float64]:
+    """Share of a modality's columns that take the training median, shape (n,); NaN where absent.
+
+    Columns of a group of which the patient has nothing are masked, not imputed, and count nowhere.
+    """
+    observed = np.isfinite(rows_of(raw, modality))
+    read = np.ones_like(observed)
+    if not schema[modality].bag:
+        widths = [group.n_features for group in schema[modality].groups]
+        read = np.repeat(raw.masks[modality], widths, axis=1)
+    count = read.sum(axis=1)
+    share = (read & ~observed).sum(axis=1) / np.maximum(count, 1)
+    present = raw.presence[:, schema.names.index(modality)]
+    return np.where(present & (count > 0), share, np.nan)
+
+
+def masked_groups(raw: RawInputs, schema: FeatureSchema, modality: str) -> NDArray[np.str_]:
+    """Names of the feature groups of which a patient has nothing, shape (n,): ``cd3, cd8``.
+
+    Empty where the modality is absent or a bag.
+    """
+    names = np.array([group.name for group in schema[modality].groups])
+    present = raw.presence[:, schema.names.index(modality)]
+    if schema[modality].bag:
+        return np.full(len(raw), "", dtype=object)
+    return np.array(
+        [
+            ", ".join(names[~mask]) if there else ""
+            for mask, there in zip(raw.masks[modality], present, strict=True)
+        ],
+        dtype=object,
+    )
 
 
 def _tabulated(
@@ -369,7 +412,9 @@ def _subset_notes(
 def case_warnings(
     *,
     imputed: Mapping[str, NDArray[np.float64]],
+    without: Mapping[str, NDArray[np.str_]],
     out_of_range: Mapping[str, NDArray[np.float64]],
+    distance_percent: Mapping[str, NDArray[np.float64]],
     agreement_share: NDArray[np.float64],
     subset_notes: list[str | None],
 ) -> list[list[str]]:
@@ -379,6 +424,10 @@ def case_warnings(
         for row in np.flatnonzero(out_of_range[name] > MAX_SHARE_OUTSIDE):
             share = 100 * out_of_range[name][row]
             warnings[row].append(f"{name}: {share:.0f}% of values outside the training range")
+        for row in np.flatnonzero(distance_percent[name] >= UNLIKE_PERCENT):
+            warnings[row].append(f"{name}: beyond the {UNLIKE_PERCENT}th percentile of distance")
+        for row in np.flatnonzero(without[name] != ""):
+            warnings[row].append(f"{name}: {without[name][row]} missing, masked")
         for row in np.flatnonzero(share_imputed > MAX_SILENT_IMPUTATION):
             warnings[row].append(f"{name}: {100 * share_imputed[row]:.0f}% of values imputed")
     for row in np.flatnonzero(agreement_share < MIN_AGREEMENT):

@@ -105,6 +105,7 @@ with page_guard():
     gate.ask()
     workspace = state.workspace()
     frame.header(workspace)
+    frame.notices(workspace)
     frame.sidebar(workspace)
     trail.follow(workspace.loaded)
     frame.page_title(page.title)

@@ -14,9 +14,13 @@ GATE = (
 TEXTS = {
     "E-02": (
         "{file} is {size} MB; the limit is {limit} MB. Save as Parquet (about half the size) or "
-        "score with the command line."
+        "put it into the import folder, or score with the command line."
     ),
     "E-08": "No follow-up time found. You can still score cases; survival curves stay off.",
+    "E-18": (
+        "The import folder isn't enabled here. Name one in CAMLIF_IMPORT and start the dashboard "
+        "again."
+    ),
     "E-30": "This model expects {expected}; the cohort has {found}. Compatible models: {models}.",
     "E-31": (
         "This link points to a case that isn't in the loaded cohort. "
@@ -28,7 +32,9 @@ TEXTS = {
         "Run {run} stopped at step {step}. Your data are safe: the log says why, and it can be "
         "tried again."
     ),
-    "E-42": ("Your session ended after inactivity; uploaded data were erased. Load them again."),
+    "E-42": (
+        "Your session ended, by inactivity or a reload; uploaded data were erased. Load them again."
+    ),
     "E-50": "Something went wrong on our side (code {reference}). Other pages still work.",
 }
 

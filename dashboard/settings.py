@@ -23,6 +23,8 @@ class Settings:
     home : Path
         Key for case tokens, runs and own models; ``CAMLIF_HOME``, by default in the user's data
         folder.
+    imports : Path or None
+        Folder whose cohort folders Upload & check reads where they are; ``CAMLIF_IMPORT``.
     database : str or None
         URL of the database of notes and worklists; ``CAMLIF_DATABASE``, by default a file in
         ``home``.
@@ -30,6 +32,7 @@ class Settings:
 
     models: Path
     home: Path
+    imports: Path | None = None
     database: str | None = None
 
     @property
@@ -50,8 +53,13 @@ def settings() -> Settings:
     return Settings(
         models=Path(os.environ.get("CAMLIF_MODELS", ROOT / "models")),
         home=Path(os.environ.get("CAMLIF_HOME", data / "camlif")),
+        imports=_folder(os.environ.get("CAMLIF_IMPORT")),
         database=os.environ.get("CAMLIF_DATABASE") or None,
     )
+
+
+def _folder(name: str | None) -> Path | None:
+    return Path(name) if name else None
 
 
 @cache

@@ -25,6 +25,9 @@ UPLOADED = "uploaded"
 # Keys of session state.
 COHORT, MODEL, UPLOAD, MISSING = "cohort", "model", "upload", "declared_missing"
 CASE = "case_row"
+UPLOAD_MARK = "data"
+"""Query parameter that tells a new session of the same browser tab that tables were uploaded."""
+UPLOAD_ENDED = "upload_ended"
 UNKNOWN_LINK = "unknown_link"
 """Token of a link to a case that the cohort does not have, until another case is chosen."""
 SELECTION = "cohort_selection"
@@ -98,6 +101,10 @@ def initialise() -> None:
     st.session_state.setdefault(COHORT, DEFAULT_SAMPLE)
     st.session_state.setdefault(MODEL, None)
     st.session_state.setdefault(MISSING, ())
+    if UPLOAD in st.session_state:
+        st.query_params[UPLOAD_MARK] = UPLOADED
+    elif st.query_params.pop(UPLOAD_MARK, None) == UPLOADED:
+        st.session_state[UPLOAD_ENDED] = True
 
 
 def cohort_choices() -> list[str]:
@@ -113,7 +120,7 @@ def choose_cohort(key: str, upload: LoadedCohort | None = None) -> None:
     st.session_state[MODEL] = None
     st.session_state[MISSING] = ()
     reset_filters()
-    for name in (CASE, UNKNOWN_LINK, SELECTION):
+    for name in (CASE, UNKNOWN_LINK, SELECTION, UPLOAD_ENDED):
         st.session_state.pop(name, None)
 
 
@@ -137,7 +144,8 @@ def forget() -> None:
     resources.feature_attribution.clear()
     resources.interactions.clear()
     # Parameters bound to widgets go with the session state; clearing them here is refused.
-    st.query_params.pop("case", None)
+    for name in ("case", UPLOAD_MARK):
+        st.query_params.pop(name, None)
 
 
 def current_cohort() -> LoadedCohort:

@@ -173,7 +173,9 @@ def test_sentence_of_another_endpoint_does_not_speak_of_life_and_death() -> None
 def test_sentence_of_a_closed_gate_says_why() -> None:
     horizon = HorizonSurvival(months=60, survival=None, reason="few events")
     text = survival_sentence(horizon, Endpoint(), 10)
-    assert text.startswith("Absolute risk at 5 years is hidden: few events.")
+    assert text.startswith(
+        "E-22: Absolute risk at 5 years is hidden: the calibration check fails (few events)."
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
-from camlif.bundle import load_bundle
+from camlif.bundle import Bundle, load_bundle
 from camlif.cli import main
+from camlif.data.preprocessing import RawInputs
 from camlif.data.readers import load_cohort
 from camlif.metrics import concordance_index
 from camlif.scoring import COLUMNS
+from camlif.training.ensemble import Ensemble, Prediction
 
 N_PATIENTS = 120
 
@@ -150,6 +153,73 @@ def test_score_writes_the_columns_of_the_contract(
         if row["log_risk"]:
             assert row["stratum"] in {"low", "intermediate", "high"}
             assert 0 <= float(row["percentile"]) <= 100
+
+
+def test_score_says_why_survival_is_left_empty(
+    camlif: Command, data: Path, model: Path, tmp_path: Path
+) -> None:
+    run = camlif("score", data, "--model", model, "--out", tmp_path / "risk.csv")
+
+    gates = load_bundle(model, device="cpu").reference.gates
+    closed = [gate for gate in gates.values() if not gate.open]
+    assert closed
+    assert run.out.count("E-22: Absolute risk at ") == len(closed)
+    assert all(gate.reason in run.out for gate in closed)
+    for gate in closed:
+        column = f"survival_{gate.horizon:g}m"
+        assert {row[column] for row in _rows(tmp_path / "risk.csv")} == {""}
+
+
+def test_score_goes_on_without_a_gpu_that_is_full(
+    camlif: Command, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert camlif("score", data, "--model", model, "--out", tmp_path / "cpu.csv").status == 0
+    predict = Ensemble.predict
+
+    def without_memory(self: Ensemble, raw: RawInputs, **options: Any) -> Prediction:
+        if options.pop("chunk", 0) > 0:
+            raise torch.OutOfMemoryError
+        return predict(self, raw, **options)
+
+    monkeypatch.setattr(Ensemble, "predict", without_memory)
+    monkeypatch.setattr(Bundle, "device", property(lambda _: torch.device("cuda")))
+    run = camlif("score", data, "--model", model, "--out", tmp_path / "gpu.csv")
+
+    assert run.status == 0
+    assert "patients scored on cpu" in run.out
+    assert "E-40: The GPU ran out of memory; continued on the CPU (slower)." in run.out
+    assert (tmp_path / "gpu.csv").read_bytes() == (tmp_path / "cpu.csv").read_bytes()
+
+
+def test_what_the_pages_warn_of_stands_in_the_score_file(
+    camlif: Command, data: Path, model: Path, tmp_path: Path
+) -> None:
+    said = {
+        "E-32": "not scored: genomics missing, and",
+        "E-33": "pathology: beyond the 99th percentile of distance",
+    }
+    patients = {}
+    for name in ("clinical.csv", "pathology.csv", "genomics.csv"):
+        rows = _rows(data / name)
+        if name == "pathology.csv":
+            patients = {"E-32": rows[0]["patient_id"], "E-33": rows[1]["patient_id"]}
+            numbers = {k: str(1e4 * float(v or 1)) for k, v in rows[1].items() if k != "patient_id"}
+            rows[1].update(numbers)
+        if name == "genomics.csv":
+            rows = [row for row in rows if row["patient_id"] != patients["E-32"]]
+        with (tmp_path / name).open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+
+    run = camlif("score", tmp_path, "--model", model, "--out", tmp_path / "risk.csv")
+
+    assert run.status == 0, run.err
+    warnings = {row["patient_id"]: row["warnings"] for row in _rows(tmp_path / "risk.csv")}
+    assert {code: words in warnings[patients[code]] for code, words in said.items()} == {
+        "E-32": True,
+        "E-33": True,
+    }
 
 
 def test_score_works_without_outcome_columns(

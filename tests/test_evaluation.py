@@ -22,7 +22,7 @@ HANCOCK = ROOT.parent / "shared" / "data" / "hancock"
 
 
 def test_report_agrees_with_the_scores() -> None:
-    bundle, cohort = tiny_bundle(), new_patients()
+    bundle, cohort = tiny_bundle(), make_cohort(600, seed=5, clinical=True)
     report = evaluate(bundle, cohort)
     result = bundle.score(cohort)
     rows = result.scored
@@ -72,6 +72,8 @@ def test_few_patients_give_a_report_without_nan(n: int) -> None:
     few = cohort.take(np.flatnonzero(cohort.event)[:n])
     report = evaluate(tiny_bundle(), few)
     assert report["n"] == n
+    assert report["log_rank"]["p_value"] is None
+    assert report["log_rank"]["reason"].startswith("E-20: At least 10 patients and 5 events")
     json.dumps(report, allow_nan=False)
 
 

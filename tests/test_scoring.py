@@ -115,6 +115,7 @@ def test_blocks_of_any_size_give_what_all_patients_at_once_give(
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-5)
     for name in ("members_used", "is_training", "scored", "presence"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert all((parts.without[m] == whole.without[m]).all() for m in whole.without)
     for name in ("out_of_range", "imputed", "distance_percent"):
         for modality, values in getattr(whole, name).items():
             np.testing.assert_allclose(getattr(parts, name)[modality], values)
@@ -346,10 +347,38 @@ def test_values_outside_the_training_range_are_warned_of() -> None:
 def test_imputed_values_and_absent_clinical_inputs_are_told() -> None:
     cohort = _complete(5)
     table = cohort.tables["pathology"].copy()
-    table[:, :3] = np.nan
+    table[:, 3:6] = np.nan  # of the seven, and not the whole group
     clinical = cohort.clinical.drop(columns="sex").assign(age=[50.0, np.nan, 60.0, 61.0, 62.0])
     result = tiny_bundle().score(
         replace(cohort, tables={**cohort.tables, "pathology": table}, clinical=clinical)
     )
     assert result.table["warnings"].str.contains("pathology: 43% of values imputed").all()
     assert result.table["missing"].tolist() == ["sex", "age; sex", "sex", "sex", "sex"]
+
+
+def test_a_group_without_any_value_is_masked_and_not_counted_as_imputed() -> None:
+    cohort = _complete(5)
+    first, second = cohort.schema["pathology"].groups[:2]
+    table = cohort.tables["pathology"].copy()
+    table[0, : first.n_features] = np.nan
+    table[1, : first.n_features + 1] = np.nan
+    result = tiny_bundle().score(replace(cohort, tables={**cohort.tables, "pathology": table}))
+
+    assert result.without["pathology"].tolist() == [first.name, first.name, "", "", ""]
+    rest = table.shape[1] - first.n_features
+    np.testing.assert_allclose(result.imputed["pathology"], [0, 1 / rest, 0, 0, 0])
+    assert second.n_features > 1
+    told = result.table["warnings"]
+    assert told.str.contains(f"pathology: {first.name} missing, masked").tolist()[:3] == [
+        True,
+        True,
+        False,
+    ]
+    assert "imputed" not in told[0]
+
+
+def test_a_patient_far_from_the_training_data_is_warned_of_in_the_table() -> None:
+    cohort = _complete(5)
+    far = replace(cohort, tables={**cohort.tables, "ct": cohort.tables["ct"] * 100})
+    told = tiny_bundle().score(far).table["warnings"]
+    assert told.str.contains("ct: beyond the 99th percentile of distance").all()

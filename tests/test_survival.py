@@ -233,7 +233,7 @@ def test_a_small_group_gets_the_reason_instead_of_a_p_value() -> None:
     group[high[9:]] = "low"
     n_events = int(event[group == "high"].sum())
     expected = (
-        "At least 10 patients and 5 events per group are needed for a p-value; "
+        "E-20: At least 10 patients and 5 events per group are needed for a p-value; "
         f"high has 9 and {n_events}."
     )
     assert too_few(event, group) == expected
@@ -248,7 +248,8 @@ def test_few_events_suppress_a_p_value_whatever_the_group_size() -> None:
     event[:24] = True
     group = np.where(np.arange(60) < 20, "low", "high")
     assert too_few(event, group) == (
-        "At least 10 patients and 5 events per group are needed for a p-value; high has 40 and 4."
+        "E-20: At least 10 patients and 5 events per group are needed for a p-value; "
+        "high has 40 and 4."
     )
     event[24] = True
     assert too_few(event, group) is None
@@ -341,7 +342,7 @@ def test_a_cox_model_that_cannot_converge_names_the_variable(
 ) -> None:
     frame, (_, event, duration) = covariates()
     frame[column] = values(frame, event)  # type: ignore[operator]
-    with pytest.raises(EstimationError, match=rf"The Cox model did not converge \({match}"):
+    with pytest.raises(EstimationError, match=rf"E-21: The Cox model did not converge \({match}"):
         cox_table(frame, event, duration)
 
 

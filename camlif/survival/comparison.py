@@ -133,8 +133,8 @@ def too_few(event: ArrayLike, stratum: ArrayLike) -> str | None:
         n, n_events = int((groups == name).sum()), int(events[groups == name].sum())
         if n < MIN_PATIENTS or n_events < MIN_EVENTS:
             return (
-                f"At least {MIN_PATIENTS} patients and {MIN_EVENTS} events per group are needed "
-                f"for a p-value; {name} has {n} and {n_events}."
+                f"E-20: At least {MIN_PATIENTS} patients and {MIN_EVENTS} events per group are "
+                f"needed for a p-value; {name} has {n} and {n_events}."
             )
     return None
 
@@ -360,6 +360,6 @@ def _explained(error: Exception, names: Sequence[str]) -> EstimationError:
 
 def _not_converged(reason: str, variable: str | None) -> EstimationError:
     return EstimationError(
-        f"The Cox model did not converge ({reason}). "
+        f"E-21: The Cox model did not converge ({reason}). "
         f"Remove {variable or 'a variable'} or merge small categories."
     )

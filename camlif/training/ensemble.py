@@ -204,14 +204,14 @@ class Ensemble:
         )
         return output._replace(risk=output.risk - self.offset.unsqueeze(-1))
 
-    def predict(self, raw: RawInputs, *, embed: bool = False) -> Prediction:
+    def predict(self, raw: RawInputs, *, embed: bool = False, chunk: int = CHUNK) -> Prediction:
         """Score patients in chunks; a patient's risk does not depend on who shares the chunk."""
         n, e = len(raw), len(self)
         log_risk = np.empty((n, e))
         embeddings: list[NDArray[np.float32]] = []
         with torch.inference_mode():
-            for start in range(0, n, CHUNK):
-                rows = slice(start, min(start + CHUNK, n))
+            for start in range(0, n, chunk):
+                rows = slice(start, min(start + chunk, n))
                 output = self.forward(to_tensors(raw.take(rows), self.device))
                 log_risk[rows] = output.risk.T.double().cpu().numpy()
                 if embed:

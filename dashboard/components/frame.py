@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
 import pandas as pd
 import streamlit as st
 
@@ -9,8 +11,9 @@ from camlif.data.cohort import Cohort
 from camlif.data.samples import SAMPLES
 from camlif.evaluation import package_version
 from camlif.exports import OLDEST_SHOWN
+from camlif.scoring import OUT_OF_MEMORY
 from camlif.survival import median_follow_up
-from dashboard import resources, state
+from dashboard import messages, resources, state
 from dashboard.components import sign_in
 from dashboard.components.text import plain
 from dashboard.figures.chart import count
@@ -48,6 +51,15 @@ def header(workspace: Workspace) -> None:
         st.badge(label, color=colour)  # type: ignore[arg-type]  # one of its literals
         st.markdown(" · ".join(parts), width="content")
         st.page_link("views/model_card.py", label=plain(model))
+
+
+def notices(workspace: Workspace) -> None:
+    """Say what became of the session's data and where its risks were computed, if unexpected."""
+    if st.session_state.get(state.UPLOAD_ENDED):
+        st.warning(plain(messages.text("E-42")))
+    scoring = workspace.scoring
+    if scoring is not None and scoring.result.device != str(scoring.bundle.device):
+        st.warning(plain(OUT_OF_MEMORY))
 
 
 def page_title(title: str) -> None:
@@ -166,8 +178,15 @@ def footer(workspace: Workspace) -> None:
         st.caption(plain(" · ".join(parts)), width="stretch")
         with st.popover("Copy link"):
             st.caption("The link holds a case token and view settings, never an identifier.")
-            st.code(st.context.url or "", language=None)
+            st.code(_shared_link(st.context.url or ""), language=None)
         st.button("Forget my data", key="forget", on_click=state.forget)
+
+
+def _shared_link(url: str) -> str:
+    """Leave out what concerns this session alone."""
+    parts = urlsplit(url)
+    kept = [(k, v) for k, v in parse_qsl(parts.query) if k != state.UPLOAD_MARK]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
 
 
 def memory_of(cohort: Cohort) -> float:

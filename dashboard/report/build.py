@@ -181,6 +181,7 @@ def _modalities(source: Source, summary: CaseSummary) -> tuple[ModalityRecord, .
             present=check.present,
             status=check.status,
             imputed=check.imputed,
+            without=check.without,
             outside=check.outside,
             distance_percent=check.distance_percent,
             range=check.range,

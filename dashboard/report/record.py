@@ -57,6 +57,7 @@ class ModalityRecord(_Part):
     present: bool
     status: str
     imputed: float | None
+    without: str
     outside: float | None
     distance_percent: int | None
     range: str

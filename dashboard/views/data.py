@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from camlif.data.checks import CheckReport
 from camlif.data.formats.conversions import CONVERSIONS
+from camlif.data.readers import folder_files
 from camlif.data.samples import SAMPLES
 from dashboard import messages, resources, state
 from dashboard.components.text import plain
+from dashboard.settings import settings
 from dashboard.views import data_session as session
 from dashboard.views.data_check import show_check
 from dashboard.views.data_mapping import show_mapping
@@ -71,8 +74,25 @@ def _add_files() -> None:
                 if st.button(sample.title, key=f"sample_{key}"):
                     state.choose_cohort(key)
                     st.switch_page("views/cohort.py")
+        with st.popover("Import folder"):
+            _import_folder()
         with st.popover("Download templates"):
             _templates()
+
+
+def _import_folder() -> None:
+    """Read a cohort folder of the server where it is: for tables too large to upload."""
+    home = settings().imports
+    if home is None or not home.is_dir():
+        st.info(plain(messages.text("E-18")))
+        return
+    folders = [home, *(f for f in sorted(home.iterdir()) if f.is_dir() and f.name[0] != ".")]
+    names = {str(f.relative_to(home)): f for f in folders}
+    name = st.selectbox("Folder", list(names), key="import_folder")
+    if st.button("Check this folder", key="check_import"):
+        _read(dict(folder_files(names[name])))
+        session.tell(f"Read from the import folder: {name}.")
+        st.rerun()
 
 
 def _templates() -> None:
@@ -101,18 +121,22 @@ def _template(columns: list[str]) -> str:
 
 def _check(added: Iterable[tuple[str, bytes]]) -> None:
     files, replaced = session.joined(added)
-    size = sum(len(content) for content in files.values()) / 1e6
+    size = sum(len(content) for content in files.values() if isinstance(content, bytes)) / 1e6
     if size > MAX_SESSION_MB:
         limit = f"{MAX_SESSION_MB}"
         st.error(plain(messages.text("E-02", file="The upload", size=f"{size:.0f}", limit=limit)))
         return
-    with st.status("Reading and checking ...") as status:
-        session.use_files(files)
-        status.update(label="Checked", state="complete")
+    _read(files)
     if replaced:
         session.tell(f"Replaced by the file added later: {', '.join(replaced)}.")
     st.session_state[UPLOADER] += 1
     st.rerun()
+
+
+def _read(files: dict[str, Path | bytes]) -> None:
+    with st.status("Reading and checking ...") as status:
+        session.use_files(files)
+        status.update(label="Checked", state="complete")
 
 
 def _remove_files() -> None:

@@ -39,7 +39,7 @@ class CheckedUpload:
 
     Attributes
     ----------
-    files : mapping of file name to bytes
+    files : mapping of file name to bytes, or to Path in the import folder
         Kept until the cohort is used, because every change reads them again; then empty.
     steps : tuple of Step
         Made to the mapping, in order.
@@ -48,7 +48,7 @@ class CheckedUpload:
     report : CheckReport
     """
 
-    files: dict[str, bytes]
+    files: dict[str, Path | bytes]
     steps: tuple[Step, ...]
     loaded: LoadedCohort | None
     report: CheckReport
@@ -60,7 +60,7 @@ def checked() -> CheckedUpload | None:
     return upload
 
 
-def check(files: dict[str, bytes], steps: tuple[Step, ...] = ()) -> None:
+def check(files: dict[str, Path | bytes], steps: tuple[Step, ...] = ()) -> None:
     """Read tables with the changes made to their mapping, and keep the result."""
     changes = [change for step in steps for change in step.changes]
     cohort, report = read_cohort(files, changes=changes)
@@ -71,13 +71,13 @@ def check(files: dict[str, bytes], steps: tuple[Step, ...] = ()) -> None:
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
 
 
-def files_in_hand() -> dict[str, bytes]:
+def files_in_hand() -> dict[str, Path | bytes]:
     """Return the files of the upload, as long as they are kept."""
     upload = checked()
     return {} if upload is None else dict(upload.files)
 
 
-def joined(added: Iterable[tuple[str, bytes]]) -> tuple[dict[str, bytes], list[str]]:
+def joined(added: Iterable[tuple[str, bytes]]) -> tuple[dict[str, Path | bytes], list[str]]:
     """Return the files in hand with others added, and the names of those that were replaced."""
     files, replaced = files_in_hand(), []
     for name, content in added:
@@ -87,7 +87,7 @@ def joined(added: Iterable[tuple[str, bytes]]) -> tuple[dict[str, bytes], list[s
     return files, replaced
 
 
-def use_files(files: dict[str, bytes]) -> None:
+def use_files(files: dict[str, Path | bytes]) -> None:
     """Read other files with the changes made so far; without any file the upload is gone.
 
     Changes that no longer make sense are taken back, and that is said.

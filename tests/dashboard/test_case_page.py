@@ -57,13 +57,15 @@ def test_calibration_follows_the_horizon(open_app: OpenApp) -> None:
 def test_imputed_shares_and_clinical_gaps_are_shown(open_app: OpenApp) -> None:
     cohort = load_sample("luad")
     table, clinical = cohort.tables["ct"].copy(), cohort.clinical.copy()
-    gaps = table.shape[1] // 10
-    table[0, :gaps] = np.nan
+    first, *rest = cohort.schema["ct"].groups
+    start, gaps = first.n_features, rest[0].n_features - 1
+    table[0, : start + gaps] = np.nan  # all of the first group, some of the second
     clinical.iloc[0, clinical.columns.get_loc("age")] = np.nan
     gappy = replace(cohort, tables={**cohort.tables, "ct": table}, clinical=clinical)
     app = open_app(**uploaded(gappy))
     text = text_of(app)
-    assert f"{100 * gaps / table.shape[1]:.0f}% imputed" in text
+    share = gaps / (table.shape[1] - start)
+    assert f"without {first.name}, {100 * share:.0f}% imputed" in text
     assert "age imputed" in text
     assert re.search(r"Clinical \(age, [^)]*sex", text)
     assert problems_of(app) == []

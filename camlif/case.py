@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.domain import ModalityCheck
-from camlif.reference import HORIZONS
+from camlif.reference import HORIZONS, SubsetValidation
 from camlif.scoring import MIN_AGREEMENT, SPREAD_Z, ScoreResult
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class CaseSummary:
         Clinical inputs without a value, which take the training median.
     notes : tuple of str
         Warnings, or why there is no score.
+    subset : SubsetValidation or None
+        How the model did with just the modalities that the patient has, where some are absent.
     """
 
     patient_id: str
@@ -109,6 +111,7 @@ class CaseSummary:
     modalities: tuple[ModalityCheck, ...]
     clinical_missing: tuple[str, ...]
     notes: tuple[str, ...]
+    subset: SubsetValidation | None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, with the label."""
@@ -142,6 +145,7 @@ def summarise_case(bundle: Bundle, result: ScoreResult, row: int) -> CaseSummary
         modalities=tuple(_check(result, row, i, name) for i, name in enumerate(names)),
         clinical_missing=tuple(c.name for c in bundle.schema.clinical if c.name in missing),
         notes=tuple(note for note in str(record["warnings"]).split("; ") if note),
+        subset=bundle.reference.subset(frozenset(np.array(names)[presence].tolist())),
     )
 
 
@@ -236,6 +240,17 @@ def hidden_sentence(months: int, reason: str) -> str:
     return (
         f"E-22: Absolute risk at {_years(months)} is hidden: the calibration check fails "
         f"({reason}). Rank and group are still shown."
+    )
+
+
+def subset_sentence(subset: SubsetValidation | None) -> str:
+    """Say what a reduced-modality result was validated by; empty where nothing is absent."""
+    if subset is None:
+        return ""
+    return (
+        f"Scored from {' + '.join(subset.modalities)} only: held-out C-index with these "
+        f"{subset.c_index:.2f} ({subset.low:.2f} to {subset.high:.2f}; n = "
+        f"{subset.n_patients:,}, {subset.n_events:,} events)."
     )
 
 

@@ -242,6 +242,7 @@ def _result(source: Source, summary: CaseSummary, row: int) -> ResultRecord | No
         ),
         members_agree=score.members_agree,
         members_used=summary.members_used,
+        subset_sentence=words.subset_sentence(summary.subset),
         agreement_sentence=words.agreement_sentence(summary, score),
         borderline_sentence=words.borderline_sentence(summary, bundle.strata.cutoffs),
         members=tuple(

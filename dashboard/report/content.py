@@ -163,6 +163,8 @@ def _result(record: CaseRecord, result: ResultRecord) -> Iterator[Text]:
     yield Text(cut(result.label, MAX_NAME), "label", color=text_tone(color, "light"))
     yield Text(f"Risk group of the model; {result.percentile_words}.")
     yield Text(f"{result.spread_words}.")
+    if result.subset_sentence:
+        yield Text(result.subset_sentence)
     shown = [h for h in result.horizons if h.survival]
     if shown:
         parts = [

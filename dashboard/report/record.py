@@ -94,6 +94,7 @@ class ResultRecord(_Part):
     horizons: tuple[HorizonRecord, ...]
     members_agree: int
     members_used: int
+    subset_sentence: str
     agreement_sentence: str
     borderline_sentence: str | None
     members: tuple[MemberRecord, ...]

@@ -13,6 +13,7 @@ from camlif.case import (
     frequencies,
     percentile_words,
     spread_words,
+    subset_sentence,
     survival_sentence,
 )
 from dashboard import messages
@@ -40,6 +41,9 @@ def result(case: ScoredCase) -> None:
     label, rank = plain(score.label.upper()), plain(percentile_words(score, n_training))
     st.markdown(f":{colour}-badge[{label}] {rank}")
     st.markdown(plain(spread_words(score)))
+    reduced = subset_sentence(case.summary.subset)
+    if reduced:
+        st.markdown(f":orange-badge[:material/warning:] {plain(reduced)}")
     _survival(case)
 
 

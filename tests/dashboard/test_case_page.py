@@ -99,6 +99,23 @@ def test_without_donors_the_range_says_so(open_app: OpenApp) -> None:
     assert problems_of(app) == []
 
 
+def test_a_reduced_modality_result_stands_beside_how_it_was_validated(open_app: OpenApp) -> None:
+    cohort, bundle = load_sample("glioma"), load_bundle(SHIPPED / "glioma", device="cpu")
+    lacking = np.flatnonzero(~cohort.presence.all(axis=1))
+    (row,) = lacking[bundle.score(cohort.take(lacking)).scored][:1]
+    known = np.array(cohort.schema.names)[cohort.presence[row]].tolist()
+    subset = bundle.reference.subset(frozenset(known))
+    assert subset is not None
+    app = open_app(folder=SHIPPED, **{state.CASE: int(row)})
+
+    said = (
+        f"Scored from {' + '.join(known)} only: held-out C-index with these {subset.c_index:.2f} "
+        f"({subset.low:.2f} to {subset.high:.2f}; n = {subset.n_patients:,}"
+    )
+    assert said in text_of(app)
+    assert problems_of(app) == []
+
+
 def test_a_patient_that_every_model_saw_gets_no_prediction(
     open_app: OpenApp, models: Path, tmp_path: Path
 ) -> None:

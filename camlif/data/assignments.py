@@ -13,6 +13,7 @@ from camlif.data.repairs import declare_modalities, in_table
 from camlif.data.roles import modality_name
 
 FileRole = Literal["clinical", "modality", "left out"]
+Kind = Literal["table", "bag", "columns"]
 ENTRIES = {
     "time": "duration",
     "unit": "duration_unit",
@@ -34,15 +35,15 @@ class FileUse:
     role : {"clinical", "modality", "left out"}
     modality : str
         Name of the modality; empty for other roles.
-    kind : {"table", "bag"}
-        Whether a patient has one row or several.
+    kind : {"table", "bag", "columns"}
+        Whether a patient has one row, several, or a column.
     exclude : tuple of str
         Columns that the modality does not read.
     """
 
     role: FileRole
     modality: str = ""
-    kind: Literal["table", "bag"] = "table"
+    kind: Kind = "table"
     exclude: tuple[str, ...] = ()
 
 
@@ -87,13 +88,11 @@ def file_use(report: CheckReport, file: str) -> FileUse:
         return FileUse(role="clinical")
     if found.role != "modality" or found.modality is None:
         return FileUse(role="left out")
-    section = report.manifest.modalities.get(found.modality)
-    if section is None:
-        return FileUse(role="modality", modality=found.modality)
+    section = report.manifest.modalities.get(found.modality, ModalitySection())
     return FileUse(
         role="modality",
         modality=found.modality,
-        kind=section.type,
+        kind="columns" if found.turned else section.type,
         exclude=section.exclude,
     )
 
@@ -112,8 +111,12 @@ def use_file(report: CheckReport, file: str, use: FileUse) -> tuple[Change, ...]
         return (*changes, Change(("clinical", "file"), file))
     if old.role == "clinical":
         changes.append(Change(("clinical", "file"), ""))
+    if "columns" in (old.kind, use.kind) and use.kind != old.kind:
+        place = "columns" if use.kind == "columns" else "rows"
+        changes.append(Change(("patients_in", file), place))
     kept = report.manifest.modalities.get(old.modality, ModalitySection())
-    section = kept.model_copy(update={"file": file, "type": use.kind, "exclude": use.exclude})
+    rows = "bag" if use.kind == "bag" else "table"
+    section = kept.model_copy(update={"file": file, "type": rows, "exclude": use.exclude})
     name = use.modality or modality_name(file)
     if not any(change.path[0] == "modalities" for change in changes):
         changes += declare_modalities(report)

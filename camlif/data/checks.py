@@ -26,6 +26,8 @@ class FileReport:
     n_rows, n_columns : int
         Rows below the header; columns without the identifier. Zero if not read as a table.
     format, encoding, delimiter : str or None
+    turned : bool
+        Whether patients are in columns, which then count as the rows.
     """
 
     name: str
@@ -36,6 +38,7 @@ class FileReport:
     format: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    turned: bool = False
 
 
 Confidence = Literal["given", "sure", "inferred", "absent"]

@@ -38,6 +38,22 @@ from camlif.exceptions import SchemaError
 
 MANIFEST = "cohort.toml"
 DurationUnit = Literal["days", "months", "years"]
+Encoding = Literal[
+    "utf-8",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "cp1253",
+    "cp1254",
+    "latin-1",
+    "mac_roman",
+    "shift_jis",
+    "gb18030",
+    "euc_kr",
+]
 
 
 class _Section(BaseModel):
@@ -159,6 +175,10 @@ class Manifest(_Section):
         Columns removed from every table before anything else looks at them; ``*`` matches any text.
     sheets : mapping of file to sheet
         Which sheet of a workbook is the table.
+    encodings : mapping of file to encoding
+        Of text files, by Python's names; else UTF-8, UTF-16 by its mark, or cp1252.
+    patients_in : mapping of file to {"rows", "columns"}
+        Where the patients of a table are; else its headers and first column tell.
     modalities : mapping of name to ModalitySection
         Names and order; without it every other table of the folder is a modality.
     """
@@ -177,6 +197,8 @@ class Manifest(_Section):
     ignore: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     sheets: dict[str, str] = Field(default_factory=dict)
+    encodings: dict[str, Encoding] = Field(default_factory=dict)
+    patients_in: dict[str, Literal["rows", "columns"]] = Field(default_factory=dict)
     endpoint: EndpointSection = EndpointSection()
     clinical: ClinicalSection = ClinicalSection()
     modalities: dict[str, ModalitySection] = Field(default_factory=dict)

@@ -213,7 +213,7 @@ def _assign_roles(tables: list[TextTable], reading: Reading) -> None:
     known = set(reading.clinical_table.ids) if reading.clinical_table else set()
     for name, (table, section) in _modality_files(rest, reading).items():
         reading.set_role(table.file, "modality", name)
-        table = upright(table, known | set(reading.owners), reading.found)
+        table = _upright(table, known | set(reading.owners), reading)
         table = by_patient(table, reading.owners, declared_id(reading, table.file))
         table = blank_cells(table, section.missing, reading.found)
         table, steps = kept_rows(table, section.keep)
@@ -233,6 +233,20 @@ def _assign_roles(tables: list[TextTable], reading: Reading) -> None:
             fix="Add one table per modality, the first column patient_id.",
         )
     check_overlap(reading.all_tables, reading.found)
+
+
+def _upright(table: TextTable, patients: set[str], reading: Reading) -> TextTable:
+    """Turn a table whose patients are in columns, which then count as its rows."""
+    declared = reading.manifest.patients_in.get(table.file)
+    turned = upright(table, patients, reading.found, declared=declared)
+    if turned is not table:
+        reading.files[table.file] = replace(
+            reading.files[table.file],
+            n_rows=len(turned),
+            n_columns=len(turned.columns) - 1,
+            turned=True,
+        )
+    return turned
 
 
 def _without_specimens(

@@ -293,6 +293,19 @@ def _sheet(problem: Problem, report: CheckReport) -> list[Offer]:
     return [(s, f"Read sheet {s}", (*more, Change(("sheets", file), s))) for s in problem.values]
 
 
+def _encoding(problem: Problem, _: CheckReport) -> list[Offer]:
+    path = ("encodings", problem.file or "")
+    return [(e, f"Read as {e}", (Change(path, e),)) for e in problem.values]
+
+
+def _orientation(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Take back that a table was turned, or turn one in which no identifier was found."""
+    file = problem.file or ""
+    place = "rows" if problem.topic == "turned" else "columns"
+    change = Change(("patients_in", file), place)
+    return [(file, f"Patients of {file} are in {place}", (change,))]
+
+
 def _also_named(file: str, report: CheckReport) -> tuple[Change, ...]:
     """Name a table as a modality where the manifest names others, so that it is not left out."""
     if not report.manifest.modalities:
@@ -383,6 +396,8 @@ REPAIRS = (
     Repair(name="ids", topics=("personal id",), offers=_tokens),
     Repair(name="trim", topics=("overlap",), offers=_trim),
     Repair(name="sheet", topics=("sheet",), offers=_sheet),
+    Repair(name="encoding", topics=("encoding",), offers=_encoding),
+    Repair(name="transpose", topics=("turned", "id"), offers=_orientation),
     Repair(name="clinical", topics=("clinical",), offers=_clinical_file),
     Repair(name="time", topics=("time",), offers=_time_column),
     Repair(name="status", topics=("status",), offers=_status_column),

@@ -118,6 +118,7 @@ def _tables_of(name: str, source: Path | bytes, reading: Reading) -> Iterator[Te
         source,
         reading.found,
         sheet=reading.manifest.sheets.get(name),
+        encoding=reading.manifest.encodings.get(name),
         progress=reading.telling(f"reading {name}"),
     )
     if table is not None:

@@ -30,6 +30,10 @@ from camlif.data.problems import MAX_ROWS, Findings, count, examples
 from camlif.data.spreadsheets import read_sheets
 from camlif.exceptions import DataError, SchemaError
 
+GUESSED_ENCODING = "cp1252"
+OTHER_ENCODINGS = ("cp1250", "cp1251", "cp1253", "cp1254", "mac_roman", "shift_jis", "gb18030")
+"""Read without an error as the guessed one, with other letters."""
+
 DELIMITERS = (",", "\t", ";", "|")
 SNIFFED_LINES = 20
 MAX_REASON = 200
@@ -115,6 +119,7 @@ def read_table(
     found: Findings,
     *,
     sheet: str | None = None,
+    encoding: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TextTable | None:
     """Read a file to columns, adding what is wrong with it to ``found``.
@@ -127,6 +132,8 @@ def read_table(
     found : Findings
     sheet : str, optional
         Sheet of a workbook; needed where several have content.
+    encoding : str, optional
+        Of a text file; else it is found.
     progress : callable, optional
         Called with (columns read, columns) while a large typed table is read.
 
@@ -152,7 +159,10 @@ def read_table(
             table: TextTable | None = _typed(name, form, typed, found)
         else:
             data = _not_empty(_bytes(name, source))
-            table = _parse(name, form, data, found, sheet)
+            if form == "text":
+                table = _read_text(name, data, found, encoding)
+            else:
+                table = _parse(name, form, data, found, sheet)
         return None if table is None else _checked(table, found)
     except DataError as error:
         found.refuse(error, name)
@@ -215,8 +225,6 @@ def _gunzip(data: bytes) -> bytes:
 def _parse(
     name: str, form: Format, data: bytes, found: Findings, sheet: str | None
 ) -> TextTable | None:
-    if form == "text":
-        return _read_text(name, data, found)
     if form == "xlsx":
         return _read_workbook(name, data, found, sheet)
     table = (read_parquet if form == "parquet" else read_feather)(data, max_bytes=MAX_BYTES)
@@ -314,8 +322,27 @@ def _decode(data: bytes) -> tuple[str, str]:
         ) from error
 
 
-def _read_text(name: str, data: bytes, found: Findings) -> TextTable | None:
-    text, encoding = _decode(data)
+def _decode_as(data: bytes, encoding: str) -> tuple[str, str]:
+    """Return text in an encoding that somebody chose, and its name."""
+    try:
+        return data.decode(encoding).removeprefix("\ufeff"), encoding
+    except UnicodeError as error:
+        raise DataError(
+            f"The file is no text in {encoding}.",
+            code="E-01",
+            fix="Choose another encoding, or save it again as CSV (UTF-8).",
+        ) from error
+
+
+def _read_text(name: str, data: bytes, found: Findings, declared: str | None) -> TextTable | None:
+    text, encoding = _decode(data) if declared is None else _decode_as(data, declared)
+    if declared is None and encoding == GUESSED_ENCODING:
+        found.note(
+            f"Read as {encoding}, because it is no UTF-8. Letters beyond ASCII may be others.",
+            file=name,
+            topic="encoding",
+            values=OTHER_ENCODINGS,
+        )
     if "\n" not in text and "\r" in text:  # line ends of the oldest spreadsheets
         text = text.replace("\r", "\n")
     # cBioPortal files carry four comment rows above the header.

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from camlif.data.assignments import FileUse, assign, confirm_all, file_use, use_file
+from camlif.data.assignments import FileUse, Kind, assign, confirm_all, file_use, use_file
 from camlif.data.checks import CONFIDENCE, Assignment, CheckReport
 from camlif.data.manifest import MANIFEST
 from camlif.exports import OLDEST_SHOWN, shown_age
@@ -32,7 +32,11 @@ ROLES = {
 }
 IN_EDITOR = ("time", "event", "entry", "subtype", "grade", "age", "sex", "centre")
 USES = ("clinical", "modality", "left out")
-KINDS = {"table": "one row a patient", "bag": "several samples a patient"}
+KINDS: dict[Kind, str] = {
+    "table": "one row a patient",
+    "bag": "several samples a patient",
+    "columns": "one column a patient",
+}
 NONE = "(none)"
 UNCERTAIN_STYLE = "background-color: #FFF1CC; color: #5C4300; font-weight: 600"
 ROW_PIXELS, BORDER_PIXELS = 35, 3
@@ -238,11 +242,11 @@ def _apply_file_row(
         st.rerun()
     if all(_same(before[key], after[key]) for key in ("use", "modality", "rows", "exclude")):
         return
-    kind = next((k for k, words in KINDS.items() if words == after["rows"]), "table")
+    kind: Kind = next((k for k, words in KINDS.items() if words == after["rows"]), "table")
     use = FileUse(
         role=after["use"],
         modality=(after["modality"] or "").strip() if after["use"] == "modality" else "",
-        kind="bag" if kind == "bag" else "table",
+        kind=kind,
         exclude=tuple(after["exclude"] if after["exclude"] is not None else ()),
     )
     session.change(f"{file}: {_use_words(use)}", use_file(report, file, use))

@@ -251,6 +251,18 @@ def test_a_file_gets_another_use_name_kind_and_fewer_columns(app: AppTest) -> No
     assert codes_of(app) == {"E-06"}
 
 
+def test_a_matrix_of_genes_is_shown_as_turned_and_can_be_left_as_it_is(app: AppTest) -> None:
+    upload(app, {**CLEAN, "rna.csv": "gene,a,b\nTP53,1,2\nEGFR,3,5\n"})
+    row = row_of(app, "files", "file", "rna.csv")
+    assert table(app, "files")[row]["rows"] == "one column a patient"
+    assert cohort_of(app).schema["rna"].columns == ("TP53", "EGFR")
+
+    edit(app, "files", row, rows="one row a patient")
+    assert codes_of(app) == {"E-07"}
+    edit(app, "files", row_of(app, "files", "file", "rna.csv"), rows="one column a patient")
+    assert cohort_of(app).schema["rna"].columns == ("TP53", "EGFR")
+
+
 def test_an_identifier_that_a_file_does_not_have_is_refused_in_words(app: AppTest) -> None:
     upload(app, {**CLEAN, "ct.csv": "patient_id,kernel,v\na,x,2\nb,y,3\nc,z,5\n"})
     before = cohort_of(app).digest

@@ -157,6 +157,11 @@ def flows(draw: st.DrawFn) -> tuple[dict[str, bytes], Manifest]:
         ),
         "long.csv": ("patient_id,attribute,value", rows(PATIENTS, genes, NUMBERS)),
     }
+    samples = draw(st.lists(st.sampled_from(["P2", "S-4", "P9"]), unique=True))
+    matrix = ",".join(["Hugo_Symbol", "Entrez_Gene_Id", "P1", *samples])
+    values = st.lists(NUMBERS, min_size=2 + len(samples), max_size=2 + len(samples))
+    by_gene = draw(st.lists(st.tuples(genes, values), min_size=1, max_size=4))
+    tables["matrix.csv"] = (matrix, [",".join([gene, *cells]) for gene, cells in by_gene])
     chosen = draw(st.sets(st.sampled_from(sorted(tables)), min_size=1))
     files = {n: "\n".join([h, *r]).encode() for n, (h, r) in tables.items() if n in chosen}
     files["clinical.csv"] = CLINICAL

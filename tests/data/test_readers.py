@@ -20,6 +20,7 @@ from camlif.data.follow_up import median_follow_up
 from camlif.data.manifest import ClinicalSection, Manifest, ModalitySection
 from camlif.data.problems import Problem
 from camlif.data.readers import check_folder, load_cohort, read_cohort
+from camlif.data.repairs import options_for
 from camlif.exceptions import CohortError, DataError
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -275,6 +276,42 @@ def test_a_matrix_with_patients_in_columns_is_turned_with_a_warning() -> None:
     assert cohort.tables["rna"][:, 0].tolist() == [2.5, 1.5]
     assert np.isnan(cohort.tables["rna"][1, 1])
     assert "1 feature with an empty or repeated name" in report.warnings[0].message
+
+
+def test_a_matrix_of_genes_is_turned_without_a_clinical_table_and_counts_by_patient() -> None:
+    matrix = "Gene Symbol,description,s1,s2,s3\nTP53,x,1,2,3\nEGFR,y,4,5,6\n"
+
+    cohort, report = check({"rna.csv": matrix})
+
+    assert cohort is not None, report.errors
+    assert cohort.patient_ids.tolist() == ["s1", "s2", "s3"]
+    assert cohort.tables["rna"].tolist() == [[1, 4], [2, 5], [3, 6]]
+    (file,) = report.files
+    assert (file.n_rows, file.n_columns, file.turned) == (3, 2, True)
+    assert any("the first column is Gene Symbol" in p.message for p in report.warnings)
+
+
+def test_patients_named_like_genes_stay_in_rows_where_the_clinical_table_knows_them() -> None:
+    files = {**FILES, "ct.csv": CT.replace("patient_id", "symbol", 1)}
+    modalities = {"ct": ModalitySection(id="symbol"), "pathology": ModalitySection()}
+
+    cohort = cohort_of(files, Manifest(modalities=modalities))
+
+    np.testing.assert_array_equal(cohort.tables["ct"], cohort_of(FILES).tables["ct"])
+
+
+def test_where_the_patients_are_can_be_said() -> None:
+    numbers = "1,s1,s2\n7,1,2\n8,3,4\n"
+    _, asked = check({"rna.csv": numbers})
+    said = {"rna.csv": numbers, "cohort.toml": 'patients_in = { "rna.csv" = "columns" }\n'}
+
+    cohort, report = check(said)
+
+    assert asked.errors[0].code == "E-05"
+    assert "transpose=rna.csv" in [o.flag for o in options_for(asked.errors[0], asked)]
+    assert cohort is not None, report.errors
+    assert cohort.patient_ids.tolist() == ["s1", "s2"]
+    assert cohort.schema["rna"].columns == ("7", "8")
 
 
 def test_tcga_sample_barcodes_are_cut_to_patients() -> None:

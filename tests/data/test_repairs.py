@@ -57,6 +57,16 @@ REPEATED = {**FILES, "ct.csv": CT + "pat3,8,8,8,8\n"}
 LONG_IDS = {**FILES, "ct.csv": CT.replace("pat1", "pat1_x").replace("pat2", "pat2_x")}
 LONG_IDS["ct.csv"] = LONG_IDS["ct.csv"].replace("pat3", "pat3_x")
 CASES: dict[str, tuple[Mapping[str, str | bytes], str, dict[str, object]]] = {
+    "letters of another encoding": (
+        {**FILES, "ct.csv": CT.replace("v", "łódź").encode("cp1250")},
+        "encoding=cp1250",
+        {"encodings": {"ct.csv": "cp1250"}},
+    ),
+    "a table turned by mistake": (
+        {"rna.csv": "symbol,a,b\npat1,1,2\npat2,3,5\n"},
+        "transpose=rna.csv",
+        {"patients_in": {"rna.csv": "rows"}},
+    ),
     "keep the first row": (REPEATED, "duplicates=first", {"duplicates": "first"}),
     "average": (REPEATED, "duplicates=average", {"duplicates": "mean"}),
     "samples of a patient": (

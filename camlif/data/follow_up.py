@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from camlif.data.durations import read_durations, read_entries
 from camlif.data.manifest import ClinicalSection
 from camlif.data.patients import PatientTable
-from camlif.data.problems import Findings, count, examples
+from camlif.data.problems import MAX_SHOWN, Findings, count, examples
 from camlif.data.roles import (
     find_duration,
     find_entry,
@@ -23,6 +23,9 @@ from camlif.data.roles import (
 )
 from camlif.data.values import blank_missing
 from camlif.outcome import life_table
+
+MAX_OFFERED = 20
+"""Cells of an event column among which one is chosen; a column with more codes nothing."""
 
 USUAL_EVENT_RATES = (0.02, 0.90)
 _EVENT = frozenset(
@@ -208,7 +211,7 @@ def _events(
             fix="Choose it, or write 1 where the event was observed and 0 where not.",
             topic="event",
             columns=(column,),
-            values=tuple(occurring),
+            values=tuple(c for c in occurring if len(c) <= MAX_SHOWN)[:MAX_OFFERED],
         )
         return None
     known = {c: bool(v) for c, v in coding.items()}

@@ -11,7 +11,7 @@ from camlif.data.durations import named_unit
 from camlif.data.follow_up import entry_column, outcome_columns, usual_meaning
 from camlif.data.manifest import ClinicalSection
 from camlif.data.patients import PatientTable, id_candidates
-from camlif.data.problems import MAX_EXAMPLES
+from camlif.data.problems import MAX_EXAMPLES, MAX_SHOWN, shortened
 from camlif.data.reading import Reading
 from camlif.data.roles import find_id, is_reversed, plain
 from camlif.data.tables import TextTable
@@ -143,10 +143,12 @@ def _event_value(
         chosen=chosen,
         confidence=known,
         examples=tuple(
-            f"{cell} ({n} {'row' if n == 1 else 'rows'})"
+            f"{shortened(cell)} ({n} {'row' if n == 1 else 'rows'})"
             for cell, n in counts.most_common(MAX_EXAMPLES)
         ),
-        options=tuple(sorted(counts)) if len(counts) <= MAX_CELLS else chosen,
+        options=tuple(c for c in sorted(counts) if len(c) <= MAX_SHOWN)
+        if len(counts) <= MAX_CELLS
+        else chosen,
         needed=True,
     )
 
@@ -162,4 +164,4 @@ def _confidence(column: str | None, declared: str | None, exact: str) -> Confide
 def _examples(table: TextTable, column: str) -> tuple[str, ...]:
     """Return the first few different cells of a column."""
     cells = pc.unique(blank_missing(table.text(column).slice(0, 1000))).to_pylist()
-    return tuple([c for c in cells if c is not None][:MAX_EXAMPLES])
+    return tuple([shortened(c) for c in cells if c is not None][:MAX_EXAMPLES])

@@ -11,6 +11,8 @@ from camlif.exceptions import CohortError, DataError, place_of
 Severity = Literal["error", "warning", "note"]
 MAX_ROWS = 5
 MAX_EXAMPLES = 5
+MAX_SHOWN = 80
+"""Characters of a cell or a name that are shown; a cell may hold megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +123,13 @@ def cohort_error(errors: Sequence[Problem]) -> CohortError:
 
 def examples(values: Sequence[object] | Iterable[object]) -> str:
     """Return the first few values as text: ``a, b, c ...``."""
-    shown = [str(value) for value in values]
+    shown = [shortened(str(value)) for value in values]
     return ", ".join(shown[:MAX_EXAMPLES]) + (" ..." if len(shown) > MAX_EXAMPLES else "")
+
+
+def shortened(text: str) -> str:
+    """Return a text up to `MAX_SHOWN` characters."""
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:

@@ -10,6 +10,7 @@ import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +19,12 @@ import pyarrow.parquet
 import pytest
 
 from camlif.data import tables
+from camlif.data.checks import CheckReport
+from camlif.data.cohort import Cohort
+from camlif.data.formats import slides
 from camlif.data.problems import Findings, Problem
 from camlif.data.readers import read_cohort
+from camlif.data.repairs import options_for
 from camlif.data.tables import TextTable, read_table
 from tests.workbooks import workbook
 
@@ -30,6 +35,7 @@ MAX_BYTES = 32 * 2**20
 """The limit of these tests: bombs need not be larger than what they are to exceed."""
 
 MAX_MEMORY = 5 * MAX_BYTES
+MEAN = b'duplicates = "mean"\n'
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +59,21 @@ def read(name: str, data: bytes) -> tuple[TextTable | None, list[Problem]]:
     assert peak < MAX_MEMORY
     assert pa.total_allocated_bytes() - arrow < MAX_MEMORY
     return table, found.problems
+
+
+def bounded(files: dict[str, bytes]) -> tuple[Cohort | None, CheckReport]:
+    """Read a cohort within the bounds of this module."""
+    tracemalloc.start()
+    start = time.process_time()
+    try:
+        result = read_cohort(files)
+        seconds = time.process_time() - start
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert seconds < MAX_SECONDS
+    assert peak < MAX_MEMORY
+    return result
 
 
 def parquet(table: pa.Table, **options: object) -> bytes:
@@ -271,6 +292,88 @@ def test_formulas_links_and_markup_stay_text_in_headers_ids_and_cells() -> None:
     assert cohort.clinical[script].tolist() == ["+1+1", "@SUM(A1)", "-cmd"]
     (modality,) = cohort.schema.names
     assert not set("<>/.") & set(modality)
+
+
+CLINICAL = "patient_id,survival_months,event\na,1,1\nb,2,0\nc,3,1\n"
+HUGE_TEXT = "h" * 2**20
+FEATURES = "patient_id,v,w\na,1,2\nb,2,4\nc,3,5\n"
+
+
+@pytest.mark.parametrize(
+    ("clinical", "features"),
+    [
+        (CLINICAL, FEATURES.replace("1,2", f"1,{HUGE_TEXT}")),
+        (CLINICAL, FEATURES.replace("a,", f"{HUGE_TEXT},").replace("b,", f"{HUGE_TEXT},")),
+        (CLINICAL, FEATURES.replace("v", HUGE_TEXT)),
+        (CLINICAL.replace("1,1", f"1,{HUGE_TEXT}"), FEATURES),
+        (CLINICAL.replace("1,1", f"{HUGE_TEXT},1"), FEATURES),
+        (CLINICAL.replace("event", HUGE_TEXT), FEATURES),
+        (CLINICAL, f"gene,a,b\n{HUGE_TEXT},1,2\n{HUGE_TEXT},1,2\nG,3,5\n"),
+    ],
+    ids=["a cell", "an id", "a header", "an event", "a time", "a clinical header", "a gene"],
+)
+def test_a_huge_cell_is_nowhere_told_in_full(clinical: str, features: str) -> None:
+    _, report = bounded({"clinical.csv": clinical.encode(), "ct.csv": features.encode()})
+
+    told = [*(p.line for p in report.problems), *(e for a in report.mapping for e in a.examples)]
+    told += [o.label for p in report.problems for o in options_for(p, report)]
+    assert max(map(len, told)) < 600
+
+
+def test_an_event_column_of_many_texts_offers_no_list_of_them() -> None:
+    rows = [f"p{i},{i + 1},note {i}" for i in range(5000)]
+    clinical = "\n".join(["patient_id,survival_months,event", *rows])
+    features = "\n".join(["patient_id,v", *(f"p{i},{i}" for i in range(5000))])
+    _, report = bounded({"clinical.csv": clinical.encode(), "ct.csv": features.encode()})
+
+    (problem,) = [p for p in report.errors if p.code == "E-11"]
+    assert len(options_for(problem, report)) <= 20
+
+
+def slide(name: str, values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:
+    array, archive = io.BytesIO(), io.BytesIO()
+    np.save(array, values)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, array.getvalue())
+    return archive.getvalue()
+
+
+def test_slides_that_unpack_too_far_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slides, "MAX_BYTES", MAX_BYTES)
+    bomb = slide("features.npy", np.zeros((2**20, 12), dtype=np.float32))
+
+    _, report = bounded({"clinical.csv": CLINICAL.encode(), "path/a.npz": bomb})
+
+    assert ("E-02", "path/a.npz") in {(p.code, p.file) for p in report.errors}
+    assert len(bomb) < 2**20
+
+
+def test_a_slide_that_claims_to_be_small_is_not_unpacked_further() -> None:
+    lying = slide("features.npy", np.zeros((2**20, 12), dtype=np.float32))
+    size, small = struct.pack("<I", 2**20 * 48 + 128), struct.pack("<I", 1000)
+    assert size in lying
+
+    _, report = bounded(
+        {"clinical.csv": CLINICAL.encode(), "path/a.npz": lying.replace(size, small)}
+    )
+
+    assert ("E-01", "path/a.npz") in {(p.code, p.file) for p in report.errors}
+
+
+def test_paths_in_a_slides_archive_reach_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {
+        f"path/{patient}.npz": slide("../../features.npy", np.ones((2, 3), dtype=np.float32))
+        for patient in "abc"
+    }
+
+    cohort, report = bounded({"clinical.csv": CLINICAL.encode(), "cohort.toml": MEAN, **files})
+
+    assert cohort is not None, report.errors
+    assert cohort.tables["path"].tolist() == [[1, 1, 1]] * 3
+    assert not list(tmp_path.parent.rglob("features.npy"))
 
 
 def test_formula_cells_of_a_workbook_give_their_stored_values() -> None:

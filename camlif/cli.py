@@ -44,7 +44,7 @@ from camlif.console import (
     say,
     suitability,
 )
-from camlif.data.checks import CONFIDENCE, CheckReport
+from camlif.data.checks import CONFIDENCE, CheckReport, group_words
 from camlif.data.cohort import Cohort
 from camlif.data.readers import folder_files
 from camlif.data.repairs import Option, mend, options_for
@@ -158,6 +158,8 @@ def _print_report(report: CheckReport, applied: Sequence[Option]) -> None:
                 f"{assignment.role}: {', '.join(assignment.chosen)} in {assignment.file}"
                 f" ({CONFIDENCE[assignment.confidence]})"
             )
+    for modality, groups in report.groups.items():
+        say(f"feature groups of {modality}: {group_words(groups)}")
     for option in applied:
         say(f"repaired {option.flag}: {option.label}")
     for problem in report.problems:

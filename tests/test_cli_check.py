@@ -56,6 +56,10 @@ def repairs(*flags: str) -> list[str]:
     return [word for flag in flags for word in ("--repair", flag)]
 
 
+def test_feature_groups_are_printed(check: Callable[..., Run], folder: Path) -> None:
+    assert "feature groups of ct: ct (2)" in check(folder, *repairs(*FLAGS)).out
+
+
 def test_every_problem_is_printed_with_the_flags_that_mend_it(
     check: Callable[..., Run], folder: Path
 ) -> None:

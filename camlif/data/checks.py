@@ -42,6 +42,15 @@ class FileReport:
 
 
 Confidence = Literal["given", "sure", "inferred", "absent"]
+Groups = tuple[tuple[str, int], ...]
+"""Feature groups of a modality by name, with their numbers of columns."""
+
+
+def group_words(groups: Groups) -> str:
+    """Say the feature groups of a modality: ``shape (12), texture (24)``."""
+    return ", ".join(f"{name} ({n:,})" for name, n in groups)
+
+
 CONFIDENCE: dict[Confidence, str] = {
     "given": "chosen",
     "sure": "sure",
@@ -151,7 +160,7 @@ class CheckReport:
     problems: tuple[Problem, ...]
     flow: PatientFlow | None = None
     outcome: FollowUp | None = None
-    groups: dict[str, tuple[tuple[str, int], ...]]
+    groups: dict[str, Groups]
     inputs: tuple[str, ...] = ()
     mapping: tuple[Assignment, ...] = ()
     manifest: Manifest = field(default_factory=Manifest)

@@ -140,6 +140,13 @@ def test_a_sure_mapping_is_collapsed(app: AppTest) -> None:
     assert not [b for b in app.button if b.key == "confirm_mapping"]
 
 
+def test_feature_groups_are_shown_with_their_columns(app: AppTest) -> None:
+    ct = "patient_id,shape_a,shape_b,glcm_a,glcm_b\na,1,2,5,6\nb,2,3,6,9\nc,4,5,7,2\n"
+    upload(app, {**CLEAN, "ct.csv": ct})
+
+    assert "ct: shape (2), glcm (2)" in [unescaped(c.value) for c in app.caption]
+
+
 def test_confirming_leaves_nothing_to_look_at_and_changes_no_value(app: AppTest) -> None:
     files = dict(CLEAN)
     files["clinical.csv"] = (

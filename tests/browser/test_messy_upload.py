@@ -1,0 +1,75 @@
+"""A messy upload in the browser, light and dark: mended by buttons, markup shown as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import NewPage, Server
+from tests.browser.steps import SLOW, add_files, healthy, press, settled, shot, shown
+
+SCRIPT = "<img src=x onerror=document.title=1>"
+N = 40
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> list[Path]:
+    """A clinical export and features with seven defects and markup in headers, ids and cells."""
+    ids = [SCRIPT, *(f"=P{i}" for i in range(1, N))]
+    clinical = [
+        f"{patient};{-3 if i == 2 else 30 * i + 1};{1 + i % 2};{50 + i};Ms X;{SCRIPT}"
+        for i, patient in enumerate(ids)
+    ]
+    header = f"Patient ID;follow_up;status;Age at diagnosis;first_name;{SCRIPT}"
+    features = [
+        f"{patient};{i},5;{i % 5};{'high' if i == 5 else i}" for i, patient in enumerate(ids)
+    ]
+    features.append(f"{ids[1]};9;9;9")
+    files = {
+        "clinical.csv": "\n".join([header, *clinical]).encode("cp1252"),
+        "ct_größe.csv": "\n".join([f"Patient ID;{SCRIPT};größe;[x](y)", *features]).encode(
+            "cp1252"
+        ),
+        "rna.csv": ("gene;" + ";".join(ids) + "\nTP53" + ";1,5" * N + "\nEGFR" + ";2" * N).encode(),
+        "slide.pt": b"\x80\x02}q\x00.",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    return [tmp_path / name for name in files]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_messy_upload_is_mended_by_buttons_and_its_markup_stays_text(
+    server: Server, new_page: NewPage, messy: list[Path], scheme: str
+) -> None:
+    page, record = new_page(color_scheme=scheme)
+    page.goto(f"{server.url}/data")
+    settled(page)
+    add_files(page, messy)
+
+    page.get_by_text("to mend before anything is scored").wait_for(timeout=SLOW)
+    said = shown(page)
+    for code in ("E-01", "E-06", "E-09", "E-11", "E-15", "E-17"):
+        assert f"{code}: " in said, code
+    shot(page, f"messy_{scheme}_read")
+    page.get_by_role("heading", name="3. Check").scroll_into_view_if_needed()
+    shot(page, f"messy_{scheme}_problems")
+    for label in (
+        "Follow-up in days",
+        "2 means the event",
+        "Drop column first_name",
+        "Average per patient",
+        "Leave these patients without outcome",
+    ):
+        press(page, label)
+    page.get_by_text("Changes made (5)").wait_for(timeout=SLOW)
+    page.get_by_role("heading", name="3. Check").scroll_into_view_if_needed()
+    shot(page, f"messy_{scheme}_mended")
+    healthy(page, record, server)
+    press(page, "Open without a model")
+    page.get_by_text("Patients shown", exact=True).wait_for(timeout=SLOW)
+    shot(page, f"messy_{scheme}_opened")
+    healthy(page, record, server)
+    assert page.locator("img[src=x]").count() == 0
+    assert page.title() != "1"

@@ -58,7 +58,8 @@ def _add_files() -> None:
     round_ = st.session_state.setdefault(UPLOADER, 0)
     files = st.file_uploader(
         "Tables (csv, tsv, txt, maf, csv.gz, parquet, feather, xlsx, h5ad, h5mu), slides (h5, npz) "
-        "and optionally cohort.toml",
+        "and optionally cohort.toml. Files that can run code (pt, pkl, rds ...) are not read: "
+        "you are told how to convert them.",
         type=list(FILE_TYPES),
         accept_multiple_files=True,
         key=f"uploader_{round_}",
@@ -165,9 +166,9 @@ def _show_files(report: CheckReport) -> None:
             "read as": [f.modality or f.role for f in report.files],
             "rows": [f.n_rows for f in report.files],
             "columns": [f.n_columns for f in report.files],
-            "format": [f.format for f in report.files],
-            "encoding": [f.encoding for f in report.files],
-            "delimiter": [DELIMITERS.get(f.delimiter or "", f.delimiter) for f in report.files],
+            "format": [f.format or "" for f in report.files],
+            "encoding": [f.encoding or "" for f in report.files],
+            "delimiter": [DELIMITERS.get(f.delimiter or "", "") for f in report.files],
         }
     )
     st.dataframe(table, hide_index=True, key="files", alt="Files and what they were read as")

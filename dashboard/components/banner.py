@@ -31,6 +31,7 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
 .st-key-header p { font-size: 0.8125rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
 .st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.45rem; }
+.st-key-case_page .stPrintBorderedColumn { padding: 0.5rem 0.9rem; }
 .st-key-case_page p { line-height: 1.4; font-size: 0.9rem; }
 .st-key-case_page h2 { font-size: 1rem; padding: 0; }
 .st-key-case_page [data-testid="stHeading"] [data-testid="stMarkdownContainer"] { margin: 0; }
@@ -49,7 +50,7 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
   .st-key-case_curves_panel [data-testid="stPlotlyChart"] { min-width: 600px; }
 }
 .st-key-case_page [data-testid="stPopoverButton"] { min-height: 1.5rem; padding-block: 0; }
-.st-key-case_page .st-key-board_menu [data-testid="stPopoverButton"] { min-height: 2.25rem; }
+.st-key-case_bar [data-testid="stPopoverButton"] { min-height: 2.25rem; }
 .stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
 @media print {
   .camlif-banner {

@@ -24,8 +24,8 @@ CURVE_SHARE = 0.75
 MIN_HEIGHT = 520
 ROW_HEIGHT = 90
 RISK_ROW_PX = 17
-BETWEEN_ROWS_PX = 82
-"""Room for tick labels, axis title and the heading of the number at risk."""
+BETWEEN_ROWS_PX, CLOSE_ROWS_PX = 82, 64
+"""Room for tick labels, axis title and the heading of the number at risk; where height is given."""
 OUTSIDE_PX = 48
 """Margins above and below the two rows."""
 
@@ -49,15 +49,16 @@ def draw(
     height: int | None = None,
 ) -> go.Figure:
     """Draw curves and number at risk; ``height`` in pixels, by default what the curves need."""
+    between = CLOSE_ROWS_PX if height else BETWEEN_ROWS_PX
     height = height or max(MIN_HEIGHT, ROW_HEIGHT * len(lines) + 200)
-    inner = height - OUTSIDE_PX - BETWEEN_ROWS_PX
+    inner = height - OUTSIDE_PX - between
     table_share = max(1 - CURVE_SHARE, RISK_ROW_PX * len(lines) / inner)
     figure = make_subplots(
         rows=2,
         cols=1,
         shared_xaxes=True,
         row_heights=[1 - table_share, table_share],
-        vertical_spacing=BETWEEN_ROWS_PX / (height - OUTSIDE_PX),
+        vertical_spacing=between / (height - OUTSIDE_PX),
     )
     base_figure(figure, theme, height=height)
     figure.update_layout(margin={"b": 12})

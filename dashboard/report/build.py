@@ -15,6 +15,7 @@ from camlif.case import CaseSummary, summarise_case
 from camlif.exports import AGE, shown_age
 from camlif.survival import KaplanMeierCurve
 from dashboard import messages
+from dashboard.figures.chart import listed
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.report.record import (
     CaseRecord,
@@ -192,7 +193,7 @@ def _modalities(source: Source, summary: CaseSummary) -> tuple[ModalityRecord, .
 
 
 def _unlike(modalities: Sequence[ModalityRecord]) -> str | None:
-    reasons = [f"{part.label} {reason}" for part in modalities for reason in part.reasons]
+    reasons = [f"{part.label} {listed(part.reasons)}" for part in modalities if part.reasons]
     return messages.text("E-33", reasons="; ".join(reasons)) if reasons else None
 
 

@@ -13,6 +13,7 @@ from camlif.sensitivity import SensitivityRange, sensitivity_range
 from dashboard import messages
 from dashboard.components.case_view import CaseView, ModelledCase
 from dashboard.components.text import plain
+from dashboard.figures.chart import listed
 from dashboard.wording import patient_facts
 
 
@@ -28,7 +29,21 @@ def patient(case: CaseView) -> None:
         states += _clinical(case)
     for name, status, colour in states:
         st.markdown(f":{colour}-badge[{plain(status)}] {plain(name)}")
+    if isinstance(case, ModelledCase):
+        _unlike(case)
     _clinical_values(case)
+
+
+def _unlike(case: ModelledCase) -> None:
+    """Say how the data are unlike those that the model was trained on."""
+    name = case.workspace.profile.modality
+    reasons = [
+        f"{name(check.name)} {listed(check.reasons)}"
+        for check in case.summary.modalities
+        if check.reasons
+    ]
+    if reasons:
+        st.markdown(f":red[{plain(messages.text('E-33', reasons='; '.join(reasons)))}]")
 
 
 def _modalities(case: CaseView) -> list[tuple[str, str, str]]:

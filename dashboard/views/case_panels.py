@@ -16,7 +16,6 @@ from camlif.case import (
     subset_sentence,
     survival_sentence,
 )
-from dashboard import messages
 from dashboard.components.case_view import ModelledCase, ScoredCase
 from dashboard.components.chart import show_chart, table_button, theme
 from dashboard.components.text import plain
@@ -26,7 +25,7 @@ from dashboard.figures.icons import icon_array
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.subtype import subtype_curve
 
-CURVES_HEIGHT = 325  # pixels: the four panels fit a screen of 900
+CURVES_HEIGHT = 307  # pixels: the four panels fit a screen of 900
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
 RANGE_COLOURS = {"in range": "green", "unusual": "orange", "outside": "red", "absent": "gray"}
 DEFAULT_HORIZON = 36
@@ -110,13 +109,6 @@ def _ranges(case: ModelledCase) -> None:
         for check in case.summary.modalities
     ]
     st.markdown(" ".join(badges))
-    reasons = [
-        f"{name(check.name)} {reason}"
-        for check in case.summary.modalities
-        for reason in check.reasons
-    ]
-    if reasons:
-        st.markdown(f":red[{plain(messages.text('E-33', reasons='; '.join(reasons)))}]")
 
 
 def _calibration(case: ScoredCase) -> None:

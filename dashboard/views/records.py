@@ -153,7 +153,13 @@ def _trail(store: Store) -> None:
         placeholder="All",
     )
     table = _table([event for event in events if not actions or event.action in actions])
-    st.dataframe(table, hide_index=True, key="audit", alt="Audit events, the newest first")
+    st.dataframe(
+        table,
+        hide_index=True,
+        key="audit",
+        alt="Audit events, the newest first",
+        column_config={"Case": st.column_config.Column(width=150)},  # a whole token
+    )
     if report.n_events > len(events):
         st.caption(f"The latest {len(events):,} are shown; the file holds all.")
     if st.button("Prepare the whole trail", key="audit_prepare"):

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 SECONDS = 1000
 SLOW = 120 * SECONDS
+PANELS = (
+    "Who and what data",
+    "Result",
+    "How sure",
+    "Where this case sits",
+)
+"""The first four of the Case page."""
 FAILED = re.compile(r"Traceback|E-50: |circular import|partially initialized", re.IGNORECASE)
 
 
@@ -67,3 +74,16 @@ def add_files(page: Page, files: Sequence[Path]) -> None:
     )
     settled(page)
     press(page, "Check files")
+
+
+def bottoms(page: Page) -> dict[str, float]:
+    """Lower edge of each of the first four panels, in pixels from the top of the screen."""
+    found = {}
+    for title in PANELS[:3]:
+        heading = page.get_by_role("heading", name=title, exact=True)
+        found[title] = heading.evaluate(
+            "e => e.closest('[data-testid=stColumn]').getBoundingClientRect().bottom"
+        )
+    panel = page.locator(".st-key-case_curves_panel")
+    found[PANELS[3]] = panel.evaluate("e => e.getBoundingClientRect().bottom")
+    return found

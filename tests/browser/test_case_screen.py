@@ -7,32 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import NewPage, Server
-from tests.browser.steps import settled, shot
+from tests.browser.steps import PANELS, bottoms, settled, shot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 COHORTS = ("Synthetic glioma", "Synthetic lung")
 CASES = 4
-PANELS = (
-    "Who and what data",
-    "Result",
-    "How sure",
-    "Where this case sits",
-)
-
-
-def bottoms(page: Page) -> dict[str, float]:
-    """Lower edge of each of the first four panels, in pixels from the top of the screen."""
-    found = {}
-    for title in PANELS[:3]:
-        heading = page.get_by_role("heading", name=title, exact=True)
-        found[title] = heading.evaluate(
-            "e => e.closest('[data-testid=stColumn]').getBoundingClientRect().bottom"
-        )
-    panel = page.locator(".st-key-case_curves_panel")
-    found[PANELS[3]] = panel.evaluate("e => e.getBoundingClientRect().bottom")
-    return found
 
 
 def open_cohort(page: Page, name: str) -> None:

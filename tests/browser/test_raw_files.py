@@ -10,7 +10,18 @@ import pytest
 from camlif.exceptions import CamlifError
 from camlif.storage import read_schema
 from tests.browser.conftest import ROOT, NewPage, Server
-from tests.browser.steps import SECONDS, SLOW, add_files, go, healthy, press, settled, shot, shown
+from tests.browser.steps import (
+    SECONDS,
+    SLOW,
+    add_files,
+    bottoms,
+    go,
+    healthy,
+    press,
+    settled,
+    shot,
+    shown,
+)
 
 DATA = ROOT.parent / "shared" / "data"
 TABLES = (".csv", ".gz")
@@ -52,6 +63,9 @@ def test_hancock_in_two_uploads_is_scored_by_its_model(
     assert "763 patients shown were in the training cohort" in shown(page)
     shot(page, "raw_hancock_scored")
     healthy(page, record, server)
+    go(page, "Case")
+    assert "E-33: This case is unlike the training data" in shown(page)
+    assert max(bottoms(page).values()) <= 900  # the longest of panels, still on one screen
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from dashboard.store import Store, default_url
+from tests.browser import accessibility
 from tests.browser.conftest import ROOT, NewPage, Record, Server, StartServer
 from tests.browser.identity import CLIENT, CLIENT_SECRET, Provider, provider
 from tests.browser.steps import FAILED, SLOW, add_files, go, press, settled, shot, shown
@@ -75,6 +76,7 @@ def enter(page: Page, server: Server, person: str, path: str = "") -> None:
     button = page.get_by_role("button", name="Sign in")
     button.wait_for(timeout=SLOW)
     nothing_is_drawn(page)
+    assert accessibility.findings(page) == []
     button.click()
     page.get_by_role("link", name=person).click(timeout=SLOW)
     settled(page)

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from camlif.data.samples import SAMPLES, load_sample
 from camlif.data.simulator import simulate
 from dashboard import messages, resources, state
+from tests.browser.accessibility import FRAMEWORK
 from tests.dashboard.conftest import OpenApp
 
 PAGES = (
@@ -534,3 +535,8 @@ def test_a_model_whose_card_is_damaged_is_named_and_left_out(
     assert problems_of(app) == []
     assert "Model folder copy cannot be read and is left out." in text_of(app, sidebar=True)
     assert app.selectbox(key="pick_model").value == "glioma"
+
+
+def test_help_names_every_gap_of_the_framework(open_app: OpenApp) -> None:
+    shown = text_of(open_app("help"))
+    assert [gap.help for gap in FRAMEWORK.values() if gap.help not in shown] == []

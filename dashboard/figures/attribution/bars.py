@@ -102,9 +102,10 @@ def modality_bars(
     if not names:
         return Chart(empty_figure("No modality", theme), "No modality is explained.", table, alt)
     figure = go.Figure()
-    add_bars(figure, labels, values, [f"{signed(v)} {direction(v)}" for v in values], theme)
+    # On two lines: beside a long name the column leaves little room.
+    add_bars(figure, labels, values, [f"{signed(v)}<br>{direction(v)}" for v in values], theme)
     base_figure(figure, theme, height=90 + MODALITY_ROW * len(names), legend=False)
-    bar_axes(figure, labels, values, longest=len("+0.00 raises risk"), theme=theme)
+    bar_axes(figure, labels, values, longest=len("raises risk"), theme=theme)
     parts = [f"{n} {direction(v)} ({signed(v)})" for n, v in zip(names, values, strict=True)]
     finding = f"Against {baseline}: {', '.join(parts)}; sum {signed(sum(values))} in log risk."
     return Chart(figure, finding, table, alt)
@@ -343,8 +344,9 @@ def bar_axes(
     """First row on top; room beyond the bars for texts of so many characters."""
     low, high = min(0.0, *values), max(0.0, *values)
     span = max(high - low, MIN_SPAN)
-    share = min(CHARACTER_PX * longest / PLOT_PX, 0.4)
-    pad = span * share / (1 - share)
+    sides = (low < 0) + (high > 0)
+    share = min(CHARACTER_PX * longest / PLOT_PX, 0.3)
+    pad = span * share / (1 - sides * share)
     figure.update_xaxes(
         range=[low - pad * (low < 0) - 0.03 * span, high + pad * (high > 0) + 0.03 * span],
         title_text=AXIS_TITLE,

@@ -42,7 +42,11 @@ def test_modalities_are_sorted_by_size_with_direction_in_words_and_colour() -> N
     chart = modality_bars({"clinical": 0.1, "genomics": -0.5, "pathology": 0.3}, theme="light")
     bars = only(chart.figure, "contributions")
     assert list(bars.x) == [-0.5, 0.3, 0.1]
-    assert list(bars.text) == ["−0.50 lowers risk", "+0.30 raises risk", "+0.10 raises risk"]
+    assert list(bars.text) == [
+        "−0.50<br>lowers risk",
+        "+0.30<br>raises risk",
+        "+0.10<br>raises risk",
+    ]
     assert list(bars.marker.color) == [LIGHT.lowers, LIGHT.raises, LIGHT.raises]
     assert chart.table["contribution"].tolist() == [-0.5, 0.3, 0.1]
     assert "sum −0.10" in chart.finding
@@ -50,7 +54,7 @@ def test_modalities_are_sorted_by_size_with_direction_in_words_and_colour() -> N
 
 def test_a_contribution_that_rounds_to_nothing_is_no_direction() -> None:
     chart = modality_bars({"a": 0.004}, theme="light")
-    assert list(only(chart.figure, "contributions").text) == ["0.00 no change"]
+    assert list(only(chart.figure, "contributions").text) == ["0.00<br>no change"]
 
 
 def test_top_features_and_remainder_sum_to_all_contributions() -> None:

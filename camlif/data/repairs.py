@@ -13,7 +13,7 @@ from camlif.data.changes import Change
 from camlif.data.checks import CheckReport
 from camlif.data.cohort import Cohort
 from camlif.data.manifest import Manifest
-from camlif.data.problems import Problem, examples
+from camlif.data.problems import Problem, examples, shortened
 from camlif.data.readers import read_cohort
 from camlif.data.reading import Progress
 from camlif.data.roles import is_clinical_name, modality_name
@@ -198,7 +198,7 @@ def _duplicates(problem: Problem, report: CheckReport) -> list[Offer]:
         offers += [
             (
                 label,
-                f"Keep {problem.columns[0]} {label}",
+                f"Keep {shortened(problem.columns[0])} {shortened(label)}",
                 (*first, Change((*keep, problem.columns[0]), [label])),
             )
             for label in problem.values
@@ -218,7 +218,7 @@ def _event(problem: Problem, _: CheckReport) -> list[Offer]:
     return [
         (
             value,
-            f"{value} means the event",
+            f"{shortened(value)} means the event",
             (*column, Change(("clinical", "event_values"), [value], add=True)),
         )
         for value in problem.values
@@ -255,7 +255,7 @@ def _drop(problem: Problem, _: CheckReport) -> list[Offer]:
     if problem.topic == "text" and len(problem.columns) > 1:
         return []
     return [
-        (column, f"Drop column {column}", (Change(("drop",), [column], add=True),))
+        (column, f"Drop column {shortened(column)}", (Change(("drop",), [column], add=True),))
         for column in problem.columns
     ]
 
@@ -273,7 +273,9 @@ def _missing(problem: Problem, report: CheckReport) -> list[Offer]:
 
 def _identifier(problem: Problem, report: CheckReport) -> list[Offer]:
     first, path = in_table(report, problem.file or "", "id")
-    return [(c, f"{c} names the patient", (*first, Change(path, c))) for c in problem.columns]
+    return [
+        (c, f"{shortened(c)} names the patient", (*first, Change(path, c))) for c in problem.columns
+    ]
 
 
 def _tokens(_: Problem, __: CheckReport) -> list[Offer]:
@@ -362,14 +364,14 @@ def _forget_manifest(problem: Problem, _: CheckReport) -> list[Offer]:
 
 def _time_column(problem: Problem, _: CheckReport) -> list[Offer]:
     return [
-        (c, f"{c} is the follow-up time", (Change(("clinical", "duration"), c),))
+        (c, f"{shortened(c)} is the follow-up time", (Change(("clinical", "duration"), c),))
         for c in problem.columns
     ]
 
 
 def _status_column(problem: Problem, _: CheckReport) -> list[Offer]:
     return [
-        (c, f"{c} is the event status", (Change(("clinical", "event"), c),))
+        (c, f"{shortened(c)} is the event status", (Change(("clinical", "event"), c),))
         for c in problem.columns
     ]
 

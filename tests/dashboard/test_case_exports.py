@@ -13,6 +13,7 @@ from camlif.data.samples import load_sample
 from dashboard import messages, resources, state
 from dashboard.components import case_exports
 from dashboard.components.case_view import ModelledCase, ScoredCase, view_case
+from dashboard.report.content import passed_words
 from dashboard.report.pdf import case_pdf
 from dashboard.state import Scoring, Workspace
 from dashboard.wording import load_profile
@@ -64,9 +65,7 @@ def test_the_pdf_says_what_the_page_says(open_app: OpenApp, cohort: str) -> None
         result.agreement_sentence,
         result.borderline_sentence or "",
         report.record.curve.finding if report.record.curve else "",
-        next(g.sentence for g in report.record.gates if g.months == HORIZONS[year])
-        if horizon.survival
-        else "",
+        passed_words([g for g in report.record.gates if g.open]) if horizon.survival else "",
         horizon.sentence,
         *report.record.caveats,
         *report.record.facts,

@@ -173,6 +173,7 @@ def _chosen_dataset(file: h5py.File) -> str:
 
     names = list(file)
     usual = [name for name in names if name.lower() in NAMES]
+    usual = [name for name in usual if isinstance(member(file, name), h5py.Dataset)]
     if usual:
         return _choose({}, usual)
     found = {name: member(file, name) for name in names[:100]}

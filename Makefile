@@ -49,8 +49,6 @@ samples: setup
 # An interrupted study goes on where it stopped.
 study: setup
 	$(BIN)/python -m camlif study sample_data/glioma --methods all --out sample_data/glioma/study
-	$(BIN)/python -m camlif study sample_data/glioma --methods ablations --out sample_data/glioma/study
-	$(BIN)/python -m camlif study sample_data/glioma --methods paper --heads native --out sample_data/glioma/study
 
 train: setup
 	$(BIN)/python -m camlif train sample_data/glioma --out models/glioma

@@ -41,7 +41,7 @@ def main() -> None:
         small, large, model = folder / "small", folder / "large", folder / "model"
         write_cohort(small, TRAINING_PATIENTS, seed=0)
         write_cohort(large, options.patients, seed=1)
-        train = ["train", str(small), "--out", str(model), "--epochs", "2"]
+        train = ["train", str(small), "--out", str(model), "--preset", "default", "--epochs", "2"]
         if not model.exists():
             run([*train, "--splits", str(options.members), "--width", str(options.width)])
         print(f"{options.patients:,} patients x {sum(MODALITIES.values()):,} features, Parquet")

@@ -87,7 +87,7 @@ def open_app(models: Path, point_at: PointAt) -> OpenApp:
         **session: object,
     ) -> AppTest:
         point_at(folder)
-        app = AppTest.from_file(str(APP), default_timeout=120)
+        app = AppTest.from_file(str(APP), default_timeout=300)
         app.session_state["cohort"] = cohort
         app.session_state[ACCEPTED] = True
         app.secrets, app.user = secrets or {}, user or {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,3 +122,20 @@ def use_file(report: CheckReport, file: str, use: FileUse) -> tuple[Change, ...]
         changes += declare_modalities(report)
     entry = section.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
     return (*changes, Change(("modalities", name), entry))
+
+
+def regroup(
+    report: CheckReport, modality: str, groups: Mapping[str, Sequence[str]]
+) -> tuple[Change, ...]:
+    """Return the changes that give a modality other feature groups.
+
+    Parameters
+    ----------
+    report : CheckReport
+    modality : str
+    groups : mapping of group name to column names or patterns
+        ``*`` matches any text. Without any group the names of the columns tell them.
+    """
+    value = {name: list(patterns) for name, patterns in groups.items()}
+    change = Change(("modalities", modality, "groups"), value or None)
+    return (*declare_modalities(report), change)

@@ -42,13 +42,28 @@ class FileReport:
 
 
 Confidence = Literal["given", "sure", "inferred", "absent"]
-Groups = tuple[tuple[str, int], ...]
-"""Feature groups of a modality by name, with their numbers of columns."""
 
 
-def group_words(groups: Groups) -> str:
+@dataclass(frozen=True, slots=True)
+class FeatureGroup:
+    """A feature group of a modality as it was read.
+
+    Attributes
+    ----------
+    name : str
+    n_columns : int
+    patterns : tuple of str
+        Its columns as a manifest says them; empty for what no other group takes.
+    """
+
+    name: str
+    n_columns: int
+    patterns: tuple[str, ...]
+
+
+def group_words(groups: Iterable[FeatureGroup]) -> str:
     """Say the feature groups of a modality: ``shape (12), texture (24)``."""
-    return ", ".join(f"{name} ({n:,})" for name, n in groups)
+    return ", ".join(f"{group.name} ({group.n_columns:,})" for group in groups)
 
 
 CONFIDENCE: dict[Confidence, str] = {
@@ -146,7 +161,7 @@ class CheckReport:
     flow : PatientFlow or None
         None where no table could be read.
     outcome : FollowUp or None
-    groups : mapping of modality to (group, number of columns)
+    groups : mapping of modality to tuple of FeatureGroup
     inputs : tuple of str
         Clinical columns that a model may read.
     mapping : tuple of Assignment
@@ -160,7 +175,7 @@ class CheckReport:
     problems: tuple[Problem, ...]
     flow: PatientFlow | None = None
     outcome: FollowUp | None = None
-    groups: dict[str, Groups]
+    groups: dict[str, tuple[FeatureGroup, ...]]
     inputs: tuple[str, ...] = ()
     mapping: tuple[Assignment, ...] = ()
     manifest: Manifest = field(default_factory=Manifest)
@@ -209,7 +224,8 @@ class CheckReport:
             "flow": flow,
             "outcome": None if self.outcome is None else self.outcome.to_json(),
             "groups": {
-                m: [{"name": g, "columns": k} for g, k in v] for m, v in self.groups.items()
+                modality: [{"name": g.name, "columns": g.n_columns} for g in groups]
+                for modality, groups in self.groups.items()
             },
             "clinical_inputs": list(self.inputs),
             "mapping": [assignment.to_json() for assignment in self.mapping],

@@ -6,6 +6,8 @@ A group is what one tokeniser network reads, so there should be few, and each sh
 from __future__ import annotations
 
 import fnmatch
+import glob
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,6 +27,8 @@ _RADIOMICS = re.compile(
 )
 _SUFFIX = re.compile(r"^.+_(rnaseq|rna|mrna|cnv|cna|mut|meth|mirna|prot)$", re.IGNORECASE)
 _PREFIX = re.compile(r"^([^_.]+)[_.]")
+_WORD_END = re.compile(r"(?<=[_.-])")
+_WORD_START = re.compile(r"(?=[_.-])")
 Label = Callable[[str], str | None]
 
 
@@ -56,6 +60,63 @@ def feature_groups(
         if groups:
             return groups
     return (GroupSpec(modality, tuple(columns)),)
+
+
+def group_patterns(
+    groups: Sequence[GroupSpec], declared: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Say the columns of each group as a manifest would, in as few words as will do.
+
+    Parameters
+    ----------
+    groups : sequence of GroupSpec
+        Of one table, from `feature_groups`.
+    declared : mapping of group name to column names or patterns
+        What the manifest says; its words are kept.
+
+    Returns
+    -------
+    mapping of group name to column names or patterns
+        Empty for the group that holds what no other takes. Declaring the others gives the same
+        groups again.
+    """
+    columns = [column for group in groups for column in group.columns]
+    found: dict[str, tuple[str, ...]] = {}
+    for group in groups:
+        if group.name in declared:
+            found[group.name] = tuple(declared[group.name])
+        elif declared:
+            found[group.name] = ()
+        else:
+            found[group.name] = _pattern(group.columns, columns)
+    return found
+
+
+def _pattern(members: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+    """One pattern that takes the members and no other column, else their names."""
+    if len(members) == 1:
+        return tuple(members)
+    words = [_WORD_END.split(name) for name in members]
+    ends = [_WORD_START.split(name)[::-1] for name in members]
+    lead, tail = _shared_start(words), _shared_start(ends)[::-1]
+    inner = [word for word in words[0] if all(word in others for others in words)]
+    candidates = [
+        [""],
+        [*lead, ""],
+        ["", *tail],
+        *([*lead, "", word, ""] for word in inner),
+    ]
+    for candidate in candidates:
+        pattern = "".join(glob.escape(word) or "*" for word in candidate)
+        if fnmatch.filter(columns, pattern) == list(members):
+            return (pattern,)
+    return tuple(members)
+
+
+def _shared_start(names: Sequence[Sequence[str]]) -> list[str]:
+    """Words with which all names begin."""
+    together = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*names, strict=False))
+    return [words[0] for words in together]
 
 
 def _labelled(columns: Sequence[str], label: Label) -> tuple[GroupSpec, ...] | None:
@@ -118,14 +179,14 @@ def _declared(
                 raise SchemaError(
                     f"Group {group} of {modality} names a column that is not there.",
                     column=pattern,
-                    fix="Correct the manifest.",
+                    fix="Correct the feature groups.",
                 )
             for column in hits:
                 if owner.setdefault(column, group) != group:
                     raise SchemaError(
                         f"Groups {owner[column]} and {group} of {modality} share a column.",
                         column=column,
-                        fix="Correct the manifest.",
+                        fix="Correct the feature groups.",
                     )
     groups = {group: [c for c in columns if owner.get(c) == group] for group in declared}
     rest = [c for c in columns if c not in owner]

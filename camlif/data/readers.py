@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from camlif.data.changes import Change, apply_changes
-from camlif.data.checks import CheckReport
+from camlif.data.checks import CheckReport, FeatureGroup
 from camlif.data.cleaning import blank_cells, kept_rows
 from camlif.data.clinical import read_clinical, report_personal_ids
 from camlif.data.cohort import Cohort
 from camlif.data.follow_up import entry_column, outcome_columns, read_follow_up
 from camlif.data.formats.slides import is_slide
+from camlif.data.groups import group_patterns
 from camlif.data.manifest import MANIFEST, Manifest, ModalitySection, read_manifest
 from camlif.data.mapping import declared_id, describe_mapping
 from camlif.data.matrices import read_modality
@@ -29,6 +30,7 @@ from camlif.data.roles import (
     is_predictions,
     modality_name,
 )
+from camlif.data.schema import ModalitySpec
 from camlif.data.sources import Files, read_sources, reshaped
 from camlif.data.specimens import Specimens, by_patient, find_specimens, join_specimens
 from camlif.data.tables import TextTable
@@ -155,15 +157,18 @@ def read_cohort(
         problems=found.sorted(),
         flow=reading.flow(),
         outcome=reading.outcome,
-        groups={
-            m.spec.name: tuple((g.name, g.n_features) for g in m.spec.groups)
-            for m in reading.modalities
-        },
+        groups={m.spec.name: _described_groups(m.spec, reading) for m in reading.modalities},
         inputs=tuple(c.name for c in reading.clinical.inputs) if reading.clinical else (),
         mapping=describe_mapping(reading),
         manifest=reading.manifest,
     )
     return cohort, report
+
+
+def _described_groups(spec: ModalitySpec, reading: Reading) -> tuple[FeatureGroup, ...]:
+    section = reading.manifest.modalities.get(spec.name, ModalitySection())
+    patterns = group_patterns(spec.groups, section.groups)
+    return tuple(FeatureGroup(g.name, g.n_features, patterns[g.name]) for g in spec.groups)
 
 
 def _manifest(

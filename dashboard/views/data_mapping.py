@@ -9,12 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from camlif.data.assignments import FileUse, Kind, assign, confirm_all, file_use, use_file
-from camlif.data.checks import CONFIDENCE, Assignment, CheckReport, group_words
+from camlif.data.checks import CONFIDENCE, Assignment, CheckReport
 from camlif.data.manifest import MANIFEST
 from camlif.exports import OLDEST_SHOWN, shown_age
 from dashboard.components.text import plain
 from dashboard.figures.chart import count
 from dashboard.views import data_session as session
+from dashboard.views.data_groups import show_groups
 from dashboard.views.data_session import CheckedUpload
 
 ROLES = {
@@ -59,7 +60,7 @@ def show_mapping(upload: CheckedUpload) -> None:
         _columns(report, disabled=not upload.files)
         _values(report, disabled=not upload.files)
         _files(report, disabled=not upload.files)
-        _groups(report)
+        show_groups(report, disabled=not upload.files)
     _save(report, uncertain, disabled=not upload.files)
 
 
@@ -266,18 +267,6 @@ def _use_words(use: FileUse) -> str:
     if use.exclude:
         words.append(f"without {', '.join(use.exclude)}")
     return ", ".join(words)
-
-
-def _groups(report: CheckReport) -> None:
-    """The feature groups of every modality, each read by a network of its own."""
-    if not report.groups:
-        return
-    st.markdown("Feature groups, with their columns")
-    for modality, groups in report.groups.items():
-        st.caption(plain(f"{modality}: {group_words(groups)}"))
-    st.caption(
-        'To group otherwise, write groups into cohort.toml: groups = { texture = ["glcm_*"] }.'
-    )
 
 
 def _save(report: CheckReport, uncertain: Sequence[Assignment], *, disabled: bool) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camlif.data.groups import feature_groups
+from camlif.data.groups import feature_groups, group_patterns
 from camlif.data.manifest import ClinicalSection, Manifest, ModalitySection, read_manifest
 from camlif.exceptions import SchemaError
 
@@ -115,3 +115,50 @@ def test_declared_groups_take_patterns_and_leave_a_rest() -> None:
 def test_declared_groups_that_do_not_fit_are_refused(declared: dict[str, list[str]]) -> None:
     with pytest.raises(SchemaError):
         feature_groups("m", ["x1", "x2"], declared)
+
+
+words = st.sampled_from(["glcm", "shape", "rna", "a", "B", "[x]", "original", "wavelet-HLL", "1"])
+headers = st.lists(words, min_size=1, max_size=4).map("_".join)
+
+
+@given(columns=st.lists(headers, min_size=1, max_size=12, unique=True))
+def test_groups_said_as_patterns_are_the_same_groups_again(columns: list[str]) -> None:
+    groups = feature_groups("m", columns)
+    patterns = group_patterns(groups, {})
+
+    assert feature_groups("m", columns, patterns) == groups
+    assert group_patterns(groups, patterns) == patterns
+
+
+@pytest.mark.parametrize(
+    ("columns", "patterns"),
+    [
+        (["TP53_rna", "MYC_rna", "TP53_mut"], {"rna": ("*_rna",), "mut": ("TP53_mut",)}),
+        (["cd3_a", "cd8_a", "cd3_b", "cd8_b"], {"cd3": ("cd3_*",), "cd8": ("cd8_*",)}),
+        (
+            [
+                f"ct_wavelet-{b}_{f}_{i}"
+                for b in ("LL", "HH")
+                for f in ("glcm", "glrlm")
+                for i in "ab"
+            ],
+            {
+                "ct_wavelet_glcm": ("ct_wavelet-*glcm_*",),
+                "ct_wavelet_glrlm": ("ct_wavelet-*glrlm_*",),
+            },
+        ),
+        (["a", "b_1"], {"m": ("*",)}),
+    ],
+)
+def test_inferred_groups_are_said_in_a_pattern(
+    columns: list[str], patterns: dict[str, tuple[str, ...]]
+) -> None:
+    assert group_patterns(feature_groups("m", columns), {}) == patterns
+
+
+def test_what_no_declared_group_takes_has_no_pattern() -> None:
+    declared = {"x": ["x*"]}
+
+    found = group_patterns(feature_groups("m", ["x1", "x2", "y"], declared), declared)
+
+    assert found == {"x": ("x*",), "other": ()}

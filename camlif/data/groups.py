@@ -92,6 +92,42 @@ def group_patterns(
     return found
 
 
+def groups_text(groups: Mapping[str, Sequence[str]]) -> str:
+    """Write groups for people, one ``name = columns`` a line; those without columns are left out.
+
+    A comma within a column's name becomes ``?``, which stands for any character.
+    """
+    lines = [
+        f"{name} = {', '.join(p.replace(',', '?') for p in patterns)}"
+        for name, patterns in groups.items()
+        if patterns
+    ]
+    return "\n".join(lines)
+
+
+def parse_groups(text: str) -> dict[str, tuple[str, ...]]:
+    """Read what `groups_text` writes; lines of the same name are one group.
+
+    Raises
+    ------
+    SchemaError
+        If a line has no name or no column.
+    """
+    groups: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        name, _, listed = (part.strip() for part in line.partition("="))
+        patterns = tuple(p for part in listed.split(",") if (p := part.strip()))
+        if not name or not patterns:
+            raise SchemaError(
+                f"Line {number} of the feature groups names no group or no column.",
+                fix="Write it as: texture = glcm_*, glrlm_*",
+            )
+        groups[name] = groups.get(name, ()) + patterns
+    return groups
+
+
 def _pattern(members: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
     """One pattern that takes the members and no other column, else their names."""
     if len(members) == 1:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from camlif.data.assignments import file_use, regroup
 from camlif.data.checks import CheckReport, FeatureGroup, group_words
+from camlif.data.groups import groups_text, parse_groups
+from camlif.exceptions import SchemaError
 from dashboard.components.text import plain
 from dashboard.views import data_session as session
 
-EDITOR_PIXELS = 640
-HELP = "Names of columns; * stands for any text. What no group takes forms the group other."
+LINE_PIXELS, MIN_LINES, MAX_LINES = 26, 4, 16
+HOW = (
+    "One group a line: texture = glcm_*, glrlm_*. The star stands for any text, and what no group "
+    "takes forms the group other. Leave it empty to group by the names of the columns."
+)
 
 
 def show_groups(report: CheckReport, *, disabled: bool) -> None:
     """Draw the groups, each read by a network of its own, with a way to group otherwise."""
     files = report.modality_files
-    groups = {m: _groups_of(report, m) for m in files}
+    groups = {modality: _groups_of(report, modality) for modality in files}
     if not any(groups.values()):
         return
     st.markdown("Feature groups, with their columns")
@@ -26,7 +30,7 @@ def show_groups(report: CheckReport, *, disabled: bool) -> None:
             continue
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(plain(f"{modality}: {group_words(known)}"))
-            # Samples of one patient are read as a whole, column by column alike.
+            # The samples of a patient are read one by one, each as a whole.
             if not disabled and file_use(report, files[modality]).kind != "bag":
                 _editor(report, modality, known)
 
@@ -41,42 +45,31 @@ def _groups_of(report: CheckReport, modality: str) -> tuple[FeatureGroup, ...]:
 
 
 def _editor(report: CheckReport, modality: str, groups: tuple[FeatureGroup, ...]) -> None:
-    table = pd.DataFrame(
-        {
-            "group": [group.name for group in groups],
-            "columns": [list(group.patterns) for group in groups],
-        }
-    )
+    before = groups_text({group.name: group.patterns for group in groups})
+    lines = min(max(before.count("\n") + 2, MIN_LINES), MAX_LINES)
     key = f"{modality}_{session.round_number()}"
     with (
-        st.popover(plain(f"Group {modality} otherwise"), type="tertiary", width="content"),
+        st.popover(plain(f"Group {modality} otherwise"), type="tertiary", key=f"grouping_{key}"),
         st.form(f"groups_form_{key}", border=False),
     ):
-        edited = st.data_editor(
-            table,
-            hide_index=True,
-            num_rows="dynamic",
-            width=EDITOR_PIXELS,
-            column_config={
-                "group": st.column_config.TextColumn("Feature group", required=True, max_chars=40),
-                "columns": st.column_config.ListColumn("Columns", help=HELP),
-            },
-            key=f"mapping_groups_{key}",
-            alt=f"Feature groups of {modality}",
+        text = st.text_area(
+            plain(f"Feature groups of {modality}"),
+            before,
+            height=LINE_PIXELS * lines,
+            key=f"groups_{key}",
         )
-        st.caption(f"{HELP} Without any group the names of the columns tell them.")
+        st.caption(plain(HOW))
         pressed = st.form_submit_button("Regroup", key=f"regroup_{key}")
-    if pressed and not edited.equals(table):
-        _regroup(report, modality, edited)
+    if pressed and text != before:
+        _regroup(report, modality, text)
         st.rerun()
 
 
-def _regroup(report: CheckReport, modality: str, edited: pd.DataFrame) -> None:
-    """Make the change; a name given twice joins its columns."""
-    groups: dict[str, list[str]] = {}
-    for name, columns in zip(edited["group"], edited["columns"], strict=True):
-        patterns = [] if columns is None else [str(column).strip() for column in columns]
-        if patterns:
-            groups.setdefault(str(name).strip(), []).extend(patterns)
+def _regroup(report: CheckReport, modality: str, text: str) -> None:
+    try:
+        groups = parse_groups(text)
+    except SchemaError as error:
+        st.session_state[session.REFUSED] = str(error)
+        return
     title = f"Feature groups of {modality}: {', '.join(groups) or 'by the names of the columns'}"
     session.change(title, regroup(report, modality, groups))

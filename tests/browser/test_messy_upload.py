@@ -73,3 +73,28 @@ def test_a_messy_upload_is_mended_by_buttons_and_its_markup_stays_text(
     healthy(page, record, server)
     assert page.locator("img[src=x]").count() == 0
     assert page.title() != "1"
+
+
+def test_feature_groups_are_written_anew(server: Server, new_page: NewPage, tmp_path: Path) -> None:
+    rows = [f"p{i},{i % 7},{i % 5},{i % 3},{i}" for i in range(N)]
+    ct = tmp_path / "ct.csv"
+    ct.write_text("\n".join(["patient_id,shape_a,shape_b,glcm_a,glcm_b", *rows]), "utf-8")
+    clinical = tmp_path / "clinical.csv"
+    follow_up = [f"p{i},{i + 1},{i % 2},{50 + i}" for i in range(N)]
+    clinical.write_text("\n".join(["patient_id,survival_months,event,age", *follow_up]), "utf-8")
+    page, record = new_page()
+    page.goto(f"{server.url}/data")
+    settled(page)
+    add_files(page, [ct, clinical])
+    page.get_by_text("Mapping: ").first.click()
+    page.get_by_role("button", name="Group ct otherwise").click()
+    box = page.get_by_label("Feature groups of ct")
+    assert box.input_value() == "shape = shape_*\nglcm = glcm_*"
+    box.fill("first = *_a")
+    shot(page, "groups_open")
+    press(page, "Regroup")
+
+    page.get_by_text("Feature groups of ct: first").wait_for(timeout=SLOW)
+    assert "ct: first (2), other (2)" in (page.locator("body").text_content() or "")
+    shot(page, "groups_changed")
+    healthy(page, record, server)

@@ -146,14 +146,18 @@ GROUPED = {
 }
 
 
-def regroup(app: AppTest, **edits: object) -> AppTest:
-    """Edit the table of feature groups of ``ct`` and send it."""
+def regroup(app: AppTest, text: str) -> AppTest:
+    """Write other feature groups of ``ct`` and send them."""
     key = f"ct_{app.session_state[data_session.ROUND]}"
-    none: dict[str, object] = {"edited_rows": {}, "added_rows": [], "deleted_rows": []}
-    app.session_state[f"mapping_groups_{key}"] = {**none, **edits}
+    app.text_area(key=f"groups_{key}").set_value(text)
     app.button(key=f"regroup_{key}").click().run()
     assert not app.exception
     return app
+
+
+def groups_shown(app: AppTest) -> str:
+    text: str = app.text_area(key=f"groups_ct_{app.session_state[data_session.ROUND]}").value
+    return text
 
 
 def groups_of(app: AppTest) -> dict[str, tuple[str, ...]]:
@@ -164,39 +168,33 @@ def test_feature_groups_are_shown_with_their_columns(app: AppTest) -> None:
     upload(app, GROUPED)
 
     assert "ct: shape (2), glcm (2)" in [unescaped(c.value) for c in app.caption]
-    assert table(app, "groups_ct") == [
-        {"group": "shape", "columns": ["shape_*"]},
-        {"group": "glcm", "columns": ["glcm_*"]},
-    ]
+    assert groups_shown(app) == "shape = shape_*\nglcm = glcm_*"
 
 
 def test_feature_groups_are_changed_saved_and_changed_back(app: AppTest) -> None:
     upload(app, GROUPED)
-    regroup(
-        app,
-        edited_rows={0: {"group": "size", "columns": ["shape_a", "glcm_a"]}},
-        deleted_rows=[1],
-        added_rows=[{"group": "b only", "columns": ["*_b"]}],
-    )
+    regroup(app, "size = shape_a, glcm_a\nb only = *_b")
 
     assert groups_of(app) == {"size": ("shape_a", "glcm_a"), "b only": ("shape_b", "glcm_b")}
     saved = checked(app).report.manifest.to_toml()
     assert tomllib.loads(saved)["modalities"]["ct"]["groups"]["size"] == ["shape_a", "glcm_a"]
     assert "Feature groups of ct: size, b only" in text_of(app)
 
-    regroup(app, deleted_rows=[0, 1])
+    regroup(app, "")
     assert groups_of(app) == {"shape": ("shape_a", "shape_b"), "glcm": ("glcm_a", "glcm_b")}
 
 
 def test_feature_groups_that_do_not_fit_are_said_and_can_be_mended(app: AppTest) -> None:
     upload(app, GROUPED)
-    regroup(app, edited_rows={1: {"columns": ["glcm_*", "absent"]}})
+    regroup(app, "shape = shape_*\nglcm")
+    assert any("Line 2 of the feature groups names no group or no column" in e for e in said(app))
 
+    regroup(app, "glcm = glcm_*, absent")
     assert any("Group glcm of ct names a column that is not there" in e for e in errors_of(app))
     assert any("absent" in e for e in errors_of(app))
 
-    regroup(app, edited_rows={1: {"columns": ["glcm_*"]}})
-    assert groups_of(app) == {"shape": ("shape_a", "shape_b"), "glcm": ("glcm_a", "glcm_b")}
+    regroup(app, "glcm = glcm_*")
+    assert groups_of(app) == {"glcm": ("glcm_a", "glcm_b"), "other": ("shape_a", "shape_b")}
 
 
 def test_confirming_leaves_nothing_to_look_at_and_changes_no_value(app: AppTest) -> None:

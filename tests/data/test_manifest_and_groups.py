@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camlif.data.groups import feature_groups, group_patterns
+from camlif.data.groups import feature_groups, group_patterns, groups_text, parse_groups
 from camlif.data.manifest import ClinicalSection, Manifest, ModalitySection, read_manifest
 from camlif.exceptions import SchemaError
 
@@ -117,7 +117,9 @@ def test_declared_groups_that_do_not_fit_are_refused(declared: dict[str, list[st
         feature_groups("m", ["x1", "x2"], declared)
 
 
-words = st.sampled_from(["glcm", "shape", "rna", "a", "B", "[x]", "original", "wavelet-HLL", "1"])
+words = st.sampled_from(
+    ["glcm", "shape", "rna", "a", "B", "[x]", "y z", "original", "wavelet-HLL", "1"]
+)
 headers = st.lists(words, min_size=1, max_size=4).map("_".join)
 
 
@@ -128,6 +130,7 @@ def test_groups_said_as_patterns_are_the_same_groups_again(columns: list[str]) -
 
     assert feature_groups("m", columns, patterns) == groups
     assert group_patterns(groups, patterns) == patterns
+    assert parse_groups(groups_text(patterns)) == patterns
 
 
 @pytest.mark.parametrize(
@@ -162,3 +165,14 @@ def test_what_no_declared_group_takes_has_no_pattern() -> None:
     found = group_patterns(feature_groups("m", ["x1", "x2", "y"], declared), declared)
 
     assert found == {"x": ("x*",), "other": ()}
+
+
+def test_groups_as_text_leave_out_the_rest_and_join_lines_of_one_name() -> None:
+    assert groups_text({"x": ("x*", "a,b"), "other": ()}) == "x = x*, a?b"
+    assert parse_groups("\nx = x*,, y \n x= z") == {"x": ("x*", "y", "z")}
+
+
+@pytest.mark.parametrize("text", ["x", "x =", "= a", "x = a\ny = ,"])
+def test_a_group_without_name_or_column_is_refused(text: str) -> None:
+    with pytest.raises(SchemaError, match=f"Line {text.count(chr(10)) + 1} "):
+        parse_groups(text)

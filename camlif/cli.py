@@ -51,6 +51,7 @@ from camlif.data.repairs import Option, mend, options_for
 from camlif.exceptions import CamlifError, ConfigError, DataError
 from camlif.exports import to_csv
 from camlif.study.progress import Progress, kept_in
+from camlif.wording import count
 
 if TYPE_CHECKING:
     from camlif.training.engine import TrainingProgress
@@ -290,6 +291,7 @@ def score(
         "patients": written.patients,
         "scored": written.scored,
         "heldout": written.heldout,
+        "unlike": written.unlike,
         "device": written.device,
         "seconds": round(time.perf_counter() - start, 2),
         "out": str(out),
@@ -302,6 +304,16 @@ def score(
         f"in {summary['seconds']:.1f} s; {written.heldout} were in the training cohort and have "
         "held-out risks"
     )
+    unscored = written.patients - written.scored
+    if unscored:
+        patients = count(unscored, "patient has", "patients have")
+        say(f"E-32: {patients} no score; the column warnings says why.")
+    if written.unlike:
+        patients = count(written.unlike, "patient is", "patients are")
+        say(
+            f"E-33: {patients} unlike the training data; the column warnings says in what. "
+            "Treat these scores as unreliable."
+        )
     if written.device != str(bundle.device):
         say(OUT_OF_MEMORY)
     for horizon, gate in bundle.reference.gates.items():

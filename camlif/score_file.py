@@ -24,6 +24,8 @@ class Written:
         Digest of what determines the file's content; another's part is not continued.
     patients, scored, heldout : int
         Patients, those with a score, and of these the ones that were in the training cohort.
+    unlike : int
+        Those with a score who are unlike the training data; see `ScoreResult.unlike`.
     device : str
         Where the last block was computed.
     size : int
@@ -34,6 +36,7 @@ class Written:
     patients: int = 0
     scored: int = 0
     heldout: int = 0
+    unlike: int = 0
     device: str = ""
     size: int = 0
 
@@ -44,6 +47,7 @@ class Written:
             patients=self.patients + len(block),
             scored=self.scored + int(block.scored.sum()),
             heldout=self.heldout + int((block.is_training & block.scored).sum()),
+            unlike=self.unlike + int(block.unlike.sum()),
             device=block.device,
             size=size,
         )

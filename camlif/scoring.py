@@ -109,6 +109,16 @@ class ScoreResult:
         """Log risk on the scale of the training cohort's held-out risks, shape (n,)."""
         return self.table["z"].to_numpy("float64")
 
+    @property
+    def unlike(self) -> BoolArray:
+        """Scored patients of whom a modality is unlike the training data, shape (n,)."""
+        outside = [
+            (self.out_of_range[name] > MAX_SHARE_OUTSIDE) | (percent >= UNLIKE_PERCENT)
+            for name, percent in self.distance_percent.items()
+        ]
+        found: BoolArray = self.scored & np.any(outside, axis=0)
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combined:

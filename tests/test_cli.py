@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -215,7 +216,12 @@ def test_what_the_pages_warn_of_stands_in_the_score_file(
     run = camlif("score", tmp_path, "--model", model, "--out", tmp_path / "risk.csv")
 
     assert run.status == 0, run.err
-    warnings = {row["patient_id"]: row["warnings"] for row in _rows(tmp_path / "risk.csv")}
+    written = _rows(tmp_path / "risk.csv")
+    warnings = {row["patient_id"]: row["warnings"] for row in written}
+    unscored = sum(row["log_risk"] == "" for row in written)
+    unlike = sum("99th percentile" in w or "outside the training" in w for w in warnings.values())
+    assert f"E-32: {unscored} patients have no score; the column warnings says why." in run.out
+    assert re.search(rf"E-33: {unlike} patients? (is|are) unlike the training data", run.out)
     assert {code: words in warnings[patients[code]] for code, words in said.items()} == {
         "E-32": True,
         "E-33": True,

@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from camlif.data.patients import FlowStep
-from camlif.data.problems import Findings, count, examples
+from camlif.data.problems import Findings, examples
 from camlif.data.tables import TextTable
 from camlif.data.values import to_numbers
+from camlif.wording import count
 
 
 def matching(columns: Sequence[str], patterns: Iterable[str]) -> list[str]:

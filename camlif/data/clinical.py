@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from camlif.data.durations import report_texts
 from camlif.data.manifest import ClinicalSection
 from camlif.data.patients import PatientTable
-from camlif.data.problems import Findings, count, examples
+from camlif.data.problems import Findings, examples
 from camlif.data.roles import (
     AGE_NAMES,
     CENTRE_NAMES,
@@ -29,6 +29,7 @@ from camlif.data.roles import (
 )
 from camlif.data.schema import ClinicalColumn
 from camlif.data.values import Numbers, blank_missing, sentinels, to_numbers
+from camlif.wording import count
 
 MODEL_NAMES = ("age", "sex")
 """Roles whose column gets the role's name, under which models know it."""

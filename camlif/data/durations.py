@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from camlif.data.manifest import ClinicalSection, DurationUnit
 from camlif.data.patients import PatientTable
-from camlif.data.problems import Findings, count, examples
+from camlif.data.problems import Findings, examples
 from camlif.data.roles import plain
 from camlif.data.values import Numbers, to_numbers
 from camlif.outcome import LATE_ENTRY
+from camlif.wording import count
 
 DAYS_PER_MONTH = 30.4375
 MONTHS_PER_UNIT = {"days": 1 / DAYS_PER_MONTH, "months": 1.0, "years": 12.0}

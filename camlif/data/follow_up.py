@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from camlif.data.durations import read_durations, read_entries
 from camlif.data.manifest import ClinicalSection
 from camlif.data.patients import PatientTable
-from camlif.data.problems import MAX_SHOWN, Findings, count, examples
+from camlif.data.problems import MAX_SHOWN, Findings, examples
 from camlif.data.roles import (
     find_duration,
     find_entry,
@@ -23,6 +23,7 @@ from camlif.data.roles import (
 )
 from camlif.data.values import blank_missing
 from camlif.outcome import life_table
+from camlif.wording import count
 
 MAX_OFFERED = 20
 """Cells of an event column among which one is chosen; a column with more codes nothing."""

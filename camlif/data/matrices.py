@@ -16,11 +16,12 @@ from camlif.data.cohort import BoolArray, FloatArray
 from camlif.data.groups import feature_groups
 from camlif.data.manifest import ModalitySection
 from camlif.data.patients import FlowStep, PatientTable
-from camlif.data.problems import Findings, count, examples
+from camlif.data.problems import Findings, examples
 from camlif.data.roles import personal_kind, plain
 from camlif.data.schema import BagSpec, GroupSpec, ModalitySpec
 from camlif.data.values import SENTINELS, Numbers, sentinels, to_numbers
 from camlif.exceptions import SchemaError
+from camlif.wording import count
 
 MAX_SHARE_MISSING = 0.3
 """A patient who lacks more of the values lacks the modality; wholly absent groups do not count."""

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from camlif.data.problems import Findings, count
+from camlif.data.problems import Findings
 from camlif.data.roles import find_id, plain
 from camlif.data.tables import TextTable
 from camlif.data.values import TCGA_SAMPLE
+from camlif.wording import count
 
 MIN_SHARE = 0.5
 """Share of the headers (or of the known patients, if fewer) that must be patients."""

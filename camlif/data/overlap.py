@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 
 from camlif.data.patients import PatientTable
-from camlif.data.problems import Findings, count, examples
+from camlif.data.problems import Findings, examples
+from camlif.wording import count
 
 MIN_OVERLAP = 0.1
 """Two tables that share fewer of the smaller one's patients get a warning."""

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from camlif.data.problems import MAX_ROWS, Findings, count, examples
+from camlif.data.problems import MAX_ROWS, Findings, examples
 from camlif.data.roles import MASK_LABELS, find_id, find_mask_size, find_named
 from camlif.data.tables import INDEX_NAME, TextTable
 from camlif.data.values import TCGA_SAMPLE, clean_ids, is_tcga_sample, to_numbers
+from camlif.wording import count
 
 Duplicates = Literal["error", "first", "mean", "largest"]
 DONE = {

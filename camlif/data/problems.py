@@ -130,8 +130,3 @@ def examples(values: Sequence[object] | Iterable[object]) -> str:
 def shortened(text: str) -> str:
     """Return a text up to `MAX_SHOWN` characters."""
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
-
-
-def count(n: int, noun: str, plural: str | None = None) -> str:
-    """Return ``1 patient`` or ``2 patients``."""
-    return f"{n} {noun if n == 1 else plural or noun + 's'}"

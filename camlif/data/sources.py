@@ -27,12 +27,13 @@ from camlif.data.formats.slides import (
 )
 from camlif.data.manifest import MANIFEST
 from camlif.data.patients import FlowStep
-from camlif.data.problems import count, examples
+from camlif.data.problems import examples
 from camlif.data.reading import Reading
 from camlif.data.roles import find_duration, find_event, find_id, plain
 from camlif.data.specimens import patient_of
 from camlif.data.tables import Format, TextTable, read_table, table_format, table_stem
 from camlif.exceptions import DataError, SchemaError
+from camlif.wording import count
 
 Files = Mapping[str, Path | bytes]
 NO_TABLES = ("readme", "license", "licence", "notes", "changelog", "requirements")

@@ -14,11 +14,12 @@ import pyarrow as pa
 
 from camlif.data.manifest import Manifest
 from camlif.data.patients import Duplicates, FlowStep, assign_patients
-from camlif.data.problems import Findings, count, examples
+from camlif.data.problems import Findings, examples
 from camlif.data.reading import Reading
 from camlif.data.roles import ID_NAMES, find_id, find_named, modality_name, plain
 from camlif.data.tables import TextTable, table_stem
 from camlif.data.values import TCGA_SAMPLE, clean_ids
+from camlif.wording import count
 
 STEMS = ("data_clinical_sample", "clinical_sample", "samples", "specimens", "slides")
 SPECIMEN_NAMES = ("sample_id", "slide_id", "specimen_id", "image_id", "aliquot_id")

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from camlif.data.formats.annotated import ANNOTATED_ENDINGS
 from camlif.data.formats.columnar import read_feather, read_parquet
 from camlif.data.formats.limits import MAX_BYTES, MAX_CELLS, check_shape, too_large
-from camlif.data.problems import MAX_ROWS, Findings, count, examples
+from camlif.data.problems import MAX_ROWS, Findings, examples
 from camlif.data.spreadsheets import read_sheets
 from camlif.exceptions import DataError, SchemaError
+from camlif.wording import count
 
 GUESSED_ENCODING = "cp1252"
 OTHER_ENCODINGS = ("cp1250", "cp1251", "cp1253", "cp1254", "mac_roman", "shift_jis", "gb18030")

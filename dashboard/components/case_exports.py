@@ -10,11 +10,11 @@ import streamlit as st
 
 from camlif.attribution import METHODS, explain_features, explain_modalities
 from camlif.attribution.methods import IG
+from camlif.wording import count
 from dashboard.components import board, commit_first, worklists
 from dashboard.components.case_view import ModelledCase, view_case
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.download import offer_download
-from dashboard.figures.chart import count
 from dashboard.report.build import CaseReport, Source, case_report
 from dashboard.report.fhir import to_json
 from dashboard.report.pdf import PAPERS, Paper, case_pdf, worklist_pdf

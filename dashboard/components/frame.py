@@ -13,10 +13,10 @@ from camlif.evaluation import package_version
 from camlif.exports import OLDEST_SHOWN
 from camlif.scoring import OUT_OF_MEMORY
 from camlif.survival import median_follow_up
+from camlif.wording import count
 from dashboard import messages, resources, state
 from dashboard.components import sign_in
 from dashboard.components.text import plain
-from dashboard.figures.chart import count
 from dashboard.state import Workspace
 
 BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}

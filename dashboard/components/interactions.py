@@ -17,6 +17,7 @@ from camlif.attribution import (
 from camlif.attribution.diagnostics import INACTIVE_ENTROPY
 from camlif.data.preprocessing import CLINICAL
 from camlif.exceptions import CamlifError
+from camlif.wording import count
 from dashboard import resources
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
@@ -31,7 +32,6 @@ from dashboard.figures.attribution import (
     interaction_bars,
     interaction_map,
 )
-from dashboard.figures.chart import count
 
 Level = Literal["modality", "group", "feature"]
 LEVELS: dict[str, tuple[Level, str]] = {

@@ -10,9 +10,10 @@ import streamlit as st
 from camlif.exports import to_csv
 from camlif.study import Study, StudySummary
 from camlif.study.records import HORIZONS
+from camlif.wording import count
 from dashboard.components.download import offer_download
 from dashboard.components.text import plain
-from dashboard.figures.chart import count, format_p
+from dashboard.figures.chart import format_p
 from dashboard.figures.study.rows import Key, named, section_of
 
 FORMATS = {

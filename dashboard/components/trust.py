@@ -10,11 +10,11 @@ import streamlit as st
 from camlif.attribution import METHODS, Faithfulness, OrderTest
 from camlif.data.samples import SAMPLES
 from camlif.exceptions import CamlifError
+from camlif.wording import count
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.explanation_checks import FOLDER, N_PATIENTS, Checks, spread_by_risk
 from dashboard.figures.attribution import faithfulness_curves
-from dashboard.figures.chart import count
 from dashboard.settings import settings
 from dashboard.state import Scoring, Workspace
 

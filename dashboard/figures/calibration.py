@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from camlif.data.schema import Endpoint
-from dashboard.figures.chart import Chart, count, escape, listed
+from camlif.wording import count
+from dashboard.figures.chart import Chart, escape, listed
 from dashboard.figures.layout import (
     FONT_SIZE,
     SMALL_FONT_SIZE,

@@ -66,11 +66,6 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{'+' if value > 0 else '−'}{text}"
 
 
-def count(n: int, noun: str, plural: str | None = None) -> str:
-    """Return ``1 patient``, ``1,253 patients``."""
-    return f"{n:,} {noun if n == 1 else (plural or noun + 's')}"
-
-
 def listed(parts: Sequence[str]) -> str:
     """Join words as prose: ``a, b and c``."""
     if len(parts) < 2:

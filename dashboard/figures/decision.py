@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.chart import Chart, count
+from camlif.wording import count
+from dashboard.figures.chart import Chart
 from dashboard.figures.layout import base_figure, hover_text, period
 from dashboard.figures.palette import Theme, palette
 

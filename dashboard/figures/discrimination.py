@@ -9,8 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from camlif.wording import count
 from dashboard.figures.agreement import stack
-from dashboard.figures.chart import Chart, count
+from dashboard.figures.chart import Chart
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.chart import Chart, count, escape, format_p
+from camlif.wording import count
+from dashboard.figures.chart import Chart, escape, format_p
 from dashboard.figures.layout import Marks, base_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 

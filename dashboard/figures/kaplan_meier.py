@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.survival import KaplanMeierCurve, kaplan_meier
-from dashboard.figures.chart import Chart, count
+from camlif.wording import count
+from dashboard.figures.chart import Chart
 from dashboard.figures.layout import TimeAxis, TimeUnit, period
 from dashboard.figures.palette import (
     LineStyle,

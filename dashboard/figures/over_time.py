@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.chart import Chart, count, listed
+from camlif.wording import count
+from dashboard.figures.chart import Chart, listed
 from dashboard.figures.layout import (
     MONTHS_PER_YEAR,
     base_figure,

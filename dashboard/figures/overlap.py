@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 from plotly.subplots import make_subplots
 
-from dashboard.figures.chart import Chart, count, escape
+from camlif.wording import count
+from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 

@@ -15,7 +15,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from camlif.survival import KaplanMeierCurve
-from dashboard.figures.chart import count, escape
+from camlif.wording import count
+from dashboard.figures.chart import escape
 from dashboard.figures.layout import (
     CHARACTER_PX,
     SMALL_FONT_SIZE,

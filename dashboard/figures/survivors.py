@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
-from dashboard.figures.chart import Chart, count, signed
+from camlif.wording import count
+from dashboard.figures.chart import Chart, signed
 from dashboard.figures.layout import base_figure, empty_figure, hover_text, period
 from dashboard.figures.palette import Theme, palette, rgba
 

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
+from camlif.wording import count
 from dashboard.figures.attribution.bars import direction
-from dashboard.figures.chart import Chart, count, escape, signed
+from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import TimeAxis, base_figure, empty_figure, hover_text, period
 from dashboard.figures.palette import Theme, palette, rgba, strata_colors
 from dashboard.figures.prediction import Prediction

@@ -11,13 +11,13 @@ from camlif.attribution import FeatureAttribution, ModalityAttribution
 from camlif.case import caveats as case_caveats
 from camlif.exceptions import EstimationError
 from camlif.similarity import SimilarCases, similar_cases
+from camlif.wording import count
 from dashboard import resources
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.text import plain
 from dashboard.figures.attribution import feature_bars, modality_bars, waterfall
-from dashboard.figures.chart import count
 from dashboard.resources import Baseline
 
 N_SIMILAR = 5

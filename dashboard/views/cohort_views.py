@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from camlif.exceptions import EstimationError
 from camlif.metrics import CIndexInterval, bootstrap_c_index
 from camlif.survival import cox_table, median_follow_up
+from camlif.wording import count
 from dashboard import state
 from dashboard.components import worklists
 from dashboard.components.case_exports import worklist_button
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.text import plain
-from dashboard.figures.chart import count
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart

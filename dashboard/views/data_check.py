@@ -10,9 +10,9 @@ import streamlit as st
 from camlif.data.checks import CheckReport
 from camlif.data.problems import Problem
 from camlif.data.repairs import Option, options_for
+from camlif.wording import count
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
-from dashboard.figures.chart import count
 from dashboard.figures.overlap import overlap_chart
 from dashboard.resources import LoadedCohort
 from dashboard.views import data_session as session

@@ -12,8 +12,8 @@ from camlif.data.assignments import FileUse, Kind, assign, confirm_all, file_use
 from camlif.data.checks import CONFIDENCE, Assignment, CheckReport
 from camlif.data.manifest import MANIFEST
 from camlif.exports import OLDEST_SHOWN, shown_age
+from camlif.wording import count
 from dashboard.components.text import plain
-from dashboard.figures.chart import count
 from dashboard.views import data_session as session
 from dashboard.views.data_groups import show_groups
 from dashboard.views.data_session import CheckedUpload

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from camlif.catalogue import ModelMatch, rank_models
+from camlif.wording import count
 from dashboard import resources, state
 from dashboard.components.training import offer_training
-from dashboard.figures.chart import count
 from dashboard.resources import LoadedCohort
 from dashboard.views import data_session as session
 from dashboard.views.data_check import show_problem

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from camlif.attribution import METHODS, FeatureAttribution, agreement, owc_weights
 from camlif.exceptions import ConfigError, EstimationError
+from camlif.wording import count
 from dashboard import resources, state
 from dashboard.components import trust
 from dashboard.components.chart import show_chart, theme
@@ -16,7 +17,6 @@ from dashboard.components.contributions import display_name
 from dashboard.components.text import plain
 from dashboard.explanation_checks import Checks, spread_by_risk
 from dashboard.figures.attribution import beeswarm, method_agreement, modality_share, owc_blocks
-from dashboard.figures.chart import count
 from dashboard.state import Scoring, Workspace
 
 SIZES = (25, 50, 100, 200)

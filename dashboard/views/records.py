@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from camlif.exports import to_csv
+from camlif.wording import count
 from dashboard import resources
 from dashboard.access import Action, allowed
 from dashboard.components import trail
@@ -16,7 +17,6 @@ from dashboard.components.download import offer_download
 from dashboard.components.text import moment, plain
 from dashboard.components.user import current_user
 from dashboard.components.worklists import switch, told
-from dashboard.figures.chart import count
 from dashboard.store import AuditEvent, CohortSummary, SettingName, Store
 
 SHOWN_EVENTS = 500

@@ -10,12 +10,12 @@ from camlif.config import PRESETS, PRODUCT_PRESET
 from camlif.exceptions import CamlifError
 from camlif.study import StudySettings, StudySummary
 from camlif.study.methods import catalogue, names
+from camlif.wording import count
 from dashboard import messages, resources, state
 from dashboard.access import Action, allowed, require
 from dashboard.components import trail
 from dashboard.components.text import plain
 from dashboard.components.user import current_user, needs_sign_in
-from dashboard.figures.chart import count
 from dashboard.resources import LoadedCohort
 from dashboard.run_folder import Job, JobRequest
 from dashboard.run_requests import (

@@ -10,12 +10,12 @@ import streamlit as st
 
 from camlif.data.samples import SAMPLES
 from camlif.exceptions import CamlifError
+from camlif.wording import count
 from dashboard import messages, resources, state
 from dashboard.access import Action, may_see_run, require_run
 from dashboard.components import trail
 from dashboard.components.text import plain
 from dashboard.components.user import current_user
-from dashboard.figures.chart import count
 from dashboard.jobs import JobManager
 from dashboard.run_folder import ACTIVE, UNFINISHED, Job
 from dashboard.run_requests import say_seconds

@@ -8,9 +8,9 @@ import streamlit as st
 
 from camlif.study import Study
 from camlif.study.methods import CAMLIF, catalogue
+from camlif.wording import count
 from dashboard import state
 from dashboard.components.text import plain
-from dashboard.figures.chart import count
 from dashboard.views.study_data import OpenStudy
 from dashboard.views.study_views import Page
 

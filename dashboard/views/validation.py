@@ -12,12 +12,12 @@ from camlif.metrics import decision_curve, subgroup_performance
 from camlif.metrics.subgroups import MIN_EVENTS, SubgroupPerformance
 from camlif.reference import HORIZONS
 from camlif.survival import gate_reason
+from camlif.wording import count
 from dashboard import messages, state
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.contributions import display_name
 from dashboard.components.text import plain
 from dashboard.figures.calibration import calibration_chart
-from dashboard.figures.chart import count
 from dashboard.figures.decision import decision_chart
 from dashboard.figures.distance import ModalityDistance, distance_chart
 from dashboard.figures.layout import period

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from camlif.data.formats.limits import check_shape
 from camlif.data.patients import FlowStep
-from camlif.data.problems import Findings, count
+from camlif.data.problems import Findings
 from camlif.data.roles import find_id, find_named
 from camlif.data.tables import TextTable
+from camlif.wording import count
 
 ATTRIBUTES = (
     *("clinicalattributeid", "clinical_attribute_id", "attribute_id", "attribute", "feature"),

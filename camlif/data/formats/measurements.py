@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from camlif.data.problems import Findings, count, examples
+from camlif.data.problems import Findings, examples
 from camlif.data.roles import ID_NAMES, find_id, find_named, plain
 from camlif.data.tables import TextTable
+from camlif.wording import count
 
 _QUPATH = re.compile(
     r"image|object_(id|type)|name|parent|roi|centroid_[xy].*|tma_core|missing|project", re.I

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from camlif.data.formats.limits import check_shape
 from camlif.data.patients import FlowStep
-from camlif.data.problems import Findings, count
+from camlif.data.problems import Findings
 from camlif.data.roles import find_named
 from camlif.data.tables import TextTable
+from camlif.wording import count
 
 SILENT = frozenset(
     {

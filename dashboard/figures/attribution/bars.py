@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.chart import Chart, count, escape, signed
+from camlif.wording import count
+from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import (
     CHARACTER_PX,
     SMALL_FONT_SIZE,

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from dashboard.figures.chart import Chart, count, escape, signed
+from camlif.wording import count
+from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 

@@ -13,9 +13,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.wording import count
 from dashboard.figures.attribution.bars import add_bars, bar_axes
 from dashboard.figures.attribution.cells import CELL_HEIGHT, CellScale, add_cells, cell_axes
-from dashboard.figures.chart import Chart, count, escape, signed
+from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure
 from dashboard.figures.palette import Theme, modality_colors, palette
 

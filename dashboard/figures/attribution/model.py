@@ -9,8 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.wording import count
 from dashboard.figures.attribution.cells import CELL_HEIGHT, CellScale, add_cells, cell_axes
-from dashboard.figures.chart import Chart, count, escape
+from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from camlif.wording import count
 from dashboard.figures.agreement import stack
-from dashboard.figures.chart import Chart, count, escape
+from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import (
     CHARACTER_PX,
     Marks,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -40,12 +41,9 @@ from camlif.scoring import (
 )
 from camlif.strata import Strata
 from camlif.survival import Calibration
-from camlif.training.engine import (
-    TrainingProgress,
-    resolve_modality_dropout,
-    train_ensemble,
-)
+from camlif.training.engine import resolve_modality_dropout, train_ensemble
 from camlif.training.ensemble import CHUNK, Ensemble, Prediction, choose_device
+from camlif.training.loop import TrainingProgress
 
 logger = logging.getLogger(__name__)
 BLOCK = 1024
@@ -250,6 +248,7 @@ def train(
     name: str = "model",
     device: str = "auto",
     progress: Callable[[TrainingProgress], None] | None = None,
+    processes: int | None = None,
     reproduce: str = "camlif.train(cohort, config)",
 ) -> Bundle:
     """Train the ensemble by Monte Carlo cross-validation and fit all that scoring needs.
@@ -266,6 +265,8 @@ def train(
         ``auto`` takes CUDA, then MPS, then CPU.
     progress : callable, optional
         Called after each epoch.
+    processes : int, optional
+        Members are spread over so many; default: one a core. The weights are the same.
     reproduce : str
         Command named in the card.
 
@@ -292,7 +293,14 @@ def train(
     )
     raw = encode(known, known.schema)
     config = config.with_training(modality_dropout=resolve_modality_dropout(training, raw))
-    result = train_ensemble(known, config, splits, device=choose_device(device), progress=progress)
+    result = train_ensemble(
+        known,
+        config,
+        splits,
+        device=choose_device(device),
+        progress=progress,
+        processes=processes or joblib.cpu_count(only_physical_cores=True),
+    )
     reference = fit_reference(known, raw, result.ensemble, splits.test, config.training)
     card = build_card(
         name=name,

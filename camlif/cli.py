@@ -54,7 +54,7 @@ from camlif.study.progress import Progress, kept_in
 from camlif.wording import count
 
 if TYPE_CHECKING:
-    from camlif.training.engine import TrainingProgress
+    from camlif.training.loop import TrainingProgress
 
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
@@ -193,6 +193,9 @@ def train(
     ] = None,
     width: Annotated[int | None, typer.Option(help="Token width d; default: the preset's.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Train members in so many; default: one a core.")
+    ] = None,
     device: DeviceOption = "auto",
     modalities: ModalitiesOption = "all",
     clinical: ClinicalOption = "age,sex",
@@ -235,6 +238,7 @@ def train(
                 name=out.resolve().name,
                 device=device,
                 progress=tell,
+                processes=processes,
                 reproduce=f"python -m camlif {shlex.join(_reproducing(sys.argv[1:]))}",
             )
         bundle.save(out)

@@ -1,19 +1,23 @@
-"""Train all members at once: their parameters are stacked and stepped together.
+"""Train all members at once: stacked in a process, and spread over processes.
 
 Each member sees the training part of its own split, its own batches and its own preprocessing; no
-member reads a row of its test part. The loop holds no host-device synchronisation.
+member reads a row of its test part.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
+from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.func import stack_module_state
 from torch.utils._pytree import tree_map
@@ -23,22 +27,12 @@ from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import Preprocessor, RawInputs, clinical_names, encode, stack_columns
 from camlif.data.splits import Splits
 from camlif.exceptions import ConfigError, NoEventsError
-from camlif.networks.interface import Inputs, LossTerms, Outcome, Stage, Step
 from camlif.networks.registry import build_network
-from camlif.training.ensemble import Ensemble, run_stacked, to_tensors
-from camlif.training.sampler import PAD, count_batches, draw_batches
+from camlif.training.ensemble import Ensemble, to_tensors
+from camlif.training.loop import Batches, Loop, TrainingData, TrainingProgress
+from camlif.training.spread import Part, share_masks, split_members
 
 CPU_THREADS = 1  # at batch 16 a second intra-op thread costs more than it brings
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingProgress:
-    """How far a training run is; ``loss`` is the mean over members of the epoch's total loss."""
-
-    epoch: int
-    epochs: int
-    seconds: float
-    loss: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +71,7 @@ def train_ensemble(
     device: torch.device,
     label: NDArray[np.int64] | None = None,
     progress: Callable[[TrainingProgress], None] | None = None,
+    processes: int = 1,
 ) -> TrainingResult:
     """Train one member per split.
 
@@ -91,7 +86,9 @@ def train_ensemble(
     label : int array, shape (n,), optional
         Classes of an auxiliary task for networks that have one; -1 where missing.
     progress : callable, optional
-        Called after each epoch.
+        Called after each epoch of the members that this process trains.
+    processes : int
+        On a CPU, members are spread over so many; the weights are the same.
 
     Raises
     ------
@@ -100,47 +97,126 @@ def train_ensemble(
     ConfigError
         If the cohort lacks outcomes.
     """
-    if cohort.event is None or cohort.duration is None or not cohort.with_outcome.all():
-        raise ConfigError("Training needs a follow-up time and an event status for every patient.")
+    event, _ = _outcome(cohort)
     for split in range(len(splits)):
-        if not cohort.event[splits.train_rows(split)].any():
+        if not event[splits.train_rows(split)].any():
             raise NoEventsError(f"The training part of split {split} holds no event.")
     start = time.perf_counter()
-    raw = encode(cohort, cohort.schema)
-    preprocessors = [
-        Preprocessor.fit(
-            raw,
-            cohort.schema,
-            splits.train_rows(split),
-            config.training,
-            event=cohort.event,
-            duration=cohort.duration,
-        )
-        for split in range(len(splits))
+    parts = split_members(len(splits), processes if device.type == "cpu" else 1)
+    own, *others = [
+        partial(_train_part, cohort, config, splits, part, device=device, label=label)
+        for part in parts
     ]
+    with _workers(len(others)) as submit:
+        running = [submit(train_others) for train_others in others]
+        trained = [own(progress=progress), *(part.result() for part in running)]
+    ensemble = Ensemble(
+        schema=cohort.schema,
+        config=config.network,
+        parameters={
+            name: torch.cat([part.parameters[name] for part in trained])
+            for name in trained[0].parameters
+        },
+        columns=stack_columns([p for part in trained for p in part.preprocessors]),
+        offset=torch.cat([part.offset for part in trained]),
+    ).to(device)
+    history = {
+        term: np.concatenate([part.history[term] for part in trained], axis=1)
+        for term in trained[0].history
+    }
+    return TrainingResult(ensemble=ensemble, history=history, seconds=time.perf_counter() - start)
+
+
+def _outcome(cohort: Cohort) -> tuple[BoolArray, NDArray[np.float64]]:
+    if cohort.event is None or cohort.duration is None or not cohort.with_outcome.all():
+        raise ConfigError("Training needs a follow-up time and an event status for every patient.")
+    return cohort.event, cohort.duration
+
+
+@contextmanager
+def _workers(n: int) -> Iterator[Callable[[Callable[[], _TrainedPart]], Future[_TrainedPart]]]:
+    """Start n processes, and yield what sends them work; an error here stops them at once."""
+    if n == 0:
+        yield lambda _: Future()
+        return
+    executor = ProcessPoolExecutor(max_workers=n)
+    try:
+        yield executor.submit
+    except BaseException:
+        executor.shutdown(kill_workers=True)
+        raise
+    executor.shutdown()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TrainedPart:
+    """What one process brings back of its members; see `Ensemble` and `TrainingResult`."""
+
+    parameters: dict[str, Tensor]
+    preprocessors: list[Preprocessor]
+    offset: Tensor
+    history: dict[str, NDArray[np.float32]]
+
+
+def _train_part(
+    cohort: Cohort,
+    config: RunConfig,
+    splits: Splits,
+    part: Part,
+    *,
+    device: torch.device,
+    label: NDArray[np.int64] | None,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> _TrainedPart:
+    """Train some of the members; their numbers are those that they have among all."""
+    start = time.perf_counter()
+    event, duration = _outcome(cohort)
+    raw = encode(cohort, cohort.schema)
+    every = [splits.train_rows(split) for split in range(len(splits))]
+    rows = every[part.first : part.stop]
     seeds = np.random.SeedSequence(config.training.seed).spawn(len(splits) + 1)
-    with _forked_random_state(device), cpu_threads(CPU_THREADS):
+    member_seeds = seeds[part.first : part.stop]
+    with _forked_random_state(device), cpu_threads(CPU_THREADS), threadpool_limits(CPU_THREADS):
+        preprocessors = [
+            Preprocessor.fit(
+                raw,
+                cohort.schema,
+                train,
+                config.training,
+                event=event,
+                duration=duration,
+            )
+            for train in rows
+        ]
         ensemble = Ensemble(
             schema=cohort.schema,
             config=config.network,
-            parameters=_initial_state(cohort, config, seeds[:-1]),
+            parameters=_initial_state(cohort, config, member_seeds),
             columns=stack_columns(preprocessors),
-            offset=torch.zeros(len(splits)),
+            offset=torch.zeros(len(part)),
         ).to(device)
-        data = _Data(
+        data = TrainingData(
             inputs=ensemble.standardise(to_tensors(raw, device)),
-            event=cohort.event,
-            duration=cohort.duration,
-            rows=[splits.train_rows(split) for split in range(len(splits))],
+            event=event,
+            duration=duration,
+            rows=rows,
+            longest=max(len(train) for train in every),
             label=label,
         )
         intervals = _fit_members(ensemble, data)
         torch.manual_seed(_integer(seeds[-1]))
         hide = resolve_modality_dropout(config.training, raw)
-        loop = _Loop(ensemble, _Batches(data, intervals, seeds[:-1], hide))
+        loop = Loop(ensemble, Batches(data, intervals, member_seeds, hide))
+        if not part.whole:
+            share_masks(loop.network, part)
         history = loop.run(config.training, progress, start)
-        trained = _centred(_rounded(ensemble, config.training), raw, splits)
-    return TrainingResult(ensemble=trained, history=history, seconds=time.perf_counter() - start)
+        trained = _centred(_rounded(ensemble, config.training), raw, rows)
+    return _TrainedPart(
+        parameters=trained.parameters,
+        preprocessors=preprocessors,
+        offset=trained.offset,
+        history=history,
+    )
 
 
 def resolve_modality_dropout(config: TrainConfig, raw: RawInputs) -> float:
@@ -174,18 +250,7 @@ def _initial_state(
     return {name: p.detach() for name, p in (parameters | buffers).items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Data:
-    """Standardised inputs (e, n, ...), outcome (n,) and the training rows of each member."""
-
-    inputs: Inputs
-    event: BoolArray
-    duration: NDArray[np.float64]
-    rows: list[NDArray[np.int_]]
-    label: NDArray[np.int64] | None
-
-
-def _fit_members(ensemble: Ensemble, data: _Data) -> NDArray[np.int64] | None:
+def _fit_members(ensemble: Ensemble, data: TrainingData) -> NDArray[np.int64] | None:
     """Let each member set what it takes from its training part before the first step.
 
     Returns
@@ -216,216 +281,10 @@ def _rounded(ensemble: Ensemble, config: TrainConfig) -> Ensemble:
     return replace(ensemble, parameters=ensemble.parameters | weights)
 
 
-def _centred(ensemble: Ensemble, raw: RawInputs, splits: Splits) -> Ensemble:
+def _centred(ensemble: Ensemble, raw: RawInputs, rows: list[NDArray[np.int_]]) -> Ensemble:
     """Store each member's mean risk over its training part: Cox loss leaves it undetermined."""
     log_risk = ensemble.predict(raw).log_risk
-    offset = [log_risk[splits.train_rows(e), e].mean() for e in range(len(ensemble))]
+    offset = [log_risk[train, e].mean() for e, train in enumerate(rows)]
     return replace(
         ensemble, offset=torch.tensor(offset, dtype=torch.float32, device=ensemble.device)
     )
-
-
-class _Batches:
-    """Draws the batches of an epoch, the same shape for every member."""
-
-    def __init__(
-        self,
-        data: _Data,
-        intervals: NDArray[np.int64] | None,
-        seeds: list[np.random.SeedSequence],
-        hide: float,
-    ) -> None:
-        self.data = data
-        self.hide = hide
-        self.generators = [np.random.default_rng(seed) for seed in seeds]
-        device = data.inputs.presence.device
-        self.device = device
-        self.member = torch.arange(len(data.rows), device=device).unsqueeze(-1)
-        self.event = torch.as_tensor(data.event, device=device)
-        self.duration = torch.as_tensor(data.duration, dtype=torch.float32, device=device)
-        self.label = None if data.label is None else torch.as_tensor(data.label, device=device)
-        self.interval = None if intervals is None else torch.as_tensor(intervals, device=device)
-
-    def shape(self, config: TrainConfig) -> tuple[int, int]:
-        """Batches of an epoch and rows of a batch, for the member with most patients."""
-        longest = max(len(rows) for rows in self.data.rows)
-        n_batches = count_batches(longest, config.batch_size, config.sampler)
-        if config.sampler == "random" and config.batch_size:
-            return n_batches, config.batch_size
-        return n_batches, -(-longest // n_batches)
-
-    def epoch(self, config: TrainConfig) -> Iterator[tuple[Inputs, Outcome]]:
-        """Yield the batches of one epoch, drawn and moved to the device at once."""
-        rows, kept = self._draw(config)
-        for b in range(rows.shape[1]):
-            yield self._gather(rows[:, b], kept[:, b])
-
-    def _draw(self, config: TrainConfig) -> tuple[Tensor, Tensor]:
-        """Rows (e, n_batches, width) and kept presence (e, n_batches, width, m) of an epoch."""
-        n_batches, width = self.shape(config)
-        drawn, kept = [], []
-        n_modalities = self.data.inputs.presence.shape[-1]
-        for rows, rng in zip(self.data.rows, self.generators, strict=True):
-            drawn.append(
-                draw_batches(
-                    rows,
-                    self.data.event,
-                    n_batches=n_batches,
-                    width=width,
-                    sampler=config.sampler,
-                    rng=rng,
-                )
-            )
-            kept.append(rng.random((n_batches, width, n_modalities)) >= self.hide)
-        return (
-            torch.as_tensor(np.stack(drawn), device=self.device),
-            torch.as_tensor(np.stack(kept), device=self.device),
-        )
-
-    def _gather(self, rows: Tensor, kept: Tensor) -> tuple[Inputs, Outcome]:
-        """Gather one batch of every member: rows (e, b) -> tensors (e, b, ...)."""
-        real = rows != PAD
-        rows = rows.clamp(min=0)
-        at = (self.member, rows)
-        all_inputs = self.data.inputs
-        presence = all_inputs.presence[at]
-        remaining = presence & kept
-        presence = torch.where(remaining.any(-1, keepdim=True), remaining, presence)
-        inputs = Inputs(
-            tables={m: t[at] for m, t in all_inputs.tables.items()},
-            masks={m: t[at] for m, t in all_inputs.masks.items()},
-            presence=presence,
-            clinical=all_inputs.clinical[at],
-        )
-        outcome = Outcome(
-            event=self.event[rows] & real,
-            duration=torch.where(real, self.duration[rows], -torch.inf),
-            presence=presence & real.unsqueeze(-1),
-            interval=None if self.interval is None else self._masked(self.interval[at], real),
-            label=None if self.label is None else self._masked(self.label[rows], real),
-        )
-        return inputs, outcome
-
-    @staticmethod
-    def _masked(classes: Tensor, real: Tensor) -> Tensor:
-        return torch.where(real, classes, -1)
-
-
-class _Loop:
-    """Trains stacked members in place, stage by stage."""
-
-    def __init__(self, ensemble: Ensemble, batches: _Batches) -> None:
-        self.ensemble = ensemble
-        self.network = ensemble.network
-        self.state = ensemble.parameters
-        self.trainable = ensemble.trainable
-        self.batches = batches
-
-    def run(
-        self,
-        config: TrainConfig,
-        progress: Callable[[TrainingProgress], None] | None,
-        start: float,
-    ) -> dict[str, NDArray[np.float32]]:
-        """Train all epochs of all stages and return the history."""
-        stages = self.network.stages(config)
-        epochs = sum(stage.training.epochs for stage in stages)
-        history: list[dict[str, Tensor]] = []
-        self.network.train()
-        for stage in stages:
-            for means in self._stage(stage):
-                history.append(means)
-                if progress is not None:
-                    loss = sum(float(part.mean()) for part in means.values())
-                    seconds = time.perf_counter() - start
-                    progress(TrainingProgress(len(history), epochs, seconds, loss))
-        self.network.eval()
-        for name in self.trainable:
-            self.state[name].requires_grad_(False)
-        return _stacked_history(history)
-
-    def _stage(self, stage: Stage) -> Iterator[dict[str, Tensor]]:
-        """Train one stage; yields every epoch's mean loss terms."""
-        config = stage.training
-        learning = [n for n in self.trainable if n.startswith(stage.trainable or ("",))]
-        for name in self.trainable:
-            self.state[name].requires_grad_(name in learning)
-        optimiser = _optimiser({name: self.state[name] for name in learning}, config)
-        for epoch in range(config.epochs):
-            for name in learning:
-                waits = stage.frozen and name.startswith(stage.frozen)
-                self.state[name].requires_grad_(not waits or epoch >= stage.frozen_epochs)
-            for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate_at(epoch)
-            yield self._epoch(optimiser, stage, epoch)
-
-    def _epoch(
-        self, optimiser: torch.optim.Optimizer, stage: Stage, epoch: int
-    ) -> dict[str, Tensor]:
-        """Train one epoch; returns the mean of each loss term."""
-        n_batches, _ = self.batches.shape(stage.training)
-        totals: dict[str, Tensor] = {}
-        for b, (inputs, outcome) in enumerate(self.batches.epoch(stage.training)):
-            step = Step(stage.name, epoch * n_batches + b)
-            for part, value in self._step(inputs, outcome, optimiser, step, stage).items():
-                totals[part] = totals.get(part, 0.0) + value.detach() / n_batches
-        return totals
-
-    def _step(
-        self,
-        inputs: Inputs,
-        outcome: Outcome,
-        optimiser: torch.optim.Optimizer,
-        step: Step,
-        stage: Stage,
-    ) -> dict[str, Tensor]:
-        output = run_stacked(self.network, self.state, inputs)
-        terms: LossTerms = self.network.loss(output, outcome, step)
-        penalties = self.network.penalty(self.state, step)
-        total = terms.total
-        for penalty in penalties.values():
-            total = total + penalty
-        optimiser.zero_grad(set_to_none=True)
-        # Members are independent, so their gradients stay apart.
-        torch.autograd.backward(total.sum())
-        if stage.training.clip_norm is not None:
-            _clip_per_member(self.state, stage.training.clip_norm)
-        optimiser.step()
-        return terms.parts | penalties
-
-
-def _stacked_history(history: list[dict[str, Tensor]]) -> dict[str, NDArray[np.float32]]:
-    parts = dict.fromkeys(part for epoch in history for part in epoch)
-    absent = torch.full_like(next(iter(history[0].values())), torch.nan)
-    return {
-        part: torch.stack([epoch.get(part, absent) for epoch in history]).cpu().numpy()
-        for part in parts
-    }
-
-
-def _optimiser(parameters: dict[str, Tensor], config: TrainConfig) -> torch.optim.Optimizer:
-    groups = _decay_groups(parameters, config.weight_decay)
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(
-            groups, lr=config.learning_rate, momentum=config.momentum, fused=True
-        )
-    return torch.optim.Adam(groups, lr=config.learning_rate, betas=config.betas, fused=True)
-
-
-def _decay_groups(parameters: dict[str, Tensor], weight_decay: float) -> list[dict[str, object]]:
-    """Decay matrices only: stacked, a vector (bias, norm, token) has two dimensions."""
-    matrices = [p for p in parameters.values() if p.ndim > 2]
-    vectors = [p for p in parameters.values() if p.ndim <= 2]
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-
-
-def _clip_per_member(parameters: dict[str, Tensor], limit: float) -> None:
-    """Scale each member's gradient to a global norm of at most ``limit``."""
-    gradients = [p.grad for p in parameters.values() if p.grad is not None]
-    norms = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in gradients])
-    factor = (limit / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
-    for g in gradients:
-        g.mul_(factor.view(-1, *(1,) * (g.ndim - 1)))

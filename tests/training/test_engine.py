@@ -19,8 +19,15 @@ from camlif.exceptions import ConfigError, NoEventsError, SchemaError
 from camlif.networks.interface import Inputs, Outcome
 from camlif.networks.registry import build_network
 from camlif.training import engine
-from camlif.training.engine import TrainingProgress, TrainingResult, train_ensemble
+from camlif.training.engine import TrainingResult, train_ensemble
 from camlif.training.ensemble import Ensemble, to_tensors
+from camlif.training.loop import (
+    Batches,
+    Loop,
+    TrainingData,
+    TrainingProgress,
+    _clip_per_member,
+)
 from camlif.training.sampler import PAD, draw_batches
 from tests.cohorts import make_cohort
 
@@ -49,7 +56,7 @@ def train(
 
 def make_loop(
     cohort: Cohort, splits: Splits, network: NetworkConfig, training: TrainConfig
-) -> tuple[engine._Loop, list[np.random.SeedSequence]]:
+) -> tuple[Loop, list[np.random.SeedSequence]]:
     """Build the loop of `train_ensemble` in float64."""
     raw = encode(cohort, cohort.schema)
     fitted = [
@@ -78,19 +85,20 @@ def make_loop(
         offset=torch.zeros(len(splits)),
     )
     seeds = np.random.SeedSequence(3).spawn(len(splits) + 1)
-    data = engine._Data(
+    data = TrainingData(
         inputs=ensemble.standardise(to_tensors(raw, CPU)),
         event=cohort.event,
         duration=cohort.duration,
         rows=[splits.train_rows(e) for e in range(len(splits))],
+        longest=max(len(splits.train_rows(e)) for e in range(len(splits))),
         label=None,
     )
     hide = engine.resolve_modality_dropout(training, raw)
-    return engine._Loop(ensemble, engine._Batches(data, None, seeds[:-1], hide)), seeds
+    return Loop(ensemble, Batches(data, None, seeds[:-1], hide)), seeds
 
 
 def train_one(
-    loop: engine._Loop, e: int, rng: np.random.Generator, cohort: Cohort, training: TrainConfig
+    loop: Loop, e: int, rng: np.random.Generator, cohort: Cohort, training: TrainConfig
 ) -> dict[str, Tensor]:
     """Train one member as anyone would train a module: its own optimiser, patients, gradients."""
     ensemble = loop.ensemble
@@ -171,7 +179,7 @@ def test_clipping_limits_each_member_on_its_own() -> None:
             3, *(1,) * (p.ndim - 1)
         )
     before = {k: p.grad.clone() for k, p in parameters.items()}
-    engine._clip_per_member(parameters, 5.0)
+    _clip_per_member(parameters, 5.0)
     for e in range(3):
         module = [torch.nn.Parameter(p[e].detach().clone()) for p in parameters.values()]
         for p, gradient in zip(module, before.values(), strict=True):
@@ -198,20 +206,20 @@ class _NoSynchronisation(TorchDispatchMode):
 
 
 def test_the_batch_loop_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    epoch = engine._Loop._epoch
+    epoch = Loop._epoch
     runs = []
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a value is copied to the host")
 
-    def guarded(loop: engine._Loop, *args: object) -> object:
+    def guarded(loop: Loop, *args: object) -> object:
         runs.append(loop.batches.shape(TrainConfig())[0])
         with pytest.MonkeyPatch.context() as patch, _NoSynchronisation():
             for name in ("item", "cpu", "numpy", "tolist", "__float__", "__int__", "__bool__"):
                 patch.setattr(Tensor, name, refuse)
             return epoch(loop, *args)
 
-    monkeypatch.setattr(engine._Loop, "_epoch", guarded)
+    monkeypatch.setattr(Loop, "_epoch", guarded)
     train(make_cohort(60, gaps=0.1, clinical=True))
     assert runs == [3, 3]
     with pytest.raises(AssertionError, match="waits"), _NoSynchronisation():

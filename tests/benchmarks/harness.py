@@ -1,7 +1,8 @@
 """Time jobs side by side and hold the lines of the table.
 
 The machine may be shared, so each line has the seconds of processor time beside those of the clock,
-and a job and its peer take turns: what slows one slows the other.
+and a job and its peer take turns: what slows one slows the other. Processor time includes that of
+processes which a job started and has ended.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 
 PACKAGES = ("torch", "numpy", "numba", "lifelines", "torchsurv", "captum", "streamlit")
 GIB = 2**30
+SMALL = 0.1  # GiB; what merely asked the machine for something
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,22 @@ class Line:
     peer: str = ""
     peer_timing: Timing | None = None
     note: str = ""
+    by_clock: bool = False
 
     @property
     def ratio(self) -> float | None:
-        """How many times the peer's processor time the job's is below."""
-        return self.peer_timing and self.peer_timing.processor / self.timing.processor
+        """How many times the peer's processor time the job's is below; or its time by the clock."""
+        if self.peer_timing is None:
+            return None
+        if self.by_clock:
+            return self.peer_timing.clock / self.timing.clock
+        return self.peer_timing.processor / self.timing.processor
 
     def cells(self) -> list[str]:
         """Cells of the table's row."""
         peer = f"{self.peer}: {seconds(self.peer_timing)}" if self.peer_timing else ""
         ratio = f"{self.ratio:.2g}x" if self.ratio else ""
+        ratio += " (clock)" if ratio and self.by_clock else ""
         return [self.job, seconds(self.timing), peer, ratio, self.target, self.note]
 
 
@@ -81,13 +89,18 @@ def measure(
     for round_ in range(repeats + warm):
         for job, kept in zip(jobs, runs, strict=True):
             gc.collect()
-            clock, processor = time.perf_counter(), time.process_time()
+            clock, processor = time.perf_counter(), processor_time()
             job()
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
             if round_ >= warm:
-                kept.append((time.perf_counter() - clock, time.process_time() - processor))
+                kept.append((time.perf_counter() - clock, processor_time() - processor))
     return [Timing(*(statistics.median(part) for part in zip(*kept, strict=True))) for kept in runs]
+
+
+def processor_time() -> float:
+    """Processor time of this process and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def epoch_timing(train: Callable[[Callable[[object], None]], object]) -> Timing:
@@ -96,15 +109,19 @@ def epoch_timing(train: Callable[[Callable[[object], None]], object]) -> Timing:
     ``train`` takes a function that it calls after each epoch.
     """
     marks: list[tuple[float, float]] = []
-    train(lambda _: marks.append((time.perf_counter(), time.process_time())))
+    train(lambda _: marks.append((time.perf_counter(), processor_time())))
     (clock, processor), (clock_after, processor_after) = marks
     return Timing(clock_after - clock, processor_after - processor)
 
 
 def peak_memory() -> str:
-    """Most memory this process has held."""
-    scale = 1 if sys.platform == "darwin" else 1024
-    return f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / GIB:.2f} GiB"
+    """Most memory this process has held, and the largest of its children that have ended."""
+    scale = (1 if sys.platform == "darwin" else 1024) / GIB
+    own, child = (
+        resource.getrusage(who).ru_maxrss * scale
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return f"peak {own:.2f} GiB" + (f", and {child:.2f} GiB in a child" if child > SMALL else "")
 
 
 def machine() -> str:

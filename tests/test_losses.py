@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,21 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from camlif import losses
 from camlif.exceptions import ConfigError, DataError
 from camlif.losses import Reduction, Ties, alignment_loss, cox_partial_likelihood
 from tests.strategies import Patients, patients
 
 TIES = ("breslow", "efron")
+
+
+@pytest.fixture(autouse=True, scope="module", params=[losses.LONG, 1], ids=["short", "long"])
+def long_from(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold every test both as short rows are computed and as long ones are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(losses, "LONG", request.param)
+        yield
+
 
 # Eight patients with a tie of three in time, two of them events.
 DURATION = torch.tensor([5, 3, 3, 8, 2, 3, 9, 6], dtype=torch.float64)

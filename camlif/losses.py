@@ -22,7 +22,7 @@ Ties = Literal["breslow", "efron"]
 Reduction = Literal["events", "batch", "sum"]
 
 LONG = 4096
-"""From so many patients on, a CPU gains by NumPy's vectorised sort and by sums outside log space."""
+"""From so many patients on, a CPU gains by NumPy's sort and by sums outside log space."""
 
 SAFE_SPREAD = 600.0
 """Log risks this far apart keep their digits when exponentiated in float64."""

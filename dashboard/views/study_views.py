@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from camlif.exceptions import EstimationError
 from camlif.study.heldout import MEDIAN, Unit, cut_strata
 from camlif.study.printed import COHORTS, PRINTED
-from camlif.study.summary import QUICK_SPLITS
+from camlif.study.summary import KEY_COLUMNS, QUICK_SPLITS
 from camlif.wording import count
 from dashboard import resources
 from dashboard.components.chart import show_chart, theme
@@ -78,12 +79,26 @@ class Choice:
     printed_of: str
 
     @property
+    def results(self) -> pd.DataFrame:
+        """Results of the rows shown, of all splits."""
+        results = self.opened.study.results
+        wanted = [tuple(key) in set(self.keys) for key in results[KEY_COLUMNS].values]
+        return results[wanted]
+
+    @property
+    def n_splits(self) -> tuple[int, int]:
+        """Least and most splits in use that a row shown has."""
+        used = self.results
+        if self.opened.splits:
+            used = used[used["split"].isin(self.opened.splits)]
+        counts = used.groupby(KEY_COLUMNS)["split"].nunique()
+        return (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
+
+    @property
     def rows(self) -> tuple[StudyRow, ...]:
         """Rows with the measure, in the splits in use."""
-        results = self.opened.study.results
-        wanted = [tuple(k) in set(self.keys) for k in results[["method", "variant", "head"]].values]
         return study_rows(
-            results[wanted],
+            self.results,
             self.measure,
             splits=self.opened.splits,
             printed=printed_values(self.printed_of),
@@ -180,15 +195,15 @@ def caption(choice: Choice) -> str:
     """Say what was run on whom, and what may be compared."""
     study = choice.opened.study
     facts, settings = study.cohort, study.settings
-    used = choice.opened.splits
-    n_splits = len(used) or settings.splits
+    least, most = choice.n_splits
+    n_splits = f"{most}" if least == most else f"{least} to {most}"
     parts = [
         f"Data: {facts.title} ({facts.badge}), {count(facts.n_patients, 'patient')}, "
         f"{count(facts.n_events, 'event')} ({facts.event_noun}), {facts.endpoint}",
         f"{n_splits} of {settings.splits} splits, 80 % to 20 %, {settings.scheme.replace('_', ' ')}"
         f", seed {settings.seed}",
     ]
-    if n_splits < QUICK_SPLITS:
+    if least < QUICK_SPLITS:
         parts.append("a quick look: fewer than 15 splits")
     if settings.epochs is not None:
         parts.append(f"a quick look: {settings.epochs} epochs")

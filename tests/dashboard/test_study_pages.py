@@ -149,6 +149,16 @@ def test_chosen_variants_and_splits_only_are_shown(open_app: OpenApp, study: Pat
     assert "of 3 splits against PG-MLIF, native" in text_of(app)
 
 
+def test_rows_that_rest_on_fewer_splits_are_said_to(open_app: OpenApp, study: Path) -> None:
+    results = pd.read_csv(study / "results.csv")
+    kept = (results["variant"] != "pg_mlif") | (results["split"] < 2)
+    results[kept].to_csv(study / "results.csv", index=False)
+    _forget_studies()
+
+    assert "2 to 5 of 5 splits" in captions(open_app("comparison"))
+    assert "; 5 of 5 splits" in captions(open_app("ablation"))
+
+
 def test_the_curves_carry_the_mandated_caption(open_app: OpenApp, study: Path) -> None:
     app = view(open_app("ablation"), "ablation", "Curves by variant")
     words = "Separation of risk groups within this variant; not a test between variants."

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from camlif.statistics import SplitInterval, corrected_interval
+from camlif.study.summary import KEY_COLUMNS
 
 SECTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -25,7 +26,6 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 """Heading of each family of rows."""
 WITH_HEADS = ("rival", "generic")
 """Families whose rows come with matched and with native heads, which stand apart."""
-KEY_COLUMNS = ["method", "variant", "head"]
 Key = tuple[str, str, str]
 """Method, variant and head, which together name a row."""
 FloatArray = NDArray[np.float64]

@@ -12,7 +12,7 @@ from dashboard import messages
 from tests.browser.conftest import Record, Server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 SECONDS = 1000
 SLOW = 120 * SECONDS
@@ -62,6 +62,21 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).first.click()
     page.wait_for_timeout(500)
     settled(page)
+
+
+def pick(page: Page, box: Locator, option: str) -> None:
+    """Choose from an open list, which a page that is drawn anew in the meantime closes."""
+    from playwright.sync_api import TimeoutError as NotClicked
+
+    for tries_left in (2, 1, 0):
+        if box.get_attribute("aria-expanded") != "true":
+            box.click()
+        try:
+            page.get_by_role("option", name=option).first.click(timeout=5 * SECONDS)
+            return
+        except NotClicked:
+            if not tries_left:
+                raise
 
 
 def add_files(page: Page, files: Sequence[Path]) -> None:

@@ -16,7 +16,7 @@ import pytest
 from camlif.data.samples import load_sample
 from dashboard.store import Store, default_url
 from tests.browser.conftest import NewPage, Server, StartServer
-from tests.browser.steps import SLOW, healthy, settled, shot, shown
+from tests.browser.steps import SLOW, healthy, pick, settled, shot, shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -138,7 +138,7 @@ def explore(page: Page, seconds: Seconds) -> None:
     groups = page.get_by_role("combobox", name="Set feature groups")
     groups.click()
     with timed(seconds, "what-if"):
-        page.get_by_role("option", name="Pathology").first.click()
+        pick(page, groups, "Pathology")
         page.locator(".st-key-what_if_contributions .js-plotly-plot").wait_for(timeout=SLOW)
     page.keyboard.press("Escape")  # the open list hides the rest of the page
     settled(page)

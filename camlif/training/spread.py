@@ -68,29 +68,36 @@ class _SharedDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        noise: Tensor = _Masks.apply(x, 1 - self.p, self.part)  # type: ignore[no-untyped-call]
+        factor, shift = _Noise.apply(x, self)  # type: ignore[no-untyped-call]
+        kept: Tensor = x * factor
+        return kept + shift if self.alpha else kept
+
+    def draw(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what values (e, ...) of the part are multiplied by, and what is added to them."""
+        part = self.part
+        every = x.new_empty((part.total, *x.shape[1:])).bernoulli_(1 - self.p)
+        mask = every[part.first : part.stop]
         if not self.alpha:
-            return x * (noise / (1 - self.p))
+            return mask.div_(1 - self.p), None
         a = 1 / math.sqrt((SELU_SATURATION**2 * self.p + 1) * (1 - self.p))
-        shift = (noise - 1) * (-SELU_SATURATION * a) - SELU_SATURATION * a * self.p
-        return x * (noise * a) + shift
+        shift = mask.sub(1).mul_(-SELU_SATURATION * a).add_(-SELU_SATURATION * a * self.p)
+        return mask.mul_(a), shift
 
 
-class _Masks(torch.autograd.Function):
-    """Draw 0 and 1 like ``x`` for the stack of all members, and return those of a part."""
+class _Noise(torch.autograd.Function):
+    """Draw noise for a stack; it has no gradient."""
 
     @staticmethod
-    def forward(x: Tensor, keep: float, part: Part) -> Tensor:
+    def forward(x: Tensor, layer: _SharedDropout) -> tuple[Tensor, Tensor | None]:
         raise NotImplementedError("Members are trained in a stack.")
 
     @staticmethod
     def setup_context(*_: Any) -> None:
-        """Nothing is kept: masks have no gradient."""
+        """Nothing is kept."""
 
     @staticmethod
     def vmap(
-        _: Any, in_dims: tuple[int, None, None], x: Tensor, keep: float, part: Part
-    ) -> tuple[Tensor, int]:
-        shape = x.movedim(in_dims[0], 0).shape[1:]
-        drawn = x.new_empty((part.total, *shape)).bernoulli_(keep)
-        return drawn[part.first : part.stop], 0
+        _: Any, in_dims: tuple[int, None], x: Tensor, layer: _SharedDropout
+    ) -> tuple[tuple[Tensor, Tensor | None], tuple[int, int | None]]:
+        factor, shift = layer.draw(x.movedim(in_dims[0], 0).detach())
+        return (factor, shift), (0, None if shift is None else 0)

@@ -18,7 +18,7 @@ from camlif.networks.interface import Inputs, Outcome
 from camlif.networks.registry import build_network
 from camlif.training.engine import CPU_THREADS, cpu_threads, train_ensemble
 from camlif.training.ensemble import Ensemble, to_tensors
-from tests.benchmarks.harness import Line, Timing, epoch_timing, measure, peak_memory
+from tests.benchmarks.harness import FamilyMemory, Line, Timing, epoch_timing, measure
 from tests.cohorts import make_cohort
 
 MEMBERS = 15
@@ -47,6 +47,7 @@ def run(device: str, *, full: bool) -> Iterator[Line]:
         spread.append(_second_epoch(cohort, splits, config, device, processes=PROCESSES))
         for name, members in peers.items():
             theirs[name] += measure(members.epoch, repeats=1, device=device, warm=False)
+    del peers, members  # their memory is not that of the training that follows
     job = "train 15 members, one epoch, batch 16"
     for name, timings in theirs.items():
         peer = _median(timings)
@@ -63,16 +64,17 @@ def run(device: str, *, full: bool) -> Iterator[Line]:
         )
     for batch, target in BATCHES.items() if full else ():
         config = _settings(batch, epochs=EPOCHS)
-        (timing,) = measure(
-            lambda config=config: train_ensemble(
-                cohort, config, splits, device=torch.device(device), processes=PROCESSES
-            ),
-            repeats=1,
-            device=device,
-            warm=False,
-        )
+        with FamilyMemory() as memory:
+            (timing,) = measure(
+                lambda config=config: train_ensemble(
+                    cohort, config, splits, device=torch.device(device), processes=PROCESSES
+                ),
+                repeats=1,
+                device=device,
+                warm=False,
+            )
         job = f"train 15 members, {EPOCHS} epochs, batch {batch}, {PROCESSES} processes"
-        yield Line(job, timing, target, note=peak_memory())
+        yield Line(job, timing, target, note=str(memory))
 
 
 def _settings(batch: int, *, epochs: int) -> RunConfig:

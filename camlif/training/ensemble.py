@@ -28,8 +28,8 @@ from camlif.exceptions import ConfigError
 from camlif.networks.interface import FusionNetwork, FusionOutput, Inputs
 from camlif.networks.registry import AnyNetworkConfig, build_architecture, build_network
 
-CHUNK = 256
-"""Patients scored at once: 15 members x 256 patients fill a core's caches and little memory."""
+CHUNK = 128
+"""Patients scored at once: faster than 256 on 15 members, and in half the memory."""
 
 
 def choose_device(wanted: str = "auto") -> torch.device:

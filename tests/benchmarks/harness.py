@@ -144,18 +144,23 @@ class FamilyMemory:
 
     def _look(self) -> None:
         while not self._done.wait(0.5):
-            own = Path("/proc/self/task")
-            children = [c for t in own.glob("*/children") for c in t.read_text().split()]
+            threads = Path("/proc/self/task").iterdir()
+            children = [c for t in threads for c in _read(t / "children").split()]
             self.peak = max(self.peak, sum(map(_proportional, ("self", *children))) / GIB)
 
 
 def _proportional(process: str) -> int:
     """Bytes of a process, with its share of what it has in common with others."""
+    lines = _read(Path(f"/proc/{process}/smaps_rollup")).splitlines()
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _read(file: Path) -> str:
+    """Return the text of a file; none if its process or thread has ended."""
     try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text("utf-8").splitlines()
+        return file.read_text("utf-8")
     except OSError:
-        return 0  # it has ended
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return ""
 
 
 def machine() -> str:

@@ -31,38 +31,16 @@ BATCHES = {16: "< 6 min, < 1.5 GB", 64: "< 3 min"}
 
 
 def run(device: str, *, full: bool) -> Iterator[Line]:
-    """One epoch beside the peer; with ``full`` the whole protocol at both batch sizes."""
+    """One epoch beside the peer; with ``full`` the whole protocol at both batch sizes before it."""
     cohort = make_cohort(PATIENTS, GROUPS, clinical=True)
     splits = make_splits(cohort.patient_ids, cohort.event, n_splits=MEMBERS, seed=0)
-    config = _settings(16, epochs=2)
-    peers = {
-        "15 modules in turn": _Ordinary(cohort, splits, config, device, fused=False),
-        "15 modules in turn, fused Adam": _Ordinary(cohort, splits, config, device, fused=True),
-    }
-    ours: list[Timing] = []
-    theirs: dict[str, list[Timing]] = {name: [] for name in peers}
-    spread: list[Timing] = []
-    for _ in range(ROUNDS):
-        ours.append(_second_epoch(cohort, splits, config, device))
-        spread.append(_second_epoch(cohort, splits, config, device, processes=PROCESSES))
-        for name, members in peers.items():
-            theirs[name] += measure(members.epoch, repeats=1, device=device, warm=False)
-    del peers, members  # their memory is not that of the training that follows
-    job = "train 15 members, one epoch, batch 16"
-    for name, timings in theirs.items():
-        peer = _median(timings)
-        yield Line(f"{job}, one process", _median(ours), "", name, peer)
-        note = "processor time of the first process only"
-        yield Line(
-            f"{job}, {PROCESSES} processes",
-            _median(spread),
-            ">= 4x",
-            name,
-            peer,
-            note,
-            by_clock=True,
-        )
-    for batch, target in BATCHES.items() if full else ():
+    if full:  # first, while the process holds nothing else
+        yield from _whole_protocol(cohort, splits, device)
+    yield from _one_epoch(cohort, splits, device)
+
+
+def _whole_protocol(cohort: Cohort, splits: Splits, device: str) -> Iterator[Line]:
+    for batch, target in BATCHES.items():
         config = _settings(batch, epochs=EPOCHS)
         with FamilyMemory() as memory:
             (timing,) = measure(
@@ -73,8 +51,32 @@ def run(device: str, *, full: bool) -> Iterator[Line]:
                 device=device,
                 warm=False,
             )
-        job = f"train 15 members, {EPOCHS} epochs, batch {batch}, {PROCESSES} processes"
+        job = f"train {MEMBERS} members, {EPOCHS} epochs, batch {batch}, {PROCESSES} processes"
         yield Line(job, timing, target, note=str(memory))
+
+
+def _one_epoch(cohort: Cohort, splits: Splits, device: str) -> Iterator[Line]:
+    config = _settings(16, epochs=2)
+    peers = {
+        "15 modules in turn": _Ordinary(cohort, splits, config, device, fused=False),
+        "15 modules in turn, fused Adam": _Ordinary(cohort, splits, config, device, fused=True),
+    }
+    stacked: list[Timing] = []
+    spread: list[Timing] = []
+    theirs: dict[str, list[Timing]] = {name: [] for name in peers}
+    for _ in range(ROUNDS):
+        stacked.append(_second_epoch(cohort, splits, config, device))
+        spread.append(_second_epoch(cohort, splits, config, device, processes=PROCESSES))
+        for name, members in peers.items():
+            theirs[name] += measure(members.epoch, repeats=1, device=device, warm=False)
+    job = f"train {MEMBERS} members, one epoch, batch 16"
+    note = "processor time of the first process only"
+    for name, timings in theirs.items():
+        peer = _median(timings)
+        yield Line(f"{job}, one process", _median(stacked), "", name, peer)
+        ours = _median(spread)
+        spread_job = f"{job}, {PROCESSES} processes"
+        yield Line(spread_job, ours, ">= 4x", name, peer, note, by_clock=True)
 
 
 def _settings(batch: int, *, epochs: int) -> RunConfig:

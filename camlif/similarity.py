@@ -26,28 +26,59 @@ class SimilarCases:
     distances: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FusedSpace:
+    """Fusion vectors of n patients by e members, with what does not depend on whom one asks for.
+
+    Attributes
+    ----------
+    blocks : float32, shape (n, e, h)
+    known : bool, shape (n,)
+        Patients with vectors: those that are scored.
+    variance : float64, shape (e,)
+        Of each member's vectors over all of them: a filter must not change how far apart two are.
+    """
+
+    blocks: NDArray[np.float32]
+    known: BoolArray
+    variance: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, embedding: NDArray[np.float32], n_members: int = 1) -> FusedSpace:
+        """Take the vectors of all members side by side, shape (n, e * h); NaN rows have none.
+
+        Raises
+        ------
+        ConfigError
+            If the columns cannot be shared between the members.
+        """
+        n, width = embedding.shape
+        if not width or width % n_members:
+            raise ConfigError(f"{width} columns are no fusion vectors of {n_members} members.")
+        known = np.asarray(np.isfinite(embedding).all(axis=1))
+        blocks = embedding.reshape(n, n_members, -1)
+        variance = [blocks[known, e].var(axis=0, dtype=np.float64).mean() for e in range(n_members)]
+        return cls(blocks, known, np.array(variance))
+
+
 def similar_cases(
-    embedding: NDArray[np.float32],
+    space: FusedSpace,
     row: int,
     *,
     k: int = 5,
     among: BoolArray | None = None,
-    n_members: int = 1,
     members: BoolArray | None = None,
 ) -> SimilarCases:
     """Find the cases whose fusion vectors are nearest to a patient's.
 
     Parameters
     ----------
-    embedding : float32, shape (n, e * h)
-        Fusion vectors of all members side by side; NaN rows are not scored and never found.
+    space : FusedSpace
     row : int
         The patient; not among the cases found.
     k : int
     among : bool, shape (n,), optional
         Patients to choose from.
-    n_members : int
-        e: every member's vectors are brought to the same spread, so that none rules the distance.
     members : bool, shape (e,), optional
         Members whose vectors count. A member that saw the patient in training has placed it by its
         outcome, so leave those out.
@@ -57,27 +88,32 @@ def similar_cases(
     EstimationError
         If the patient has no fusion vector, or no member counts.
     ConfigError
-        If ``k`` is below 1 or the columns cannot be shared between the members.
+        If ``k`` is below 1.
     """
-    n, width = embedding.shape
     if k < 1:
         raise ConfigError("k must be at least 1.")
-    if not width or width % n_members:
-        raise ConfigError(f"{width} columns are no fusion vectors of {n_members} members.")
-    known: BoolArray = np.asarray(np.isfinite(embedding).all(axis=1))
-    if not known[row]:
+    if not space.known[row]:
         raise EstimationError("The patient is not scored, so it has no place among the others.")
-    candidate = known.copy() if among is None else np.asarray(known & among)
+    candidate = space.known.copy() if among is None else np.asarray(space.known & among)
     candidate[row] = False
     rows = np.flatnonzero(candidate)
-    blocks = embedding.astype(np.float64).reshape(n, n_members, -1)
-    # Over all scored cases: a filter must not change how far apart two cases are.
-    variance = blocks[known].var(axis=0).mean(axis=-1)
-    varied = variance > 0 if members is None else (variance > 0) & members
+    varied = space.variance > 0 if members is None else (space.variance > 0) & members
     if not varied.any():
         raise EstimationError("No model that may be used tells the cases apart.")
-    squared = ((blocks[rows][:, varied] - blocks[row, varied]) ** 2).mean(axis=-1)
-    # The mean squared difference of two random cases is twice the variance.
-    distances = np.sqrt((squared / (2 * variance[varied])).mean(axis=1))
+    # The mean squared difference of two random cases is twice the variance, so every member has
+    # the same say.
+    scaled = [
+        _mean_square(space.blocks[:, e], row)[rows] / (2 * space.variance[e])
+        for e in np.flatnonzero(varied)
+    ]
+    distances = np.sqrt(np.mean(scaled, axis=0))
     order = np.argsort(distances, kind="stable")[:k]
     return SimilarCases(rows=rows[order], distances=distances[order])
+
+
+def _mean_square(vectors: NDArray[np.float32], row: int) -> NDArray[np.float64]:
+    """Mean squared difference of every vector (n, h) to that of a row, (n,)."""
+    difference = vectors - vectors[row]
+    squares = np.einsum("nh,nh->n", difference, difference)
+    mean: NDArray[np.float64] = np.asarray(squares, dtype=np.float64) / vectors.shape[1]
+    return mean

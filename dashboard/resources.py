@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from camlif.attribution import (
     FeatureAttribution,
@@ -33,6 +34,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.readers import load_cohort
 from camlif.data.samples import SAMPLE_FOLDER, load_sample
 from camlif.scoring import ScoreResult
+from camlif.similarity import FusedSpace
 from camlif.study import Study, read_study
 from camlif.study.installed import InstalledStudy, installed_studies
 from dashboard.jobs import JobManager
@@ -41,6 +43,7 @@ from dashboard.store import Store, default_url
 
 TOKEN_DIGITS = 16
 SESSION_TTL = "2h"
+T = TypeVar("T")
 
 Baseline = Literal["median", "mean", "cohort_median"] | tuple[int, ...]
 """Reference of an explanation: training median or mean, cohort median, or rows of the cohort."""
@@ -162,6 +165,42 @@ def own_scores(
 ) -> ScoreResult:
     """Score an uploaded cohort; kept for this session only."""
     return _bundle.score(_cohort, missing=missing)
+
+
+def remembered(compute: Callable[[], T], what: str, *of: NDArray[Any] | None) -> T:
+    """Return what a computation gave before, in this session, for the same arrays.
+
+    Parameters
+    ----------
+    compute : callable
+        Its result is shared; an exception is not kept.
+    what : str
+        Names the computation and its settings.
+    of : array or None
+        Everything else that it depends on; numbers, bools or fixed-width texts, whole.
+    """
+    digest = hashlib.sha256(what.encode())
+    for values in of:
+        digest.update(f"{None if values is None else (values.dtype, values.shape)}".encode())
+        digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
+    found: T = _remembered(digest.hexdigest(), compute)
+    return found
+
+
+@st.cache_resource(scope="session", max_entries=256, ttl=SESSION_TTL, show_spinner=False)
+def _remembered(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
+    return _compute()
+
+
+@st.cache_resource(scope="session", max_entries=4, ttl=SESSION_TTL, show_spinner=False)
+def fused_space(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    model_digest: str,  # noqa: ARG001
+    missing: tuple[str, ...],  # noqa: ARG001
+    _result: ScoreResult,
+) -> FusedSpace:
+    """Fusion vectors of a scored cohort, for similar cases."""
+    return FusedSpace.of(_result.embedding, _result.member_log_risk.shape[1])
 
 
 @st.cache_resource(scope="session", max_entries=64, ttl=SESSION_TTL, show_spinner=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal, cast
 
 import pandas as pd
@@ -81,7 +82,7 @@ def show_numbers(
     with st.container(horizontal=True):
         offer_download(
             "Numbers (CSV)",
-            to_csv(table),
+            partial(to_csv, table),
             file_name=f"{key}.csv",
             mime="text/csv",
             key=f"{key}_csv",
@@ -90,7 +91,7 @@ def show_numbers(
         if settings is not None:
             offer_download(
                 "Settings (JSON)",
-                json.dumps(settings, indent=1, default=str),
+                partial(json.dumps, settings, indent=1, default=str),
                 file_name=f"{key}.json",
                 mime="application/json",
                 key=f"{key}_settings",

@@ -103,15 +103,17 @@ def _feature_chart(case: ScoredCase, found: FeatureAttribution, choice: str, sha
 def similar(case: ScoredCase) -> None:
     """The nearest cases of the loaded cohort in fused space, with their outcomes."""
     st.header("Similar cases in the loaded cohort", anchor=False)
-    result, members = case.scoring.result, case.scoring.result.members_used[case.row]
+    result = case.scoring.result
+    space = resources.fused_space(
+        case.workspace.loaded.digest, case.scoring.model.digest, case.scoring.missing, result
+    )
     try:
         found = similar_cases(
-            result.embedding,
+            space,
             case.row,
             k=N_SIMILAR,
             among=result.scored,
-            n_members=len(members),
-            members=members,
+            members=result.members_used[case.row],
         )
     except EstimationError as error:
         st.markdown(plain(error))

@@ -14,6 +14,7 @@ from camlif.data.cohort import BoolArray
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.survival import group_hazard_ratios, pairwise_log_rank
+from dashboard import resources
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart, format_p
@@ -184,7 +185,15 @@ def _comparisons(
     with right:
         reference = st.selectbox("Reference group for hazard ratios", names, key=f"ref_{label}")
         try:
-            ratios = group_hazard_ratios(event, duration, group, reference=reference, names=names)
+            ratios = resources.remembered(
+                lambda: group_hazard_ratios(
+                    event, duration, group, reference=reference, names=names
+                ),
+                f"hazard ratios to {reference} of {names}",
+                event,
+                duration,
+                group,
+            )
         except EstimationError as error:
             st.info(plain(str(error)))
             return
@@ -196,7 +205,13 @@ def _comparisons(
 def _pairwise_table(
     event: BoolArray, duration: NDArray[np.float64], group: NDArray[np.str_], names: Sequence[str]
 ) -> pd.DataFrame:
-    pairs = pairwise_log_rank(event, duration, group, names=names)
+    pairs = resources.remembered(
+        lambda: pairwise_log_rank(event, duration, group, names=names),
+        f"log-rank of pairs of {names}",
+        event,
+        duration,
+        group,
+    )
     return pd.DataFrame(
         {
             "pair": [f"{p.first} vs {p.second}" for p in pairs],

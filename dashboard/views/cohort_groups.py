@@ -14,7 +14,7 @@ from camlif.data.cohort import BoolArray, Cohort
 from camlif.exceptions import EstimationError
 from camlif.outcome import LATE_ENTRY
 from camlif.survival import HazardRatio, log_rank, too_few
-from dashboard import state
+from dashboard import resources, state
 from dashboard.figures.chart import format_p
 from dashboard.figures.forest import ForestRow
 from dashboard.state import Workspace
@@ -72,7 +72,14 @@ def log_rank_words(outcome: Outcome, group: NDArray[np.str_]) -> str:
     try:
         if too_few(outcome.event, group):
             return "hidden: too few"
-        return format_p(log_rank(outcome.event, outcome.duration, group).p_value)
+        test = resources.remembered(
+            lambda: log_rank(outcome.event, outcome.duration, group),
+            "log-rank",
+            outcome.event,
+            outcome.duration,
+            group,
+        )
+        return format_p(test.p_value)
     except EstimationError:
         return "not defined"
 

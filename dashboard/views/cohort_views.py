@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable
 
@@ -12,10 +11,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from camlif.exceptions import EstimationError
-from camlif.metrics import CIndexInterval, bootstrap_c_index
+from camlif.metrics import bootstrap_c_index
 from camlif.survival import cox_table, median_follow_up
 from camlif.wording import count
-from dashboard import state
+from dashboard import resources, state
 from dashboard.components import worklists
 from dashboard.components.case_exports import worklist_button
 from dashboard.components.chart import show_chart, show_numbers, theme
@@ -37,11 +36,6 @@ SURVIVOR_CUTOFFS = {"kidney": 42.0}  # months; the paper's for KIRC, five years 
 DEFAULT_SURVIVOR_CUTOFF = 60.0
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _c_index(key: str, _risk: object, _event: object, _duration: object) -> CIndexInterval:  # noqa: ARG001
-    return bootstrap_c_index(_risk, _event, _duration)  # type: ignore[arg-type]
-
-
 def metrics(workspace: Workspace) -> None:
     """Show denominators, follow-up, discrimination and separation."""
     cohort, rows = workspace.cohort, workspace.scored_rows
@@ -59,15 +53,14 @@ def metrics(workspace: Workspace) -> None:
     if workspace.scoring is None or scored is None:
         return
     risk = workspace.scoring.result.log_risk[scored.rows]
-    key = "/".join(
-        (
-            workspace.loaded.digest,
-            workspace.scoring.model.digest,
-            hashlib.sha256(scored.rows.tobytes()).hexdigest(),
-        )
-    )
     try:
-        c = _c_index(key, risk, scored.event, scored.duration)
+        c = resources.remembered(
+            lambda: bootstrap_c_index(risk, scored.event, scored.duration),
+            "C-index",
+            risk,
+            scored.event,
+            scored.duration,
+        )
         columns[3].metric(
             "C-index (95% bootstrap)",
             f"{c.value:.3f}",
@@ -232,9 +225,15 @@ def forest_view(workspace: Workspace) -> None:
         )
     event, duration = outcome.event[complete], outcome.duration[complete]
     kept = frame[complete]
-    kept = kept.loc[:, kept.nunique() > 1]
+    kept = kept.loc[:, kept.nunique() > 1].astype(float)
     try:
-        ratios = cox_table(kept.astype(float), event, duration)
+        ratios = resources.remembered(
+            lambda: cox_table(kept, event, duration),
+            f"Cox model of {list(kept)}",
+            kept.to_numpy(),
+            event,
+            duration,
+        )
     except EstimationError as error:
         st.info(plain(str(error)))
         return

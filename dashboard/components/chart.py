@@ -16,6 +16,8 @@ from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
 
 Theme = Literal["light", "dark"]
+MAX_ROWS = 1000
+"""Of a table beside its file: it goes to the browser at every rerun."""
 CONFIG = {
     "displaylogo": False,
     "toImageButtonOptions": {"format": "svg"},
@@ -77,8 +79,10 @@ def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None =
 def show_numbers(
     table: pd.DataFrame, *, key: str, settings: Mapping[str, Any] | None = None
 ) -> None:
-    """Show a table of numbers with downloads."""
-    st.dataframe(table, hide_index=True, key=f"{key}_numbers")
+    """Show a table of numbers, a long one in part, with downloads of the whole."""
+    st.dataframe(table.head(MAX_ROWS), hide_index=True, key=f"{key}_numbers")
+    if len(table) > MAX_ROWS:
+        st.caption(f"The first {MAX_ROWS:,} of {len(table):,} rows; the file has them all.")
     with st.container(horizontal=True):
         offer_download(
             "Numbers (CSV)",

@@ -31,7 +31,8 @@ MIN_AT_RISK = 10
 """Patients at risk below which a curve is tail."""
 MIN_AT_END = 5
 """Patients at risk in at least one group where the axis ends."""
-MAX_VERTICES = 2000
+MAX_VERTICES = 600
+"""Of a curve, and of its censor marks: steps of less than a pixel, quick to draw."""
 TAIL_OPACITY = 0.35
 BAND_OPACITY = 0.15
 LINE_WIDTH, BOLD_WIDTH = 2.0, 4.0

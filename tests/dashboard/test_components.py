@@ -99,3 +99,46 @@ def test_reruns_and_stops_pass_through_the_boundary() -> None:
     app = run(_rerun)
     assert not app.error
     assert [m.value for m in app.markdown] == ["second run"]
+
+
+def _long_table() -> None:
+    import pandas as pd
+
+    from dashboard.components.chart import show_numbers
+
+    show_numbers(pd.DataFrame({"x": range(1500)}), key="long")
+
+
+def test_of_a_long_table_the_beginning_is_shown_and_that_is_said() -> None:
+    app = AppTest.from_function(_long_table).run()
+    assert not app.exception
+    assert app.dataframe[0].value["x"].tolist() == list(range(1000))
+    assert app.caption[0].value == "The first 1,000 of 1,500 rows; the file has them all."
+
+
+def _remembering() -> None:
+    import numpy as np
+    import streamlit as st
+
+    from dashboard import resources
+
+    values = np.arange(100_000.0)
+    calls: list[int] = []
+
+    def total(x: np.ndarray) -> float:
+        calls.append(1)
+        return float(x.sum())
+
+    for _ in range(2):
+        resources.remembered(lambda: total(values), "sum", values, None)
+    other = values.copy()
+    other[50_000] += 1
+    st.write(resources.remembered(lambda: total(other), "sum", other, None) - total(values))
+    resources.remembered(lambda: total(values), "another sum", values, None)
+    st.write(len(calls) - 1)
+
+
+def test_a_statistic_is_computed_once_for_the_same_whole_arrays() -> None:
+    app = AppTest.from_function(_remembering).run()
+    assert not app.exception
+    assert [m.value for m in app.markdown] == ["`1.0`", "`3`"]

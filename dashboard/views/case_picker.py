@@ -11,6 +11,9 @@ from dashboard.state import Workspace
 
 LINK = "case"  # query parameter: a token, never an identifier
 FOLLOWED = "followed_link"
+NOT_FOUND = "case_not_found"
+MANY = 1000
+"""Cases offered in the list, which goes to the browser at every rerun."""
 
 
 def options(workspace: Workspace) -> list[int]:
@@ -50,26 +53,62 @@ def _step(rows: list[int], by: int) -> None:
     _chosen()
 
 
+def _near(rows: list[int], at: int) -> list[int]:
+    """Rows about a place, the same for its neighbours most of the time; all where they are few."""
+    if len(rows) <= MANY:
+        return rows
+    half = MANY // 2
+    start = max(0, at // half * half - half // 2)
+    return rows[start : start + MANY]
+
+
+def _typed(workspace: Workspace, rows: list[int], before: int) -> None:
+    """Open the case whose identifier was typed, which the list may not offer."""
+    value = st.session_state[state.CASE]
+    if isinstance(value, str):
+        ids = workspace.cohort.patient_ids
+        found = next((row for row in rows if str(ids[row]) == value.strip()), None)
+        st.session_state[state.CASE] = before if found is None else found
+        if found is None:
+            st.session_state[NOT_FOUND] = value
+    _chosen()
+
+
 def pick(workspace: Workspace, rows: list[int]) -> int:
     """Draw the picker; return the row of the chosen case."""
     ids = workspace.cohort.patient_ids
     if st.session_state.get(state.CASE) not in rows:
         st.session_state[state.CASE] = rows[0]
-    row: int = st.selectbox(
+    before: int = st.session_state[state.CASE]
+    offered = _near(rows, rows.index(before))
+    more = len(offered) < len(rows)
+    picked = st.selectbox(
         "Case",
-        rows,
+        offered,
         key=state.CASE,
-        format_func=lambda r: str(ids[r]),
-        on_change=_chosen,
+        format_func=lambda r: str(ids[r]) if isinstance(r, int) else r,
+        on_change=_typed,
+        args=(workspace, rows, before),
+        accept_new_options=more,
         persist_state="session",
         width=260,
         label_visibility="collapsed",
-        help="Type to search.",
+        help="Type a whole identifier to open any case." if more else "Type to search.",
     )
+    row = picked if isinstance(picked, int) else before
+    if NOT_FOUND in st.session_state:
+        asked = st.session_state.pop(NOT_FOUND)
+        st.warning(
+            plain(
+                f"No case {asked} is among the {len(rows):,} {worklists.what_is_walked(workspace)}."
+            )
+        )
     for label, by, keys in (("Previous", -1, "Alt+K"), ("Next", 1, "Alt+J")):
         st.button(label, key=f"case_{by}", on_click=_step, args=(rows, by), shortcut=keys)
-    walked = worklists.what_is_walked(workspace)
-    st.markdown(f"{rows.index(row) + 1:,} of {len(rows):,} {walked}", width="content")
+    st.markdown(
+        f"{rows.index(row) + 1:,} of {len(rows):,} {worklists.what_is_walked(workspace)}",
+        width="content",
+    )
     token = workspace.loaded.tokens[row]
     st.query_params[LINK] = token
     st.session_state[FOLLOWED] = token

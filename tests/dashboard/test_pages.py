@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from camlif.data.samples import SAMPLES, load_sample
 from camlif.data.simulator import simulate
 from dashboard import messages, resources, state
+from dashboard.views import case_picker
 from tests.browser.accessibility import FRAMEWORK
 from tests.dashboard.conftest import OpenApp
 
@@ -286,6 +287,44 @@ def test_the_horizon_changes_the_sentence(open_app: OpenApp) -> None:
         sentences.add(found[0])
     assert len(sentences) == 3
     assert problems_of(app) == []
+
+
+def test_of_many_cases_the_near_ones_are_listed(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_picker, "MANY", 40)
+    ids = [str(i) for i in load_sample("glioma").patient_ids]
+    assert open_app().selectbox(key=state.CASE).options == ids[:40]
+
+    app = open_app(case_row=333)
+    assert set(ids[324:342]) <= set(app.selectbox(key=state.CASE).options)
+    for _ in range(30):  # beyond the end of the list
+        app.button(key="case_1").click().run()
+    assert app.selectbox(key=state.CASE).value == 363
+    assert len(app.selectbox(key=state.CASE).options) == 40
+    assert ids[363] in text_of(app)
+    assert problems_of(app) == []
+
+
+def _typing() -> None:
+    from types import SimpleNamespace
+
+    import streamlit as st
+
+    from dashboard import state
+    from dashboard.views import case_picker
+
+    workspace = SimpleNamespace(cohort=SimpleNamespace(patient_ids=["a", "b", "c", "d"]))
+    for text in (" c ", "b", "nobody"):  # b is filtered out
+        st.session_state[state.CASE] = text
+        case_picker._typed(workspace, [0, 2, 3], before=3)
+        st.write(st.session_state[state.CASE], st.session_state.pop(case_picker.NOT_FOUND, "found"))
+
+
+def test_a_typed_identifier_opens_its_case_if_it_is_shown() -> None:
+    app = AppTest.from_function(_typing).run()
+    assert not app.exception
+    assert [m.value for m in app.markdown] == ["`2` found", "`3` b", "`3` nobody"]
 
 
 def test_a_case_without_a_modality_is_marked(open_app: OpenApp) -> None:

@@ -7,8 +7,7 @@ member reads a row of its test part.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -107,9 +106,7 @@ def train_ensemble(
         partial(_train_part, cohort, config, splits, part, device=device, label=label)
         for part in parts
     ]
-    with _workers(len(others)) as submit:
-        running = [submit(train_others) for train_others in others]
-        trained = [own(progress=progress), *(part.result() for part in running)]
+    trained = _at_once(partial(own, progress=progress), others)
     ensemble = Ensemble(
         schema=cohort.schema,
         config=config.network,
@@ -133,21 +130,6 @@ def _outcome(cohort: Cohort) -> tuple[BoolArray, NDArray[np.float64]]:
     return cohort.event, cohort.duration
 
 
-@contextmanager
-def _workers(n: int) -> Iterator[Callable[[Callable[[], _TrainedPart]], Future[_TrainedPart]]]:
-    """Start n processes, and yield what sends them work; an error here stops them at once."""
-    if n == 0:
-        yield lambda _: Future()
-        return
-    executor = ProcessPoolExecutor(max_workers=n)
-    try:
-        yield executor.submit
-    except BaseException:
-        executor.shutdown(kill_workers=True)
-        raise
-    executor.shutdown()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TrainedPart:
     """What one process brings back of its members; see `Ensemble` and `TrainingResult`."""
@@ -156,6 +138,23 @@ class _TrainedPart:
     preprocessors: list[Preprocessor]
     offset: Tensor
     history: dict[str, NDArray[np.float32]]
+
+
+def _at_once(
+    own: Callable[[], _TrainedPart], others: Sequence[Callable[[], _TrainedPart]]
+) -> list[_TrainedPart]:
+    """Train one part here and each other in a process; an error stops them all."""
+    if not others:
+        return [own()]
+    executor = ProcessPoolExecutor(max_workers=len(others))
+    try:
+        running = [executor.submit(other) for other in others]
+        trained = [own(), *(part.result() for part in running)]
+    except BaseException:
+        executor.shutdown(kill_workers=True)
+        raise
+    executor.shutdown()
+    return trained
 
 
 def _train_part(

@@ -85,11 +85,11 @@ class _SharedDropout(nn.Module):
 
 
 class _Noise(torch.autograd.Function):
-    """Draw noise for a stack; it has no gradient."""
+    """Draw noise for a stack, x of shape (e, ...), within `vmap` or without; it has no gradient."""
 
     @staticmethod
     def forward(x: Tensor, layer: _SharedDropout) -> tuple[Tensor, Tensor | None]:
-        raise NotImplementedError("Members are trained in a stack.")
+        return layer.draw(x)
 
     @staticmethod
     def setup_context(*_: Any) -> None:

@@ -405,6 +405,7 @@ BAD_SLIDES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a soft link": ("x/P1.h5", lambda: linked("soft"), "E-01"),
     "values in another file": ("x/P1.h5", lambda: linked("raw"), "E-01"),
     "a virtual dataset": ("x/P1.h5", lambda: linked("virtual"), "E-01"),
+    "a folder called features": ("x/P1.h5", lambda: linked("group"), "E-01"),
     "a terabyte of nothing": ("x/P1.h5", lambda: linked("huge"), "E-02"),
 }
 
@@ -419,6 +420,8 @@ def linked(kind: str) -> bytes:
         elif kind == "soft":
             file["other"] = np.ones((2, 2))
             file["features"] = h5py.SoftLink("/other")
+        elif kind == "group":
+            file.create_group("features")["values"] = np.ones(2)
         elif kind == "raw":
             file.create_dataset("features", (2, 2), "f4", external=[("/etc/passwd", 0, 16)])
         elif kind == "virtual":

@@ -178,7 +178,8 @@ def _chosen_dataset(file: h5py.File) -> str:
         return _choose({}, usual)
     found = {name: member(file, name) for name in names[:100]}
     shapes = {n: v.shape for n, v in found.items() if isinstance(v, h5py.Dataset)}
-    return _choose({n: s for n, s in shapes.items() if found[n].dtype.kind == "f"}, names)
+    others = [name for name in names if name.lower() not in NAMES]  # a usual name may be a folder
+    return _choose({n: s for n, s in shapes.items() if found[n].dtype.kind == "f"}, others)
 
 
 def _archive(source: Path | bytes) -> zipfile.ZipFile:

@@ -18,6 +18,8 @@ LEVELS = (0.005, *(round(0.05 * i, 2) for i in range(1, 20)), 0.995)
 DISTANCE_PERCENTS = tuple(range(1, 100))
 """Stored percentiles of the training patients' distances; none is a single patient's extreme."""
 
+Number = float | NDArray[np.float64]
+
 _SPREADS = ((0.25, 0.75, 1.349), (0.05, 0.95, 3.290), (0.005, 0.995, 5.152))
 """Quantile ranges and what they are of a normal distribution's SD, the most robust first."""
 MAX_ROBUST_Z = 10.0
@@ -28,6 +30,14 @@ MAX_SHARE_OUTSIDE = 0.2
 
 UNUSUAL_PERCENT, UNLIKE_PERCENT = 95, 99
 """Training patients, of 100, that lie nearer the middle than an unusual case, and one outside."""
+
+
+def is_unlike(share_outside: Number, distance_percent: Number) -> Any:
+    """Whether a modality is outside the training data, by values out of range or by distance.
+
+    Numbers give a bool, arrays one bool a patient; NaN is not outside.
+    """
+    return (share_outside > MAX_SHARE_OUTSIDE) | (distance_percent >= UNLIKE_PERCENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +156,7 @@ class ModalityCheck:
         if not self.present:
             return "absent"
         distance = self.distance_percent or 0
-        if distance >= UNLIKE_PERCENT or (self.outside or 0) > MAX_SHARE_OUTSIDE:
+        if is_unlike(self.outside or 0, distance):
             return "outside"
         return "unusual" if distance >= UNUSUAL_PERCENT else "in range"
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from camlif.data.cohort import BoolArray, Cohort, FloatArray
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
-from camlif.domain import MAX_SHARE_OUTSIDE, UNLIKE_PERCENT, mean_of_observed
+from camlif.domain import MAX_SHARE_OUTSIDE, UNLIKE_PERCENT, is_unlike, mean_of_observed
 from camlif.reference import HORIZONS, Recognised, Reference, feature_digests
 from camlif.survival import GateResult
 from camlif.training.ensemble import Prediction
@@ -113,7 +113,7 @@ class ScoreResult:
     def unlike(self) -> BoolArray:
         """Scored patients of whom a modality is unlike the training data, shape (n,)."""
         outside = [
-            (self.out_of_range[name] > MAX_SHARE_OUTSIDE) | (percent >= UNLIKE_PERCENT)
+            is_unlike(self.out_of_range[name], percent)
             for name, percent in self.distance_percent.items()
         ]
         found: BoolArray = self.scored & np.any(outside, axis=0)

@@ -167,7 +167,7 @@ def own_scores(
     return _bundle.score(_cohort, missing=missing)
 
 
-def remembered(compute: Callable[[], T], what: str, *of: NDArray[Any] | None) -> T:
+def remembered(compute: Callable[[], T], what: str, *of: NDArray[Any]) -> T:
     """Return what a computation gave before, in this session, for the same arrays.
 
     Parameters
@@ -176,13 +176,13 @@ def remembered(compute: Callable[[], T], what: str, *of: NDArray[Any] | None) ->
         Its result is shared; an exception is not kept.
     what : str
         Names the computation and its settings.
-    of : array or None
+    of : array
         Everything else that it depends on; numbers, bools or fixed-width texts, whole.
     """
     digest = hashlib.sha256(what.encode())
     for values in of:
-        digest.update(f"{None if values is None else (values.dtype, values.shape)}".encode())
-        digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
+        digest.update(f"{values.dtype} {values.shape}".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
     found: T = _remembered(digest.hexdigest(), compute)
     return found
 

@@ -96,19 +96,13 @@ def pick(workspace: Workspace, rows: list[int]) -> int:
         help="Type a whole identifier to open any case." if more else "Type to search.",
     )
     row = picked if isinstance(picked, int) else before
+    walked = f"{len(rows):,} {worklists.what_is_walked(workspace)}"
     if NOT_FOUND in st.session_state:
         asked = st.session_state.pop(NOT_FOUND)
-        st.warning(
-            plain(
-                f"No case {asked} is among the {len(rows):,} {worklists.what_is_walked(workspace)}."
-            )
-        )
+        st.warning(plain(f"No case {asked} is among the {walked}."))
     for label, by, keys in (("Previous", -1, "Alt+K"), ("Next", 1, "Alt+J")):
         st.button(label, key=f"case_{by}", on_click=_step, args=(rows, by), shortcut=keys)
-    st.markdown(
-        f"{rows.index(row) + 1:,} of {len(rows):,} {worklists.what_is_walked(workspace)}",
-        width="content",
-    )
+    st.markdown(f"{rows.index(row) + 1:,} of {walked}", width="content")
     token = workspace.loaded.tokens[row]
     st.query_params[LINK] = token
     st.session_state[FOLLOWED] = token

@@ -130,11 +130,11 @@ def _remembering() -> None:
         return float(x.sum())
 
     for _ in range(2):
-        resources.remembered(lambda: total(values), "sum", values, None)
+        resources.remembered(lambda: total(values), "sum", values)
     other = values.copy()
     other[50_000] += 1
-    st.write(resources.remembered(lambda: total(other), "sum", other, None) - total(values))
-    resources.remembered(lambda: total(values), "another sum", values, None)
+    st.write(resources.remembered(lambda: total(other), "sum", other) - total(values))
+    resources.remembered(lambda: total(values), "another sum", values)
     st.write(len(calls) - 1)
 
 

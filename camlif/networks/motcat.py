@@ -46,7 +46,6 @@ def uniform_mass(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return weight / weight.sum(-1, keepdim=True).clamp(min=1.0)
 
 
-@torch.no_grad()
 def transport_cost(memory: Tensor, query: Tensor, real: Tensor) -> Tensor:
     """Squared distances of tokens shifted to a minimum of zero, over the largest real one.
 
@@ -58,9 +57,9 @@ def transport_cost(memory: Tensor, query: Tensor, real: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (n, k, q)
-        In [0, 1] where real, else 0; all zero where all distances are.
+        In [0, 1] where real, else 0; all zero where all distances are. Without gradient.
     """
-    x, y = (t - t.amin(-1, keepdim=True) for t in (memory, query))
+    x, y = (t - t.amin(-1, keepdim=True) for t in (memory.detach(), query.detach()))
     # Differences rather than the expanded square, whose rounding is all there is of equal tokens;
     # one column at a time, because a bag's (k, q, d) would not fit in memory.
     columns = [(x - y[..., j : j + 1, :]).square().sum(-1) for j in range(y.shape[-2])]

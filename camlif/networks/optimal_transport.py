@@ -28,7 +28,6 @@ def sinkhorn_iterations(epsilon: float, tau: float) -> int:
     return min(MAX_ITERATIONS, math.ceil(math.log(TOLERANCE) / rate))
 
 
-@torch.no_grad()
 def unbalanced_sinkhorn(
     cost: Tensor,
     a: Tensor,
@@ -63,6 +62,7 @@ def unbalanced_sinkhorn(
     ----------
     Chizat et al., Mathematics of Computation 2018.
     """
+    cost, a, b = cost.detach(), a.detach(), b.detach()
     log_a, log_b = (torch.where(m > 0, m.log(), LOG_NOTHING) for m in (a, b))
     kernel = -cost / epsilon
     if reference == "kl":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from camlif.config import TrainConfig
 from camlif.data.cohort import BoolArray
 from camlif.networks.interface import Inputs, LossTerms, Outcome, Stage, Step
 from camlif.training.ensemble import Ensemble, run_stacked
+from camlif.training.recorded import MIN_STEPS, Run, record
 from camlif.training.sampler import PAD, count_batches, draw_batches
 
 
@@ -142,6 +144,7 @@ class Loop:
         self.state = ensemble.parameters
         self.trainable = ensemble.trainable
         self.batches = batches
+        self.run_network: Run = partial(run_stacked, self.network)
 
     def run(
         self,
@@ -189,9 +192,18 @@ class Loop:
         totals: dict[str, Tensor] = {}
         for b, (inputs, outcome) in enumerate(self.batches.epoch(stage.training)):
             step = Step(stage.name, epoch * n_batches + b)
+            if step.batch == 0:
+                self.run_network = self._fastest_run(stage, inputs)
             for part, value in self._step(inputs, outcome, optimiser, step, stage).items():
                 totals[part] = totals.get(part, 0.0) + value.detach() / n_batches
         return totals
+
+    def _fastest_run(self, stage: Stage, inputs: Inputs) -> Run:
+        """Record the network where a stage has steps enough to pay for it."""
+        n_batches, _ = self.batches.shape(stage.training)
+        if stage.training.epochs * n_batches >= MIN_STEPS:
+            return record(self.network, self.state, inputs)
+        return partial(run_stacked, self.network)
 
     def _step(
         self,
@@ -201,7 +213,7 @@ class Loop:
         step: Step,
         stage: Stage,
     ) -> dict[str, Tensor]:
-        output = run_stacked(self.network, self.state, inputs)
+        output = self.run_network(self.state, inputs)
         terms: LossTerms = self.network.loss(output, outcome, step)
         penalties = self.network.penalty(self.state, step)
         total = terms.total

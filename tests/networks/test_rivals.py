@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.func import stack_module_state
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from camlif.config import RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
@@ -19,7 +20,7 @@ from camlif.data.preprocessing import clinical_names, encode
 from camlif.data.schema import FeatureSchema
 from camlif.data.splits import make_splits
 from camlif.metrics.concordance import concordance_index
-from camlif.networks.interface import FusionNetwork, Inputs, Outcome, Step
+from camlif.networks.interface import FusionNetwork, FusionOutput, Inputs, Outcome, Step
 from camlif.networks.registry import (
     AnyNetworkConfig,
     build_architecture,
@@ -27,6 +28,7 @@ from camlif.networks.registry import (
 )
 from camlif.training.engine import train_ensemble
 from camlif.training.ensemble import run_stacked
+from camlif.training.recorded import Run, record
 from tests.cohorts import simulate
 from tests.networks.batches import n_parameters, take
 from tests.networks.rivals import (
@@ -317,6 +319,35 @@ def test_members_train_together_with_dropout_of_their_own(config: AnyNetworkConf
     steps = list(every_step(bare, config))
     bare.loss(run_stacked(bare, state, inputs), outcome, steps[-1]).total.sum().backward()
     assert not torch.equal(risk[0], risk[1])
+
+
+@every_accepted_schema
+def test_a_recording_computes_what_the_stack_computes(
+    config: AnyNetworkConfig, schema: FeatureSchema
+) -> None:
+    _, state, inputs, outcome = stacked(config, schema, 12)
+    other = tree_map(lambda t: t.flip(1), inputs)
+    bare = build_architecture(schema, len(clinical_names(schema)), config).train()
+    names = [name for name, _ in bare.named_parameters()]
+    before = torch.get_rng_state()
+    recording = record(bare, state, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+    def compute(run: Run) -> tuple[FusionOutput, list[Tensor | None]]:
+        torch.manual_seed(4)
+        output = run(state, inputs)
+        loss = bare.loss(output, outcome, list(every_step(bare, config))[-1]).total.sum()
+        return output, torch.autograd.grad(loss, [state[k] for k in names], allow_unused=True)
+
+    (stack, expected), (flat, gradients) = compute(partial(run_stacked, bare)), compute(recording)
+
+    for a, b in zip(tree_leaves(stack), tree_leaves(flat), strict=True):
+        assert torch.equal(a, b)
+    for name, a, b in zip(names, expected, gradients, strict=True):
+        if a is None or b is None:
+            assert a is b, name
+        else:  # gradients of a tensor read several times may be summed in another order
+            torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5, msg=name)
 
 
 OVERFIT_PATIENTS = 24

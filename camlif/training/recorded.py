@@ -57,7 +57,11 @@ def record(network: FusionNetwork, parameters: Mapping[str, Tensor], inputs: Inp
 
 
 def _simplify(recording: fx.GraphModule) -> None:
-    """Drop what changes nothing: factors of 1, reshapes to the same shape or of a reshape."""
+    """Drop what changes nothing: factors of 1, reshapes to the same shape or of a reshape.
+
+    A reshape that is read more than once stays: its gradients are summed there, and the order of a
+    sum is part of its last digit.
+    """
     graph = recording.graph
     for node in graph.find_nodes(op="call_function", target=aten.mul.Scalar):
         if node.args[1] == 1:
@@ -66,9 +70,10 @@ def _simplify(recording: fx.GraphModule) -> None:
         source = node.args[0] if node.target in RESHAPES else None
         if source is None:
             continue
-        if node.meta["val"].shape == source.meta["val"].shape:
+        once = len(source.users) == 1
+        if node.meta["val"].shape == source.meta["val"].shape and (once or len(node.users) == 1):
             node.replace_all_uses_with(source)
-        elif node.target in VIEWS and source.target in VIEWS:
+        elif node.target in VIEWS and source.target in VIEWS and once:
             node.replace_input_with(source, source.args[0])
     graph.eliminate_dead_code()
     recording.recompile()

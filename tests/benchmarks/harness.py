@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -104,14 +105,17 @@ def processor_time() -> float:
 
 
 def epoch_timing(train: Callable[[Callable[[object], None]], object]) -> Timing:
-    """Time the second of two epochs: the first pays for what is prepared once.
+    """Time an epoch, the median of all but the first, which pays for what is prepared once.
 
     ``train`` takes a function that it calls after each epoch.
     """
     marks: list[tuple[float, float]] = []
     train(lambda _: marks.append((time.perf_counter(), processor_time())))
-    (clock, processor), (clock_after, processor_after) = marks
-    return Timing(clock_after - clock, processor_after - processor)
+    clock, processor = (
+        statistics.median(after - before for before, after in pairwise(times))
+        for times in zip(*marks, strict=True)
+    )
+    return Timing(clock, processor)
 
 
 def peak_memory() -> str:

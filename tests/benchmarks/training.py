@@ -56,7 +56,7 @@ def _whole_protocol(cohort: Cohort, splits: Splits, device: str) -> Iterator[Lin
 
 
 def _one_epoch(cohort: Cohort, splits: Splits, device: str) -> Iterator[Line]:
-    config = _settings(16, epochs=2)
+    config = _settings(16, epochs=4)  # steps enough to be recorded, as those of 30 epochs are
     peers = {
         "15 modules in turn": _Ordinary(cohort, splits, config, device, fused=False),
         "15 modules in turn, fused Adam": _Ordinary(cohort, splits, config, device, fused=True),
@@ -65,8 +65,8 @@ def _one_epoch(cohort: Cohort, splits: Splits, device: str) -> Iterator[Line]:
     spread: list[Timing] = []
     theirs: dict[str, list[Timing]] = {name: [] for name in peers}
     for _ in range(ROUNDS):
-        stacked.append(_second_epoch(cohort, splits, config, device))
-        spread.append(_second_epoch(cohort, splits, config, device, processes=PROCESSES))
+        stacked.append(_epoch_of_many(cohort, splits, config, device))
+        spread.append(_epoch_of_many(cohort, splits, config, device, processes=PROCESSES))
         for name, members in peers.items():
             theirs[name] += measure(members.epoch, repeats=1, device=device, warm=False)
     job = f"train {MEMBERS} members, one epoch, batch 16"
@@ -90,7 +90,7 @@ def _median(timings: list[Timing]) -> Timing:
     )
 
 
-def _second_epoch(
+def _epoch_of_many(
     cohort: Cohort, splits: Splits, config: RunConfig, device: str, *, processes: int = 1
 ) -> Timing:
     return epoch_timing(

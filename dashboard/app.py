@@ -28,7 +28,7 @@ if not warmup.is_ready():
 
 from dashboard import state  # noqa: E402
 from dashboard.access import Action  # noqa: E402
-from dashboard.components import frame, gate, sign_in, trail  # noqa: E402
+from dashboard.components import frame, gate, sign_in, trail, waiting  # noqa: E402
 from dashboard.components.guard import page_guard  # noqa: E402
 from dashboard.components.user import shown_to  # noqa: E402
 
@@ -103,7 +103,7 @@ state.initialise()
 st.set_page_config(page_title=f"{page.title} · CA-MLIF case review")
 with page_guard():
     gate.ask()
-    workspace = state.workspace()
+    workspace = state.workspace(waiting.show)
     frame.header(workspace)
     frame.notices(workspace)
     frame.sidebar(workspace)

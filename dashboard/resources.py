@@ -38,6 +38,7 @@ from camlif.similarity import FusedSpace
 from camlif.study import Study, read_study
 from camlif.study.installed import InstalledStudy, installed_studies
 from dashboard.jobs import JobManager
+from dashboard.scoring_job import ScoringJob
 from dashboard.settings import install_key, settings
 from dashboard.store import Store, default_url
 
@@ -144,27 +145,33 @@ def model(name: str) -> LoadedModel:
     return LoadedModel(bundle=bundle, digest=bundle.digest)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+def _not_failed(job: ScoringJob) -> bool:
+    return not job.failed
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, validate=_not_failed)
 def sample_scores(
     cohort_digest: str,  # noqa: ARG001  # cache key
     model_digest: str,  # noqa: ARG001
     _cohort: Cohort,
     _bundle: Bundle,
-) -> ScoreResult:
-    """Score a sample cohort; shared by all sessions."""
-    return _bundle.score(_cohort)
+) -> ScoringJob:
+    """Score a sample cohort; shared by all sessions, tried anew if it failed."""
+    return ScoringJob(_bundle, _cohort)
 
 
-@st.cache_resource(scope="session", max_entries=4, ttl=SESSION_TTL, show_spinner=False)
+@st.cache_resource(
+    scope="session", max_entries=4, ttl=SESSION_TTL, show_spinner=False, validate=_not_failed
+)
 def own_scores(
     cohort_digest: str,  # noqa: ARG001  # cache key
     model_digest: str,  # noqa: ARG001
     missing: tuple[str, ...],
     _cohort: Cohort,
     _bundle: Bundle,
-) -> ScoreResult:
-    """Score an uploaded cohort; kept for this session only."""
-    return _bundle.score(_cohort, missing=missing)
+) -> ScoringJob:
+    """Score an uploaded cohort; kept for this session only, tried anew if it failed."""
+    return ScoringJob(_bundle, _cohort, missing)
 
 
 def remembered(compute: Callable[[], T], what: str, *of: NDArray[Any]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from camlif.exports import OLDEST_SHOWN
 from camlif.scoring import ScoreResult
 from dashboard import resources
 from dashboard.resources import LoadedCohort, LoadedModel
+from dashboard.scoring_job import ScoringJob
 from dashboard.wording import GENERIC, Profile, load_profile
 
 DEFAULT_SAMPLE = "glioma"
@@ -157,8 +159,14 @@ def current_cohort() -> LoadedCohort:
     return resources.sample_cohort(key)
 
 
-def workspace() -> Workspace:
-    """Assemble what pages show from the session's choices."""
+def workspace(wait: Callable[[LoadedCohort, ScoringJob], None] | None = None) -> Workspace:
+    """Assemble what pages show from the session's choices.
+
+    Parameters
+    ----------
+    wait : callable, optional
+        Called with the cohort and its scoring, which may be under way; returns when it has ended.
+    """
     loaded = current_cohort()
     matches = rank_models(resources.catalogue(), loaded.cohort.schema)
     name = st.session_state[MODEL] or (
@@ -168,7 +176,10 @@ def workspace() -> Workspace:
     if name is not None:
         try:
             model = resources.model(name)
-            scoring = _score(loaded, model)
+            missing, job = _scoring_job(loaded, model)
+            if wait is not None:
+                wait(loaded, job)
+            scoring = Scoring(model, job.result(), missing)
         except CamlifError as error:
             problem = error
     return Workspace(
@@ -189,13 +200,13 @@ def _profile(cohort: Cohort, scoring: Scoring | None) -> Profile:
     return load_profile(name)
 
 
-def _score(loaded: LoadedCohort, model: LoadedModel) -> Scoring:
+def _scoring_job(loaded: LoadedCohort, model: LoadedModel) -> tuple[tuple[str, ...], ScoringJob]:
+    """Modalities declared missing, and the scoring without them, begun if need be."""
     key = (loaded.digest, model.digest)
     if loaded.key != UPLOADED:
-        return Scoring(model, resources.sample_scores(*key, loaded.cohort, model.bundle))
+        return (), resources.sample_scores(*key, loaded.cohort, model.bundle)
     missing: tuple[str, ...] = st.session_state[MISSING]
-    result = resources.own_scores(*key, missing, loaded.cohort, model.bundle)
-    return Scoring(model, result, missing)
+    return missing, resources.own_scores(*key, missing, loaded.cohort, model.bundle)
 
 
 def shown_rows(cohort: Cohort) -> BoolArray:

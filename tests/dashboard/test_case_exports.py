@@ -29,11 +29,11 @@ def _workspace(key: str) -> Workspace:
     """What the app looks at, assembled without a session."""
     loaded = resources.sample_cohort(key)
     model = resources.model(key)
-    result = resources.sample_scores(loaded.digest, model.digest, loaded.cohort, model.bundle)
+    job = resources.sample_scores(loaded.digest, model.digest, loaded.cohort, model.bundle)
     return Workspace(
         loaded=loaded,
         matches=(),
-        scoring=Scoring(model, result),
+        scoring=Scoring(model, job.result()),
         problem=None,
         shown=loaded.cohort.presence.any(axis=1),
         profile=load_profile(loaded.cohort.info.profile),

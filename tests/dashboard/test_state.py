@@ -78,7 +78,7 @@ def test_one_changed_cell_gives_another_digest_and_another_result(
     before, changed = with_cell(uploaded, 17, 0.3), with_cell(uploaded, 17, 0.7)
     assert changed.digest != before.digest
     scores = [
-        resources.sample_scores(cohort.digest, model.digest, cohort, model.bundle)
+        resources.sample_scores(cohort.digest, model.digest, cohort, model.bundle).result()
         for cohort in (before, changed)
     ]
     differs = scores[0].log_risk != scores[1].log_risk

@@ -31,8 +31,10 @@ MIN_AT_RISK = 10
 """Patients at risk below which a curve is tail."""
 MIN_AT_END = 5
 """Patients at risk in at least one group where the axis ends."""
-MAX_VERTICES = 600
-"""Of a curve, and of its censor marks: steps of less than a pixel, quick to draw."""
+MAX_VERTICES = 400
+"""Of a curve, and of its censor marks: steps of two pixels or so, quick to draw."""
+TICK = 2.5
+"""Height of a censor mark, in per cent of survival."""
 TAIL_OPACITY = 0.35
 BAND_OPACITY = 0.15
 LINE_WIDTH, BOLD_WIDTH = 2.0, 4.0
@@ -220,29 +222,32 @@ def _add_band(figure: go.Figure, line: Line, part: Steps, axis: TimeAxis) -> Non
 
 
 def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxis) -> None:
+    """Add the ticks as one path: a marker each would be an element of the page each."""
     time = line.curve.time
     rows = np.flatnonzero((line.curve.censored > 0) & (time <= axis.end))
     if len(rows) > MAX_VERTICES:
         rows = rows[np.linspace(0, len(rows) - 1, MAX_VERTICES).astype(int)]
     level = steps.survival[np.searchsorted(steps.time, time[rows], side="right") - 1]
-    figure.add_scatter(
-        x=axis.scale(time[rows]),
-        y=level,
-        mode="markers",
-        marker={
-            "symbol": "cross-thin",
-            "size": 7,
-            "color": line.style.color,
-            "line": {"color": line.style.color, "width": 1.2},
-            "opacity": np.where(time[rows] > line.reliable_until, TAIL_OPACITY, 1.0),
-        },
-        legendgroup=line.name,
-        showlegend=False,
-        hoverinfo="skip",
-        meta="censored",
-        row=1,
-        col=1,
-    )
+    in_tail = time[rows] > line.reliable_until
+    for part, opacity in ((~in_tail, 1.0), (in_tail, TAIL_OPACITY)):
+        if not part.any():
+            continue
+        x = axis.scale(time[rows][part])
+        low, high = level[part] - TICK / 2, level[part] + TICK / 2
+        gap = np.full(len(x), np.nan)
+        figure.add_scatter(
+            x=np.column_stack([x, x, gap]).ravel(),
+            y=np.column_stack([low, high, gap]).ravel(),
+            mode="lines",
+            line={"color": line.style.color, "width": 1.2},
+            opacity=opacity,
+            legendgroup=line.name,
+            showlegend=False,
+            hoverinfo="skip",
+            meta="censored",
+            row=1,
+            col=1,
+        )
 
 
 def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:

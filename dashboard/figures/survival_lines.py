@@ -33,7 +33,7 @@ MIN_AT_END = 5
 """Patients at risk in at least one group where the axis ends."""
 MAX_VERTICES = 400
 """Of a curve, and of its censor marks: steps of two pixels or so, quick to draw."""
-TICK = 2.5
+TICK = 3.0
 """Height of a censor mark, in per cent of survival."""
 TAIL_OPACITY = 0.35
 BAND_OPACITY = 0.15

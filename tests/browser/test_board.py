@@ -176,7 +176,7 @@ def restart_after_kill(page: Page, server: Server, seconds: Seconds) -> None:
         page.goto(address)
         page.locator(".st-key-case_curves .js-plotly-plot").first.wait_for(timeout=SLOW)
     settled(page)
-    assert kept(page, KILLED_AFTER).is_visible()
+    kept(page, KILLED_AFTER).wait_for(timeout=SLOW)
     assert f"{KILLED_AFTER + 1} of {CASES} on the list" in shown(page)
 
 

@@ -17,19 +17,24 @@ class ScoringJob:
     ----------
     total, done : int
         Patients to score, and scored so far.
+    missing : tuple of str
+        Modalities declared missing.
     """
 
     def __init__(self, bundle: Bundle, cohort: Cohort, missing: tuple[str, ...] = ()) -> None:
         self.total = len(cohort)
         self.done = 0
+        self.missing = missing
         self._future: Future[ScoreResult] = Future()
-        threading.Thread(target=self._run, args=(bundle, cohort, missing), daemon=True).start()
+        threading.Thread(target=self._run, args=(bundle, cohort), daemon=True).start()
 
-    def _run(self, bundle: Bundle, cohort: Cohort, missing: tuple[str, ...]) -> None:
+    def _run(self, bundle: Bundle, cohort: Cohort) -> None:
         try:
-            self._future.set_result(bundle.score(cohort, missing=missing, progress=self._note))
+            scored = bundle.score(cohort, missing=self.missing, progress=self._note)
         except BaseException as error:  # raised again where the result is read
             self._future.set_exception(error)
+        else:
+            self._future.set_result(scored)
 
     def _note(self, done: int, _: int) -> None:
         self.done = done

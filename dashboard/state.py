@@ -159,7 +159,7 @@ def current_cohort() -> LoadedCohort:
     return resources.sample_cohort(key)
 
 
-def workspace(wait: Callable[[LoadedCohort, ScoringJob], None] | None = None) -> Workspace:
+def workspace(wait: Callable[[Cohort, ScoringJob], None] | None = None) -> Workspace:
     """Assemble what pages show from the session's choices.
 
     Parameters
@@ -176,10 +176,10 @@ def workspace(wait: Callable[[LoadedCohort, ScoringJob], None] | None = None) ->
     if name is not None:
         try:
             model = resources.model(name)
-            missing, job = _scoring_job(loaded, model)
+            job = _scoring_job(loaded, model)
             if wait is not None:
-                wait(loaded, job)
-            scoring = Scoring(model, job.result(), missing)
+                wait(loaded.cohort, job)
+            scoring = Scoring(model, job.result(), job.missing)
         except CamlifError as error:
             problem = error
     return Workspace(
@@ -200,13 +200,13 @@ def _profile(cohort: Cohort, scoring: Scoring | None) -> Profile:
     return load_profile(name)
 
 
-def _scoring_job(loaded: LoadedCohort, model: LoadedModel) -> tuple[tuple[str, ...], ScoringJob]:
-    """Modalities declared missing, and the scoring without them, begun if need be."""
+def _scoring_job(loaded: LoadedCohort, model: LoadedModel) -> ScoringJob:
+    """Scoring of the cohort by the model, begun if need be."""
     key = (loaded.digest, model.digest)
     if loaded.key != UPLOADED:
-        return (), resources.sample_scores(*key, loaded.cohort, model.bundle)
+        return resources.sample_scores(*key, loaded.cohort, model.bundle)
     missing: tuple[str, ...] = st.session_state[MISSING]
-    return missing, resources.own_scores(*key, missing, loaded.cohort, model.bundle)
+    return resources.own_scores(*key, missing, loaded.cohort, model.bundle)
 
 
 def shown_rows(cohort: Cohort) -> BoolArray:

@@ -144,7 +144,7 @@ class Loop:
         self.state = ensemble.parameters
         self.trainable = ensemble.trainable
         self.batches = batches
-        self.run_network: Run = partial(run_stacked, self.network)
+        self.run_network: Run  # chosen at the first batch of each stage
 
     def run(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,6 +18,7 @@ from camlif.wording import count
 from dashboard import messages, resources, state
 from dashboard.components import sign_in
 from dashboard.components.text import plain
+from dashboard.outcome import outcome_of
 from dashboard.state import Workspace
 
 BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}
@@ -29,16 +31,12 @@ def header(workspace: Workspace) -> None:
     cohort = workspace.cohort
     label, colour = BADGES.get(cohort.info.badge, ("Uploaded", "blue"))
     parts = [f"**{plain(cohort.info.title)}**", plain(count(len(cohort), "patient"))]
-    if cohort.event is not None and cohort.duration is not None and cohort.has_outcome:
-        known = cohort.with_outcome
-        events = int(cohort.event[known].sum())
+    known = outcome_of(cohort, np.arange(len(cohort)))
+    if known is not None:
+        events = int(known.event.sum())
         parts.append(plain(f"{events:,} events ({cohort.info.endpoint.event_noun})"))
         parts.append(plain(cohort.info.endpoint.name))
-        follow_up = median_follow_up(
-            cohort.event[known],
-            cohort.duration[known],
-            None if cohort.entry is None else cohort.entry[known],
-        )
+        follow_up = median_follow_up(known.event, known.duration, known.entry)
         if follow_up is not None:
             parts.append(plain(f"median follow-up {follow_up:.0f} months"))
     else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from camlif.data.cohort import Cohort
 from camlif.wording import count
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.kaplan_meier import KmGroup, kaplan_meier_chart
-from dashboard.resources import LoadedCohort
+from dashboard.outcome import EVERYBODY, outcome_of
 from dashboard.scoring_job import ScoringJob
 
 AT_ONCE = 1.5
@@ -17,7 +19,7 @@ AT_ONCE = 1.5
 LOOK_EVERY = 0.3
 
 
-def show(loaded: LoadedCohort, job: ScoringJob) -> None:
+def show(cohort: Cohort, job: ScoringJob) -> None:
     """Return when the job has ended; until then, show its progress and the observed survival."""
     if job.ends_within(AT_ONCE):
         return
@@ -25,7 +27,7 @@ def show(loaded: LoadedCohort, job: ScoringJob) -> None:
     with place.container():
         bar = st.progress(0.0)
         _say(bar, job)
-        _observed_survival(loaded)
+        _observed_survival(cohort)
     while not job.ends_within(LOOK_EVERY):
         _say(bar, job)
     place.empty()
@@ -36,14 +38,11 @@ def _say(bar: DeltaGenerator, job: ScoringJob) -> None:
     bar.progress(job.done / job.total, text=plain(f"Scoring {patients}: {job.done:,} done."))
 
 
-def _observed_survival(loaded: LoadedCohort) -> None:
-    cohort = loaded.cohort
-    if not cohort.has_outcome or not cohort.with_outcome.any():
+def _observed_survival(cohort: Cohort) -> None:
+    known = outcome_of(cohort, np.arange(len(cohort)))
+    if known is None or not len(known.rows):
         return
-    known = cohort.with_outcome
-    event, duration = cohort.outcome()
-    entry = None if cohort.entry is None else cohort.entry[known]
-    everybody = KmGroup("All patients", event[known], duration[known], None, entry)
+    everybody = KmGroup(EVERYBODY, known.event, known.duration, None, known.entry)
     chart = kaplan_meier_chart([everybody], theme=theme(), endpoint=cohort.info.endpoint)
     st.markdown("Risk groups follow. Meanwhile, survival as it was observed:")
     show_chart(chart, key="observed_survival", finding=False, table=False)

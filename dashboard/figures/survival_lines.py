@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -132,14 +133,21 @@ def axis_end(curves: Sequence[KaplanMeierCurve], *, full_tail: bool) -> float:
     return end or max((last_time(c, 1) for c in curves), default=0.0) or 1.0
 
 
+def _thinned(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """Return at most so many rows, evenly spread, the first and the last among them."""
+    if len(rows) <= most:
+        return rows
+    kept: NDArray[np.intp] = rows[np.linspace(0, len(rows) - 1, most).astype(int)]
+    return kept
+
+
 def steps_of(curve: KaplanMeierCurve) -> Steps:
     """Vertices at the event times and the last follow-up, at most `MAX_VERTICES`."""
     time = curve.time
     keep = curve.events > 0
     keep[-1] = True
     rows = np.flatnonzero(keep & (time > 0))
-    if len(rows) > MAX_VERTICES - 2:  # one for the origin, one for a cut end
-        rows = rows[np.linspace(0, len(rows) - 1, MAX_VERTICES - 2).astype(int)]
+    rows = _thinned(rows, MAX_VERTICES - 2)  # one for the origin, one for a cut end
     at_origin = np.flatnonzero(time == 0)
     first = [100.0 * float(curve.survival[at_origin[0]])] if len(at_origin) else [100.0]
 
@@ -202,22 +210,32 @@ def _hover(line: Line, part: Steps, axis: TimeAxis, event_free: str) -> list[str
     ]
 
 
+def _add_beside(figure: go.Figure, of: Line, what: str, **trace: Any) -> None:
+    """Add a path that comes and goes with its group's curve and says nothing of its own."""
+    figure.add_scatter(
+        mode="lines",
+        legendgroup=of.name,
+        showlegend=False,
+        hoverinfo="skip",
+        meta=what,
+        row=1,
+        col=1,
+        **trace,
+    )
+
+
 def _add_band(figure: go.Figure, line: Line, part: Steps, axis: TimeAxis) -> None:
     drawn = np.isfinite(part.low) & np.isfinite(part.high)
     for edge, fill in ((part.low, "none"), (part.high, "tonexty")):
-        figure.add_scatter(
+        _add_beside(
+            figure,
+            line,
+            "band",
             x=axis.scale(part.time[drawn]),
             y=edge[drawn],
-            mode="lines",
             line={"shape": "hv", "width": 0, "color": line.style.color},
             fill=fill,
             fillcolor=rgba(line.style.color, BAND_OPACITY),
-            legendgroup=line.name,
-            showlegend=False,
-            hoverinfo="skip",
-            meta="band",
-            row=1,
-            col=1,
         )
 
 
@@ -225,8 +243,7 @@ def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxi
     """Add the ticks as one path: a marker each would be an element of the page each."""
     time = line.curve.time
     rows = np.flatnonzero((line.curve.censored > 0) & (time <= axis.end))
-    if len(rows) > MAX_VERTICES:
-        rows = rows[np.linspace(0, len(rows) - 1, MAX_VERTICES).astype(int)]
+    rows = _thinned(rows, MAX_VERTICES)
     level = steps.survival[np.searchsorted(steps.time, time[rows], side="right") - 1]
     in_tail = time[rows] > line.reliable_until
     for part, opacity in ((~in_tail, 1.0), (in_tail, TAIL_OPACITY)):
@@ -235,18 +252,14 @@ def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxi
         x = axis.scale(time[rows][part])
         low, high = level[part] - TICK / 2, level[part] + TICK / 2
         gap = np.full(len(x), np.nan)
-        figure.add_scatter(
+        _add_beside(
+            figure,
+            line,
+            "censored",
             x=np.column_stack([x, x, gap]).ravel(),
             y=np.column_stack([low, high, gap]).ravel(),
-            mode="lines",
             line={"color": line.style.color, "width": 1.2},
             opacity=opacity,
-            legendgroup=line.name,
-            showlegend=False,
-            hoverinfo="skip",
-            meta="censored",
-            row=1,
-            col=1,
         )
 
 
@@ -256,17 +269,13 @@ def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
     if median is None or median > axis.end:
         return
     x = float(axis.scale(median))
-    figure.add_scatter(
+    _add_beside(
+        figure,
+        line,
+        "median",
         x=[0, x, x],
         y=[50, 50, 0],
-        mode="lines",
         line={"color": line.style.color, "dash": "dot", "width": 1},
-        legendgroup=line.name,
-        showlegend=False,
-        hoverinfo="skip",
-        meta="median",
-        row=1,
-        col=1,
     )
 
 

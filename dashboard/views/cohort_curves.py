@@ -21,10 +21,10 @@ from dashboard.figures.chart import Chart, format_p
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
 from dashboard.figures.layout import TimeUnit
+from dashboard.outcome import Outcome
 from dashboard.state import Workspace
 from dashboard.views.cohort_groups import (
     RISK,
-    Outcome,
     forest_rows,
     groupings_of,
     log_rank_words,

@@ -3,51 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.cohort import Cohort
 from camlif.exceptions import EstimationError
 from camlif.outcome import LATE_ENTRY
 from camlif.survival import HazardRatio, log_rank, too_few
 from dashboard import resources, state
 from dashboard.figures.chart import format_p
 from dashboard.figures.forest import ForestRow
+from dashboard.outcome import EVERYBODY, Outcome, outcome_of
 from dashboard.state import Workspace
 
 RISK = "Risk group"
 SELECTION = "Selected patients"
-EVERYBODY = "All patients"
 MAX_GROUPS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Patients of a view with a known outcome: rows of the cohort, event, duration and entry."""
-
-    rows: NDArray[np.int_]
-    event: BoolArray
-    duration: NDArray[np.float64]
-    entry: NDArray[np.float64] | None = None
-
-    def take(self, members: BoolArray) -> Outcome:
-        """Return the outcome of some of the patients."""
-        entry = None if self.entry is None else self.entry[members]
-        return Outcome(self.rows[members], self.event[members], self.duration[members], entry)
-
-
-def outcome_of(cohort: Cohort, rows: NDArray[np.int_]) -> Outcome | None:
-    """Outcome of the rows that have one; None where the cohort has none."""
-    if not cohort.has_outcome:
-        return None
-    event, duration = cohort.outcome()
-    known = rows[cohort.with_outcome[rows]]
-    entry = None if cohort.entry is None else cohort.entry[known]
-    return Outcome(known, event[known], duration[known], entry)
 
 
 def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> Outcome | None:

@@ -22,6 +22,7 @@ from dashboard.components.text import plain
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart
+from dashboard.outcome import outcome_of
 from dashboard.state import Scoring, Workspace
 from dashboard.views.cohort_groups import (
     RISK,
@@ -29,7 +30,6 @@ from dashboard.views.cohort_groups import (
     forest_rows,
     log_rank_words,
     need_outcome,
-    outcome_of,
 )
 
 SURVIVOR_CUTOFFS = {"kidney": 42.0}  # months; the paper's for KIRC, five years otherwise

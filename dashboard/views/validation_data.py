@@ -23,8 +23,8 @@ from camlif.metrics import (
 from camlif.reference import HORIZONS
 from camlif.survival import cross_fitted_survival
 from dashboard.figures.calibration import CalibrationPanel
+from dashboard.outcome import Outcome
 from dashboard.state import Scoring, Workspace
-from dashboard.views.cohort_groups import Outcome
 
 AUC_HORIZONS = (12, 24, 36, 48, 60)
 AGE_BANDS = ((0, 50, "under 50"), (50, 65, "50 to 64"), (65, 200, "65 and over"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
 
 import streamlit as st
 
@@ -23,7 +22,7 @@ def offer_download(
     help: str | None = None,  # Streamlit's word
     shortcut: str | None = None,
 ) -> None:
-    """Offer a file.
+    """Offer a file, which is handed out on the click, with its event.
 
     Parameters
     ----------
@@ -34,14 +33,20 @@ def offer_download(
     token, model_digest : str, optional
         Case and model that it is about.
     """
+    note = trail.exporting(export_type, token, model_digest)
+
+    def handed_out() -> str | bytes:
+        content = data() if callable(data) else data
+        note()
+        return content
+
     st.download_button(
         label,
-        cast(Any, data),
+        handed_out,
         file_name=file_name,
         mime=mime,
         key=key,
-        on_click=trail.exported,
-        args=(export_type, token, model_digest),
+        on_click="ignore",  # a rerun can drop the answer that holds the file's address
         help=help,
         shortcut=shortcut,
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
 from dashboard import messages, resources, state
-from dashboard.access import Action
+from dashboard.access import Action, User
 from dashboard.components.case_view import CaseView, ModelledCase, ScoredCase
 from dashboard.components.text import plain
 from dashboard.components.user import current_user
@@ -35,10 +37,7 @@ def record(action: Action, **fields: str | None) -> None:
 
     An event that cannot be written does not stop the page: `follow` has said why on top of it.
     """
-    try:
-        resources.store().record(current_user(), action, **fields)
-    except StoreError as error:
-        logger.warning("audit event not written: %s", type(error.__cause__ or error).__name__)
+    _write(current_user(), action, **fields)
 
 
 def record_once(action: Action, **fields: str | None) -> None:
@@ -71,12 +70,26 @@ def case_opened(case: CaseView, *, result_hidden: bool) -> None:
         record_once(Action.RESULT_SHOWN, **fields)
 
 
-def exported(export_type: str, token: str | None = None, model_digest: str | None = None) -> None:
-    """Record that something about the cohort in view was downloaded."""
-    record(
+def exporting(
+    export_type: str, token: str | None = None, model_digest: str | None = None
+) -> Callable[[], None]:
+    """Return what records that something about the cohort in view was downloaded.
+
+    It may be called outside of the session, where files are made.
+    """
+    return partial(
+        _write,
+        current_user(),
         Action.EXPORTED,
         cohort_digest=state.current_cohort().digest,
         model_digest=model_digest,
         case_token=token,
         export_type=export_type,
     )
+
+
+def _write(user: User, action: Action, **fields: str | None) -> None:
+    try:
+        resources.store().record(user, action, **fields)
+    except StoreError as error:
+        logger.warning("audit event not written: %s", type(error.__cause__ or error).__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from camlif.data.samples import load_sample
 from dashboard import resources, settings
 from dashboard.access import Role, User
-from dashboard.components import trail
+from dashboard.components import download, trail
 from dashboard.components import user as user_
 from dashboard.store import CohortKey, RiskGroup, SettingName, Store
 from tests.dashboard.conftest import OpenApp
@@ -392,6 +393,37 @@ def test_what_is_done_on_the_pages_is_audited_once(open_app: OpenApp, store: Sto
     last = store.audit_events()[0]
     assert last.cohort_digest == resources.sample_cohort("luad").digest
     assert last.case_token == token_of(app)
+
+
+def test_a_file_is_noted_when_it_is_handed_out_in_a_thread_without_a_session(
+    open_app: OpenApp, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files: dict[str, Callable[[], str]] = {}
+    monkeypatch.setattr(
+        download.st, "download_button", lambda label, data, **_: files.update({label: data})
+    )
+    app = open_app()
+    assert problems_of(app) == []
+    assert "exported" not in actions(store)
+    with ThreadPoolExecutor() as threads:
+        record = threads.submit(files["Case (JSON)"]).result()
+    assert token_of(app) in record
+    event = store.audit_events()[0]
+    assert (event.action, event.export_type) == ("exported", "case json")
+    assert event.case_token == token_of(app)
+    assert event.cohort_digest == resources.sample_cohort("glioma").digest
+    assert event.author == store.audit_events()[-1].author
+
+
+@pytest.mark.parametrize("page", ["case", "cohort", "model_card", "records"])
+def test_no_download_starts_a_rerun_which_may_drop_its_answer(open_app: OpenApp, page: str) -> None:
+    app = open_app()
+    app.switch_page(f"views/{page}.py").run()
+    if page == "records":
+        app.button(key="audit_prepare").click().run()
+    offered = [button.proto for button in app.get("download_button")]
+    assert offered
+    assert [proto.label for proto in offered if not proto.ignore_rerun] == []
 
 
 def test_no_identifier_reaches_the_database(open_app: OpenApp, database: Path) -> None:

@@ -103,9 +103,12 @@ def test_reruns_and_stops_pass_through_the_boundary() -> None:
 
 def _long_table() -> None:
     import pandas as pd
+    import streamlit as st
 
     from dashboard.components.chart import show_numbers
+    from dashboard.state import COHORT
 
+    st.session_state[COHORT] = "glioma"
     show_numbers(pd.DataFrame({"x": range(1500)}), key="long")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from lifelines import KaplanMeierFitter
+from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.survival import kaplan_meier
@@ -21,7 +22,7 @@ from dashboard.figures.kaplan_meier import (
     survival_table,
 )
 from dashboard.figures.layout import TimeAxis, spread
-from dashboard.figures.survival_lines import MAX_VERTICES, TAIL_OPACITY
+from dashboard.figures.survival_lines import MAX_VERTICES, TAIL_OPACITY, TICK, TICK_WIDTH
 
 DEATH = Endpoint()
 METASTASIS = Endpoint("distant metastasis", "distant metastasis", "free of distant metastasis")
@@ -49,7 +50,12 @@ def traces(figure: go.Figure, meta: str) -> list[Any]:
 
 
 def risk_rows(figure: go.Figure) -> list[list[str]]:
-    return [list(trace.text) for trace in traces(figure, "at risk")]
+    """Numbers at risk of every group, from the top."""
+    (trace,) = traces(figure, "at risk")
+    rows: dict[float, list[str]] = {}
+    for y, text in zip(trace.y, trace.text, strict=True):
+        rows.setdefault(-y, []).append(text)
+    return [rows[place] for place in sorted(rows)]
 
 
 TIES = group("ties", [6, 6, 12, 12, 12, 18, 24], [1, 0, 1, 1, 0, 0, 1])
@@ -71,7 +77,7 @@ def test_number_at_risk_counts_durations_at_least_t_with_ties_and_an_empty_group
     chart = kaplan_meier_chart(
         [TIES, group("nobody", [])], theme="light", endpoint=DEATH, full_tail=True
     )
-    assert list(traces(chart.figure, "at risk")[0].x) == [0, 6, 12, 18, 24]
+    assert list(traces(chart.figure, "at risk")[0].x) == [0, 6, 12, 18, 24] * 2
     assert risk_rows(chart.figure) == [["7", "7", "5", "2", "1"], ["0"] * 5]
     assert "no patient in nobody" in chart.finding
 
@@ -134,6 +140,28 @@ def test_a_curve_has_at_most_two_thousand_vertices_all_on_the_estimate() -> None
     assert len(curve.x) + len(tail.x) - 1 <= MAX_VERTICES
     estimate = kaplan_meier(patients.event, patients.duration)
     assert curve.y[:-1] == pytest.approx(100 * estimate.at(curve.x[:-1]))
+
+
+def test_every_censored_time_has_a_tick_on_the_curve_and_nothing_is_filled_between() -> None:
+    patients = random_group(60)
+    chart = kaplan_meier_chart([patients], theme="light", endpoint=DEATH, full_tail=True)
+    estimate = kaplan_meier(patients.event, patients.duration)
+    censored = np.unique(patients.duration[~patients.event])
+    marks = traces(chart.figure, "censored")
+    assert [mark.opacity for mark in marks] == [1.0, TAIL_OPACITY]
+    upper = [np.asarray(axis)[: len(axis) // 2] for mark in marks for axis in (mark.x, mark.y)]
+    x, y = np.concatenate(upper[::2]), np.concatenate(upper[1::2])
+    assert (x[1::4] + x[2::4]) / 2 == pytest.approx(censored, rel=1e-6)
+    assert y[1::4] - TICK / 2 == pytest.approx(100 * estimate.at(censored), rel=1e-5)
+    filled = sum(_area(np.asarray(mark.x), np.asarray(mark.y)) for mark in marks)
+    one = TICK * TICK_WIDTH * chart.figure.layout.xaxis.range[1]
+    assert filled == pytest.approx(len(censored) * one, rel=0.01)
+
+
+def _area(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+    """Area of a polygon (the shoelace formula)."""
+    a, b = x.astype(float), y.astype(float)
+    return float(abs(a @ np.roll(b, -1) - b @ np.roll(a, -1)) / 2)
 
 
 def test_zoom_changes_the_axis_but_no_estimate() -> None:
@@ -309,6 +337,6 @@ def test_a_case_is_shown_beside_its_subtype_and_only_its_own_stratum_has_a_band(
     assert set(curves) == {"low", "high", "same subtype"}
     assert len({c.line.color for c in curves.values()}) == 3
     assert {b.legendgroup for b in traces(chart.figure, "band")} == {"low"}
-    assert len(traces(chart.figure, "at risk")) == 3
+    assert len(risk_rows(chart.figure)) == 3
     assert "of 40 others in this cohort, same subtype," in chart.finding
     assert "same subtype" in chart.table["group"].tolist()

@@ -77,13 +77,22 @@ def agreement_strip(
     _add_members(figure, z, counted, low, high, theme)
     if ensemble is not None:
         _add_ensemble(figure, ensemble, theme)
-    base_figure(figure, theme, height=COMPACT_HEIGHT if compact else HEIGHT, legend=not compact)
-    if compact:
-        figure.update_layout(margin=COMPACT_MARGIN)
-    title = None if compact else "Hazard z-score"
-    figure.update_xaxes(range=[low, high], title_text=title, showgrid=False)
     top = max(trace.y.max() for trace in figure.data if trace.meta == "used")
-    figure.update_yaxes(range=[UNUSED_Y - 0.15, max(1.0, top + 0.3)], visible=False)
+    base_figure(
+        figure,
+        theme,
+        height=COMPACT_HEIGHT if compact else HEIGHT,
+        legend=not compact,
+        layout={
+            "margin": COMPACT_MARGIN if compact else {},
+            "xaxis": {
+                "range": [low, high],
+                "title": {"text": None if compact else "Hazard z-score"},
+                "showgrid": False,
+            },
+            "yaxis": {"range": [UNUSED_Y - 0.15, max(1.0, top + 0.3)], "visible": False},
+        },
+    )
     return Chart(figure, _finding(place, counted, strata, z, ensemble), table, alt)
 
 

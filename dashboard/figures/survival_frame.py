@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -18,6 +19,7 @@ from dashboard.figures.survival_lines import (
     add_median,
     add_risk_table,
     axis_end,
+    risk_axis,
 )
 
 CURVE_SHARE = 0.75
@@ -60,25 +62,29 @@ def draw(
         row_heights=[1 - table_share, table_share],
         vertical_spacing=between / (height - OUTSIDE_PX),
     )
-    base_figure(figure, theme, height=height)
-    figure.update_layout(margin={"b": 12})
+    base_figure(figure, theme, height=height, layout=_axes(lines, axis, endpoint))
     for line in sorted(lines, key=lambda line: line.bold):  # bold on top; legend order by rank
         add_line(figure, line, axis, event_free=endpoint.event_free, show_interval=show_interval)
     _restore_legend_order(figure, lines)
     for line in lines if medians else ():
         add_median(figure, line, axis)
     add_risk_table(figure, lines, axis, theme)
-    figure.update_xaxes(**axis.settings())
-    figure.update_xaxes(row=1, col=1, showticklabels=True, title_text=_axis_title(axis))
-    figure.update_xaxes(row=2, col=1, showticklabels=False, showgrid=False, showline=False)
-    figure.update_yaxes(
-        row=1,
-        col=1,
-        range=[0, 102],
-        tickvals=[0, 20, 40, 60, 80, 100],
-        title_text=f"{endpoint.event_free.capitalize()} (%)",
-    )
     return figure
+
+
+def _axes(lines: Sequence[Line], axis: TimeAxis, endpoint: Endpoint) -> dict[str, Any]:
+    """Settings of the curves' axes, and of those of the number at risk below."""
+    return {
+        "margin": {"b": 12},
+        "xaxis": axis.settings() | {"showticklabels": True, "title": {"text": _axis_title(axis)}},
+        "xaxis2": axis.settings() | {"showticklabels": False, "showgrid": False, "showline": False},
+        "yaxis": {
+            "range": [0, 102],
+            "tickvals": [0, 20, 40, 60, 80, 100],
+            "title": {"text": f"{endpoint.event_free.capitalize()} (%)"},
+        },
+        "yaxis2": risk_axis(lines),
+    }
 
 
 def label(

@@ -382,19 +382,21 @@ def add_risk_table(figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, the
         row=2,
         col=1,
     )
-    figure.update_yaxes(
-        row=2,
-        col=1,
-        range=[-len(lines) + 0.4, 0.6],
-        tickvals=[-i for i in range(len(lines))],
-        ticktext=[
+
+
+def risk_axis(lines: Sequence[Line]) -> dict[str, Any]:
+    """Settings of the axis that names the groups beside their numbers at risk."""
+    return {
+        "range": [-len(lines) + 0.4, 0.6],
+        "tickvals": [-i for i in range(len(lines))],
+        "ticktext": [
             f'<span style="color:{line.style.color}">■</span> {escape(line.name, limit=MAX_LABEL)}'
             for line in lines
         ],
-        showgrid=False,
-        showline=False,
-        ticklabelstandoff=RISK_LABEL_GAP,
-    )
+        "showgrid": False,
+        "showline": False,
+        "ticklabelstandoff": RISK_LABEL_GAP,
+    }
 
 
 def at_risk(line: Line, months: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,8 +106,9 @@ def modality_bars(
     figure = go.Figure()
     # On two lines: beside a long name the column leaves little room.
     add_bars(figure, labels, values, [f"{signed(v)}<br>{direction(v)}" for v in values], theme)
-    base_figure(figure, theme, height=90 + MODALITY_ROW * len(names), legend=False)
-    bar_axes(figure, labels, values, longest=len("raises risk"), theme=theme)
+    axes = bar_axes(labels, values, longest=len("raises risk"), theme=theme)
+    height = 90 + MODALITY_ROW * len(names)
+    base_figure(figure, theme, height=height, legend=False, layout=axes)
     parts = [f"{n} {direction(v)} ({signed(v)})" for n, v in zip(names, values, strict=True)]
     finding = f"Against {baseline}: {', '.join(parts)}; sum {signed(sum(values))} in log risk."
     return Chart(figure, finding, table, alt)
@@ -152,8 +154,9 @@ def feature_bars(
     ] + [f"sum of {len(rest):,} other features: {signed(remainder)}"] * bool(rest)
     patterns = [MISSING_PATTERN if f.is_missing else "" for f in top] + ["."] * bool(rest)
     add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
-    base_figure(figure, theme, height=90 + FEATURE_ROW * len(labels), legend=False)
-    bar_axes(figure, labels, values, longest=6, theme=theme)
+    axes = bar_axes(labels, values, longest=6, theme=theme)
+    height = 90 + FEATURE_ROW * len(labels)
+    base_figure(figure, theme, height=height, legend=False, layout=axes)
     first = top[0]
     total = sum(f.contribution for f in ordered)
     finding = (
@@ -214,10 +217,11 @@ def waterfall(
         meta="waterfall",
         **hover_text([f"{label}<br>{text}" for label, text in zip(labels, texts, strict=True)]),
     )
-    base_figure(figure, theme, height=90 + FEATURE_ROW * len(labels), legend=False)
     levels = np.cumsum(values[:-1]).tolist()
-    bar_axes(figure, labels, [*levels, total], longest=6, theme=theme)
-    figure.update_xaxes(title_text="Log risk")
+    axes = bar_axes(labels, [*levels, total], longest=6, theme=theme)
+    axes["xaxis"]["title"] = {"text": "Log risk"}
+    height = 90 + FEATURE_ROW * len(labels)
+    base_figure(figure, theme, height=height, legend=False, layout=axes)
     return Chart(
         figure=figure,
         finding=(
@@ -335,31 +339,28 @@ def add_bars(
 
 
 def bar_axes(
-    figure: go.Figure,
-    labels: Sequence[str],
-    values: Sequence[float],
-    *,
-    longest: int,
-    theme: Theme,
-) -> None:
-    """First row on top; room beyond the bars for texts of so many characters."""
+    labels: Sequence[str], values: Sequence[float], *, longest: int, theme: Theme
+) -> dict[str, Any]:
+    """Settings with the first row on top and room beyond the bars for so many characters."""
     low, high = min(0.0, *values), max(0.0, *values)
     span = max(high - low, MIN_SPAN)
     sides = (low < 0) + (high > 0)
     share = min(CHARACTER_PX * longest / PLOT_PX, 0.3)
     pad = span * share / (1 - sides * share)
-    figure.update_xaxes(
-        range=[low - pad * (low < 0) - 0.03 * span, high + pad * (high > 0) + 0.03 * span],
-        title_text=AXIS_TITLE,
-        zeroline=True,
-        zerolinecolor=palette(theme).text,
-        zerolinewidth=1,
-    )
-    figure.update_yaxes(
-        range=[len(labels) - 0.5, -0.5],
-        tickvals=list(range(len(labels))),
-        ticktext=list(labels),
-        showgrid=False,
-        showline=False,
-        ticklabelstandoff=6,
-    )
+    return {
+        "xaxis": {
+            "range": [low - pad * (low < 0) - 0.03 * span, high + pad * (high > 0) + 0.03 * span],
+            "title": {"text": AXIS_TITLE},
+            "zeroline": True,
+            "zerolinecolor": palette(theme).text,
+            "zerolinewidth": 1,
+        },
+        "yaxis": {
+            "range": [len(labels) - 0.5, -0.5],
+            "tickvals": list(range(len(labels))),
+            "ticktext": list(labels),
+            "showgrid": False,
+            "showline": False,
+            "ticklabelstandoff": 6,
+        },
+    }

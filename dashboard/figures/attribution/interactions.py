@@ -161,8 +161,9 @@ def interaction_bars(
         hoverinfo="skip",
         meta="values",
     )
-    base_figure(figure, theme, height=90 + ROW_HEIGHT * len(top), legend=False)
-    bar_axes(figure, labels, reach, longest=8, theme=theme)
+    axes = bar_axes(labels, reach, longest=8, theme=theme)
+    height = 90 + ROW_HEIGHT * len(top)
+    base_figure(figure, theme, height=height, legend=False, layout=axes)
     figure.update_xaxes(title_text="Interaction in log risk; line: SD over the models")
     first = top[0]
     finding = (

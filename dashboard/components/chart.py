@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, cast
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from camlif.exports import to_csv
@@ -57,6 +59,7 @@ def show_chart(
     """
     if finding:
         st.markdown(plain(chart.finding))
+    _mark_content(chart.figure)
     event = st.plotly_chart(
         chart.figure,
         key=key,
@@ -68,6 +71,16 @@ def show_chart(
     if table:
         table_button(chart, key=key, settings=settings)
     return cast(Any, event)
+
+
+def _mark_content(figure: go.Figure) -> None:
+    """Give the figure a revision that changes with anything in it.
+
+    Streamlit hands every chart to Plotly twice, the second time as a copy. By the revision Plotly
+    knows that the copy's lists are the same and leaves what it has drawn.
+    """
+    figure.layout.datarevision = None
+    figure.layout.datarevision = zlib.crc32(figure.to_json(validate=False).encode())
 
 
 def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None = None) -> None:

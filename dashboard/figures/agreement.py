@@ -10,7 +10,13 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from dashboard.figures.chart import Chart, escape, signed
-from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text
+from dashboard.figures.layout import (
+    SMALL_FONT_SIZE,
+    base_figure,
+    coordinates,
+    empty_figure,
+    hover_text,
+)
 from dashboard.figures.palette import Theme, palette, rgba, strata_colors, text_tone
 
 HEIGHT = 230
@@ -77,7 +83,7 @@ def agreement_strip(
     _add_members(figure, z, counted, low, high, theme)
     if ensemble is not None:
         _add_ensemble(figure, ensemble, theme)
-    top = max(trace.y.max() for trace in figure.data if trace.meta == "used")
+    top = max(max(trace.y) for trace in figure.data if trace.meta == "used")
     base_figure(
         figure,
         theme,
@@ -166,8 +172,8 @@ def _add_members(
             continue
         stacked = base + STACK_STEP * stack(z[members], STACK_WIDTH * (high - low))
         figure.add_scatter(
-            x=z[members],
-            y=stacked if meta == "used" else np.full(len(members), base),
+            x=coordinates(z[members]),
+            y=coordinates(stacked if meta == "used" else np.full(len(members), base)),
             mode="markers",
             marker={
                 "symbol": symbol,

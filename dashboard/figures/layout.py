@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io as pio
 from numpy.typing import ArrayLike, NDArray
 
 from dashboard.figures.palette import Theme, palette
@@ -19,10 +22,16 @@ TITLE_GAP = 10
 """Pixels between tick labels and the title of an axis."""
 TRANSPARENT = "rgba(0,0,0,0)"
 MONTHS_PER_YEAR = 12
+LABEL_CHARACTER_PX = 6.8
+"""Of tick labels, which are small; a little more than most texts take."""
+DIGITS = 4
+"""Of coordinates: finer than a pixel in months, years and per cent, and half the bytes."""
 TimeUnit = Literal["months", "years"]
 
 _TICK_STEPS = (6, 12, 24, 3, 36, 48, 60, 1, 2, 120, 240, 0.5)
 _MIN_TICKS, _MAX_TICKS = 5, 9
+
+pio.templates.default = None  # the page would take a template for a change and draw all anew
 
 
 def base_figure(
@@ -51,7 +60,6 @@ def base_figure(
     old = figure.layout.to_plotly_json()
     axes = {name for name in old if name.startswith(("xaxis", "yaxis"))} | {"xaxis", "yaxis"}
     new = {
-        "template": "none",
         "height": height,
         "paper_bgcolor": TRANSPARENT,
         "plot_bgcolor": TRANSPARENT,
@@ -122,6 +130,26 @@ def empty_figure(message: str, theme: Theme, *, height: int = 240) -> go.Figure:
     figure.update_yaxes(visible=False)
     figure.add_annotation(text=message, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
     return figure
+
+
+def coordinates(values: ArrayLike) -> list[float]:
+    """Return values as a trace takes them, rounded to `DIGITS`.
+
+    An array goes to the browser in a form that Plotly takes for new data each time it is asked to
+    draw, and the page asks twice.
+    """
+    rounded: list[float] = np.round(np.asarray(values, dtype=float), DIGITS).tolist()
+    return rounded
+
+
+def label_room(labels: Sequence[str], gap: float = 0) -> int:
+    """Estimate the pixels that tick labels take beside a plot.
+
+    Where it is too little Plotly finds out and draws a second time.
+    """
+    lines = [line for label in labels for line in re.sub("<(?!br>)[^>]*>", "", label).split("<br>")]
+    longest = max((len(html.unescape(line)) for line in lines), default=0)
+    return int(gap + LABEL_CHARACTER_PX * longest)
 
 
 def hover_text(texts: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
-from dashboard.figures.layout import TimeAxis, hover_text
+from dashboard.figures.layout import TimeAxis, coordinates, hover_text
 from dashboard.figures.palette import Theme, palette, rgba
 from dashboard.figures.survival_lines import BAND_OPACITY
 
@@ -81,8 +81,8 @@ def add_prediction(
     if np.isfinite(predicted.low).all():
         low, high = 100 * predicted.low[shown], 100 * predicted.high[shown]
         figure.add_scatter(
-            x=np.concatenate([x, x[::-1]]),
-            y=np.concatenate([low, high[::-1]]),
+            x=coordinates(np.concatenate([x, x[::-1]])),
+            y=coordinates(np.concatenate([low, high[::-1]])),
             mode="lines",
             line={"width": 0},
             fill="toself",
@@ -95,8 +95,8 @@ def add_prediction(
         )
     texts = [f"{THIS_CASE}<br>{t:.3g} {axis.unit}: {s:.0f} %" for t, s in zip(x, y, strict=True)]
     figure.add_scatter(
-        x=x,
-        y=y,
+        x=coordinates(x),
+        y=coordinates(y),
         mode="lines",
         line={"color": color, "dash": "dash", "width": 2.5},
         name=THIS_CASE,

@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from camlif.data.schema import Endpoint
-from dashboard.figures.layout import Marks, TimeAxis, TimeUnit, base_figure
+from dashboard.figures.layout import Marks, TimeAxis, TimeUnit, base_figure, label_room
 from dashboard.figures.palette import Theme, palette
 from dashboard.figures.survival_lines import (
+    RISK_LABEL_GAP,
     Line,
     add_end_labels,
     add_landmark,
@@ -28,6 +29,8 @@ ROW_HEIGHT = 90
 RISK_ROW_PX = 17
 BETWEEN_ROWS_PX, CLOSE_ROWS_PX = 82, 64
 """Room for tick labels, axis title and the heading of the number at risk; where height is given."""
+VALUES_PX = 66
+"""Tick labels and title left of the curves."""
 OUTSIDE_PX = 48
 """Margins above and below the two rows."""
 
@@ -74,8 +77,10 @@ def draw(
 
 def _axes(lines: Sequence[Line], axis: TimeAxis, endpoint: Endpoint) -> dict[str, Any]:
     """Settings of the curves' axes, and of those of the number at risk below."""
+    risk = risk_axis(lines)
+    names = label_room(risk["ticktext"], RISK_LABEL_GAP)
     return {
-        "margin": {"b": 12},
+        "margin": {"b": 20, "l": max(names, VALUES_PX)},
         "xaxis": axis.settings() | {"showticklabels": True, "title": {"text": _axis_title(axis)}},
         "xaxis2": axis.settings() | {"showticklabels": False, "showgrid": False, "showline": False},
         "yaxis": {
@@ -83,7 +88,7 @@ def _axes(lines: Sequence[Line], axis: TimeAxis, endpoint: Endpoint) -> dict[str
             "tickvals": [0, 20, 40, 60, 80, 100],
             "title": {"text": f"{endpoint.event_free.capitalize()} (%)"},
         },
-        "yaxis2": risk_axis(lines),
+        "yaxis2": risk,
     }
 
 

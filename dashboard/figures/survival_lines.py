@@ -23,6 +23,7 @@ from dashboard.figures.layout import (
     SMALL_FONT_SIZE,
     Marks,
     TimeAxis,
+    coordinates,
     hover_text,
     spread,
 )
@@ -49,7 +50,6 @@ FAR_END = 0.85
 """A curve that ends before this share of the axis is labelled where it ends, on a plate."""
 
 FloatArray = NDArray[np.float64]
-Float32Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +179,8 @@ def add_line(
         if len(part.time) < 2 and not (turn == last == 0):
             continue
         figure.add_scatter(
-            x=axis.scale(part.time),
-            y=part.survival,
+            x=coordinates(axis.scale(part.time)),
+            y=coordinates(part.survival),
             mode="lines",
             line={
                 "shape": "hv",
@@ -231,8 +231,8 @@ def _add_band(figure: go.Figure, line: Line, part: Steps, axis: TimeAxis) -> Non
             figure,
             line,
             "band",
-            x=axis.scale(part.time[drawn]),
-            y=edge[drawn],
+            x=coordinates(axis.scale(part.time[drawn])),
+            y=coordinates(edge[drawn]),
             mode="lines",
             line={"shape": "hv", "width": 0, "color": line.style.color},
             fill=fill,
@@ -259,8 +259,8 @@ def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxi
             figure,
             line,
             "censored",
-            x=x,
-            y=y,
+            x=coordinates(x),
+            y=coordinates(y),
             mode="none",
             fill="toself",
             fillcolor=line.style.color,
@@ -268,7 +268,7 @@ def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxi
         )
 
 
-def _ticks(x: FloatArray, y: FloatArray, width: float) -> tuple[Float32Array, Float32Array]:
+def _ticks(x: FloatArray, y: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
     """Outline a tick at every place in one polygon: there over the upper halves, back the lower.
 
     Between two ticks both ways are the same, so nothing is filled.
@@ -278,10 +278,7 @@ def _ticks(x: FloatArray, y: FloatArray, width: float) -> tuple[Float32Array, Fl
     tips = TICK / 2 * np.tile([0.0, 1.0, 1.0, 0.0], len(x))
     middle = np.repeat(y, 4)
     upper, lower = middle + tips, middle - tips
-    return (
-        np.concatenate([across, across[::-1]]).astype("float32"),  # half the bytes; to 0.01 pixels
-        np.concatenate([upper, lower[::-1]]).astype("float32"),
-    )
+    return np.concatenate([across, across[::-1]]), np.concatenate([upper, lower[::-1]])
 
 
 def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
@@ -370,8 +367,8 @@ def add_risk_table(figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, the
     """Write the number at risk (durations >= t) below the curves, in legend order."""
     ticks = axis.ticks
     figure.add_scatter(
-        x=np.tile(axis.scale(ticks), len(lines)),
-        y=np.repeat(-np.arange(len(lines), dtype=float), len(ticks)),
+        x=coordinates(np.tile(axis.scale(ticks), len(lines))),
+        y=coordinates(np.repeat(-np.arange(len(lines)), len(ticks))),
         mode="text",
         text=[f"{at_risk(line, t):,}" for line in lines for t in ticks],
         textfont={"size": SMALL_FONT_SIZE, "color": palette(theme).text},

@@ -27,8 +27,8 @@ def patient(case: CaseView) -> None:
     states = [(profile.modality(n), status, colour) for n, status, colour in _modalities(case)]
     if isinstance(case, ModelledCase):
         states += _clinical(case)
-    for name, status, colour in states:
-        st.markdown(f":{colour}-badge[{plain(status)}] {plain(name)}")
+    badges = [f":{colour}-badge[{plain(status)}] {plain(name)}" for name, status, colour in states]
+    st.markdown("  \n".join(badges))  # a line each
     if isinstance(case, ModelledCase):
         _unlike(case)
     _clinical_values(case)

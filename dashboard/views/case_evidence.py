@@ -194,5 +194,5 @@ def caveats(case: ScoredCase) -> None:
     """What a reader must keep in mind."""
     st.header("Caveats", anchor=False)
     name = case.workspace.profile.modality
-    for caveat in case_caveats(case.summary, case.scoring.bundle.card, modality=name):
-        st.markdown(f"- {plain(caveat[:1].upper() + caveat[1:])}")
+    found = case_caveats(case.summary, case.scoring.bundle.card, modality=name)
+    st.markdown("\n".join(f"- {plain(caveat[:1].upper() + caveat[1:])}" for caveat in found))

@@ -12,8 +12,13 @@ from dashboard.state import Workspace
 LINK = "case"  # query parameter: a token, never an identifier
 FOLLOWED = "followed_link"
 NOT_FOUND = "case_not_found"
-MANY = 1000
-"""Cases offered in the list, which goes to the browser at every rerun."""
+MANY, NEAR = 1000, 200
+"""Up to how many cases the list offers all; how many near ones where there are more.
+
+The list goes to the browser at every rerun, which makes an item of each.
+"""
+NAMED = 5
+"""Identifiers named of those that a typed text is part of."""
 
 
 def options(workspace: Workspace) -> list[int]:
@@ -57,21 +62,39 @@ def _near(rows: list[int], at: int) -> list[int]:
     """Rows about a place, the same for its neighbours most of the time; all where they are few."""
     if len(rows) <= MANY:
         return rows
-    half = MANY // 2
+    half = NEAR // 2
     start = max(0, at // half * half - half // 2)
-    return rows[start : start + MANY]
+    return rows[start : start + NEAR]
 
 
 def _typed(workspace: Workspace, rows: list[int], before: int) -> None:
-    """Open the case whose identifier was typed, which the list may not offer."""
+    """Open the case whose identifier, or a part that no other has, was typed."""
     value = st.session_state[state.CASE]
     if isinstance(value, str):
-        ids = workspace.cohort.patient_ids
-        found = next((row for row in rows if str(ids[row]) == value.strip()), None)
-        st.session_state[state.CASE] = before if found is None else found
-        if found is None:
-            st.session_state[NOT_FOUND] = value
+        ids = {row: str(workspace.cohort.patient_ids[row]) for row in rows}
+        found = _with(ids, value.strip())
+        one = len(found) == 1
+        st.session_state[state.CASE] = found[0] if one else before
+        if not one:
+            st.session_state[NOT_FOUND] = (value, [ids[row] for row in found])
     _chosen()
+
+
+def _with(ids: dict[int, str], typed: str) -> list[int]:
+    """Row with the identifier typed, else all with identifiers that it is part of."""
+    exact = [row for row, name in ids.items() if name == typed]
+    part = typed.casefold()
+    return exact[:1] or [row for row, name in ids.items() if part in name.casefold()]
+
+
+def _not_found(walked: str) -> None:
+    """Say why what was typed opened no case, and what would."""
+    typed, names = st.session_state.pop(NOT_FOUND)
+    if not names:
+        st.warning(plain(f"No case {typed} is among the {walked}."))
+        return
+    named = ", ".join(names[:NAMED]) + (" and others" if len(names) > NAMED else "")
+    st.warning(plain(f"{len(names):,} of the {walked} have {typed} in them: {named}. Type more."))
 
 
 def pick(workspace: Workspace, rows: list[int]) -> int:
@@ -93,13 +116,12 @@ def pick(workspace: Workspace, rows: list[int]) -> int:
         persist_state="session",
         width=260,
         label_visibility="collapsed",
-        help="Type a whole identifier to open any case." if more else "Type to search.",
+        help="Type an identifier or a part of it to open any case." if more else "Type to search.",
     )
     row = picked if isinstance(picked, int) else before
     walked = f"{len(rows):,} {worklists.what_is_walked(workspace)}"
     if NOT_FOUND in st.session_state:
-        asked = st.session_state.pop(NOT_FOUND)
-        st.warning(plain(f"No case {asked} is among the {walked}."))
+        _not_found(walked)
     for label, by, keys in (("Previous", -1, "Alt+K"), ("Next", 1, "Alt+J")):
         st.button(label, key=f"case_{by}", on_click=_step, args=(rows, by), shortcut=keys)
     st.markdown(f"{rows.index(row) + 1:,} of {walked}", width="content")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable
@@ -117,6 +118,32 @@ def test_of_a_long_table_the_beginning_is_shown_and_that_is_said() -> None:
     assert not app.exception
     assert app.dataframe[0].value["x"].tolist() == list(range(1000))
     assert app.caption[0].value == "The first 1,000 of 1,500 rows; the file has them all."
+
+
+def _charts() -> None:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from dashboard.components.chart import show_chart
+    from dashboard.figures.chart import Chart
+
+    shared = Chart(go.Figure(go.Scatter(y=[1, 2])), "Rises.", pd.DataFrame(), "a line")
+    for place in range(2):
+        show_chart(shared, key=f"shared_{place}", table=False)
+    for place, y in enumerate(([1, 2], [1, 3])):
+        one = Chart(go.Figure(go.Scatter(y=y)), "Rises.", pd.DataFrame(), "a line")
+        show_chart(one, key=f"own_{place}", table=False)
+
+
+def test_the_revision_of_a_chart_is_another_only_where_something_in_it_is() -> None:
+    app = AppTest.from_function(_charts).run()
+    assert not app.exception
+    revisions = [
+        json.loads(chart.proto.spec)["layout"]["datarevision"] for chart in app.get("plotly_chart")
+    ]
+    assert len(revisions) == 4
+    assert len(set(revisions[:3])) == 1
+    assert revisions[3] != revisions[0]
 
 
 def _remembering() -> None:

@@ -51,20 +51,13 @@ def unescaped(text: str) -> str:
 
 def strings_of(message: Message) -> Iterator[str]:
     """Every text in an element as it is sent to the browser."""
-    for field, value in message.ListFields():
-        for item in (
-            value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-        ):
+    for _, value in message.ListFields():
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        for item in value if several else [value]:
             if isinstance(item, str):
-                yield item if field.name != "spec" else json.dumps(without_template(item))
+                yield item
             elif isinstance(item, Message):
                 yield from strings_of(item)
-
-
-def without_template(spec: str) -> dict[str, object]:
-    figure = json.loads(spec)
-    figure["layout"].pop("template", None)
-    return figure
 
 
 def text_of(app: AppTest, *, sidebar: bool = False) -> str:
@@ -292,7 +285,8 @@ def test_the_horizon_changes_the_sentence(open_app: OpenApp) -> None:
 def test_of_many_cases_the_near_ones_are_listed(
     open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(case_picker, "MANY", 40)
+    monkeypatch.setattr(case_picker, "MANY", 300)
+    monkeypatch.setattr(case_picker, "NEAR", 40)
     ids = [str(i) for i in load_sample("glioma").patient_ids]
     assert open_app().selectbox(key=state.CASE).options == ids[:40]
 
@@ -314,17 +308,25 @@ def _typing() -> None:
     from dashboard import state
     from dashboard.views import case_picker
 
-    workspace = SimpleNamespace(cohort=SimpleNamespace(patient_ids=["a", "b", "c", "d"]))
-    for text in (" c ", "b", "nobody"):  # b is filtered out
+    workspace = SimpleNamespace(cohort=SimpleNamespace(patient_ids=["A-1", "A-2", "A-12", "B-3"]))
+    shown = [0, 2, 3]  # A-2 is filtered out
+    for text in (" A-12 ", "A-1", "b", "a-", "A-2", "nobody"):
         st.session_state[state.CASE] = text
-        case_picker._typed(workspace, [0, 2, 3], before=3)
-        st.write(st.session_state[state.CASE], st.session_state.pop(case_picker.NOT_FOUND, "found"))
+        case_picker._typed(workspace, shown, before=3)
+        st.write(st.session_state[state.CASE])
+        if case_picker.NOT_FOUND in st.session_state:
+            case_picker._not_found("3 shown")
 
 
-def test_a_typed_identifier_opens_its_case_if_it_is_shown() -> None:
+def test_a_typed_identifier_or_part_of_one_opens_its_case_if_it_is_shown() -> None:
     app = AppTest.from_function(_typing).run()
     assert not app.exception
-    assert [m.value for m in app.markdown] == ["`2` found", "`3` b", "`3` nobody"]
+    assert [m.value for m in app.markdown] == ["`2`", "`0`", "`3`", "`3`", "`3`", "`3`"]
+    assert [w.value.replace("\\", "") for w in app.warning] == [
+        "2 of the 3 shown have a- in them: A-1, A-12. Type more.",
+        "No case A-2 is among the 3 shown.",
+        "No case nobody is among the 3 shown.",
+    ]
 
 
 def test_a_case_without_a_modality_is_marked(open_app: OpenApp) -> None:

@@ -18,6 +18,7 @@ from dashboard.figures.layout import (
     base_figure,
     empty_figure,
     hover_text,
+    label_room,
 )
 from dashboard.figures.palette import (
     MISSING_PATTERN,
@@ -31,6 +32,8 @@ MAX_NAME = 38
 MODALITY_ROW, FEATURE_ROW = 46, 42
 AXIS_TITLE = "Contribution to log risk"
 MIN_SPAN = 1e-6
+LABEL_GAP, AXIS_PX = 6, 56
+"""Pixels between labels and bars, and below them for tick labels and title."""
 GAP_TOLERANCE = 0.005
 """Smallest difference of sum and score that a waterfall shows: what rounds to 0.01."""
 PLOT_PX = 320
@@ -348,6 +351,7 @@ def bar_axes(
     share = min(CHARACTER_PX * longest / PLOT_PX, 0.3)
     pad = span * share / (1 - sides * share)
     return {
+        "margin": {"l": label_room(labels, LABEL_GAP), "b": AXIS_PX},
         "xaxis": {
             "range": [low - pad * (low < 0) - 0.03 * span, high + pad * (high > 0) + 0.03 * span],
             "title": {"text": AXIS_TITLE},
@@ -361,6 +365,6 @@ def bar_axes(
             "ticktext": list(labels),
             "showgrid": False,
             "showline": False,
-            "ticklabelstandoff": 6,
+            "ticklabelstandoff": LABEL_GAP,
         },
     }

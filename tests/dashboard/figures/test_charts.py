@@ -30,6 +30,7 @@ from dashboard.figures.kaplan_meier import (
     compare_groupings_chart,
     kaplan_meier_chart,
 )
+from dashboard.figures.layout import LABEL_CHARACTER_PX, coordinates, label_room
 from dashboard.figures.overlap import overlap_chart
 from dashboard.figures.palette import Theme, palette
 from dashboard.figures.prediction import Prediction
@@ -229,6 +230,34 @@ def test_background_is_transparent_and_type_has_the_theme_colour(name: str, them
     layout = drawn(name, theme).figure.layout
     assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
     assert layout.font.color == palette(theme).text
+
+
+@each_figure
+def test_no_figure_brings_a_template_which_would_draw_it_twice(name: str) -> None:
+    assert "template" not in drawn(name).figure.to_plotly_json()["layout"]
+
+
+@pytest.mark.parametrize(
+    "name", ["km", "groupings", "case", "agreement", "modalities", "features", "waterfall"]
+)
+def test_coordinates_of_a_case_are_sent_in_a_form_that_is_drawn_once(name: str) -> None:
+    assert "bdata" not in drawn(name).figure.to_json()
+
+
+def test_rounded_coordinates_are_nearer_than_a_pixel() -> None:
+    exact = np.random.default_rng(0).uniform(-5, 300, 1000)
+    assert coordinates(exact) == pytest.approx(exact, abs=5.1e-5)
+    assert coordinates([np.nan, 1 / 3])[1] == 0.3333
+
+
+@pytest.mark.parametrize(
+    ("labels", "characters"),
+    [([], 0), (["ab", "abcd"], 4), (['<span style="color:#fff">■</span> a&lt;b<br>xy'], 5)],
+)
+def test_room_for_labels_counts_what_is_seen_of_the_longest_line(
+    labels: list[str], characters: int
+) -> None:
+    assert label_room(labels, 6) == int(6 + LABEL_CHARACTER_PX * characters)
 
 
 @each_figure

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -181,11 +182,15 @@ class Bundle:
         if n_threads <= 1:
             yield from map(score, starts)
             return
-        pool = ThreadPoolExecutor(n_threads)
-        try:
-            yield from pool.map(score, starts)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        # Few at a time: a process that ends waits for all that was handed in.
+        running: deque[Future[ScoreResult]] = deque()
+        with ThreadPoolExecutor(n_threads) as pool:
+            for row in starts:
+                running.append(pool.submit(score, row))
+                if len(running) > n_threads:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
 
     def _free_cores(self) -> int:
         """Cores that torch's own threads would leave idle; a GPU runs one block after another."""

@@ -357,7 +357,7 @@ def _read_text(name: str, data: bytes, found: Findings, declared: str | None) ->
     body = text[header_end:].encode()
     if body.count(delimiter.encode()) > MAX_CELLS:
         raise too_large(len(body), MAX_BYTES)
-    if not body.strip():
+    if not body or body.isspace():
         table = pa.table({c: pa.array([], pa.string()) for c in names})
         rows = np.zeros(0, dtype=int)
     else:

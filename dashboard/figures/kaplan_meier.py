@@ -221,8 +221,6 @@ def case_curve_chart(
     if predicted is not None:
         ends.append(add_prediction(figure, predicted, axis, theme))
         tables.append(predicted.table())
-    if height is not None:
-        figure.update_layout(showlegend=False, margin={"t": 18})
     label(figure, lines, ends, axis, theme)
     table = pd.concat(tables, ignore_index=True)
     own = next((line for line in lines if line.name == own_stratum), None)

@@ -29,8 +29,8 @@ ROW_HEIGHT = 90
 RISK_ROW_PX = 17
 BETWEEN_ROWS_PX, CLOSE_ROWS_PX = 82, 64
 """Room for tick labels, axis title and the heading of the number at risk; where height is given."""
-VALUES_PX = 66
-"""Tick labels and title left of the curves."""
+VALUES_PX, CLOSE_TOP_PX, BOTTOM_PX = 66, 18, 20
+"""Tick labels and title left of the curves; above them where height is given; below all."""
 OUTSIDE_PX = 48
 """Margins above and below the two rows."""
 
@@ -53,8 +53,12 @@ def draw(
     medians: bool = True,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw curves and number at risk; ``height`` in pixels, by default what the curves need."""
-    between = CLOSE_ROWS_PX if height else BETWEEN_ROWS_PX
+    """Draw curves and number at risk.
+
+    ``height`` is in pixels and leaves no room for a legend; by default it is what the curves need.
+    """
+    close = height is not None
+    between = CLOSE_ROWS_PX if close else BETWEEN_ROWS_PX
     height = height or max(MIN_HEIGHT, ROW_HEIGHT * len(lines) + 200)
     inner = height - OUTSIDE_PX - between
     table_share = max(1 - CURVE_SHARE, RISK_ROW_PX * len(lines) / inner)
@@ -65,7 +69,10 @@ def draw(
         row_heights=[1 - table_share, table_share],
         vertical_spacing=between / (height - OUTSIDE_PX),
     )
-    base_figure(figure, theme, height=height, layout=_axes(lines, axis, endpoint))
+    layout = _axes(lines, axis, endpoint)
+    if close:
+        layout["margin"]["t"] = CLOSE_TOP_PX
+    base_figure(figure, theme, height=height, legend=not close, layout=layout)
     for line in sorted(lines, key=lambda line: line.bold):  # bold on top; legend order by rank
         add_line(figure, line, axis, event_free=endpoint.event_free, show_interval=show_interval)
     _restore_legend_order(figure, lines)
@@ -80,7 +87,7 @@ def _axes(lines: Sequence[Line], axis: TimeAxis, endpoint: Endpoint) -> dict[str
     risk = risk_axis(lines)
     names = label_room(risk["ticktext"], RISK_LABEL_GAP)
     return {
-        "margin": {"b": 20, "l": max(names, VALUES_PX)},
+        "margin": {"b": BOTTOM_PX, "l": max(names, VALUES_PX)},
         "xaxis": axis.settings() | {"showticklabels": True, "title": {"text": _axis_title(axis)}},
         "xaxis2": axis.settings() | {"showticklabels": False, "showgrid": False, "showline": False},
         "yaxis": {

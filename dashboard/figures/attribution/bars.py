@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,8 +31,8 @@ MAX_NAME = 38
 MODALITY_ROW, FEATURE_ROW = 46, 42
 AXIS_TITLE = "Contribution to log risk"
 MIN_SPAN = 1e-6
-LABEL_GAP, AXIS_PX = 6, 56
-"""Pixels between labels and bars, and below them for tick labels and title."""
+LABEL_GAP, AXIS_PX, OUTSIDE_PX = 6, 56, 90
+"""Pixels between labels and bars; below them for tick labels and title; above and below in all."""
 GAP_TOLERANCE = 0.005
 """Smallest difference of sum and score that a waterfall shows: what rounds to 0.01."""
 PLOT_PX = 320
@@ -109,9 +108,7 @@ def modality_bars(
     figure = go.Figure()
     # On two lines: beside a long name the column leaves little room.
     add_bars(figure, labels, values, [f"{signed(v)}<br>{direction(v)}" for v in values], theme)
-    axes = bar_axes(labels, values, longest=len("raises risk"), theme=theme)
-    height = 90 + MODALITY_ROW * len(names)
-    base_figure(figure, theme, height=height, legend=False, layout=axes)
+    frame_bars(figure, labels, values, theme, row_height=MODALITY_ROW, longest=len("raises risk"))
     parts = [f"{n} {direction(v)} ({signed(v)})" for n, v in zip(names, values, strict=True)]
     finding = f"Against {baseline}: {', '.join(parts)}; sum {signed(sum(values))} in log risk."
     return Chart(figure, finding, table, alt)
@@ -157,9 +154,7 @@ def feature_bars(
     ] + [f"sum of {len(rest):,} other features: {signed(remainder)}"] * bool(rest)
     patterns = [MISSING_PATTERN if f.is_missing else "" for f in top] + ["."] * bool(rest)
     add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
-    axes = bar_axes(labels, values, longest=6, theme=theme)
-    height = 90 + FEATURE_ROW * len(labels)
-    base_figure(figure, theme, height=height, legend=False, layout=axes)
+    frame_bars(figure, labels, values, theme, row_height=FEATURE_ROW, longest=6)
     first = top[0]
     total = sum(f.contribution for f in ordered)
     finding = (
@@ -221,10 +216,8 @@ def waterfall(
         **hover_text([f"{label}<br>{text}" for label, text in zip(labels, texts, strict=True)]),
     )
     levels = np.cumsum(values[:-1]).tolist()
-    axes = bar_axes(labels, [*levels, total], longest=6, theme=theme)
-    axes["xaxis"]["title"] = {"text": "Log risk"}
-    height = 90 + FEATURE_ROW * len(labels)
-    base_figure(figure, theme, height=height, legend=False, layout=axes)
+    ends = [*levels, total]
+    frame_bars(figure, labels, ends, theme, row_height=FEATURE_ROW, longest=6, title="Log risk")
     return Chart(
         figure=figure,
         finding=(
@@ -341,20 +334,27 @@ def add_bars(
     )
 
 
-def bar_axes(
-    labels: Sequence[str], values: Sequence[float], *, longest: int, theme: Theme
-) -> dict[str, Any]:
-    """Settings with the first row on top and room beyond the bars for so many characters."""
+def frame_bars(
+    figure: go.Figure,
+    labels: Sequence[str],
+    values: Sequence[float],
+    theme: Theme,
+    *,
+    row_height: int,
+    longest: int,
+    title: str = AXIS_TITLE,
+) -> None:
+    """Frame bars: first row on top, room beyond their ends for so many characters."""
     low, high = min(0.0, *values), max(0.0, *values)
     span = max(high - low, MIN_SPAN)
     sides = (low < 0) + (high > 0)
     share = min(CHARACTER_PX * longest / PLOT_PX, 0.3)
     pad = span * share / (1 - sides * share)
-    return {
+    axes = {
         "margin": {"l": label_room(labels, LABEL_GAP), "b": AXIS_PX},
         "xaxis": {
             "range": [low - pad * (low < 0) - 0.03 * span, high + pad * (high > 0) + 0.03 * span],
-            "title": {"text": AXIS_TITLE},
+            "title": {"text": title},
             "zeroline": True,
             "zerolinecolor": palette(theme).text,
             "zerolinewidth": 1,
@@ -368,3 +368,5 @@ def bar_axes(
             "ticklabelstandoff": LABEL_GAP,
         },
     }
+    height = OUTSIDE_PX + row_height * len(labels)
+    base_figure(figure, theme, height=height, legend=False, layout=axes)

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.wording import count
-from dashboard.figures.attribution.bars import add_bars, bar_axes
+from dashboard.figures.attribution.bars import add_bars, frame_bars
 from dashboard.figures.attribution.cells import CELL_HEIGHT, CellScale, add_cells, cell_axes
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure
@@ -161,10 +161,8 @@ def interaction_bars(
         hoverinfo="skip",
         meta="values",
     )
-    axes = bar_axes(labels, reach, longest=8, theme=theme)
-    height = 90 + ROW_HEIGHT * len(top)
-    base_figure(figure, theme, height=height, legend=False, layout=axes)
-    figure.update_xaxes(title_text="Interaction in log risk; line: SD over the models")
+    title = "Interaction in log risk; line: SD over the models"
+    frame_bars(figure, labels, reach, theme, row_height=ROW_HEIGHT, longest=8, title=title)
     first = top[0]
     finding = (
         f"Of {count(len(ordered), 'pair')} of {level}, {first.name} matters most: "

@@ -108,7 +108,7 @@ def test_the_chart_draws_the_numbers_of_its_table() -> None:
     by_time = chart.table.set_index("time_months")["survival"]
     for trace in traces(chart.figure, "curve") + traces(chart.figure, "tail"):
         for x, y in zip(trace.x[1:], trace.y[1:], strict=True):
-            assert y == pytest.approx(100 * by_time[x], abs=1e-4)
+            assert y == pytest.approx(100 * by_time[x], abs=5.1e-5)  # rounded
 
 
 def test_the_tail_starts_where_fewer_than_ten_are_at_risk_and_the_band_stops_there() -> None:
@@ -140,7 +140,7 @@ def test_a_curve_has_at_most_two_thousand_vertices_all_on_the_estimate() -> None
     assert len(curve.x) + len(tail.x) - 1 <= MAX_VERTICES
     estimate = kaplan_meier(patients.event, patients.duration)
     times = np.asarray(curve.x[:-1]) + 1e-4  # rounded, maybe to just before the step
-    assert curve.y[:-1] == pytest.approx(100 * estimate.at(times), abs=1e-4)
+    assert curve.y[:-1] == pytest.approx(100 * estimate.at(times), abs=5.1e-5)
 
 
 def test_every_censored_time_has_a_tick_on_the_curve_and_nothing_is_filled_between() -> None:
@@ -159,10 +159,9 @@ def test_every_censored_time_has_a_tick_on_the_curve_and_nothing_is_filled_betwe
     assert filled == pytest.approx(len(censored) * one, rel=0.01)
 
 
-def _area(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+def _area(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Area of a polygon (the shoelace formula)."""
-    a, b = x.astype(float), y.astype(float)
-    return float(abs(a @ np.roll(b, -1) - b @ np.roll(a, -1)) / 2)
+    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
 
 def test_zoom_changes_the_axis_but_no_estimate() -> None:
@@ -199,7 +198,7 @@ def test_years_show_the_same_curve_divided_by_twelve() -> None:
         [random_group(80)], theme="light", endpoint=DEATH, months_or_years="years"
     )
     (a,), (b,) = traces(months.figure, "curve"), traces(years.figure, "curve")
-    assert np.asarray(b.x) * 12 == pytest.approx(np.asarray(a.x), abs=1e-3)  # rounded
+    assert np.asarray(b.x) * 12 == pytest.approx(np.asarray(a.x), abs=6.6e-4)  # rounded
 
 
 def test_landmarks_write_the_survival_of_every_group_still_followed() -> None:

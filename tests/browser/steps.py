@@ -65,16 +65,22 @@ def press(page: Page, name: str) -> None:
 
 
 def pick(page: Page, box: Locator, option: str) -> None:
-    """Choose from an open list, which a page that is drawn anew in the meantime closes."""
-    from playwright.sync_api import TimeoutError as NotClicked
+    """Add an option to a multiselect, again if the list closed under the click.
 
+    A list closes when anything around it scrolls, an opening expander included; a click that
+    falls into its closing chooses nothing.
+    """
+    from playwright.sync_api import TimeoutError as NotChosen
+
+    chosen = page.get_by_test_id("stMultiSelect").filter(has=box).get_by_text(option)
     for tries_left in (2, 1, 0):
         if box.get_attribute("aria-expanded") != "true":
             box.click()
         try:
             page.get_by_role("option", name=option).first.click(timeout=5 * SECONDS)
+            chosen.first.wait_for(timeout=5 * SECONDS)
             return
-        except NotClicked:
+        except NotChosen:
             if not tries_left:
                 raise
 

@@ -136,7 +136,6 @@ def explore(page: Page, seconds: Seconds) -> None:
         page.get_by_text("Explore: what if").click()
         settled(page)
     groups = page.get_by_role("combobox", name="Set feature groups")
-    groups.click()
     with timed(seconds, "what-if"):
         pick(page, groups, "Pathology")
         page.locator(".st-key-what_if_contributions .js-plotly-plot").wait_for(timeout=SLOW)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import NewPage, Server
-from tests.browser.steps import PANELS, bottoms, settled, shot
+from tests.browser.steps import PANELS, SLOW, bottoms, settled, shot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -19,7 +19,7 @@ CASES = 4
 def open_cohort(page: Page, name: str) -> None:
     page.locator(".st-key-pick_cohort input").click()
     page.get_by_role("option", name=name).click()
-    page.wait_for_timeout(300)
+    page.locator("[data-testid=stMain] strong").get_by_text(name).wait_for(timeout=SLOW)
     settled(page)
 
 

@@ -7,11 +7,8 @@ reference), ``card.json`` and ``card.md``. Nothing in it is ever unpickled.
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +39,7 @@ from camlif.scoring import (
 )
 from camlif.strata import Strata
 from camlif.survival import Calibration
+from camlif.threads import free_threads, in_order
 from camlif.training.engine import resolve_modality_dropout, train_ensemble
 from camlif.training.ensemble import CHUNK, Ensemble, Prediction, choose_device
 from camlif.training.loop import TrainingProgress
@@ -178,24 +176,7 @@ class Bundle:
             )
         starts = range(start, max(len(cohort), 1), BLOCK)
         score = partial(self._score_block, cohort, missing, embed)
-        n_threads = min(len(starts), self._free_cores())
-        if n_threads <= 1:
-            yield from map(score, starts)
-            return
-        # Few at a time: a process that ends waits for all that was handed in.
-        running: deque[Future[ScoreResult]] = deque()
-        with ThreadPoolExecutor(n_threads) as pool:
-            for row in starts:
-                running.append(pool.submit(score, row))
-                if len(running) > n_threads:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-
-    def _free_cores(self) -> int:
-        """Cores that torch's own threads would leave idle; a GPU runs one block after another."""
-        cores = (os.cpu_count() or 1) if self.device.type == "cpu" else 1
-        return cores // torch.get_num_threads()
+        yield from in_order(score, starts, free_threads(self.device))
 
     def _score_block(
         self, cohort: Cohort, missing: tuple[str, ...], embed: bool, start: int

@@ -26,6 +26,7 @@ from camlif.attribution import (
     context_entropy,
     explain_features,
     explain_modalities,
+    explained,
     owc_weights,
 )
 from camlif.attribution.background import find_background, players_of
@@ -190,6 +191,19 @@ def test_patients_that_are_not_scored_have_a_reason_and_no_values(
     assert "P" + new.patient_ids[2][1:] not in set(found.to_frame(new.patient_ids)["patient_id"])
     with pytest.raises(EstimationError, match="ct missing"):
         explain_modalities(strict, new, [2])
+
+
+def test_contributions_do_not_depend_on_how_many_threads_find_them(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle, new: Cohort
+) -> None:
+    monkeypatch.setattr(explained, "MEMBER_ROWS", 5)  # a patient at a time
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(explained, "free_threads", lambda _, n=threads: n)
+        features = explain_features(bundle, new, ROWS)
+        found.append((explain_modalities(bundle, new, ROWS).values, features.values))
+    for one, several in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, several)
 
 
 def test_a_patient_has_the_same_contributions_alone_and_in_company(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from numpy.typing import NDArray
 
 import camlif.bundle
@@ -125,29 +123,12 @@ def test_blocks_scored_at_the_same_time_stay_in_order(monkeypatch: pytest.Monkey
     bundle, cohort = tiny_bundle(), _complete(60)
     expected = bundle.score(cohort).table
     monkeypatch.setattr(camlif.bundle, "BLOCK", 7)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(camlif.bundle, "free_threads", lambda device: 3)
 
     found = bundle.score(cohort).table
 
     assert found["patient_id"].tolist() == expected["patient_id"].tolist()
     _close(found["log_risk"].to_numpy(), expected["log_risk"].to_numpy())
-
-
-def test_only_a_few_blocks_are_begun_before_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[int] = []
-
-    def score(bundle: Bundle, cohort: Cohort, missing: object, embed: bool, start: int) -> int:
-        begun.append(start)
-        return start
-
-    monkeypatch.setattr(camlif.bundle, "BLOCK", 1)
-    monkeypatch.setattr(Bundle, "_free_cores", lambda self: 2)
-    monkeypatch.setattr(Bundle, "_score_block", score)
-    blocks = tiny_bundle().score_blocks(new_patients())
-    assert next(blocks) == 0
-    assert len(begun) <= 3
-    assert list(blocks) == list(range(1, len(new_patients())))
 
 
 def test_a_cohort_without_patients_has_an_empty_result() -> None:

@@ -10,7 +10,7 @@ Shapes: n patients, e members, p players (the modalities, then clinical), b back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,8 +30,9 @@ from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError, EstimationError
-from camlif.networks.interface import FusionNetwork, Inputs
+from camlif.networks.interface import Inputs
 from camlif.scoring import unscored_reasons
+from camlif.threads import Result, free_threads, in_order
 from camlif.training.ensemble import Ensemble, run_stacked, to_tensors
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ class EnsembleRisk:
     """Mean log risk of members as a function of flat tensors, as Captum calls it."""
 
     ensemble: Ensemble
-    network: FusionNetwork
     players: tuple[str, ...]
 
     def __call__(self, *tensors: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class EnsembleRisk:
 
     def _by_member(self, inputs: Inputs) -> Tensor:
         ensemble = self.ensemble
-        risk = run_stacked(self.network, ensemble.parameters, inputs).risk
+        risk = run_stacked(ensemble.network, ensemble.parameters, inputs).risk
         return risk - ensemble.offset.unsqueeze(-1)
 
     def inputs(self, *tensors: Tensor) -> Inputs:
@@ -106,11 +106,13 @@ def _in_chunks(
     fixed: tuple[Tensor, ...],
 ) -> NDArray[np.float64]:
     size = max(1, MEMBER_ROWS // len(risk.ensemble))
-    with torch.inference_mode():
-        chunks = [
-            function(*(x[start : start + size] for x in (*values, *fixed)))
-            for start in range(0, len(values[0]), size)
-        ]
+
+    def of_chunk(start: int) -> Tensor:
+        with torch.inference_mode():
+            return function(*(x[start : start + size] for x in (*values, *fixed)))
+
+    starts = range(0, len(values[0]), size)
+    chunks = list(in_order(of_chunk, starts, free_threads(risk.ensemble.device)))
     return torch.cat(chunks, dim=-1).cpu().numpy().astype(np.float64)
 
 
@@ -200,6 +202,18 @@ class Batch:
         fixed = tuple(x.repeat_interleave(b, dim=0) for x in self.fixed)
         mean: NDArray[np.float64] = evaluate(self.risk, values, fixed).reshape(n, b).mean(axis=1)
         return mean
+
+
+def by_part(
+    function: Callable[[Batch], Result], batches: Sequence[Batch], points: int
+) -> Iterator[tuple[Batch, Result]]:
+    """Yield parts whose points may be evaluated at once, and ``function`` of each, in order.
+
+    Several are worked on at the same time, each in a thread.
+    """
+    parts = [part for batch in batches for part in batch.split(points)]
+    threads = free_threads(batches[0].risk.ensemble.device)
+    yield from zip(parts, in_order(function, parts, threads), strict=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,7 +334,7 @@ def group_by_members(
         positions = np.array(group)
         members = np.flatnonzero(~seen[group[0]])
         chosen = ensemble if len(members) == len(ensemble) else ensemble.members(members.tolist())
-        risk = EnsembleRisk(chosen, ensemble.network, players)
+        risk = EnsembleRisk(chosen, players)
         batches.append(_batch(risk, raw.take(positions), positions, background))
     return tuple(batches)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from camlif.attribution.background import MEDIAN, Baseline, bag_mean, values_of
-from camlif.attribution.explained import Batch, Explained, prepare
+from camlif.attribution.explained import Batch, Explained, by_part, prepare
 from camlif.attribution.methods import (
     IG,
     MAX_GAP,
@@ -39,6 +40,10 @@ from camlif.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from camlif.bundle import Bundle
+
+
+_Spread = tuple[list[Values], int]
+"""Contributions (n, f) by player, and the nodes or samples that they took."""
 
 
 def explain_features(
@@ -117,11 +122,12 @@ def attribute(
     found = _Found.empty(len(explained), [len(names) for names in labels], chosen.steps)
     for batch in explained.batches:
         found.begin(batch, at_mean=not chosen.draws_background)
-        with seeded(seed, batch.risk.ensemble.device):
-            for part in batch.split(chosen.points):
-                found.fill(chosen, part, groups, level)
-                if progress is not None:
-                    progress(found.n_done, explained.n_scored)
+    spread = partial(found.spread, chosen, groups, level)
+    for part, (values, steps) in _each_part(spread, chosen, explained.batches, seed):
+        found.fill(part, values, inert_units(part, groups, level))
+        found.steps = max(found.steps, steps)
+        if progress is not None:
+            progress(found.n_done, explained.n_scored)
     return FeatureAttribution(
         method=method,
         baseline=explained.baseline,
@@ -135,6 +141,19 @@ def attribute(
         seconds=time.perf_counter() - start,
         seed=seed,
     )
+
+
+def _each_part(
+    spread: Callable[[Batch], _Spread], method: Method, batches: Sequence[Batch], seed: int
+) -> Iterator[tuple[Batch, _Spread]]:
+    """Explain a few patients at a time, on several threads if the method allows it."""
+    if not method.takes_turns:
+        yield from by_part(spread, batches, method.points)
+        return
+    for batch in batches:
+        with seeded(seed, batch.risk.ensemble.device):
+            for part in batch.split(method.points):
+                yield part, spread(part)
 
 
 @dataclass(slots=True)
@@ -163,21 +182,20 @@ class _Found:
             batch.base_value() if at_mean else batch.mean_background_risk()
         )
 
-    def fill(
-        self, method: Method, part: Batch, groups: tuple[tuple[str, ...], ...], level: Level
-    ) -> None:
+    def spread(
+        self, method: Method, groups: tuple[tuple[str, ...], ...], level: Level, batch: Batch
+    ) -> _Spread:
         """Explain some patients of one set of members."""
         if method.run is integrated_gradients:
-            risk, base = self.log_risk[part.positions], self.base_value[part.positions]
-            values, steps = _converged(part, method.steps, risk, base)
-            self.steps = max(self.steps, steps)
-        else:
-            values = _arrays(method.run(part, make_masks(groups, part, level)))
-        for target, source, inert in zip(
-            self.values, values, inert_units(part, groups, level), strict=True
-        ):
+            risk, base = self.log_risk[batch.positions], self.base_value[batch.positions]
+            return _converged(batch, method.steps, risk, base)
+        return _arrays(method.run(batch, make_masks(groups, batch, level))), method.steps
+
+    def fill(self, part: Batch, values: list[Values], inert: list[BoolArray]) -> None:
+        """Keep what was found of some patients."""
+        for target, source, zero in zip(self.values, values, inert, strict=True):
             # Exactly 0, not the rounding of two equal risks in different places of a batch.
-            target[part.positions] = np.where(inert, 0.0, source)
+            target[part.positions] = np.where(zero, 0.0, source)
         self.n_done += len(part)
 
 

@@ -297,6 +297,8 @@ class Method:
         Nodes or samples.
     run : callable
         Of (batch, masks), or (batch, steps) for Integrated Gradients.
+    takes_turns : bool
+        Whether it changes what threads share, generators or warning filters.
     draws_background : bool
         Whether the base value is the mean risk of the background, not the risk at its mean.
     """
@@ -308,6 +310,7 @@ class Method:
     points: int
     steps: int
     run: Callable[..., PerPlayer]
+    takes_turns: bool = False
     draws_background: bool = False
 
 
@@ -331,6 +334,7 @@ METHODS: Mapping[str, Method] = {
         2,
         1,
         lambda batch, _: deeplift(batch),
+        takes_turns=True,
     ),
     "gradient_shap": Method(
         "GradientShap",
@@ -340,6 +344,7 @@ METHODS: Mapping[str, Method] = {
         GRADIENT_SAMPLES,
         GRADIENT_SAMPLES,
         lambda batch, _: gradient_shap(batch),
+        takes_turns=True,
         draws_background=True,
     ),
     "feature_ablation": Method(
@@ -359,6 +364,7 @@ METHODS: Mapping[str, Method] = {
         PERMUTATIONS,
         PERMUTATIONS,
         shapley_sampling,
+        takes_turns=True,
     ),
     "kernel_shap": Method(
         "KernelShap",
@@ -368,6 +374,7 @@ METHODS: Mapping[str, Method] = {
         KERNEL_SAMPLES,
         KERNEL_SAMPLES,
         kernel_shap,
+        takes_turns=True,
     ),
 }
 """Level 2 methods by their key on the command line."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camlif.attribution.background import MEDIAN, Baseline
-from camlif.attribution.explained import Batch, Explained, evaluate, prepare
+from camlif.attribution.explained import Batch, Explained, by_part, evaluate, prepare
 from camlif.attribution.results import ModalityAttribution
 from camlif.data.cohort import Cohort
 from camlif.exceptions import ConfigError
@@ -124,15 +124,13 @@ def attribute_modalities(
         raise ConfigError(f"Exact Shapley values take at most {MAX_PLAYERS} modalities, not {p}.")
     values, base, risk = np.full((n, p), np.nan), np.full(n, np.nan), np.full(n, np.nan)
     done = 0
-    for batch in explained.batches:
-        for part in batch.split(2**p):
-            of_coalition = coalition_values(part)
-            values[part.positions] = np.where(part.present, exact_shapley(of_coalition), 0.0)
-            base[part.positions] = of_coalition[:, 0]
-            risk[part.positions] = of_coalition[:, -1]
-            done += len(part)
-            if progress is not None:
-                progress(done, explained.n_scored)
+    for part, of_coalition in by_part(coalition_values, explained.batches, 2**p):
+        values[part.positions] = np.where(part.present, exact_shapley(of_coalition), 0.0)
+        base[part.positions] = of_coalition[:, 0]
+        risk[part.positions] = of_coalition[:, -1]
+        done += len(part)
+        if progress is not None:
+            progress(done, explained.n_scored)
     return ModalityAttribution(
         players=explained.players,
         baseline=explained.baseline,

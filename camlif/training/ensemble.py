@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -108,6 +108,8 @@ class Ensemble:
         Fitted preprocessing by modality, arrays of shape (e, n_features).
     offset : Tensor, shape (e,)
         Mean raw risk of each member's training part; subtracted from its risks.
+    networks : threading.local
+        The architecture of each thread, shared with all ensembles that come from this one.
     """
 
     schema: FeatureSchema
@@ -115,6 +117,7 @@ class Ensemble:
     parameters: dict[str, Tensor]
     columns: StackedColumns
     offset: Tensor
+    networks: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -134,10 +137,6 @@ class Ensemble:
         """Names of the parameters that learn; the others are fitted buffers."""
         return tuple(name for name, _ in self.network.named_parameters())
 
-    @cached_property
-    def _networks(self) -> threading.local:
-        return threading.local()
-
     @property
     def network(self) -> FusionNetwork:
         """The architecture without storage, in evaluation mode; one for each thread.
@@ -145,11 +144,10 @@ class Ensemble:
         Running it puts a member's parameters in place for a moment, so that two threads with one
         module between them would compute with each other's.
         """
-        local = self._networks
-        if not hasattr(local, "network"):
+        if not hasattr(self.networks, "network"):
             n_clinical = len(clinical_names(self.schema))
-            local.network = build_architecture(self.schema, n_clinical, self.config)
-        network: FusionNetwork = local.network
+            self.networks.network = build_architecture(self.schema, n_clinical, self.config)
+        network: FusionNetwork = self.networks.network
         return network
 
     def to(self, device: torch.device) -> Ensemble:

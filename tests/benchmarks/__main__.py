@@ -16,7 +16,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+
 from camlif.exceptions import ConfigError
+from camlif.training.engine import CPU_THREADS
 from camlif.training.ensemble import choose_device
 from tests.benchmarks.harness import Line, machine, table, versions
 
@@ -39,6 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         device = str(choose_device(options.device))
     except ConfigError as error:
         parser.error(str(error))
+    torch.set_num_threads(CPU_THREADS)  # as the command line and the dashboard do
     for job in options.jobs or JOBS:
         before = machine()
         lines = list(measured(job, device, full=options.full))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,24 +65,24 @@ def press(page: Page, name: str) -> None:
     settled(page)
 
 
-def pick(page: Page, box: Locator, option: str) -> None:
-    """Add an option to a multiselect, again if the list closed under the click.
+def pick(page: Page, box: Locator, option: str, taken: Locator) -> None:
+    """Choose from a list until ``taken`` shows that it was chosen.
 
     A list closes when anything around it scrolls, an opening expander included; a click that
     falls into its closing chooses nothing.
     """
     from playwright.sync_api import TimeoutError as NotChosen
 
-    chosen = page.get_by_test_id("stMultiSelect").filter(has=box).get_by_text(option)
-    for tries_left in (2, 1, 0):
+    last = time.monotonic() + SLOW / SECONDS
+    while True:
         if box.get_attribute("aria-expanded") != "true":
             box.click()
         try:
             page.get_by_role("option", name=option).first.click(timeout=5 * SECONDS)
-            chosen.first.wait_for(timeout=5 * SECONDS)
+            taken.first.wait_for(timeout=5 * SECONDS)
             return
         except NotChosen:
-            if not tries_left:
+            if time.monotonic() > last:
                 raise
 
 

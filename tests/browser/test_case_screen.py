@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import NewPage, Server
-from tests.browser.steps import PANELS, SLOW, bottoms, settled, shot
+from tests.browser.steps import PANELS, bottoms, pick, settled, shot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -17,9 +17,8 @@ CASES = 4
 
 
 def open_cohort(page: Page, name: str) -> None:
-    page.locator(".st-key-pick_cohort input").click()
-    page.get_by_role("option", name=name).click()
-    page.locator("[data-testid=stMain] strong").get_by_text(name).wait_for(timeout=SLOW)
+    cohorts = page.locator(".st-key-pick_cohort input")
+    pick(page, cohorts, name, page.locator("[data-testid=stMain] strong").get_by_text(name))
     settled(page)
 
 

@@ -112,7 +112,7 @@ def _in_chunks(
             return function(*(x[start : start + size] for x in (*values, *fixed)))
 
     starts = range(0, len(values[0]), size)
-    chunks = list(in_order(of_chunk, starts, free_threads(risk.ensemble.device)))
+    chunks = list(in_order(of_chunk, starts, free_threads(values[0].device)))
     return torch.cat(chunks, dim=-1).cpu().numpy().astype(np.float64)
 
 
@@ -204,6 +204,13 @@ class Batch:
         return mean
 
 
+def by_column(found: Sequence[Tensor]) -> list[NDArray[np.float64]]:
+    """Sum bags over instances and move to float64, (n, f) by player."""
+    return [
+        (x if x.ndim == 2 else x.sum(dim=1)).detach().cpu().to(torch.float64).numpy() for x in found
+    ]
+
+
 def by_part(
     function: Callable[[Batch], Result], batches: Sequence[Batch], points: int
 ) -> Iterator[tuple[Batch, Result]]:
@@ -212,7 +219,7 @@ def by_part(
     Several are worked on at the same time, each in a thread.
     """
     parts = [part for batch in batches for part in batch.split(points)]
-    threads = free_threads(batches[0].risk.ensemble.device)
+    threads = free_threads(batches[0].values[0].device)
     yield from zip(parts, in_order(function, parts, threads), strict=True)
 
 

@@ -9,29 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from camlif.attribution.background import MEDIAN, Baseline, bag_mean, values_of
-from camlif.attribution.explained import Batch, Explained, by_part, prepare
-from camlif.attribution.methods import (
-    IG,
-    MAX_GAP,
-    MAX_STEPS,
-    METHODS,
-    STEPS,
-    Method,
-    PerPlayer,
-    integrated_gradients,
-    make_masks,
-    seeded,
-)
+from camlif.attribution.explained import Batch, Explained, by_column, by_part, prepare
+from camlif.attribution.integration import STEPS, integrated_gradients
+from camlif.attribution.methods import IG, METHODS, Method, make_masks, seeded
 from camlif.attribution.results import (
     FeatureAttribution,
     Level,
     PlayerContributions,
     Values,
-    completeness_gap,
 )
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names
@@ -82,8 +70,8 @@ def explain_features(
     missing : tuple of str
         Modalities to treat as missing whatever columns are there.
     steps : int
-        Nodes that Integrated Gradients begins with; doubled for a patient whose contributions miss
-        more than `MAX_GAP`, so a whole cohort may begin with fewer.
+        Nodes that Integrated Gradients begins with; a patient whose contributions miss more than
+        `camlif.attribution.integration.MAX_GAP` takes more.
     seed : int
         Of the methods that sample.
     progress : callable, optional
@@ -122,7 +110,7 @@ def attribute(
     found = _Found.empty(len(explained), [len(names) for names in labels], chosen.steps)
     for batch in explained.batches:
         found.begin(batch, at_mean=not chosen.draws_background)
-    spread = partial(found.spread, chosen, groups, level)
+    spread = partial(_spread, chosen, groups, level)
     for part, (values, steps) in _each_part(spread, chosen, explained.batches, seed):
         found.fill(part, values, inert_units(part, groups, level))
         found.steps = max(found.steps, steps)
@@ -156,6 +144,15 @@ def _each_part(
                 yield part, spread(part)
 
 
+def _spread(
+    method: Method, groups: tuple[tuple[str, ...], ...], level: Level, part: Batch
+) -> _Spread:
+    """Explain some patients of one set of members."""
+    if method.run is integrated_gradients:
+        return integrated_gradients(part, method.steps)
+    return by_column(method.run(part, make_masks(groups, part, level))), method.steps
+
+
 @dataclass(slots=True)
 class _Found:
     """Results as they come in; NaN where no patient was explained."""
@@ -182,15 +179,6 @@ class _Found:
             batch.base_value() if at_mean else batch.mean_background_risk()
         )
 
-    def spread(
-        self, method: Method, groups: tuple[tuple[str, ...], ...], level: Level, batch: Batch
-    ) -> _Spread:
-        """Explain some patients of one set of members."""
-        if method.run is integrated_gradients:
-            risk, base = self.log_risk[batch.positions], self.base_value[batch.positions]
-            return _converged(batch, method.steps, risk, base)
-        return _arrays(method.run(batch, make_masks(groups, batch, level))), method.steps
-
     def fill(self, part: Batch, values: list[Values], inert: list[BoolArray]) -> None:
         """Keep what was found of some patients."""
         for target, source, zero in zip(self.values, values, inert, strict=True):
@@ -208,22 +196,6 @@ def _method(key: str, steps: int) -> Method:
     return replace(method, steps=steps, points=steps) if key == IG else method
 
 
-def _converged(part: Batch, steps: int, risk: Values, base: Values) -> tuple[list[Values], int]:
-    """Integrate with more nodes for patients whose contributions do not yet add up."""
-    values = _arrays(integrated_gradients(part, steps))
-    while steps < MAX_STEPS:
-        gap = completeness_gap(sum(v.sum(axis=1) for v in values), risk, base)
-        rough = np.flatnonzero(gap > MAX_GAP)
-        if not len(rough):
-            break
-        steps *= 2
-        for row in rough:
-            finer = _arrays(integrated_gradients(part.take(slice(row, row + 1)), steps))
-            for target, source in zip(values, finer, strict=True):
-                target[row] = source[0]
-    return values, steps
-
-
 def inert_units(part: Batch, groups: tuple[tuple[str, ...], ...], level: Level) -> list[BoolArray]:
     """Columns, or groups, all of whose values cannot move the risk, (n, f) by player."""
     columns = [(x if x.ndim == 2 else x.all(dim=1)).cpu().numpy() for x in part.inert]
@@ -233,11 +205,6 @@ def inert_units(part: Batch, groups: tuple[tuple[str, ...], ...], level: Level) 
         np.stack([x[:, [g == name for g in of]].all(axis=1) for name in dict.fromkeys(of)], axis=1)
         for x, of in zip(columns, groups, strict=True)
     ]
-
-
-def _arrays(found: PerPlayer) -> list[Values]:
-    """Sum bags over instances and move to float64, (n, f) by player."""
-    return [(x if x.ndim == 2 else x.sum(dim=1)).cpu().to(torch.float64).numpy() for x in found]
 
 
 def columns_of(

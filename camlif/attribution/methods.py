@@ -17,16 +17,9 @@ import torch
 from torch import Tensor
 
 from camlif.attribution.explained import MEMBER_ROWS, Batch, EnsembleRisk
+from camlif.attribution.integration import STEPS, integrated_gradients
 from camlif.attribution.results import Level
 from camlif.exceptions import ConfigError
-
-STEPS = 32
-"""Nodes of the Gauss-Legendre rule. From 32 to 256 no contribution moved by more than 1 % of the
-largest (20 patients, 15 members), and the time grows in step."""
-
-MAX_STEPS = 256
-MAX_GAP = 0.02
-"""Nodes are doubled for patients whose completeness gap is larger, up to `MAX_STEPS`."""
 
 GRADIENT_SAMPLES = 128
 PERMUTATIONS = 25
@@ -100,25 +93,6 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             yield
         finally:
             np.random.set_state(state)
-
-
-def integrated_gradients(batch: Batch, steps: int) -> PerPlayer:
-    """Integrate the gradient from baseline to patient by Gauss-Legendre quadrature.
-
-    References
-    ----------
-    Sundararajan et al., "Axiomatic attribution for deep networks", ICML 2017.
-    """
-    from captum.attr import IntegratedGradients
-
-    attributed = IntegratedGradients(batch.risk).attribute(
-        batch.values,
-        baselines=batch.baseline,
-        additional_forward_args=batch.fixed,
-        n_steps=steps,
-        method="gausslegendre",
-    )
-    return _detached(attributed)
 
 
 def deeplift(batch: Batch) -> PerPlayer:
@@ -296,7 +270,7 @@ class Method:
     steps : int
         Nodes or samples.
     run : callable
-        Of (batch, masks), or (batch, steps) for Integrated Gradients.
+        Of (batch, masks); for Integrated Gradients see `camlif.attribution.integration`.
     takes_turns : bool
         Whether it changes what threads share, generators or warning filters.
     draws_background : bool
@@ -309,7 +283,7 @@ class Method:
     adds_up: bool
     points: int
     steps: int
-    run: Callable[..., PerPlayer]
+    run: Callable[..., Any]
     takes_turns: bool = False
     draws_background: bool = False
 

@@ -33,7 +33,7 @@ from camlif.attribution import (
 from camlif.attribution.background import find_background, players_of
 from camlif.attribution.diagnostics import normalised_entropy
 from camlif.attribution.explained import Batch, prepare
-from camlif.attribution.integration import MAX_GAP, STEPS, integrated_gradients
+from camlif.attribution.integration import MAX_GAP, N_FIRST, STEPS, integrated_gradients
 from camlif.attribution.methods import Masks, make_masks, seeded
 from camlif.attribution.modalities import exact_shapley
 from camlif.attribution.rescale import DeepLiftRules
@@ -285,7 +285,7 @@ def test_sampling_follows_the_seed_and_leaves_global_generators_alone(
 
 def test_more_nodes_are_taken_until_contributions_add_up(bundle: Bundle, new: Cohort) -> None:
     found = explain_features(bundle, new, ROWS, steps=2)
-    assert found.steps > 2
+    assert found.steps > 2 * N_FIRST
     assert (found.completeness_gap <= 0.02).all()
 
 
@@ -335,7 +335,7 @@ def linear_batch() -> tuple[Batch, list[np.ndarray]]:
 def test_integrated_gradients_of_a_linear_risk_are_exact() -> None:
     batch, expected = linear_batch()
     found, nodes = integrated_gradients(batch, steps=3)
-    assert nodes == 3
+    assert nodes == 3 * N_FIRST
     for x, y in zip(found, expected, strict=True):
         np.testing.assert_allclose(x, y, atol=1e-5)
 
@@ -354,7 +354,7 @@ def test_integrated_gradients_find_a_sharp_turn_near_the_baseline() -> None:
         one_hot = np.eye(4)[0]
         return x * (one_hot / radius - share * x[0] * share * x / radius**3)
 
-    assert nodes > STEPS
+    assert nodes > STEPS * N_FIRST
     for values, x in zip(found[0], table.numpy().astype(float), strict=True):
         expected, _ = quad_vec(gradient, 0, 1, args=(x,), points=[1e-4, 1e-3, 1e-2])
         np.testing.assert_allclose(values, expected, atol=0.02)

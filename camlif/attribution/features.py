@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from camlif.attribution.background import MEDIAN, Baseline, bag_mean, values_of
 from camlif.attribution.explained import Batch, Explained, by_column, by_part, prepare
-from camlif.attribution.integration import STEPS, integrated_gradients
+from camlif.attribution.integration import N_FIRST, STEPS, integrated_gradients
 from camlif.attribution.methods import IG, METHODS, Method, make_masks, seeded
 from camlif.attribution.results import (
     FeatureAttribution,
@@ -70,8 +70,8 @@ def explain_features(
     missing : tuple of str
         Modalities to treat as missing whatever columns are there.
     steps : int
-        Nodes that Integrated Gradients begins with; a patient whose contributions miss more than
-        `camlif.attribution.integration.MAX_GAP` takes more.
+        Nodes of each segment of the way in Integrated Gradients; a patient whose contributions miss
+        more than `camlif.attribution.integration.MAX_GAP` has more segments.
     seed : int
         Of the methods that sample.
     progress : callable, optional
@@ -193,7 +193,7 @@ def _method(key: str, steps: int) -> Method:
     if steps < 1:
         raise ConfigError("steps must be at least 1.")
     method = METHODS[key]
-    return replace(method, steps=steps, points=steps) if key == IG else method
+    return replace(method, steps=steps, points=steps * N_FIRST) if key == IG else method
 
 
 def inert_units(part: Batch, groups: tuple[tuple[str, ...], ...], level: Level) -> list[BoolArray]:

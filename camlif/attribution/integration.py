@@ -9,7 +9,6 @@ risks at the ends, which is known. Each segment is an integral of Captum's with 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +19,13 @@ from torch import Tensor
 from camlif.attribution.explained import MEMBER_ROWS, Batch, by_column, evaluate
 from camlif.attribution.results import GAP_FLOOR, Values
 
-STEPS = 32
-"""Nodes of the Gauss-Legendre rule over the whole way."""
+EDGES = (0.0, 1e-3, 0.1, 1.0)
+"""Ends of the first segments, as shares of the way."""
 
-SEGMENT_STEPS = 16
-CUTS = (1e-4, 1e-3, 1e-2, 0.1)
-"""Nodes of a segment, and where the whole way is cut first."""
+N_FIRST = len(EDGES) - 1
+
+STEPS = 10
+"""Nodes of the Gauss-Legendre rule over a segment."""
 
 MAX_STEPS = 512
 MAX_GAP = 0.02
@@ -45,9 +45,9 @@ def integrated_gradients(batch: Batch, steps: int = STEPS) -> tuple[list[Values]
     Sundararajan et al., "Axiomatic attribution for deep networks", ICML 2017.
     """
     n = len(batch)
-    whole = np.arange(n), np.zeros(n), np.ones(n)
-    found = _Segments.measured(batch, *whole, steps)
-    nodes = np.full(n, steps)
+    ways = np.repeat(np.arange(n), N_FIRST), np.tile(EDGES[:-1], n), np.tile(EDGES[1:], n)
+    found = _Segments.measured(batch, *ways, steps)
+    nodes = np.full(n, N_FIRST * steps)
     wanted = np.bincount(found.rows, found.change)
     tolerance = MAX_GAP * np.maximum(np.abs(wanted), GAP_FLOOR)
     while True:
@@ -55,8 +55,8 @@ def integrated_gradients(batch: Batch, steps: int = STEPS) -> tuple[list[Values]
         if not rough.any():
             return found.sums(n), int(nodes.max())
         pieces = _cut(found.rows[rough], found.low[rough], found.high[rough])
-        finer = _Segments.measured(batch, *pieces, SEGMENT_STEPS)
-        nodes += SEGMENT_STEPS * np.bincount(finer.rows, minlength=n)
+        finer = _Segments.measured(batch, *pieces, steps)
+        nodes += steps * np.bincount(finer.rows, minlength=n)
         found = found.take(~rough).joined(finer)
 
 
@@ -142,19 +142,9 @@ class _Segments:
 def _cut(
     rows: NDArray[np.int_], low: Values, high: Values
 ) -> tuple[NDArray[np.int_], Values, Values]:
-    """Cut segments in two, or the whole way at all of `CUTS`."""
-    edges = [_edges(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-    return (
-        np.repeat(rows, [len(e) - 1 for e in edges]),
-        np.concatenate([e[:-1] for e in edges]),
-        np.concatenate([e[1:] for e in edges]),
-    )
-
-
-def _edges(low: float, high: float) -> tuple[float, ...]:
-    if (low, high) == (0.0, 1.0):
-        return (low, *CUTS, high)
-    return (low, math.sqrt(low * high) if low else high / 10, high)
+    """Cut segments in two, finely towards the baseline."""
+    middle = np.where(low > 0, np.sqrt(low * high), high / 10)
+    return np.tile(rows, 2), np.concatenate([low, middle]), np.concatenate([middle, high])
 
 
 def _integrated(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from camlif.attribution.explained import MEMBER_ROWS, Batch, EnsembleRisk
-from camlif.attribution.integration import STEPS, integrated_gradients
+from camlif.attribution.integration import N_FIRST, STEPS, integrated_gradients
 from camlif.attribution.results import Level
 from camlif.exceptions import ConfigError
 
@@ -268,7 +268,7 @@ class Method:
     points : int
         Evaluations a patient, for the size of a batch; 1 where a method packs them itself.
     steps : int
-        Nodes or samples.
+        Nodes of a segment, or samples.
     run : callable
         Of (batch, masks); for Integrated Gradients see `camlif.attribution.integration`.
     takes_turns : bool
@@ -296,7 +296,7 @@ METHODS: Mapping[str, Method] = {
         "Gradient averaged on the way from the baseline to the patient; contributions add up.",
         ("feature",),
         True,
-        STEPS,
+        STEPS * N_FIRST,
         STEPS,
         integrated_gradients,
     ),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from camlif.attribution.background import MEDIAN, Baseline, bag_mean, values_of
 from camlif.attribution.explained import Batch, Explained, by_column, by_part, prepare
-from camlif.attribution.integration import N_FIRST, STEPS, integrated_gradients
+from camlif.attribution.integration import STEPS, integrated_gradients
 from camlif.attribution.methods import IG, METHODS, Method, make_masks, seeded
 from camlif.attribution.results import (
     FeatureAttribution,
@@ -193,7 +193,7 @@ def _method(key: str, steps: int) -> Method:
     if steps < 1:
         raise ConfigError("steps must be at least 1.")
     method = METHODS[key]
-    return replace(method, steps=steps, points=steps * N_FIRST) if key == IG else method
+    return replace(method, steps=steps, points=steps + 1) if key == IG else method
 
 
 def inert_units(part: Batch, groups: tuple[tuple[str, ...], ...], level: Level) -> list[BoolArray]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from camlif.attribution.explained import MEMBER_ROWS, Batch, EnsembleRisk
-from camlif.attribution.integration import N_FIRST, STEPS, integrated_gradients
+from camlif.attribution.integration import STEPS, integrated_gradients
 from camlif.attribution.results import Level
 from camlif.exceptions import ConfigError
 
@@ -296,7 +296,7 @@ METHODS: Mapping[str, Method] = {
         "Gradient averaged on the way from the baseline to the patient; contributions add up.",
         ("feature",),
         True,
-        STEPS * N_FIRST,
+        STEPS + 1,
         STEPS,
         integrated_gradients,
     ),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _Spread = tuple[list[Values], int]
-"""Contributions (n, f) by player, and the nodes or samples that they took."""
+"""Contributions (n, f) by player, and the points or samples that they took."""
 
 
 def explain_features(
@@ -70,8 +70,8 @@ def explain_features(
     missing : tuple of str
         Modalities to treat as missing whatever columns are there.
     steps : int
-        Nodes of each segment of the way in Integrated Gradients; a patient whose contributions miss
-        more than `camlif.attribution.integration.MAX_GAP` has more segments.
+        Intervals at which Integrated Gradients begin; they are cut until contributions add up (see
+        `camlif.attribution.integration`).
     seed : int
         Of the methods that sample.
     progress : callable, optional

@@ -19,7 +19,7 @@ from torch import Tensor
 from camlif.attribution.explained import MEMBER_ROWS, Batch, by_column
 from camlif.attribution.results import GAP_FLOOR, Values
 
-STEPS = 32
+STEPS = 20
 FIRST = 3e-5
 """Intervals before any is cut, and the end of the first one as a share of the way."""
 
@@ -28,12 +28,12 @@ MAX_GAP = 0.02
 """Intervals are cut while a patient's completeness gap is larger, up to so many points or a few
 more."""
 
-MAX_MISSED = 4
-"""What intervals may miss together, each without its sign, in tolerated gaps: what cancels in the
-sum of contributions need not cancel in each of them."""
+MAX_ROUGH = 1.25
+"""Root of the summed squares of what intervals miss, in tolerated gaps: misses that happen to
+cancel in the sum of contributions do not cancel in each of them."""
 
-N_KEPT = 2
-"""Intervals that miss so many tolerated gaps together are not cut."""
+KEPT_ROUGH = 0.8
+"""The smoothest intervals, whose misses come to so much, are not cut."""
 
 
 def integrated_gradients(batch: Batch, steps: int = STEPS) -> tuple[list[Values], int]:
@@ -97,12 +97,12 @@ class _Way:
         """Shares at which to cut intervals, the roughest; none if contributions add up."""
         tolerated = MAX_GAP * max(abs(self.risk[-1] - self.risk[0]), GAP_FLOOR)
         missed = self.pieces.sum(axis=1) - np.diff(self.risk)
-        rough = np.abs(missed)
-        adds_up = abs(missed.sum()) <= tolerated and rough.sum() <= MAX_MISSED * tolerated
+        rough = np.sqrt((missed**2).sum()) / tolerated
+        adds_up = abs(missed.sum()) <= tolerated and rough <= MAX_ROUGH
         if adds_up or len(self) >= MAX_STEPS:
             return np.empty(0)
-        order = np.argsort(rough)
-        kept = np.cumsum(rough[order]) <= N_KEPT * tolerated
+        order = np.argsort(np.abs(missed))
+        kept = np.sqrt(np.cumsum(missed[order] ** 2)) <= KEPT_ROUGH * tolerated
         kept[-1] = False
         low, high = self.share[:-1][order[~kept]], self.share[1:][order[~kept]]
         middle: Values = np.where(low > 0, np.sqrt(low * high), high / 10)

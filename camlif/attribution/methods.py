@@ -268,7 +268,7 @@ class Method:
     points : int
         Evaluations a patient, for the size of a batch; 1 where a method packs them itself.
     steps : int
-        Nodes of a segment, or samples.
+        First intervals of the integral, or samples.
     run : callable
         Of (batch, masks); for Integrated Gradients see `camlif.attribution.integration`.
     takes_turns : bool

@@ -177,7 +177,7 @@ class FeatureAttribution:
     method, baseline : str
     level : {"feature", "group"}
     steps : int
-        Nodes of the integral (the most that a patient took), or samples; 1 where there are none.
+        Points of the integral (the most that a patient took), or samples; 1 where there are none.
     players : tuple of str
     contributions : tuple of PlayerContributions, in player order
     base_value, log_risk : float64, shape (n,)

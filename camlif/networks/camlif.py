@@ -8,6 +8,7 @@ all inputs -> linear skip -> added to the risk                              (pre
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import torch
@@ -215,8 +216,14 @@ class CaMlif(FusionNetwork):
             if diagnostics and isinstance(layer, LinearCrossAttention):
                 attention = layer.inspect(tokens, masks)
             tokens, masks, _ = layer(tokens, masks)
-        enhanced = {m: self.decoders[module_key(m)](tokens[m], masks[m])[0] for m in self.names}
-        return enhanced, attention
+        return {m: self._decode(m, tokens[m], masks[m]) for m in self.names}, attention
+
+    def _decode(self, name: str, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Class vector (n, d) of a modality's decoder."""
+        decoder = cast(Tower | MeanPool, self.decoders[module_key(name)])
+        # In training all tokens are computed: each draws a dropout mask, and what was published
+        # with those draws shall come out again.
+        return decoder(tokens, mask)[0] if self.training else decoder.class_vector(tokens, mask)
 
     def _fuse(
         self, original: Mapping[str, Tensor], enhanced: Mapping[str, Tensor]

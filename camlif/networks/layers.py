@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from camlif.config import NetworkConfig
@@ -163,7 +165,17 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Attend: (n, k, d), (n, k) -> (n, k, d)."""
-        q, k, v = (split_heads(t, self.heads) for t in self.qkv(x).chunk(3, dim=-1))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return self._attend(q, k, v, mask)
+
+    def of_first(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Attend from the first token alone: (n, k, d), (n, k) -> (n, 1, d)."""
+        query, key_value = self.qkv.weight.tensor_split([x.shape[-1]])
+        k, v = F.linear(x, key_value).chunk(2, dim=-1)
+        return self._attend(F.linear(x[..., :1, :].contiguous(), query), k, v, mask)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+        q, k, v = (split_heads(t, self.heads) for t in (q, k, v))
         logits = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
         weights = masked_softmax(logits, mask.unsqueeze(-2).unsqueeze(-3))
         attended: Tensor = self.dropout(self.out(merge_heads(weights @ v)))
@@ -190,14 +202,28 @@ class Tower(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return the class vector (n, d) and the tokens (n, k, d)."""
-        head = self.class_token.expand(*tokens.shape[:-2], 1, -1)
-        x = torch.cat([head, tokens], dim=-2)
-        valid = torch.cat([torch.ones_like(mask[..., :1]), mask], dim=-1)
+        x, valid = self._with_class(tokens, mask)
         for norm, layer in zip(self.norms, self.layers, strict=True):
             x = x + layer(norm(x), valid)
         x = self.final_norm(x)
         # A strided slice would make the next projection run patient by patient under vmap.
         return x[..., 0, :], x[..., 1:, :].contiguous()
+
+    def class_vector(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return the class vector (n, d) alone; the last layer is spared its other tokens."""
+        x, valid = self._with_class(tokens, mask)
+        *before, (last_norm, last) = zip(self.norms, self.layers, strict=True)
+        for norm, layer in before:
+            x = x + layer(norm(x), valid)
+        first = x[..., :1, :] + cast(SelfAttention, last).of_first(last_norm(x), valid)
+        vector: Tensor = self.final_norm(first).squeeze(-2)
+        return vector
+
+    def _with_class(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the class token in front."""
+        head = self.class_token.expand(*tokens.shape[:-2], 1, -1)
+        valid = torch.cat([torch.ones_like(mask[..., :1]), mask], dim=-1)
+        return torch.cat([head, tokens], dim=-2), valid
 
 
 class MeanPool(nn.Module):
@@ -206,6 +232,10 @@ class MeanPool(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return the masked mean (n, d) and the tokens unchanged."""
         return masked_mean(tokens, mask), tokens
+
+    def class_vector(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return the masked mean (n, d)."""
+        return masked_mean(tokens, mask)
 
 
 def mean_of_others(values: Mapping[str, Tensor]) -> dict[str, Tensor]:

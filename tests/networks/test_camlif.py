@@ -306,6 +306,17 @@ def test_names_that_share_a_parameter_name_are_refused() -> None:
         CaMlif(make_schema({"x.y": (3,), "x_y": (4,)}), 0, small_config())
 
 
+@pytest.mark.parametrize("changes", [{}, {"encoder_layers": 1}, {"encoder_decoder": False}])
+def test_a_class_vector_alone_equals_that_beside_its_tokens(changes: dict[str, object]) -> None:
+    schema = make_schema({"pathology": (3, 4, 2), "genomics": (5, 2)})
+    network = build(schema, small_config(**changes)).eval()
+    generator = torch.Generator().manual_seed(3)
+    tokens = torch.randn((6, 3, network.config.width), generator=generator, dtype=torch.float64)
+    mask = torch.rand((6, 3), generator=generator) > 0.3
+    decoder = network.decoders["pathology"]
+    torch.testing.assert_close(decoder.class_vector(tokens, mask), decoder(tokens, mask)[0])
+
+
 def test_context_diagnostics_come_on_request() -> None:
     network = build(TWO, small_config())
     inputs = draw_inputs(TWO, 3)

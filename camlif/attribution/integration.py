@@ -28,12 +28,12 @@ MAX_GAP = 0.02
 """Intervals are cut while a patient's completeness gap is larger, up to so many points or a few
 more."""
 
-MAX_ROUGH = 1.25
+MAX_SPREAD = 1.25
 """Root of the summed squares of what intervals miss, in tolerated gaps: misses that happen to
 cancel in the sum of contributions do not cancel in each of them."""
 
-KEPT_ROUGH = 0.8
-"""The smoothest intervals, whose misses come to so much, are not cut."""
+KEPT = 0.8
+"""Intervals that miss no more than so many tolerated gaps, together and in spread, are not cut."""
 
 
 def integrated_gradients(batch: Batch, steps: int = STEPS) -> tuple[list[Values], int]:
@@ -97,14 +97,15 @@ class _Way:
         """Shares at which to cut intervals, the roughest; none if contributions add up."""
         tolerated = MAX_GAP * max(abs(self.risk[-1] - self.risk[0]), GAP_FLOOR)
         missed = self.pieces.sum(axis=1) - np.diff(self.risk)
-        rough = np.sqrt((missed**2).sum()) / tolerated
-        adds_up = abs(missed.sum()) <= tolerated and rough <= MAX_ROUGH
+        spread = np.sqrt((missed**2).sum())
+        adds_up = abs(missed.sum()) <= tolerated and spread <= MAX_SPREAD * tolerated
         if adds_up or len(self) >= MAX_STEPS:
             return np.empty(0)
         order = np.argsort(np.abs(missed))
-        kept = np.sqrt(np.cumsum(missed[order] ** 2)) <= KEPT_ROUGH * tolerated
-        kept[-1] = False
-        low, high = self.share[:-1][order[~kept]], self.share[1:][order[~kept]]
+        sums = np.abs(np.cumsum(missed[order]))
+        spreads = np.sqrt(np.cumsum(missed[order] ** 2))
+        cut = order[np.maximum.accumulate(np.maximum(sums, spreads)) > KEPT * tolerated]
+        low, high = self.share[:-1][cut], self.share[1:][cut]
         middle: Values = np.where(low > 0, np.sqrt(low * high), high / 10)
         return middle
 

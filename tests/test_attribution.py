@@ -392,6 +392,30 @@ def test_integrated_gradients_find_a_sharp_turn_near_the_baseline() -> None:
     np.testing.assert_array_equal(found[1], 0)
 
 
+def test_integrated_gradients_end_at_a_jump_that_no_gradient_shows() -> None:
+    batch, _ = linear_batch()
+    first = batch.take(slice(1))
+    halfway = float(first.values[0][0, 0] + first.mean[0][0, 0]) / 2
+    found, points = integrated_gradients(
+        replace(first, risk=Jump(halfway))  # type: ignore[arg-type]
+    )
+    assert STEPS + 1 < points < 100
+    for values in found:
+        np.testing.assert_array_equal(values, 0)
+
+
+class Jump:
+    """On which side of a threshold the first number of the table is."""
+
+    ensemble = (None,)
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    def __call__(self, table: Tensor, bag: Tensor, *_: Tensor) -> Tensor:
+        return torch.sign(table[:, 0] - self.threshold) + 0 * bag.sum(dim=(1, 2))
+
+
 class Sharp:
     """The first of four numbers after they are scaled to a length of almost 1."""
 

@@ -35,6 +35,9 @@ cancel in the sum of contributions do not cancel in each of them."""
 KEPT = 0.8
 """Intervals that miss no more than so many tolerated gaps, together and in spread, are not cut."""
 
+FINEST = 1e-7
+"""Share of the way below which float32 does not tell points apart, so that a jump stays one."""
+
 
 def integrated_gradients(batch: Batch, steps: int = STEPS) -> tuple[list[Values], int]:
     """Integrate the gradient from baseline to patient.
@@ -105,6 +108,7 @@ class _Way:
         sums = np.abs(np.cumsum(missed[order]))
         spreads = np.sqrt(np.cumsum(missed[order] ** 2))
         cut = order[np.maximum.accumulate(np.maximum(sums, spreads)) > KEPT * tolerated]
+        cut = cut[np.diff(self.share)[cut] > FINEST]
         low, high = self.share[:-1][cut], self.share[1:][cut]
         middle: Values = np.where(low > 0, np.sqrt(low * high), high / 10)
         return middle

@@ -33,7 +33,7 @@ from camlif.attribution import (
 )
 from camlif.attribution.background import find_background, players_of
 from camlif.attribution.diagnostics import normalised_entropy
-from camlif.attribution.explained import Batch, prepare
+from camlif.attribution.explained import Batch, by_column, prepare
 from camlif.attribution.integration import MAX_GAP, STEPS, integrated_gradients
 from camlif.attribution.methods import Masks, make_masks, seeded
 from camlif.attribution.modalities import exact_shapley
@@ -357,8 +357,8 @@ def test_intervals_equal_captum(
             method="riemann_trapezoid",
         )
         # Captum weighs two points with 1/4 each, so that its rule comes to half of the integral.
-        for total, x in zip(expected, attributed, strict=True):
-            total += 2 * (x if x.ndim == 2 else x.sum(dim=1)).numpy()
+        for total, values in zip(expected, by_column(attributed), strict=True):
+            total += 2 * values
     for values, captums in zip(found, expected, strict=True):
         np.testing.assert_allclose(values, captums, atol=1e-5)
 

@@ -85,6 +85,11 @@ class EnsembleRisk:
         )
 
 
+def rows_at_once(risk: EnsembleRisk, points: int = 1) -> int:
+    """How many patients, at ``points`` points each, are evaluated at once; at least 1."""
+    return max(1, MEMBER_ROWS // (len(risk.ensemble) * points))
+
+
 def evaluate(
     risk: EnsembleRisk, values: tuple[Tensor, ...], fixed: tuple[Tensor, ...]
 ) -> NDArray[np.float64]:
@@ -105,7 +110,7 @@ def _in_chunks(
     values: tuple[Tensor, ...],
     fixed: tuple[Tensor, ...],
 ) -> NDArray[np.float64]:
-    size = max(1, MEMBER_ROWS // len(risk.ensemble))
+    size = rows_at_once(risk)
 
     def of_chunk(start: int) -> Tensor:
         with torch.inference_mode():
@@ -177,7 +182,7 @@ class Batch:
 
     def split(self, points: int) -> list[Batch]:
         """Cut into parts whose patients, at ``points`` points each, may be evaluated at once."""
-        size = max(1, MEMBER_ROWS // (len(self.risk.ensemble) * points))
+        size = rows_at_once(self.risk, points)
         return [self.take(slice(i, i + size)) for i in range(0, len(self), size)]
 
     def log_risk(self) -> NDArray[np.float64]:

@@ -110,8 +110,8 @@ def attribute(
     found = _Found.empty(len(explained), [len(names) for names in labels], chosen.steps)
     for batch in explained.batches:
         found.begin(batch, at_mean=not chosen.draws_background)
-    spread = partial(_spread, chosen, groups, level)
-    for part, (values, steps) in _each_part(spread, chosen, explained.batches, seed):
+    explain = partial(_explain_part, chosen, groups, level)
+    for part, (values, steps) in _each_part(explain, chosen, explained.batches, seed):
         found.fill(part, values, inert_units(part, groups, level))
         found.steps = max(found.steps, steps)
         if progress is not None:
@@ -132,19 +132,19 @@ def attribute(
 
 
 def _each_part(
-    spread: Callable[[Batch], _Spread], method: Method, batches: Sequence[Batch], seed: int
+    explain: Callable[[Batch], _Spread], method: Method, batches: Sequence[Batch], seed: int
 ) -> Iterator[tuple[Batch, _Spread]]:
     """Explain a few patients at a time, on several threads if the method allows it."""
     if not method.takes_turns:
-        yield from by_part(spread, batches, method.points)
+        yield from by_part(explain, batches, method.points)
         return
     for batch in batches:
         with seeded(seed, batch.risk.ensemble.device):
             for part in batch.split(method.points):
-                yield part, spread(part)
+                yield part, explain(part)
 
 
-def _spread(
+def _explain_part(
     method: Method, groups: tuple[tuple[str, ...], ...], level: Level, part: Batch
 ) -> _Spread:
     """Explain some patients of one set of members."""

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camlif.attribution.explained import MEMBER_ROWS, Batch, by_column
+from camlif.attribution.explained import Batch, by_column, rows_at_once
 from camlif.attribution.results import GAP_FLOOR, Values
 
 STEPS = 20
@@ -118,7 +118,7 @@ def _measured(batch: Batch, wanted: list[Values]) -> list[_Way]:
     """Risks and slopes at so many points of each patient's way."""
     rows = np.repeat(np.arange(len(batch)), [len(share) for share in wanted])
     share = np.concatenate(wanted)
-    size = max(1, MEMBER_ROWS // len(batch.risk.ensemble))
+    size = rows_at_once(batch.risk)
     parts = [
         _at_points(batch, rows[i : i + size], share[i : i + size])
         for i in range(0, len(rows), size)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camlif.attribution.explained import MEMBER_ROWS, Batch, EnsembleRisk
+from camlif.attribution.explained import Batch, EnsembleRisk, rows_at_once
 from camlif.attribution.integration import STEPS, integrated_gradients
 from camlif.attribution.results import Level
 from camlif.exceptions import ConfigError
@@ -234,7 +234,7 @@ class _FlatRisk:
 
 def _points(batch: Batch) -> int:
     """Perturbations of the whole batch that fit into one evaluation."""
-    return max(1, MEMBER_ROWS // (len(batch) * len(batch.risk.ensemble)))
+    return rows_at_once(batch.risk, len(batch))
 
 
 def _by_mask(attributed: Any, masks: Masks) -> PerPlayer:

@@ -231,7 +231,7 @@ class MeanPool(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return the masked mean (n, d) and the tokens unchanged."""
-        return masked_mean(tokens, mask), tokens
+        return self.class_vector(tokens, mask), tokens
 
     def class_vector(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return the masked mean (n, d)."""

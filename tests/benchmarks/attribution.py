@@ -90,12 +90,8 @@ def _gradients(bundle: Bundle, cohort: Cohort, rows: np.ndarray, target: str, de
 def _one_by_one(bundle: Bundle, cohort: Cohort, model: str, device: str) -> Line:
     """Median over single cases; the slowest in the note."""
     explain_features(bundle, cohort, [0])
-    timings = [
-        measure(
-            partial(explain_features, bundle, cohort, [row]), repeats=1, device=device, warm=False
-        )[0]
-        for row in range(len(cohort))
-    ]
+    jobs = [partial(explain_features, bundle, cohort, [row]) for row in range(len(cohort))]
+    timings = measure(*jobs, repeats=1, device=device, warm=False)
     clocks = [timing.clock for timing in timings]
     return Line(
         f"Integrated Gradients, {len(cohort)} patients one by one, {model}",

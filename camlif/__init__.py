@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from camlif.bundle import Bundle, load_bundle, train
     from camlif.config import NetworkConfig, RunConfig, TrainConfig
     from camlif.data.cohort import Cohort
-    from camlif.data.readers import check_folder, load_cohort
+    from camlif.data.reading.readers import check_folder, load_cohort
     from camlif.data.samples import load_sample
-    from camlif.evaluation import evaluate
     from camlif.exceptions import CamlifError
+    from camlif.model.bundle import Bundle, load_bundle, train
+    from camlif.model.evaluation import evaluate
 
 __all__ = [
     "Bundle",
@@ -33,18 +33,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Bundle": "bundle",
+    "Bundle": "model.bundle",
     "CamlifError": "exceptions",
     "Cohort": "data.cohort",
     "NetworkConfig": "config",
     "RunConfig": "config",
     "TrainConfig": "config",
-    "check_folder": "data.readers",
-    "evaluate": "evaluation",
-    "load_bundle": "bundle",
-    "load_cohort": "data.readers",
+    "check_folder": "data.reading.readers",
+    "evaluate": "model.evaluation",
+    "load_bundle": "model.bundle",
+    "load_cohort": "data.reading.readers",
     "load_sample": "data.samples",
-    "train": "bundle",
+    "train": "model.bundle",
 }
 
 

@@ -1,6 +1,6 @@
 """``python -m camlif``."""
 
-from camlif.cli import main
+from camlif.cli.commands import main
 
 if __name__ == "__main__":
     main()

@@ -1,8 +1,75 @@
-"""Numbers in sentences, the same in messages, pages and papers."""
+"""Numbers in sentences, and values that may leave the program, the same everywhere.
+
+No cell of text can start a formula, and no age over 89 is told.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """Return ``1 patient``, ``1,253 patients``."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+# OWASP ASVS 1.2.10, CWE-1236; the last four are the full-width forms that spreadsheets also accept.
+FORMULA_STARTS = tuple("=+-@\t\r\n\0＝＋－＠")
+
+
+AGE = "age"
+OLDEST_SHOWN = 90
+"""Ages from here on are one group: higher ones identify people (45 CFR 164.514(b)(2)(i)(C))."""
+
+
+def shown_age(age: float) -> str:
+    """Return an age in whole years; ``90+`` from 90 on."""
+    return f"{OLDEST_SHOWN}+" if round(age) >= OLDEST_SHOWN else f"{age:.0f}"
+
+
+def cap_ages(values: NDArray[Any], names: Sequence[str]) -> NDArray[Any]:
+    """Return values with every age over 90 as 90.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, f)
+        Numbers, or objects among which ages are numbers.
+    names : sequence of str, length f
+        Columns; the one called ``age`` holds ages in years.
+    """
+    capped = values.copy()
+    for j in [j for j, name in enumerate(names) if name == AGE]:
+        ages = pd.to_numeric(pd.Series(values[:, j]), errors="coerce").to_numpy("float64")
+        old = np.nan_to_num(ages) > OLDEST_SHOWN
+        capped[old, j] = OLDEST_SHOWN
+    return capped
+
+
+def quote_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with text cells and headers that would start a formula led by an apostrophe.
+
+    Numbers stay numbers.
+    """
+    safe = table.copy()
+    for position in range(safe.shape[1]):
+        column = safe.iloc[:, position]
+        if column.dtype == object or isinstance(
+            column.dtype, (pd.StringDtype, pd.CategoricalDtype)
+        ):
+            safe.isetitem(position, [_quoted(value) for value in column])
+    safe.columns = pd.Index([_quoted(name) for name in safe.columns])
+    return safe
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """Return comma-separated text without the index, safe to open in a spreadsheet."""
+    return quote_formulas(table).to_csv(index=False, lineterminator="\n")
+
+
+def _quoted(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

@@ -11,8 +11,8 @@ import streamlit as st
 # `streamlit run` puts this folder on the path, not the repository root.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dashboard import warmup
-from dashboard.components.banner import banner
+from dashboard.shell import warmup
+from dashboard.shell.banner import banner
 
 st.set_page_config(page_title="CA-MLIF case review", page_icon="📈", layout="wide")
 banner()
@@ -26,40 +26,43 @@ if not warmup.is_ready():
     warmup.ensure()
     placeholder.empty()
 
-from dashboard import state  # noqa: E402
-from dashboard.access import Action  # noqa: E402
-from dashboard.components import frame, gate, sign_in, trail, waiting  # noqa: E402
-from dashboard.components.guard import page_guard  # noqa: E402
-from dashboard.components.user import shown_to  # noqa: E402
+from dashboard.access.access import Action  # noqa: E402
+from dashboard.components import trail  # noqa: E402
+from dashboard.session import state  # noqa: E402
+from dashboard.session.user import shown_to  # noqa: E402
+from dashboard.shell import frame, gate, sign_in, waiting  # noqa: E402
+from dashboard.shell.guard import page_guard  # noqa: E402
 
 may_enter = sign_in.is_done()
 
 PAGES = {
     "Review": [
-        st.Page("views/case.py", title="Case", icon=":material/person:", default=True),
-        st.Page("views/cohort.py", title="Cohort", icon=":material/groups:", url_path="cohort"),
+        st.Page("views/case/page.py", title="Case", icon=":material/person:", default=True),
+        st.Page(
+            "views/cohort/page.py", title="Cohort", icon=":material/groups:", url_path="cohort"
+        ),
     ],
     "Understand": [
         st.Page(
-            "views/explain.py",
+            "views/explain/page.py",
             title="Explain",
             icon=":material/search_insights:",
             url_path="explain",
         ),
         st.Page(
-            "views/ablation.py",
+            "views/study/ablation.py",
             title="Ablation",
             icon=":material/content_cut:",
             url_path="ablation",
         ),
         st.Page(
-            "views/comparison.py",
+            "views/study/comparison.py",
             title="Comparison",
             icon=":material/compare_arrows:",
             url_path="comparison",
         ),
         st.Page(
-            "views/validation.py",
+            "views/validation/page.py",
             title="Validation",
             icon=":material/straighten:",
             url_path="validation",
@@ -67,10 +70,13 @@ PAGES = {
     ],
     "Data": [
         st.Page(
-            "views/data.py", title="Upload & check", icon=":material/upload_file:", url_path="data"
+            "views/upload/page.py",
+            title="Upload & check",
+            icon=":material/upload_file:",
+            url_path="data",
         ),
         st.Page(
-            "views/runs.py",
+            "views/runs/page.py",
             title="Runs",
             icon=":material/play_circle:",
             url_path="runs",
@@ -79,19 +85,19 @@ PAGES = {
     ],
     "About": [
         st.Page(
-            "views/model_card.py",
+            "views/about/model_card.py",
             title="Model card",
             icon=":material/description:",
             url_path="model",
         ),
         st.Page(
-            "views/records.py",
+            "views/about/records.py",
             title="Records",
             icon=":material/history:",
             url_path="records",
             visibility=shown_to(Action.RECORDS_VIEWED),
         ),
-        st.Page("views/help.py", title="Help", icon=":material/help:", url_path="help"),
+        st.Page("views/about/help.py", title="Help", icon=":material/help:", url_path="help"),
     ],
 }
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from camlif import losses
 from camlif.exceptions import ConfigError, DataError
 from camlif.losses import Reduction, Ties, alignment_loss, cox_partial_likelihood
-from tests.strategies import Patients, patients
+from tests.builders.strategies import Patients, patients
 
 TIES = ("breslow", "efron")
 

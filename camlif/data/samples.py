@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from camlif.data.cohort import Cohort
-from camlif.data.durations import DAYS_PER_MONTH
-from camlif.data.readers import load_cohort
+from camlif.data.reading.durations import DAYS_PER_MONTH
+from camlif.data.reading.readers import load_cohort
 from camlif.data.schema import (
     ClinicalColumn,
     CohortInfo,

@@ -36,7 +36,7 @@ from camlif.data.manifest import (
     ModalitySection,
 )
 from camlif.exceptions import ConfigError
-from camlif.metrics.concordance import concordance_index
+from camlif.statistics.concordance import concordance_index
 
 Scenario = Literal["glioma", "luad"]
 SCENARIOS: tuple[Scenario, ...] = ("glioma", "luad")

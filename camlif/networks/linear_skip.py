@@ -1,6 +1,6 @@
 """Linear skip: a log risk linear in all inputs and in cross-modal products, beside a network.
 
-It starts at the elastic-net Cox solution of the training part (`camlif.networks.skip_start`), so
+It starts at the elastic-net Cox solution of the training part (`camlif.linear.averaged`), so
 that the network learns only what that solution leaves over.
 
 Shapes: n cases, p columns of a modality, q clinical columns, k factors of a modality, j pairs of
@@ -86,7 +86,7 @@ class LinearSkip(nn.Module):
         NoEventsError, EstimationError
             If a Cox model cannot be fitted.
         """
-        from camlif.networks.skip_start import fit_skip_start  # a fit needs it, scoring does not
+        from camlif.linear.averaged import fit_skip_start  # a fit needs it, scoring does not
 
         columns = [x.double().cpu().numpy() for x in self._columns(inputs)]
         clinical = inputs.clinical.double().cpu().numpy()

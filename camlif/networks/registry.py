@@ -53,6 +53,8 @@ class NetworkEntry:
 
 
 _ENTRIES: dict[str, NetworkEntry] = {}
+_OWN = {"camlif": "camlif.networks.camlif", "unimodal": "camlif.networks.rivals.unimodal"}
+"""Homes of the architectures that the pages use: they are had without the rivals' imports."""
 
 
 def register(
@@ -73,7 +75,7 @@ def register(
 def networks() -> dict[str, NetworkEntry]:
     """Return every registered architecture by key; imports all files of the package once."""
     package = importlib.import_module("camlif.networks")
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
     return dict(sorted(_ENTRIES.items()))
 
@@ -86,8 +88,8 @@ def network_entry(key: str) -> NetworkEntry:
     ConfigError
         If no architecture has the name; all names are listed.
     """
-    if key in ("camlif", "unimodal"):  # spares the product's pages the rivals' imports
-        importlib.import_module(f"camlif.networks.{key}")
+    if key in _OWN:
+        importlib.import_module(_OWN[key])
     entry = _ENTRIES.get(key) or networks().get(key)
     if entry is None:
         raise ConfigError(f"Unknown network {key!r}. Choose one of {', '.join(networks())}.")

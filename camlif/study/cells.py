@@ -17,17 +17,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from camlif.classical import CLASSICAL, classical_inputs
 from camlif.config import RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import Preprocessor, clinical_names, encode
 from camlif.data.schema import FeatureSchema
 from camlif.data.splits import Splits
 from camlif.exceptions import CamlifError, EstimationError, SchemaError
-from camlif.networks.multicofusion import MultiCoFusionConfig
 from camlif.networks.registry import AnyNetworkConfig, build_architecture
+from camlif.networks.rivals.multicofusion import MultiCoFusionConfig
 from camlif.study.measures import split_measures
 from camlif.study.methods import ClassicalRun, NetworkRun, Variant
+from camlif.study.references import CLASSICAL, classical_inputs
 from camlif.training.engine import cpu_threads, train_ensemble
 from camlif.training.ensemble import choose_device
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.exceptions import EstimationError
-from camlif.outcome import check_numbers
+from camlif.statistics.outcome import check_numbers
 
 Unit = Literal["patient", "pooled"]
 """One row per patient, or one per patient and split that tested it."""

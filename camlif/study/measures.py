@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.cohort import BoolArray
 from camlif.exceptions import DataError, EstimationError
-from camlif.metrics import (
+from camlif.statistics import (
     concordance_index,
+    fit_calibration,
     integrated_brier_score,
     ipcw_c_index,
     time_dependent_auc,
 )
-from camlif.outcome import life_table
+from camlif.statistics.outcome import life_table
 from camlif.study.records import HORIZONS
-from camlif.survival import fit_calibration
 
 TIME_RANGE = (0.1, 0.9)
 """Quantiles of the training part's event times between which probabilities are judged."""

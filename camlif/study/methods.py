@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from camlif.classical import CLASSICAL
 from camlif.config import PRESETS, NetworkConfig, RivalConfig, RunConfig, TrainConfig
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError
 from camlif.networks.registry import AnyNetworkConfig, NetworkEntry, network_entry, networks
 from camlif.study.ablations import FURTHER, TABLE_3, Ablation
 from camlif.study.records import SETS, Family, Head, StudySettings
+from camlif.study.references import CLASSICAL
 
 CAMLIF = "camlif"
 REFERENCE = (CAMLIF, "default", "matched")

@@ -166,7 +166,7 @@ class CohortFacts(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PValues(_Record):
-    """Log-rank p-values of low against high risk; `camlif.survival.SplitPValues`."""
+    """Log-rank p-values of low against high risk; `camlif.statistics.SplitPValues`."""
 
     unique: float
     fold_median: float | None

@@ -22,6 +22,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import encode
 from camlif.data.splits import Splits, make_splits
 from camlif.exceptions import ConfigError
+from camlif.progress import Progress
 from camlif.study import store
 from camlif.study.cells import (
     Cell,
@@ -32,7 +33,6 @@ from camlif.study.cells import (
     run_cell,
 )
 from camlif.study.methods import Variant, catalogue, select_variants
-from camlif.study.progress import Progress
 from camlif.study.records import (
     FAILED_COLUMNS,
     CohortFacts,

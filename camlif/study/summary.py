@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from camlif.data.cohort import Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
-from camlif.statistics import corrected_interval, corrected_t_test, holm, plain_half_width
+from camlif.statistics import split_p_values
+from camlif.statistics.splits import corrected_interval, corrected_t_test, holm, plain_half_width
 from camlif.study.methods import REFERENCE
 from camlif.study.printed import PRINTED
 from camlif.study.records import (
@@ -25,7 +26,6 @@ from camlif.study.records import (
     StudySettings,
     VariantSummary,
 )
-from camlif.survival import split_p_values
 
 LEVEL = 0.05
 QUICK_SPLITS = 15

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from camlif.case import CaseScore, CaseSummary, summarise_case
 from camlif.data.cohort import BoolArray
-from dashboard import subtype
-from dashboard.state import Scoring, Workspace
+from camlif.model.case import CaseScore, CaseSummary, summarise_case
+from dashboard import known_outcome
+from dashboard.session.state import Scoring, Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +32,12 @@ class CaseView:
     @property
     def knows_subtype(self) -> bool:
         """Whether the patient's subtype is given."""
-        return subtype.knows_subtype(self.workspace.cohort, self.row)
+        return known_outcome.knows_subtype(self.workspace.cohort, self.row)
 
     @property
     def same_subtype(self) -> BoolArray:
         """Patients of the cohort with the same subtype, shape (n,); all where it is not given."""
-        return subtype.same_subtype(self.workspace.cohort, self.row)
+        return known_outcome.same_subtype(self.workspace.cohort, self.row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

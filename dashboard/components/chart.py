@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from camlif.exports import to_csv
+from camlif.wording import to_csv
 from dashboard.components.download import offer_download
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart

@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
-from camlif.attribution import FeatureAttribution
 from camlif.data.preprocessing import CLINICAL
-from camlif.exports import AGE, OLDEST_SHOWN, shown_age
+from camlif.explain import FeatureAttribution
+from camlif.wording import AGE, OLDEST_SHOWN, shown_age
 from dashboard.figures.attribution import FeatureContribution
-from dashboard.state import Scoring, Workspace
+from dashboard.session.state import Scoring, Workspace
 
 
 def display_name(workspace: Workspace, player: str) -> str:

@@ -8,12 +8,13 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import messages, resources, state
-from dashboard.access import Action, User
+from dashboard import messages
+from dashboard.access.access import Action, User
 from dashboard.components.case_view import CaseView, ModelledCase, ScoredCase
 from dashboard.components.text import plain
-from dashboard.components.user import current_user
-from dashboard.resources import LoadedCohort
+from dashboard.session import resources, state
+from dashboard.session.resources import LoadedCohort
+from dashboard.session.user import current_user
 from dashboard.store import CaseKey, CohortKey, StoreError
 
 LAST = "last_audited"

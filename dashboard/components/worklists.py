@@ -9,13 +9,14 @@ import streamlit as st
 
 from camlif.exceptions import CamlifError
 from camlif.wording import count
-from dashboard import messages, resources
-from dashboard.access import Action, allowed
+from dashboard import messages
+from dashboard.access.access import Action, allowed
 from dashboard.components.case_view import CaseView
 from dashboard.components.text import plain
 from dashboard.components.trail import cohort_key
-from dashboard.components.user import current_user
-from dashboard.state import Workspace
+from dashboard.session import resources
+from dashboard.session.state import Workspace
+from dashboard.session.user import current_user
 from dashboard.store import SettingName, StoreError, Worklist
 from dashboard.store.identifiers import check_free_of_identifiers
 

@@ -26,7 +26,7 @@ from dashboard.figures.layout import (
 from dashboard.figures.palette import Theme, palette
 
 if TYPE_CHECKING:
-    from camlif.metrics import CalibrationResult
+    from camlif.statistics import CalibrationResult
 
 HEIGHT = 440
 HISTOGRAM_BINS = 20

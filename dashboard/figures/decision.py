@@ -14,7 +14,7 @@ from dashboard.figures.layout import base_figure, hover_text, period
 from dashboard.figures.palette import Theme, palette
 
 if TYPE_CHECKING:
-    from camlif.metrics import DecisionCurve
+    from camlif.statistics import DecisionCurve
 
 HEIGHT = 360
 FLOOR = -0.05

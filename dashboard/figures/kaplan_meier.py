@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
-from camlif.survival import KaplanMeierCurve, kaplan_meier
+from camlif.statistics import KaplanMeierCurve, kaplan_meier
 from camlif.wording import count
 from dashboard.figures.chart import Chart
 from dashboard.figures.layout import TimeAxis, TimeUnit, period

@@ -19,7 +19,7 @@ from dashboard.figures.layout import (
 from dashboard.figures.palette import Theme, palette
 
 if TYPE_CHECKING:
-    from camlif.metrics import HorizonPerformance, PerformanceOverTime
+    from camlif.statistics import HorizonPerformance, PerformanceOverTime
 
 CHANCE = 0.5
 HEIGHT = 320

@@ -15,7 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from camlif.survival import KaplanMeierCurve
+from camlif.statistics import KaplanMeierCurve
 from camlif.wording import count
 from dashboard.figures.chart import escape
 from dashboard.figures.layout import (

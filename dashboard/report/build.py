@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from camlif import case as words
-from camlif.case import CaseSummary, summarise_case
-from camlif.exports import AGE, shown_age
-from camlif.survival import KaplanMeierCurve
+from camlif.model import case as words
+from camlif.model.case import CaseSummary, summarise_case
+from camlif.statistics import KaplanMeierCurve
+from camlif.wording import AGE, shown_age
 from dashboard import messages
 from dashboard.figures.chart import listed
 from dashboard.figures.kaplan_meier import case_curve_chart
+from dashboard.known_outcome import subtype_curve
+from dashboard.profiles import Profile, patient_facts
 from dashboard.report.record import (
     CaseRecord,
     CohortRecord,
@@ -29,13 +31,11 @@ from dashboard.report.record import (
     ModelRecord,
     ResultRecord,
 )
-from dashboard.subtype import subtype_curve
-from dashboard.wording import Profile, patient_facts
 
 if TYPE_CHECKING:
-    from camlif.bundle import Bundle
     from camlif.data.cohort import Cohort
-    from camlif.scoring import ScoreResult
+    from camlif.model.bundle import Bundle
+    from camlif.model.scoring import ScoreResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

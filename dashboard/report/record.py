@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from camlif.case import Interval
+from camlif.model.case import Interval
 from dashboard.figures.attribution import FeatureContribution
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -50,7 +50,7 @@ class ModelRecord(_Part):
 
 
 class ModalityRecord(_Part):
-    """What the patient has of a modality, see `camlif.case.ModalityCheck`."""
+    """What the patient has of a modality, see `camlif.model.case.ModalityCheck`."""
 
     name: str
     label: str
@@ -81,7 +81,7 @@ class MemberRecord(_Part):
 
 
 class ResultRecord(_Part):
-    """The numbers of a scored case, see `camlif.case.CaseScore`, with the page's sentences."""
+    """The numbers of a scored case, see `CaseScore`, with the page's sentences."""
 
     label: str
     stratum: str

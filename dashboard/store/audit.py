@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import event, inspect, select
 from sqlalchemy.orm import Session
 
-from dashboard.access import Action, User, require
+from dashboard.access.access import Action, User, require
 from dashboard.store.database import StoreError
 from dashboard.store.models import AuditEvent
 

@@ -11,7 +11,7 @@ import pandas as pd
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from camlif.exports import to_csv
+from camlif.wording import to_csv
 from dashboard.store.database import StoreError
 from dashboard.store.keys import CohortKey
 from dashboard.store.models import CohortRow, Decision, EntryRow, Estimate, Note, WorklistRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from camlif.data.tokens import TOKEN_DIGITS
+from camlif.data.reading.tokens import TOKEN_DIGITS
 from dashboard.store.database import StoreError
 
 _TOKEN = re.compile(rf"[0-9a-f]{{{TOKEN_DIGITS}}}")

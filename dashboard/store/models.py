@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from camlif.data.tokens import TOKEN_DIGITS
+from camlif.data.reading.tokens import TOKEN_DIGITS
 
 CONSTRAINT_NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",

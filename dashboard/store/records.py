@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dashboard.access import Action, User
+from dashboard.access.access import Action, User
 from dashboard.store import audit, export, rules, worklists
 from dashboard.store.audit import AuditReport
 from dashboard.store.database import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from dashboard.access import User
+from dashboard.access.access import User
 from dashboard.store.database import StoreError
 from dashboard.store.keys import CaseKey, CohortKey
 from dashboard.store.models import CohortRow, SettingName, SettingRow

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from dashboard.access import User
+from dashboard.access.access import User
 from dashboard.store.database import StoreError
 from dashboard.store.keys import CohortKey, check_token
 from dashboard.store.models import CohortRow, EntryRow, WorklistRow

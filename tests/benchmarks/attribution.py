@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 import camlif
-from camlif.attribution import explain_features, explain_modalities
-from camlif.attribution.explained import prepare
-from camlif.bundle import Bundle
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.simulator import simulate, write_simulated
+from camlif.explain import explain_features, explain_modalities
+from camlif.explain.explained import prepare
+from camlif.model.bundle import Bundle
 from tests.benchmarks.harness import Line, Timing, measure, peak_memory
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 
 GROUPS = {"pathology": (192,) * 4, "genomics": (128,) * 4}
 MODELS = Path(__file__).parents[2] / "models"

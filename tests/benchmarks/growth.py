@@ -13,7 +13,7 @@ from camlif.data.splits import make_splits
 from camlif.losses import cox_partial_likelihood
 from camlif.training.engine import train_ensemble
 from tests.benchmarks.harness import Line, Timing, epoch_timing, measure, peak_memory
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 
 MEMBERS = 3
 BATCH = 64

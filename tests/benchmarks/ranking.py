@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from camlif.losses import cox_partial_likelihood
-from camlif.metrics import concordance_index
+from camlif.statistics import concordance_index
 from tests.benchmarks.harness import Line, measure
 
 MILLION = 10**6

@@ -19,7 +19,7 @@ from camlif.networks.registry import build_network
 from camlif.training.engine import CPU_THREADS, cpu_threads, train_ensemble
 from camlif.training.ensemble import Ensemble, to_tensors
 from tests.benchmarks.harness import FamilyMemory, Line, Timing, epoch_timing, measure
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 
 MEMBERS = 15
 PATIENTS = 1047

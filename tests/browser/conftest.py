@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from camlif.bundle import train
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.samples import load_sample
+from camlif.model.bundle import train
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from camlif.exceptions import CamlifError
-from camlif.storage import read_schema
+from camlif.model.storage import read_schema
 from tests.browser.conftest import ROOT, NewPage, Server
 from tests.browser.steps import (
     SECONDS,

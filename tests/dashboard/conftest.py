@@ -11,11 +11,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from camlif.bundle import train
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.samples import load_sample
-from dashboard import settings
-from dashboard.components.gate import ACCEPTED
+from camlif.model.bundle import train
+from dashboard.session import settings
+from dashboard.shell.gate import ACCEPTED
 
 with warnings.catch_warnings():
     # shap 0.51 calls matplotlib functions that will be deprecated; later imports are silent.

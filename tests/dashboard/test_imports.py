@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 OPEN = """
 import sys
 from streamlit.testing.v1 import AppTest
-from dashboard import warmup
-from dashboard.components.gate import ACCEPTED
+from dashboard.shell import warmup
+from dashboard.shell.gate import ACCEPTED
 
 warmup.import_the_rest = lambda: None  # what a page itself imports, not what is fetched behind it
 app = AppTest.from_file("dashboard/app.py", default_timeout=120)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from camlif.bundle import Bundle
-from camlif.data.readers import load_cohort, read_cohort
+from camlif.data.reading.readers import load_cohort, read_cohort
 from camlif.data.samples import SAMPLE_FOLDER
+from camlif.model.bundle import Bundle
 from camlif.training.ensemble import CHUNK, Ensemble
-from dashboard import resources, settings, state
-from dashboard.views import data_session
+from dashboard.session import resources, settings, state
+from dashboard.views.upload import session as data_session
 from tests.dashboard.conftest import OpenApp
-from tests.dashboard.test_pages import problems_of, text_of, unescaped
+from tests.dashboard.views.test_pages import problems_of, text_of, unescaped
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camlif.data.groups import feature_groups, group_patterns, groups_text, parse_groups
 from camlif.data.manifest import ClinicalSection, Manifest, ModalitySection, read_manifest
+from camlif.data.reading.groups import feature_groups, group_patterns, groups_text, parse_groups
 from camlif.exceptions import SchemaError
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)

@@ -26,7 +26,7 @@ from camlif.data.preprocessing import (
     standardise,
 )
 from camlif.data.schema import ClinicalColumn, FeatureSchema
-from tests.cohorts import make_cohort, make_schema
+from tests.builders.cohorts import make_cohort, make_schema
 
 SCHEMA = FeatureSchema(
     (),

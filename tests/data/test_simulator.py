@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from camlif.data.checks import CheckReport
-from camlif.data.readers import folder_files, load_cohort, read_cohort
+from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.readers import folder_files, load_cohort, read_cohort
 from camlif.data.simulator import (
     EVENT_RATE,
     SCENARIOS,
@@ -21,7 +21,7 @@ from camlif.data.simulator import (
     write_simulated,
 )
 from camlif.exceptions import ConfigError
-from camlif.metrics import concordance_index
+from camlif.statistics import concordance_index
 
 WIDTHS = {
     "glioma": {"pathology": (32, 24, 20, 28), "genomics": (240, 79, 1)},

@@ -8,7 +8,7 @@ import torch
 from camlif.networks.camlif import CaMlif
 from camlif.networks.cross_attention import LinearCrossAttention
 from camlif.networks.interface import ENHANCED
-from tests.cohorts import make_schema
+from tests.builders.cohorts import make_schema
 from tests.networks.batches import (
     build,
     draw_inputs,

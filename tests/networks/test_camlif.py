@@ -17,8 +17,8 @@ from camlif.networks.camlif import CaMlif
 from camlif.networks.interface import ENHANCED
 from camlif.networks.layers import module_key
 from camlif.networks.registry import build_network
-from camlif.networks.unimodal import UnimodalEncoder
-from tests.cohorts import make_cohort, make_schema
+from camlif.networks.rivals.unimodal import UnimodalEncoder
+from tests.builders.cohorts import make_cohort, make_schema
 from tests.networks.batches import build, draw_inputs, draw_outcome, small_config, take
 
 P, C = "pathology", "ct"

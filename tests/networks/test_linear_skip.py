@@ -11,21 +11,21 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from camlif.attribution import explain_features
-from camlif.bundle import Bundle, load_bundle, train
-from camlif.classical.linear import elastic_net_path, ridge_path
 from camlif.config import NetworkConfig, RunConfig
 from camlif.data.splits import make_splits
 from camlif.exceptions import ConfigError
-from camlif.metrics import concordance_index
-from camlif.networks import skip_start
+from camlif.explain import explain_features
+from camlif.linear import averaged as skip_start
+from camlif.linear.averaged import fit_skip_start
+from camlif.linear.penalised import elastic_net_path, ridge_path
+from camlif.model.bundle import Bundle, load_bundle, train
 from camlif.networks.camlif import CaMlif
 from camlif.networks.interface import Inputs
 from camlif.networks.linear_skip import LinearSkip
-from camlif.networks.skip_start import fit_skip_start
+from camlif.statistics import concordance_index
 from camlif.training.engine import train_ensemble
 from camlif.training.ensemble import to_tensors
-from tests.cohorts import make_cohort, make_schema
+from tests.builders.cohorts import make_cohort, make_schema
 from tests.networks.batches import SMALL, build, draw_inputs, draw_outcome, small_config, take
 
 P, C = "pathology", "ct"

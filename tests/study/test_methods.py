@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from camlif.classical import CLASSICAL
 from camlif.config import NetworkConfig, RunConfig
 from camlif.exceptions import ConfigError
 from camlif.networks.registry import networks
@@ -21,7 +20,8 @@ from camlif.study.methods import (
     select_variants,
 )
 from camlif.study.records import StudySettings
-from tests.cohorts import make_cohort, make_schema
+from camlif.study.references import CLASSICAL
+from tests.builders.cohorts import make_cohort, make_schema
 
 SCHEMA = make_schema(clinical=True)
 

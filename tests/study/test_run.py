@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from camlif.bundle import train
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
-from camlif.evaluation import split_c_indices
 from camlif.exceptions import ConfigError, SchemaError
-from camlif.metrics import concordance_index
+from camlif.model.bundle import train
+from camlif.model.evaluation import split_c_indices
+from camlif.progress import Progress
+from camlif.statistics import concordance_index
 from camlif.study import Study, run, store
 from camlif.study.cells import Cell, CellOutcome, StudyData
-from camlif.study.progress import Progress
 from camlif.study.records import RESULT_COLUMNS, RISK_COLUMNS, StudySettings
 from camlif.study.run import Where, run_study
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 from tests.study.tiny import SERIAL, TINY, tiny_cohort, tiny_study
 
 QUICK = replace(TINY, methods=("km",))

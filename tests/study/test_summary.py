@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from camlif.data.splits import make_splits
-from camlif.statistics import corrected_interval, corrected_t_test, holm, plain_half_width
+from camlif.statistics import split_p_values
+from camlif.statistics.splits import corrected_interval, corrected_t_test, holm, plain_half_width
 from camlif.study.measures import split_measures
 from camlif.study.printed import COHORTS, PRINTED
 from camlif.study.records import HORIZONS, PValues
 from camlif.study.summary import summarise, variant_p_values
-from camlif.survival import split_p_values
-from tests.cohorts import simulate
+from tests.builders.cohorts import simulate
 from tests.study.test_store import FACTS, SETTINGS
 
 SIZES = {"n_train": 80, "n_test": 20}

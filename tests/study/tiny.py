@@ -8,7 +8,7 @@ from pathlib import Path
 from camlif.data.cohort import Cohort
 from camlif.study import Study, StudySettings
 from camlif.study.run import Where, run_study
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 
 TINY = StudySettings(
     data="tiny",

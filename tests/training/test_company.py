@@ -17,7 +17,7 @@ from camlif.data.splits import make_splits
 from camlif.training import ensemble
 from camlif.training.engine import train_ensemble
 from camlif.training.ensemble import Ensemble
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 
 N = 50
 COHORT = make_cohort(

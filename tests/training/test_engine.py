@@ -29,7 +29,7 @@ from camlif.training.loop import (
     _clip_per_member,
 )
 from camlif.training.sampler import PAD, draw_batches
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 
 CPU = torch.device("cpu")
 NARROW = NetworkConfig(width=8, mam_width=4, lmf_width=4, lmf_rank=2, owc_hidden=4)

@@ -14,12 +14,12 @@ from camlif.data.preprocessing import RawInputs, encode
 from camlif.data.schema import FeatureSchema, GroupSpec, ModalitySpec
 from camlif.data.splits import make_splits
 from camlif.exceptions import SchemaError
-from camlif.matching import align
+from camlif.model.matching import align
 from camlif.networks.interface import Inputs
 from camlif.training import ensemble as ensemble_module
 from camlif.training.engine import train_ensemble
 from camlif.training.ensemble import Ensemble, choose_device, to_tensors
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 
 CPU = torch.device("cpu")
 NARROW = NetworkConfig(width=8, mam_width=4, lmf_width=4, lmf_rank=2, owc_hidden=4)

@@ -13,9 +13,9 @@ from camlif.config import NetworkConfig, RunConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import encode
 from camlif.data.splits import Splits, make_splits
-from camlif.metrics.concordance import concordance_index
+from camlif.statistics.concordance import concordance_index
 from camlif.training.engine import train_ensemble
-from tests.cohorts import Signal, Simulated, simulate
+from tests.builders.cohorts import Signal, Simulated, simulate
 
 GROUPS = {"pathology": (12, 20, 20, 15), "ct": (30, 20, 10)}
 FULL = NetworkConfig(width=32)

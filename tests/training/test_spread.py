@@ -14,12 +14,12 @@ from torch.func import vmap
 
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.splits import make_splits
-from camlif.networks.mcat import McatConfig
 from camlif.networks.registry import AnyNetworkConfig
+from camlif.networks.rivals.mcat import McatConfig
 from camlif.training.engine import TrainingResult, train_ensemble
 from camlif.training.loop import TrainingProgress
 from camlif.training.spread import MIN_MEMBERS, Part, share_masks, split_members
-from tests.cohorts import make_cohort
+from tests.builders.cohorts import make_cohort
 
 COHORT = make_cohort(60, {"ct": (3, 4), "rna": (5,)}, gaps=0.1, clinical=True)
 MEMBERS = 2 * MIN_MEMBERS + 1

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from camlif.data.preprocessing import encode
-from tests.bundles import tiny_bundle, tiny_cohort
+from tests.builders.bundles import tiny_bundle, tiny_cohort
 
 
 def test_threads_that_share_an_ensemble_get_the_risks_of_one_alone() -> None:

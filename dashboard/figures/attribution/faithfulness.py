@@ -13,7 +13,7 @@ from dashboard.figures.layout import base_figure, hover_text
 from dashboard.figures.palette import Theme, palette, rgba
 
 if TYPE_CHECKING:
-    from camlif.attribution import Faithfulness, OrderTest
+    from camlif.explain import Faithfulness, OrderTest
 
 HEIGHT = 300
 AREA_OPACITY = 0.15

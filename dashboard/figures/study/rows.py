@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camlif.statistics import SplitInterval, corrected_interval
+from camlif.statistics.splits import SplitInterval, corrected_interval
 from camlif.study.summary import KEY_COLUMNS
 
 SECTIONS: Mapping[str, str] = MappingProxyType(

@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
-from camlif.survival import kaplan_meier, log_rank, too_few
+from camlif.statistics import kaplan_meier, log_rank, too_few
 from camlif.wording import count
 from dashboard.figures.chart import Chart, escape, format_p
 from dashboard.figures.layout import (

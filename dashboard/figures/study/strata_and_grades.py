@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
+from camlif.statistics import pairwise_log_rank
 from camlif.study.heldout import STRATUM_NAMES, HeldOut, cut_strata
-from camlif.survival import pairwise_log_rank
 from camlif.wording import count
 from dashboard.figures.chart import Chart, format_p, listed
 from dashboard.figures.hazard import ordered_grades

@@ -17,7 +17,7 @@ import pytest
 
 import dashboard.figures
 from camlif.data.schema import Endpoint
-from camlif.survival import kaplan_meier
+from camlif.statistics import kaplan_meier
 from dashboard.figures import attribution
 from dashboard.figures.agreement import agreement_strip
 from dashboard.figures.chart import Chart, escape, format_p, signed
@@ -296,7 +296,13 @@ def test_figures_import_neither_streamlit_nor_torch_nor_pages() -> None:
         )
     }
     assert "plotly.graph_objects" in imported
-    forbidden = ("streamlit", "torch", "dashboard.views", "dashboard.components", "dashboard.state")
+    forbidden = (
+        "streamlit",
+        "torch",
+        "dashboard.views",
+        "dashboard.components",
+        "dashboard.session.state",
+    )
     assert {name for name in imported if name.startswith(forbidden)} == set()
 
 

@@ -13,7 +13,7 @@ from lifelines import KaplanMeierFitter
 from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
-from camlif.survival import kaplan_meier
+from camlif.statistics import kaplan_meier
 from dashboard.figures.kaplan_meier import (
     KmGroup,
     case_curve_chart,

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pytest
 
 from camlif.data.schema import Endpoint
-from camlif.metrics import (
+from camlif.statistics import (
     CalibrationBin,
     CalibrationResult,
     DecisionCurve,

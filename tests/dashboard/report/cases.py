@@ -11,15 +11,15 @@ from typing import Any
 
 import pypdf
 
-from camlif.attribution import explain_features, explain_modalities
-from camlif.bundle import Bundle
 from camlif.data.cohort import Cohort
-from camlif.scoring import ScoreResult
+from camlif.explain import explain_features, explain_modalities
+from camlif.model.bundle import Bundle
+from camlif.model.scoring import ScoreResult
 from dashboard.figures.attribution import FeatureContribution
+from dashboard.profiles import load_profile
 from dashboard.report.build import CaseReport, Source, case_report
 from dashboard.report.record import CaseRecord, ExplanationRecord
-from dashboard.wording import load_profile
-from tests.bundles import new_patients, tiny_bundle, tiny_cohort
+from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 
 DAY = dt.date(2026, 3, 1)
 

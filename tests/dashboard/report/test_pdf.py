@@ -13,15 +13,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pypdf.generic import IndirectObject
 
-from camlif.bundle import load_bundle
-from camlif.data.readers import load_cohort
+from camlif.data.reading.readers import load_cohort
+from camlif.model.bundle import load_bundle
 from dashboard import messages
 from dashboard.figures.chart import signed
+from dashboard.profiles import load_profile
 from dashboard.report.build import CaseReport, case_report
 from dashboard.report.content import N_FEATURES, passed_words
 from dashboard.report.pdf import MARGIN, PAPERS, Paper, case_pdf, plan, worklist_pdf
 from dashboard.report.record import CaseRecord
-from dashboard.wording import load_profile
 from tests.dashboard.report.cases import DAY, changed, read, report, source, squeezed, text_of
 
 SIZES: dict[Paper, tuple[float, float]] = {"A4": (595.28, 841.89), "Letter": (612, 792)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.access import Role, User
+from dashboard.access.access import Role, User
 from dashboard.store import CaseKey, CohortKey
 
 VIEWER = User(name="session 0000aaaa", role=Role.VIEWER)

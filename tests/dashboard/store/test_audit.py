@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError
 
-from dashboard.access import Action
+from dashboard.access.access import Action
 from dashboard.store import Store, StoreError
 from dashboard.store.database import open_database, writing
 from dashboard.store.models import AuditEvent

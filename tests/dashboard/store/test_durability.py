@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ROUNDS = 6
 WRITER = """
 import sys
-from dashboard.access import Role, User
+from dashboard.access.access import Role, User
 from dashboard.store import CaseKey, CohortKey, Store
 store = Store(sys.argv[1])
 author = User(name="session 0", role=Role.REVIEWER)

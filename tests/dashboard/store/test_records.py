@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dashboard.access import AccessError, Action
+from dashboard.access.access import AccessError, Action
 from dashboard.store import CaseKey, CohortKey, RiskGroup, SettingName, Store, StoreError
 from tests.dashboard.store.records import (
     ADMINISTRATOR,

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from camlif.statistics import corrected_interval
+from camlif.statistics.splits import corrected_interval
 from dashboard.figures.study.differences import slope_chart
 from dashboard.figures.study.dots import ZoomedAxis, dot_chart
 from dashboard.figures.study.rows import C_INDEX, MEASURES, paired_rows, study_rows

@@ -1,0 +1,416 @@
+"""Command line: ``python -m camlif`` with check, train, study, score, evaluate, explain
+and simulate.
+
+Names, options and output columns are a contract: other programs call them. Bad input gives one line
+on standard error and exit status 2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.table import Table
+from typer.exceptions import TyperException
+
+from camlif.cli.console import (
+    ClinicalOption,
+    DataArgument,
+    DeviceOption,
+    JsonOption,
+    ManifestOption,
+    ModalitiesOption,
+    ProgressOption,
+    Scheme,
+    choose_clinical,
+    choose_modalities,
+    errors,
+    interruptible,
+    output,
+    progress_bar,
+    read_cohort,
+    read_manifest_option,
+    require_writable,
+    say,
+    suitability,
+)
+from camlif.cli.study import study
+from camlif.config import PRESETS, PRODUCT_PRESET, RunConfig
+from camlif.data.cohort import Cohort
+from camlif.data.reading.checks import CONFIDENCE, CheckReport, group_words
+from camlif.data.reading.readers import folder_files
+from camlif.data.reading.repairs import Option, mend, options_for
+from camlif.exceptions import CamlifError, ConfigError, DataError
+from camlif.progress import Progress, kept_in
+from camlif.wording import count, to_csv
+
+if TYPE_CHECKING:
+    from camlif.training.loop import TrainingProgress
+
+EXIT_UNUSABLE = 2
+EXIT_INTERRUPTED = 130
+MAX_OFFERS = 6
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="CA-MLIF: multimodal survival models. Research use only, not a medical device.",
+)
+app.command()(study)
+
+
+class Scenario(StrEnum):
+    """Simulated cohorts."""
+
+    GLIOMA = "glioma"
+    LUAD = "luad"
+
+
+ModelOption = Annotated[Path, typer.Option("--model", help="Model folder.")]
+
+
+def main() -> None:
+    """Run the command line; what the user can mend becomes one line and exit status 2."""
+    # Before a command imports torch: its networks run slower on two threads than on one.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # mimalloc can crash in threads
+    try:
+        status = app(standalone_mode=False)
+    except typer.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does: not an error to report.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_INTERRUPTED)
+    except CamlifError as error:
+        _fail(str(error))
+    except TyperException as error:
+        _fail(error.format_message() if isinstance(error, typer.BadParameter) else str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'A file'}: {error.strerror or error}.")
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    line = " ".join(message.split())
+    if line:
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(EXIT_UNUSABLE)
+
+
+@app.command()
+def check(
+    data: DataArgument,
+    manifest: ManifestOption = None,
+    repair: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Mend a problem, as the check proposes it."),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Also check whether this model folder suits the tables.")
+    ] = None,
+    write_manifest: Annotated[
+        Path | None, typer.Option(help="Save the mapping, with the repairs, as cohort.toml.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is in a cohort folder, its problems and how to mend them. Exit 0 usable, 2 not."""
+    folder = Path(data)
+    with progress_bar(quiet=as_json) as update:
+        _, report, applied = mend(
+            folder_files(folder),
+            repair or (),
+            manifest=read_manifest_option(manifest),
+            title=folder.resolve().name,
+            look=suitability(model),
+            progress=update,
+        )
+    if write_manifest is not None:
+        write_manifest.write_text(report.manifest.to_toml(), encoding="utf-8")
+    if as_json:
+        repaired = [option.flag for option in applied]
+        offers = [[o.flag for o in options_for(p, report)] for p in report.problems]
+        found = report.to_json() | {"repaired": repaired, "repairs": offers}
+        output.print_json(json.dumps(found))
+    else:
+        _print_report(report, applied)
+    raise typer.Exit(0 if report.usable else EXIT_UNUSABLE)
+
+
+def _print_report(report: CheckReport, applied: Sequence[Option]) -> None:
+    table = Table("file", "read as", "rows", "columns")
+    for file in report.files:
+        role = f"{file.role}: {file.modality}" if file.modality else file.role
+        table.add_row(file.name, role, f"{file.n_rows:,}", f"{file.n_columns:,}")
+    output.print(table)
+    for assignment in report.mapping:
+        if assignment.chosen:
+            say(
+                f"{assignment.role}: {', '.join(assignment.chosen)} in {assignment.file}"
+                f" ({CONFIDENCE[assignment.confidence]})"
+            )
+    for modality, groups in report.groups.items():
+        say(f"feature groups of {modality}: {group_words(groups)}")
+    for option in applied:
+        say(f"repaired {option.flag}: {option.label}")
+    for problem in report.problems:
+        say(" ".join(filter(None, (problem.severity, problem.code, problem.line))))
+        offered = [shlex.quote(option.flag) for option in options_for(problem, report)]
+        if offered:
+            more = " ..." if len(offered) > MAX_OFFERS else ""
+            say(f"    --repair {' | '.join(offered[:MAX_OFFERS])}{more}")
+    if report.flow is not None:
+        have = ", ".join(f"{name} {n:,}" for name, n in report.flow.patients.items())
+        say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")
+    if report.outcome is not None:
+        outcome = report.outcome.to_json()
+        say(f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up.")
+    say("usable" if report.usable else "not usable")
+
+
+@app.command()
+def train(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+    preset: Annotated[str, typer.Option(help=", ".join(PRESETS))] = PRODUCT_PRESET,
+    splits: Annotated[int, typer.Option(min=2, help="Members of the ensemble.")] = 15,
+    split_scheme: Annotated[Scheme, typer.Option()] = Scheme.COVERING,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Default of this and the next: the preset's.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=0, help="0: the whole training part.")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="Token width d; default: the preset's.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Train members in so many; default: one a core.")
+    ] = None,
+    device: DeviceOption = "auto",
+    modalities: ModalitiesOption = "all",
+    clinical: ClinicalOption = "age,sex",
+    select_top: Annotated[
+        int | None, typer.Option(min=1, help="Keep the strongest columns of each modality.")
+    ] = None,
+    manifest: ManifestOption = None,
+    progress: ProgressOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the ensemble by Monte Carlo cross-validation and write a model folder."""
+    from camlif.model.bundle import train as train_bundle
+
+    wanted = {"epochs": epochs, "batch_size": batch_size, "select_top": select_top}
+    config = RunConfig.from_preset(
+        preset,
+        network={} if width is None else {"width": width},
+        splits=splits,
+        split_scheme="covering" if split_scheme is Scheme.COVERING else "monte_carlo",
+        seed=seed,
+        **{name: value for name, value in wanted.items() if value is not None},
+    )
+    require_writable(out, folder=True)
+    with interruptible(), kept_in(progress) as keep:
+        cohort = read_cohort(data, manifest)
+        cohort = cohort.select(
+            modalities=choose_modalities(modalities), clinical=choose_clinical(clinical, cohort)
+        )
+        with progress_bar(f"{splits} members", quiet=as_json) as update:
+
+            def tell(now: TrainingProgress) -> None:
+                message = f"loss {now.loss:.3f}"
+                left = now.seconds * (now.epochs - now.epoch) / now.epoch
+                keep(Progress.running(now.epoch, now.epochs, left, message))
+                update(now.epoch, now.epochs, message)
+
+            bundle = train_bundle(
+                cohort,
+                config,
+                name=out.resolve().name,
+                device=device,
+                progress=tell,
+                processes=processes,
+                reproduce=f"python -m camlif {shlex.join(_reproducing(sys.argv[1:]))}",
+            )
+        bundle.save(out)
+    card = bundle.card
+    if as_json:
+        output.print_json(card.model_dump_json())
+        return
+    d = card.discrimination
+    say(
+        f"{out}: C-index {d.mean:.3f}, SD {d.sd:.3f}, 95 % interval {d.interval.low:.3f} to "
+        f"{d.interval.high:.3f} over {card.training.splits} {card.training.split_scheme} splits; "
+        f"{card.training.parameters_per_member:,} parameters a member; "
+        f"{card.training.seconds:.0f} s on {card.training.device}"
+    )
+
+
+def _reproducing(arguments: list[str]) -> list[str]:
+    """Arguments that determine a result: where its progress is kept does not."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not skip and not argument.startswith("--progress="):
+            kept.append(argument)
+        skip = argument == "--progress"
+    return [argument for argument in kept if argument != "--progress"]
+
+
+@app.command()
+def score(
+    data: DataArgument,
+    model: ModelOption,
+    out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    missing: Annotated[str, typer.Option(help="Modalities to treat as missing.")] = "",
+    device: DeviceOption = "auto",
+    manifest: ManifestOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score patients; those that cannot be scored stay in the file with the reason.
+
+    Interrupted, the same command again goes on where it stopped.
+    """
+    from camlif.model.bundle import load_bundle
+    from camlif.model.case import hidden_sentence
+    from camlif.model.score_file import write_scores
+    from camlif.model.scoring import OUT_OF_MEMORY
+
+    require_writable(out)
+    bundle = load_bundle(model, device=device)
+    cohort = read_cohort(data, manifest)
+    absent = tuple(name.strip() for name in missing.split(",") if name.strip())
+    start = time.perf_counter()
+    with progress_bar("scoring", quiet=as_json) as update:
+        written = write_scores(bundle, cohort, out, missing=absent, progress=update)
+    summary = {
+        "patients": written.patients,
+        "scored": written.scored,
+        "heldout": written.heldout,
+        "unlike": written.unlike,
+        "device": written.device,
+        "seconds": round(time.perf_counter() - start, 2),
+        "out": str(out),
+    }
+    if as_json:
+        output.print_json(json.dumps(summary))
+        return
+    say(
+        f"{out}: {written.scored} of {written.patients} patients scored on {written.device} "
+        f"in {summary['seconds']:.1f} s; {written.heldout} were in the training cohort and have "
+        "held-out risks"
+    )
+    unscored = written.patients - written.scored
+    if unscored:
+        patients = count(unscored, "patient has", "patients have")
+        say(f"E-32: {patients} no score; the column warnings says why.")
+    if written.unlike:
+        patients = count(written.unlike, "patient is", "patients are")
+        say(
+            f"E-33: {patients} unlike the training data; the column warnings says in what. "
+            "Treat these scores as unreliable."
+        )
+    if written.device != str(bundle.device):
+        say(OUT_OF_MEMORY)
+    for horizon, gate in bundle.reference.gates.items():
+        if not gate.open:
+            say(hidden_sentence(horizon, gate.reason))
+
+
+@app.command()
+def evaluate(
+    data: DataArgument,
+    model: ModelOption,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+    device: DeviceOption = "auto",
+    manifest: ManifestOption = None,
+) -> None:
+    """Report C-index, log-rank and calibration on a cohort with outcome, as JSON."""
+    from camlif.model.bundle import load_bundle
+    from camlif.model.evaluation import evaluate as evaluate_bundle
+
+    if out is not None:
+        require_writable(out)
+    report = evaluate_bundle(load_bundle(model, device=device), read_cohort(data, manifest))
+    text = json.dumps(report, indent=1)
+    if out is None:
+        output.print_json(text)
+    else:
+        _write(out, text + "\n")
+
+
+@app.command()
+def explain(
+    data: DataArgument,
+    model: ModelOption,
+    out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    method: Annotated[str, typer.Option(help="ig, deeplift, gradient_shap, ...")] = "ig",
+    patient: Annotated[list[str] | None, typer.Option(help="Patient; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    device: DeviceOption = "auto",
+    manifest: ManifestOption = None,
+) -> None:
+    """Write contributions of modalities, feature groups and features to each log risk."""
+    from camlif.explain import explain_features, explain_modalities
+    from camlif.model.bundle import load_bundle
+
+    require_writable(out)
+    bundle = load_bundle(model, device=device)
+    cohort = read_cohort(data, manifest)
+    rows = _rows(cohort, patient)
+    with progress_bar("explaining") as update:
+        modalities = explain_modalities(bundle, cohort, rows)
+        features = explain_features(bundle, cohort, rows, method=method, seed=seed, progress=update)
+    ids = cohort.patient_ids[rows]
+    # Joined as text: frames of all-empty columns beside numbers have no common type.
+    text = to_csv(modalities.to_frame(ids)), to_csv(features.to_frame(ids))
+    _write(out, text[0] + text[1].split("\n", 1)[1])
+    say(f"{out}: {len(rows)} patients")
+
+
+def _rows(cohort: Cohort, patients: list[str] | None) -> Any:
+    import numpy as np
+
+    if not patients:
+        return np.arange(len(cohort))
+    position = {patient: row for row, patient in enumerate(cohort.patient_ids.tolist())}
+    unknown = [p for p in patients if p not in position]
+    if unknown:
+        raise DataError(
+            f"No patient {', '.join(unknown)} in the cohort.",
+            column="patient_id",
+            fix="Give identifiers as they stand in the first column.",
+        )
+    return np.array([position[p] for p in patients])
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[Scenario, typer.Argument()],
+    out: Annotated[Path, typer.Option(help="Cohort folder to write.")],
+    patients: Annotated[int, typer.Option(min=50)] = 480,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Write a simulated cohort with known truth; the oracle C-index stands beside the tables."""
+    from camlif.data.simulator import simulate as draw
+    from camlif.data.simulator import write_simulated
+
+    require_writable(out, folder=True)
+    simulated = draw(scenario.value, n_patients=patients, seed=seed)
+    write_simulated(simulated, out)
+    c_index = simulated.truth.oracle_c_index
+    say(f"{out}: {patients} simulated patients, oracle C-index {c_index:.3f}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,161 @@
+"""What the commands share: the terminal, reading a cohort, checking targets, telling progress."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from camlif.data.cohort import Cohort
+from camlif.data.manifest import Manifest, read_manifest
+from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.readers import load_cohort
+from camlif.data.reading.repairs import Look
+from camlif.data.samples import SAMPLES, load_sample
+from camlif.exceptions import ConfigError
+
+DEFAULT_CLINICAL = ("age", "sex")
+
+output = Console()
+errors = Console(stderr=True)
+
+
+class Scheme(StrEnum):
+    """Split schemes by their command-line names."""
+
+    COVERING = "covering"
+    MONTE_CARLO = "monte-carlo"
+
+
+DataArgument = Annotated[
+    str, typer.Argument(metavar="DATA", help=f"Cohort folder, or a sample: {', '.join(SAMPLES)}.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+ManifestOption = Annotated[
+    Path | None, typer.Option(help="cohort.toml to use instead of the folder's own.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ModalitiesOption = Annotated[str, typer.Option(help="all, or names separated by commas.")]
+ClinicalOption = Annotated[str, typer.Option(help="Names, all or none.")]
+ProgressOption = Annotated[
+    Path | None, typer.Option("--progress", help="JSON file to keep the progress in.")
+]
+
+
+def read_manifest_option(path: Path | None) -> Manifest | None:
+    """Read the manifest of ``--manifest``, if given."""
+    return None if path is None else read_manifest(path)
+
+
+def read_cohort(data: str, manifest: Path | None = None) -> Cohort:
+    """Read a cohort folder, or a sample by its name where no folder has that name."""
+    path = Path(data)
+    if data in SAMPLES and not path.exists():
+        return load_sample(data)
+    with progress_bar() as update:
+        return load_cohort(path, manifest=read_manifest_option(manifest), progress=update)
+
+
+def choose_modalities(wanted: str) -> list[str] | None:
+    """Resolve ``--modalities``; None stands for all."""
+    return None if wanted == "all" else [name.strip() for name in wanted.split(",")]
+
+
+def choose_clinical(wanted: str, cohort: Cohort) -> tuple[str, ...]:
+    """Resolve ``--clinical``: names, ``all`` or ``none``; the default takes what exists."""
+    available = tuple(column.name for column in cohort.schema.clinical)
+    if wanted == "all":
+        return available
+    if wanted == "none":
+        return ()
+    names = tuple(name.strip() for name in wanted.split(",") if name.strip())
+    if names == DEFAULT_CLINICAL:
+        return tuple(name for name in names if name in available)
+    return names
+
+
+def suitability(model: Path | None) -> Look:
+    """Return a function that adds to a report what a model (None: no model) says of the tables."""
+    if model is None:
+        return lambda _, report: report
+    from camlif.model.matching import check_suitability
+    from camlif.model.storage import read_range, read_schema
+
+    schema, known = read_schema(model), read_range(model)
+
+    def look(cohort: Cohort | None, report: CheckReport) -> CheckReport:
+        if cohort is None:
+            return report
+        return report.also(check_suitability(cohort, schema, known, files=report.modality_files))
+
+    return look
+
+
+def say(text: str) -> None:
+    """Print a line as it is: no markup from a file's names, no wrapping in a pipe."""
+    output.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def require_writable(path: Path, *, folder: bool = False) -> None:
+    """Fail before the work, not after it, where the result could not be written."""
+    home = path if folder else path.parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+    if path.is_dir() != folder and path.exists():
+        raise ConfigError(f"{path} cannot be written: it is {'no' if folder else 'a'} folder.")
+    if not os.access(home, os.W_OK):
+        raise ConfigError(f"{path} cannot be written: permission denied.")
+
+
+@contextmanager
+def progress_bar(description: str = "", *, quiet: bool = False) -> Iterator[Any]:
+    """Show a bar on a terminal's standard error; yields a function of (done, total, note)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=errors, transient=True, disable=quiet or not errors.is_terminal
+    ) as bar:
+        task = bar.add_task(description, total=None)
+
+        def update(done: int, total: int, note: str = "") -> None:
+            said = escape(f"{description} {note}".strip())
+            bar.update(task, completed=done, total=total, description=said)
+
+        yield update
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a request to end, as a dashboard sends it, end a command like Ctrl-C does."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,104 @@
+"""What the manifest says of single columns and cells, done before anything looks at a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from camlif.data.reading.patients import FlowStep
+from camlif.data.reading.problems import Findings, examples
+from camlif.data.reading.tables import TextTable
+from camlif.data.reading.values import to_numbers
+from camlif.wording import count
+
+
+def matching(columns: Sequence[str], patterns: Iterable[str]) -> list[str]:
+    """Return the columns with one of the names, in table order; ``*`` in a name matches any text.
+
+    A name is compared as it stands first, so brackets and stars in a header are no obstacle.
+    """
+    known = set(columns)
+    hits: set[str] = set()
+    for pattern in patterns:
+        if pattern in known:
+            hits.add(pattern)
+        elif "*" in pattern:
+            rule = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+            hits.update(c for c in columns if rule.fullmatch(c))
+    return [c for c in columns if c in hits]
+
+
+def without_columns(table: TextTable, patterns: Sequence[str], found: Findings) -> TextTable:
+    """Return a table without the columns that the manifest drops."""
+    dropped = matching(table.columns, patterns)
+    if not dropped:
+        return table
+    found.note(
+        f"{count(len(dropped), 'column')} dropped as the mapping says: {examples(dropped)}.",
+        file=table.file,
+    )
+    return replace(table, table=table.table.drop_columns(dropped))
+
+
+def kept_rows(
+    table: TextTable, keep: Mapping[str, Sequence[str]]
+) -> tuple[TextTable, tuple[FlowStep, ...]]:
+    """Return the rows whose cells the manifest keeps, and where the others went."""
+    kept = np.ones(len(table), dtype=bool)
+    for column, cells in keep.items():
+        if column in table.columns:
+            kept &= _cells_equal(table.table[column], cells)
+    if kept.all():
+        return table, ()
+    index = np.flatnonzero(kept)
+    step = FlowStep(file=table.file, reason=f"another {', '.join(keep)}", n=int((~kept).sum()))
+    rows = replace(table, table=table.table.take(index), row_numbers=table.row_numbers[index])
+    return rows, (step,)
+
+
+def blank_cells(
+    table: TextTable, missing: Mapping[str, Sequence[str]], found: Findings
+) -> TextTable:
+    """Return a table whose cells are empty where the manifest calls them missing.
+
+    Parameters
+    ----------
+    table : TextTable
+    missing : mapping of column to cells
+        ``*`` in a column matches any text. A number matches however it is written.
+    found : Findings
+        Gets a note with the number of cells.
+    """
+    blanked, total = table.table, 0
+    for pattern, cells in missing.items():
+        for column in matching(table.columns, [pattern]):
+            hit = _cells_equal(blanked[column], cells)
+            n = int(hit.sum())
+            if n:
+                total += n
+                empty = pc.if_else(
+                    pa.array(hit), pa.scalar(None, blanked[column].type), blanked[column]
+                )
+                position = blanked.column_names.index(column)
+                blanked = blanked.set_column(position, column, empty)
+    if total:
+        found.note(f"{count(total, 'cell')} missing as the mapping says.", file=table.file)
+    return replace(table, table=blanked)
+
+
+def _cells_equal(column: pa.ChunkedArray, cells: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each cell is one of the texts, or the same number as one, shape (n_rows,)."""
+    hit = np.zeros(len(column), dtype=bool)
+    if pa.types.is_string(column.type):
+        trimmed = pc.utf8_trim_whitespace(column)
+        known = pc.is_in(trimmed, value_set=pa.array([c.strip() for c in cells], pa.string()))
+        hit |= known.to_numpy().astype(bool)
+    wanted = to_numbers(pa.chunked_array([pa.array(list(cells), pa.string())])).values
+    wanted = wanted[np.isfinite(wanted)]
+    return hit | np.isin(to_numbers(column).values, wanted) if len(wanted) else hit

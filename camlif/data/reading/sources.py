@@ -1,0 +1,279 @@
+"""Files to tables: one or several of each, in whatever format, one row per patient or instance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from camlif.data.formats.annotated import Annotated, is_annotated, read_annotated
+from camlif.data.formats.limits import MAX_BYTES, conversion, too_large
+from camlif.data.formats.slides import (
+    is_slide,
+    read_slides,
+    slide_group,
+    slide_name,
+    slide_shape,
+)
+from camlif.data.manifest import MANIFEST
+from camlif.data.reading.checks import FileReport
+from camlif.data.reading.cleaning import without_columns
+from camlif.data.reading.gathered import Reading
+from camlif.data.reading.orientation import (
+    gene_flags,
+    is_long,
+    is_mutations,
+    measured,
+    measurement_tool,
+    widened,
+)
+from camlif.data.reading.patients import FlowStep
+from camlif.data.reading.problems import examples
+from camlif.data.reading.roles import find_duration, find_event, find_id, plain
+from camlif.data.reading.specimens import patient_of
+from camlif.data.reading.tables import Format, TextTable, read_table, table_format, table_stem
+from camlif.exceptions import DataError, SchemaError
+from camlif.wording import count
+
+Files = Mapping[str, Path | bytes]
+NO_TABLES = ("readme", "license", "licence", "notes", "changelog", "requirements")
+
+
+_STUDY_META = re.compile(
+    r"meta_(study|clinical_.*|mrna.*|mutations.*|cna.*|methylation.*|rppa.*|sv.*)"
+)
+
+
+def read_sources(files: Files, reading: Reading) -> list[TextTable]:
+    """Read every file that holds tables, and note the role of the others.
+
+    A file of several matrices gives several tables, named ``file/matrix``; slides give one table
+    for each folder.
+    """
+    tables: list[TextTable] = []
+    slides: dict[str, dict[str, Path | bytes]] = {}
+    for name, source in files.items():
+        if name in reading.manifest.ignore:
+            reading.files[name] = FileReport(name=name, role="ignored")
+            reading.found.note("Left out as the mapping says.", file=name)
+        elif is_slide(name):
+            slides.setdefault(slide_group(name), {})[name] = source
+        else:
+            reading.files[name] = FileReport(
+                name=name, role="manifest" if name == MANIFEST else "ignored"
+            )
+            _refuse(name, reading)
+            tables += _tables_of(name, source, reading)
+    for group, members in slides.items():
+        table = _slides(group, members, reading)
+        tables += [] if table is None else [table]
+    kept = [t for t in tables if t.file not in reading.manifest.ignore]
+    return [without_columns(t, reading.manifest.drop, reading.found) for t in kept]
+
+
+def reshaped(table: TextTable, reading: Reading) -> TextTable | None:
+    """Return a table of variants, cells or measurements as one that has patients in rows.
+
+    None (and an error) where that would be too large.
+    """
+    tool = measurement_tool(table.columns)
+    try:
+        if is_mutations(table.columns):
+            table, step = gene_flags(
+                table, lambda sample: patient_of(sample, reading.owners), reading.found
+            )
+        elif is_long(table.columns):
+            table, step = widened(table, reading.found)
+        else:
+            return table if tool is None else measured(table, tool, reading.found)
+    except DataError as error:
+        reading.found.refuse(error, table.file)
+        return None
+    reading.steps.append(step)
+    return table
+
+
+def _refuse(name: str, reading: Reading) -> None:
+    lines = conversion(name)
+    if lines is not None:
+        reading.found.warn(
+            "This format can run code when it is opened, or is no table; left out.",
+            code="E-01",
+            file=name,
+            fix=f"If you trust it, convert it: {lines[0]} and then {lines[1]}",
+        )
+
+
+def _tables_of(name: str, source: Path | bytes, reading: Reading) -> Iterator[TextTable]:
+    if is_annotated(name):
+        yield from _annotated(name, source, reading)
+        return
+    stem = plain(table_stem(name))
+    if table_format(name) is None or stem in NO_TABLES:
+        return
+    if _STUDY_META.fullmatch(stem):
+        reading.found.note("Describes a study of cBioPortal, and holds no table.", file=name)
+        return
+    table = read_table(
+        name,
+        source,
+        reading.found,
+        sheet=reading.manifest.sheets.get(name),
+        encoding=reading.manifest.encodings.get(name),
+        progress=reading.telling(f"reading {name}"),
+    )
+    if table is not None:
+        reading.files[name] = _report(table)
+        yield table
+
+
+def _report(table: TextTable, n_rows: int | None = None) -> FileReport:
+    return FileReport(
+        name=table.file,
+        role="ignored",
+        n_rows=len(table) if n_rows is None else n_rows,
+        n_columns=len(table.columns) - 1,
+        format=table.format,
+        encoding=table.encoding,
+        delimiter=table.delimiter,
+    )
+
+
+def _annotated(name: str, source: Path | bytes, reading: Reading) -> Iterator[TextTable]:
+    """Yield a table for each matrix, and a clinical one if the observations tell an outcome."""
+    form: Format = "h5mu" if name.lower().endswith(".h5mu") else "h5ad"
+    try:
+        matrices, common = read_annotated(source)
+        tables = [_matrix(name, form, matrix, common, reading) for matrix in matrices]
+        columns = list(common.columns)
+        if find_duration(columns) is not None and find_event(columns) is not None:
+            tables.append(_observed(name, form, common))
+    except DataError as error:
+        reading.found.refuse(error, name)
+        return
+    del reading.files[name]  # its parts stand for it
+    for table in tables:
+        reading.files[table.file] = _report(table)
+        yield table
+
+
+def _patients(observations: pd.DataFrame, common: pd.DataFrame) -> list[str]:
+    """Return the patient of each observation: a column of its own, a common one, or its name."""
+    column = find_id(list(observations.columns))
+    if column is not None:
+        return _texts(observations[column])
+    column = find_id(list(common.columns))
+    if column is not None and common.index.is_unique:
+        return _texts(common[column].reindex(observations.index))
+    return _texts(observations.index.to_series())
+
+
+def _texts(values: pd.Series) -> list[str]:
+    """Return cells as text; categories may name one long text often."""
+    texts = ["" if pd.isna(v) else str(v) for v in values]
+    held = sum(map(len, texts))
+    if held > MAX_BYTES:
+        raise too_large(held)
+    return texts
+
+
+def _matrix(
+    name: str, form: Format, matrix: Annotated, common: pd.DataFrame, reading: Reading
+) -> TextTable:
+    repeated = len(matrix.variables) - len(set(matrix.variables))
+    if repeated or "patient_id" in matrix.variables:
+        raise SchemaError(
+            f"{repeated} variables have the name of another.",
+            code="E-01",
+            fix="Call adata.var_names_make_unique(), and write the file again.",
+        )
+    observed = list(matrix.observations.columns)
+    if observed:
+        reading.found.note(
+            f"{count(len(observed), 'column')} of obs are no features: {examples(observed)}.",
+            file=name,
+        )
+    ids = _patients(matrix.observations, common)
+    columns = [pa.array(ids, pa.string()), *(pa.array(v) for v in matrix.values.T)]
+    return TextTable(
+        file=f"{name}/{matrix.name}" if matrix.name else name,
+        format=form,
+        table=pa.table(columns, names=["patient_id", *matrix.variables]),
+        row_numbers=np.arange(2, 2 + len(ids)),
+    )
+
+
+def _observed(name: str, form: Format, common: pd.DataFrame) -> TextTable:
+    """Return what is the same in all observations of a patient, one row each."""
+    ids = np.array(_patients(common, common), dtype=object)
+    patients, first = np.unique(ids, return_index=True)
+    order = np.sort(first)
+    table = {"patient_id": pa.array(ids[order].tolist(), pa.string())}
+    for column in common.columns:
+        cells = np.array(_texts(common[column]), dtype=object)
+        varies = len(set(zip(ids, cells, strict=True))) > len(patients)
+        if not varies and find_id([column]) is None:
+            table[column] = pa.array(cells[order].tolist(), pa.string())
+    return TextTable(
+        file=f"{name}/clinical",
+        format=form,
+        table=pa.table(table),
+        row_numbers=order + 2,
+    )
+
+
+def _slides(group: str, members: Files, reading: Reading) -> TextTable | None:
+    """Return the patches of a group of slides, each with its slide's name as identifier."""
+    readable: dict[str, Path | bytes] = {}
+    shapes: list[tuple[int, int]] = []
+    for name, source in members.items():
+        try:
+            shape = slide_shape(name, source)
+            if shapes and shape[1] != shapes[0][1]:
+                raise SchemaError(
+                    f"The patches have {shape[1]:,} values each, those of {next(iter(readable))} "
+                    f"{shapes[0][1]:,}.",
+                    fix="Extract all slides of a folder with the same model.",
+                )
+        except DataError as error:
+            reading.found.refuse(error, name)
+            continue
+        readable[name] = source
+        shapes.append(shape)
+    if not readable:
+        return None
+    try:
+        patches = read_slides(readable, shapes)
+    except DataError as error:
+        reading.found.refuse(error, error.file or group)
+        return None
+    names = [slide_name(name) for name in readable]
+    width = patches.values.shape[1]
+    columns = [pa.array([names[i] for i in patches.slides], pa.string())]
+    columns += [pa.array(np.ascontiguousarray(v)) for v in patches.values.T]
+    table = TextTable(
+        file=group,
+        format="slides",
+        table=pa.table(columns, names=["patient_id", *(f"e{i}" for i in range(width))]),
+        row_numbers=np.arange(2, 2 + len(patches.slides)),
+    )
+    reading.files[group] = _report(table, patches.n_read)
+    reading.found.note(f"Patches of {count(len(readable), 'slide')} were read.", file=group)
+    _report_thinned(group, patches.n_read, len(table), reading)
+    return table
+
+
+def _report_thinned(group: str, n_read: int, n_kept: int, reading: Reading) -> None:
+    if n_kept == n_read:
+        return
+    reading.found.warn(
+        f"Of {n_read:,} patches {n_kept:,} were kept, spread evenly over each slide.",
+        code="E-02",
+        file=group,
+        fix="Average the patches of each slide beforehand to use all of them.",
+    )
+    reading.steps.append(FlowStep(file=group, reason="patch beyond the limit", n=n_read - n_kept))

@@ -1,0 +1,180 @@
+"""What a patient is compared with: reference values of every input.
+
+Shapes: n patients, b background rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camlif.data.cohort import BoolArray, Cohort, FloatArray
+from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names, quantiles
+from camlif.exceptions import ConfigError
+from camlif.model.training_range import LEVELS, TrainingRange
+from camlif.training.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from camlif.model.bundle import Bundle
+
+MEDIAN: Final = "median"
+NamedBaseline = Literal["median", "mean", "cohort_median"]
+Baseline = NamedBaseline | Sequence[int] | NDArray[np.int_]
+"""``"median"``, ``"mean"``: of each column in training; ``"cohort_median"``: in the cohort at hand.
+Otherwise rows of the cohort (those of the same subtype, ...): their mean; GradientShap takes the
+patients themselves."""
+
+MAX_BACKGROUND = 64
+"""Reference patients that GradientShap draws from; more only make the base value slower."""
+
+
+def players_of(ensemble: Ensemble) -> tuple[str, ...]:
+    """Modalities, and clinical where the network reads it."""
+    names = ensemble.schema.names
+    return (*names, CLINICAL) if ensemble.network.n_clinical else names
+
+
+def values_of(raw: RawInputs, players: tuple[str, ...]) -> tuple[FloatArray, ...]:
+    """Raw matrices in player order."""
+    return tuple(raw.clinical if p == CLINICAL else raw.tables[p] for p in players)
+
+
+def bag_mean(table: FloatArray) -> FloatArray:
+    """Mean over the instances of a bag (n, k, d) -> (n, d); tables pass through. NaN if empty."""
+    if table.ndim == 2:
+        return table
+    observed = np.isfinite(table)
+    count = observed.sum(axis=1)
+    total = np.where(observed, table, 0).sum(axis=1)
+    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype("f4")
+    return mean
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Reference values that stand for "nothing known", finite.
+
+    Attributes
+    ----------
+    name : str
+    mean : tuple of float32, shape (1, n_features) by player
+        What a value is compared with; for a bag, every instance is.
+    rows : tuple of float32, shape (b, n_features) by player
+        The patients behind the mean, at most `MAX_BACKGROUND`.
+    """
+
+    name: str
+    mean: tuple[FloatArray, ...]
+    rows: tuple[FloatArray, ...]
+
+    @classmethod
+    def from_median(cls, ensemble: Ensemble, training_range: TrainingRange) -> Background:
+        """Training median of every column.
+
+        A 0/1 clinical column takes the value of most patients, so a category in which no level has
+        a majority has no level at the baseline.
+        """
+        middle = LEVELS.index(0.5)
+        rows: list[FloatArray] = []
+        for player in players_of(ensemble):
+            if player == CLINICAL:
+                rows.append(_clinical_median(ensemble)[None])
+            else:
+                rows.append(training_range.levels[player][middle][None])
+        return cls(MEDIAN, tuple(rows), tuple(rows))
+
+    @classmethod
+    def from_mean(cls, ensemble: Ensemble) -> Background:
+        """Training mean of every column, as the members standardise with, averaged over them."""
+        rows = tuple(
+            ensemble.columns[player]["mean"].cpu().numpy().mean(axis=0, keepdims=True, dtype="f8")
+            for player in players_of(ensemble)
+        )
+        centre = tuple(x.astype(np.float32) for x in rows)
+        return cls("mean", centre, centre)
+
+    @classmethod
+    def from_cohort_median(
+        cls, raw: RawInputs, ensemble: Ensemble, median: Background
+    ) -> Background:
+        """Median of every column over patients; a column that none has takes the training median.
+
+        A 0/1 clinical column takes the value of most patients.
+        """
+        rows: list[FloatArray] = []
+        players = players_of(ensemble)
+        for player, x, centre in zip(players, values_of(raw, players), median.mean, strict=True):
+            values = bag_mean(x)
+            own = quantiles(values, (0.5,))
+            if player == CLINICAL:
+                own = np.where(_flags(ensemble), np.round(own), own).astype(np.float32)
+            rows.append(np.where(np.isfinite(values).any(axis=0), own, centre))
+        return cls(f"median of {len(raw)} patients", tuple(rows), tuple(rows))
+
+    @classmethod
+    def from_patients(
+        cls, raw: RawInputs, players: tuple[str, ...], median: Background, *, seed: int
+    ) -> Background:
+        """Patients as reference; gaps take the training median.
+
+        Raises
+        ------
+        ConfigError
+            If there is no patient.
+        """
+        if not len(raw):
+            raise ConfigError("The baseline needs at least one patient.")
+        rows = tuple(
+            np.where(np.isfinite(x), x, centre)
+            for x, centre in zip(map(bag_mean, values_of(raw, players)), median.mean, strict=True)
+        )
+        mean = tuple(x.mean(axis=0, keepdims=True, dtype="f8").astype("f4") for x in rows)
+        if len(raw) > MAX_BACKGROUND:
+            rng = np.random.default_rng(seed)
+            drawn = np.sort(rng.choice(len(raw), MAX_BACKGROUND, replace=False))
+            rows = tuple(x[drawn] for x in rows)
+        return cls(f"mean of {len(raw)} patients", mean, rows)
+
+
+def find_background(
+    bundle: Bundle, cohort: Cohort, baseline: Baseline, *, missing: tuple[str, ...], seed: int
+) -> Background:
+    """Look a baseline up.
+
+    Raises
+    ------
+    ConfigError
+        If it is unknown, or has no patient.
+    """
+    ensemble = bundle.ensemble
+    median = Background.from_median(ensemble, bundle.reference.training_range)
+    if not isinstance(baseline, str):
+        rows = np.asarray(baseline, dtype=int)
+        raw = bundle.prepare(cohort.take(rows), missing=missing)
+        return Background.from_patients(raw, players_of(ensemble), median, seed=seed)
+    if baseline == "mean":
+        return Background.from_mean(ensemble)
+    if baseline == "cohort_median":
+        raw = bundle.prepare(cohort, missing=missing)
+        return Background.from_cohort_median(raw, ensemble, median)
+    if baseline != MEDIAN:
+        known = ", ".join(map(repr, get_args(NamedBaseline)))
+        raise ConfigError(f"Unknown baseline {baseline!r}: {known}, or rows of the cohort.")
+    return median
+
+
+def _flags(ensemble: Ensemble) -> BoolArray:
+    """Clinical inputs that are 0 or 1, shape (q,)."""
+    numeric = {c.name for c in ensemble.schema.clinical if c.kind == "numeric"}
+    return np.array([c not in numeric for c in clinical_names(ensemble.schema)], dtype=bool)
+
+
+def _clinical_median(ensemble: Ensemble) -> FloatArray:
+    """Median over the members of their training medians, shape (q,)."""
+    centre = np.median(ensemble.columns[CLINICAL]["median"].cpu().numpy(), axis=0)
+    median: FloatArray = np.where(_flags(ensemble), np.round(centre), centre).astype(np.float32)
+    return median

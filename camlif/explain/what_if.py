@@ -1,0 +1,146 @@
+"""A case as it is and as changed, scored by the same members."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.preprocessing import RawInputs
+from camlif.explain.changes import Change, DropModality, apply_change
+from camlif.explain.explained import prepare_encoded
+from camlif.explain.modalities import attribute_modalities
+from camlif.explain.results import ModalityAttribution
+from camlif.model.case import CaseSummary, summarise_case
+from camlif.model.reference import Recognised
+from camlif.model.scoring import ScoreResult, assemble_result, unscored_reasons
+
+if TYPE_CHECKING:
+    from camlif.model.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the model says of a case, changed or not.
+
+    Attributes
+    ----------
+    result : ScoreResult
+        Of one patient.
+    summary : CaseSummary
+        ``summary.score`` is None where the model abstains.
+    modalities : ModalityAttribution or None
+        Shapley values against the training median; None where the model abstains.
+    """
+
+    result: ScoreResult
+    summary: CaseSummary
+    modalities: ModalityAttribution | None
+
+    @property
+    def log_risk(self) -> float:
+        """Ensemble log risk; NaN where the model abstains."""
+        return float(self.result.log_risk[0])
+
+    @property
+    def used(self) -> BoolArray:
+        """Members that count, shape (e,)."""
+        used: BoolArray = self.result.members_used[0]
+        return used
+
+    @property
+    def member_log_risk(self) -> NDArray[np.float64]:
+        """Log risks of the members that count."""
+        risks: NDArray[np.float64] = self.result.member_log_risk[0][self.used]
+        return risks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIf:
+    """A case as it is and as changed."""
+
+    changes: tuple[Change, ...]
+    before: Answer
+    after: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploredCase:
+    """A case opened for exploration.
+
+    Attributes
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+        Of this patient alone.
+    raw : RawInputs
+        As it is.
+    recognised : Recognised
+        Whether it is a training patient, and the members that saw it.
+    """
+
+    bundle: Bundle
+    cohort: Cohort
+    raw: RawInputs
+    recognised: Recognised
+
+    @classmethod
+    def open(
+        cls, bundle: Bundle, cohort: Cohort, row: int, *, missing: tuple[str, ...] = ()
+    ) -> ExploredCase:
+        """Encode a patient of a cohort; ``missing`` are modalities declared missing."""
+        one = cohort.take([row])
+        raw = bundle.prepare(one, missing=missing)
+        return cls(bundle=bundle, cohort=one, raw=raw, recognised=bundle.recognise(raw))
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Modalities that the patient has."""
+        names = self.bundle.schema.names
+        return tuple(m for m, there in zip(names, self.raw.presence[0], strict=True) if there)
+
+    def ask(self, changes: Sequence[Change] = ()) -> Answer:
+        """Return what the model says after some changes.
+
+        Raises
+        ------
+        ConfigError
+            If a change leaves the training range, or concerns what the model or the patient has
+            not.
+        """
+        raw = self.raw
+        # What is left out must not be filled again by a later change.
+        for change in sorted(changes, key=lambda c: isinstance(c, DropModality)):
+            raw = apply_change(self.bundle, raw, change)
+        return self._answer(raw)
+
+    def compare(self, changes: Sequence[Change]) -> WhatIf:
+        """Return what the model says before and after some changes; see `ask`."""
+        return WhatIf(changes=tuple(changes), before=self.ask(), after=self.ask(changes))
+
+    def _answer(self, raw: RawInputs) -> Answer:
+        started, bundle = time.perf_counter(), self.bundle
+        reasons = unscored_reasons(raw.presence, bundle.schema.names, bundle.reference)
+        rows = np.flatnonzero([reason is None for reason in reasons])
+        result = assemble_result(
+            cohort=self.cohort,
+            raw=raw,
+            schema=bundle.schema,
+            reference=bundle.reference,
+            prediction=bundle.ensemble.predict(raw.take(rows)),
+            rows=rows,
+            reasons=reasons,
+            recognised=self.recognised,
+            started=started,
+            device=str(bundle.device),
+        )
+        modalities = None
+        if result.scored[0]:
+            modalities = attribute_modalities(prepare_encoded(bundle, raw, self.recognised.seen))
+        summary = summarise_case(bundle, result, 0)
+        return Answer(result=result, summary=summary, modalities=modalities)

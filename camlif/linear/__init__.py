@@ -1,0 +1,1 @@
+"""Penalised Cox regression: likelihood, penalty paths, choice of columns, averages over draws."""

@@ -1,0 +1,133 @@
+"""The log partial likelihood of a linear predictor in NumPy: value, gradient, Hessian.
+
+`camlif.losses` is the same likelihood for networks; without a graph to record, it costs a thirtieth
+here. Risk sets come from one sort. Shapes: n patients, p columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camlif.exceptions import ConfigError
+from camlif.losses import Ties
+from camlif.statistics.outcome import BoolArray, FloatArray
+
+MAX_SPREAD = 700.0
+"""Log risks further below the highest one are raised to it, so that exp stays above zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoxData:
+    """Patients sorted by falling duration.
+
+    Attributes
+    ----------
+    x : float64, shape (n, p)
+    event : bool, shape (n,)
+    starts : int, shape (times,)
+        First row of each distinct duration.
+    group : int, shape (n,)
+        Position in ``starts`` of a row's duration.
+    last : int, shape (n,)
+        Last row of the patients who share a row's duration. A risk set is every row up to it.
+    share : float64, shape (n,)
+        Efron's part of the tied events' risks that an event no longer sees: s / m for the s-th
+        (from 0) of m events at a time. Zero for Breslow, and for rows without an event.
+    """
+
+    x: FloatArray
+    event: BoolArray
+    starts: NDArray[np.int_]
+    group: NDArray[np.int_]
+    last: NDArray[np.int_]
+    share: FloatArray
+
+    @classmethod
+    def sort(cls, x: FloatArray, event: BoolArray, duration: FloatArray, *, ties: Ties) -> CoxData:
+        """Sort patients by falling duration.
+
+        Raises
+        ------
+        ConfigError
+            For unknown ``ties``.
+        """
+        if ties not in ("breslow", "efron"):
+            raise ConfigError(f"ties must be 'breslow' or 'efron', not {ties!r}.")
+        order = np.argsort(-duration, kind="stable")
+        rising, happened = -duration[order], event[order]
+        _, starts, group = np.unique(rising, return_index=True, return_inverse=True)
+        last = np.searchsorted(rising, rising, side="right") - 1
+        before: NDArray[np.int_] = np.cumsum(happened) - happened
+        tied = np.add.reduceat(happened.astype(np.float64), starts)[group]
+        use = happened if ties == "efron" else np.zeros_like(happened)
+        share = np.where(use, (before - before[starts[group]]) / np.maximum(tied, 1), 0.0)
+        return cls(x[order], happened, starts, group, last, share)
+
+    def columns(self, chosen: BoolArray) -> CoxData:
+        """Return the same patients with some columns only."""
+        return replace(self, x=self.x[:, chosen])
+
+    def value(self, log_risk: FloatArray) -> float:
+        """Negative log partial likelihood divided by n."""
+        top, relative = _relative(log_risk)
+        return self._value(log_risk, top, self._total(relative))
+
+    def gradient(self, log_risk: FloatArray) -> FloatArray:
+        """Gradient of `value` by the coefficients, shape (p,)."""
+        _, relative = _relative(log_risk)
+        return self._gradient(self._expected(relative, self._total(relative)))
+
+    def value_and_gradient(self, log_risk: FloatArray) -> tuple[float, FloatArray]:
+        """Both, with the sums over risk sets taken once."""
+        top, relative = _relative(log_risk)
+        total = self._total(relative)
+        return self._value(log_risk, top, total), self._gradient(self._expected(relative, total))
+
+    def hessian(self, log_risk: FloatArray) -> FloatArray:
+        """Second derivative of `value` by the coefficients, shape (p, p)."""
+        _, relative = _relative(log_risk)
+        weighted = relative[:, None] * self.x
+        total = self._total(relative)
+        mean = (self._total(weighted) / total[:, None])[self.event]
+        expected = self.x * self._expected(relative, total)[:, None]
+        return np.asarray((self.x.T @ expected - mean.T @ mean) / len(log_risk))
+
+    def _value(self, log_risk: FloatArray, top: float, total: FloatArray) -> float:
+        return float((top + np.log(total) - log_risk)[self.event].sum() / len(log_risk))
+
+    def _gradient(self, expected: FloatArray) -> FloatArray:
+        return np.asarray((expected - self.event) @ self.x / len(expected))
+
+    def _total(self, values: FloatArray) -> FloatArray:
+        """Sum over what each row's event sees: its risk set, less its share of the tied events."""
+        total = np.cumsum(values, axis=0)[self.last]
+        if not self.share.any():
+            return np.asarray(total)
+        event, share = (
+            column.reshape(-1, *[1] * (values.ndim - 1)) for column in (self.event, self.share)
+        )
+        return np.asarray(total - share * self._sum_of_tied(values * event))
+
+    def _expected(self, relative: FloatArray, total: FloatArray) -> FloatArray:
+        """Expected events of each patient: risk times cumulative hazard, shape (n,)."""
+        steps = np.where(self.event, 1.0 / total, 0.0)
+        cumulative = np.cumsum(steps[::-1])[::-1][self.starts][self.group]
+        if self.share.any():
+            unseen = self._sum_of_tied(self.share * steps)
+            cumulative = cumulative - np.where(self.event, unseen, 0.0)
+        return np.asarray(relative * cumulative)
+
+    def _sum_of_tied(self, values: FloatArray) -> FloatArray:
+        """Sum over the rows of each row's duration.
+
+        Added within the group: a difference of running totals would lose small groups beside large.
+        """
+        return np.asarray(np.add.reduceat(values, self.starts, axis=0)[self.group])
+
+
+def _relative(log_risk: FloatArray) -> tuple[float, FloatArray]:
+    top = float(log_risk.max())
+    return top, np.exp(np.maximum(log_risk - top, -MAX_SPREAD))

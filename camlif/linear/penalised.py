@@ -1,0 +1,420 @@
+"""Penalised Cox models by own code: ridge by L-BFGS, the elastic net along a path of penalties.
+
+Both penalties are per patient: the loss is the negative log partial likelihood divided by n, as in
+lifelines, glmnet and scikit-survival's Coxnet. scikit-survival's ``CoxPHSurvivalAnalysis`` does not
+divide, so its alpha is n times the penalizer here. Columns are expected on one scale.
+
+Shapes: n patients, p columns, a penalties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
+
+from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
+from camlif.linear.likelihood import CoxData
+from camlif.linear.proximal import fit_elastic_net
+from camlif.linear.selection import cross_validate
+from camlif.losses import Ties
+from camlif.statistics.outcome import BoolArray, FloatArray, IntArray, check_outcome
+
+MIN_PENALIZER = 1e-4
+"""Keeps a solution finite where columns rank the events perfectly, and changes others little."""
+MAX_ITERATIONS = 10_000
+GRADIENT_TOLERANCE = 1e-8
+"""Largest gradient entry at which a ridge fit stops (loss per patient, curvature about 1)."""
+ACCEPTED_GRADIENT = 1e-6
+"""Largest one that is accepted where rounding hides any further decrease of the loss."""
+
+
+def linear_cox(
+    x: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    penalizer: float,
+    ties: Ties = "efron",
+) -> FloatArray:
+    """Fit a Cox model with an L2 penalty, in float64 by full-batch L-BFGS.
+
+    Minimises -log PL(b) / n + penalizer / 2 ||b||^2.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Columns on one scale; shifting a column changes nothing.
+    event : array_like of bool, shape (n,)
+    duration : array_like, shape (n,)
+        Follow-up in any unit.
+    penalizer : float
+        Above 0. The scale of lifelines; n times it is scikit-survival's ``alpha``.
+    ties : {"efron", "breslow"}
+
+    Returns
+    -------
+    float64, shape (p,)
+        Log hazard ratio per unit of each column.
+
+    Raises
+    ------
+    ConfigError
+        If the penalizer is not above 0: the solution may then not exist.
+    DataError, NoEventsError
+        For shapes that differ, values that are not finite, or no event.
+    EstimationError
+        If the optimiser does not converge.
+
+    References
+    ----------
+    Cox, JRSS B 1972; Efron, JASA 1977; Hoerl and Kennard, Technometrics 1970.
+    """
+    (coefficients,) = ridge_path(x, event, duration, penalizers=[penalizer], ties=ties)
+    return np.asarray(coefficients)
+
+
+def ridge_path(
+    x: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    penalizers: Sequence[float],
+    ties: Ties = "efron",
+) -> FloatArray:
+    """Fit `linear_cox` at several penalties, each from the one before.
+
+    Parameters and errors as there.
+
+    Returns
+    -------
+    float64, shape (a, p)
+
+    Notes
+    -----
+    The optimiser works on the principal components, each in steps of its curvature at zero: a
+    rotation changes neither likelihood nor penalty, the problem is no wider than the number of
+    patients, and correlated columns do not slow it down.
+    """
+    if not all(penalizer > 0 for penalizer in penalizers):
+        raise ConfigError(f"penalizer must be above 0, not {min(penalizers):g}.")
+    columns, events, durations = check_columns(x, event, duration)
+    left, size, rotation = np.linalg.svd(columns - columns.mean(0), full_matrices=False)
+    data = CoxData.sort(left * size, events, durations, ties=ties)
+    variance = size**2 / len(columns)
+    components, fits = np.zeros(len(size)), []
+    for penalizer in penalizers:
+        unit = 1 / np.sqrt(events.mean() * variance + penalizer)
+        components = _fit_ridge(data, components, penalizer=penalizer, unit=unit)
+        fits.append(components @ rotation)
+    return np.array(fits)
+
+
+def non_negative_cox(x: ArrayLike, event: ArrayLike, duration: ArrayLike) -> FloatArray:
+    """Fit `linear_cox` under the condition that no coefficient is below 0.
+
+    Parameters, result and errors as there; ties are Efron's and the penalizer `MIN_PENALIZER`.
+    """
+    data = CoxData.sort(*check_columns(x, event, duration), ties="efron")
+    ones = np.ones(data.x.shape[1])
+    return _fit_ridge(data, 0 * ones, penalizer=MIN_PENALIZER, unit=ones, lowest=0.0)
+
+
+def _fit_ridge(
+    data: CoxData,
+    start: FloatArray,
+    *,
+    penalizer: float,
+    unit: FloatArray,
+    lowest: float | None = None,
+) -> FloatArray:
+    """Find the coefficients, at least ``lowest``, by L-BFGS in steps of ``unit``."""
+    if not len(start):
+        return start  # Nothing to fit, and the optimiser refuses an empty problem.
+
+    def objective(point: FloatArray) -> tuple[float, FloatArray]:
+        beta = point * unit
+        value, gradient = data.value_and_gradient(data.x @ beta)
+        return value + penalizer / 2 * float(beta @ beta), (gradient + penalizer * beta) * unit
+
+    result = minimize(
+        objective,
+        start / unit,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=None if lowest is None else [(lowest, None)] * len(start),
+        options={
+            "maxiter": MAX_ITERATIONS,
+            "maxfun": MAX_ITERATIONS,
+            "ftol": 0.0,
+            "gtol": GRADIENT_TOLERANCE,
+        },
+    )
+    # Rounding may stop the line search first. What counts is the gradient, except where it pushes
+    # against the bound.
+    free = np.ones(len(start), dtype=bool) if lowest is None else result.x > lowest
+    slope = np.abs(np.where(free, result.jac, np.minimum(result.jac, 0.0))).max()
+    if slope > ACCEPTED_GRADIENT:
+        raise EstimationError(
+            f"The Cox model did not converge: gradient {slope:.1e}. {result.message}"
+        )
+    return np.asarray(result.x * unit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticNetPath:
+    """Elastic-net Cox fits from the strongest penalty to the weakest.
+
+    Attributes
+    ----------
+    alphas : float64, shape (a,), falling
+    coefficients : float64, shape (a, p)
+    l1_ratio : float
+    """
+
+    alphas: FloatArray
+    coefficients: FloatArray
+    l1_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticNetFit:
+    """The fit of a path that the inner folds rank best.
+
+    Attributes
+    ----------
+    coefficients : float64, shape (p,)
+        Log hazard ratio per unit of each column, as given.
+    alpha : float
+    c_index : float64, shape (a,)
+        C-index over the inner folds at each penalty of ``path``.
+    path : ElasticNetPath
+        Of all the patients.
+    """
+
+    coefficients: FloatArray
+    alpha: float
+    c_index: FloatArray
+    path: ElasticNetPath
+
+
+def elastic_net_cox(
+    x: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    l1_ratio: float = 0.5,
+    n_alphas: int = 50,
+    alpha_min_ratio: float = 0.01,
+    seed: int = 0,
+) -> ElasticNetFit:
+    """Fit an elastic-net Cox model whose penalty five inner folds choose by C-index.
+
+    Call it with training patients only. Ties of the C-index go to the stronger penalty.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Standardised columns; the penalty treats all alike.
+    event : array_like of bool, shape (n,)
+    duration : array_like, shape (n,)
+        Follow-up in any unit.
+    l1_ratio, n_alphas, alpha_min_ratio
+        As for `elastic_net_path`.
+    seed : int
+        Of the event-stratified inner folds.
+
+    Returns
+    -------
+    ElasticNetFit
+        ``fit.coefficients`` (p,) gives the log risk ``x @ fit.coefficients``.
+
+    Raises
+    ------
+    ConfigError
+        For settings outside their range, fewer than 10 patients or 5 events.
+    DataError, EstimationError
+        As `elastic_net_path`; also if no inner fold has a comparable pair.
+    """
+    columns, events, durations = check_columns(x, event, duration)
+    path = elastic_net_path(
+        columns,
+        events,
+        durations,
+        l1_ratio=l1_ratio,
+        n_alphas=n_alphas,
+        alpha_min_ratio=alpha_min_ratio,
+    )
+
+    def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
+        part = elastic_net_path(
+            columns[train], events[train], durations[train], l1_ratio=l1_ratio, alphas=path.alphas
+        )
+        return np.asarray(part.coefficients @ columns[held_out].T)
+
+    inner = cross_validate(held_out_risks, events, durations, seed=seed)
+    return ElasticNetFit(
+        coefficients=path.coefficients[inner.best],
+        alpha=float(path.alphas[inner.best]),
+        c_index=inner.c_index,
+        path=path,
+    )
+
+
+def elastic_net_path(
+    x: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    l1_ratio: float = 0.5,
+    n_alphas: int = 50,
+    alpha_min_ratio: float = 0.01,
+    alphas: ArrayLike | None = None,
+) -> ElasticNetPath:
+    """Fit elastic-net Cox models along falling penalties, each from the one before.
+
+    Minimises -log PL(b) / n + alpha (l1_ratio ||b||_1 + (1 - l1_ratio) / 2 ||b||^2) with Breslow's
+    risk sets: the scale and ties of scikit-survival's ``CoxnetSurvivalAnalysis``.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Standardised columns.
+    event : array_like of bool, shape (n,)
+    duration : array_like, shape (n,)
+    l1_ratio : float
+        In (0, 1]; 1 is the lasso.
+    n_alphas, alpha_min_ratio : int, float
+        Geometric grid from the smallest penalty without any coefficient down to its
+        ``alpha_min_ratio`` part.
+    alphas : array_like, shape (a,), optional
+        Penalties to use instead, falling and above 0.
+
+    Raises
+    ------
+    ConfigError
+        For settings outside their range.
+    DataError, NoEventsError
+        For shapes that differ, values that are not finite, or no event.
+    EstimationError
+        If a fit does not converge.
+
+    Notes
+    -----
+    Columns join by the strong rule and by the optimality conditions, which are checked for every
+    column at every penalty, so a fit is exact whatever the rule left out.
+
+    References
+    ----------
+    Simon, Friedman, Hastie and Tibshirani, J. Stat. Softw. 2011; Tibshirani et al., JRSS B 2012
+    (strong rules).
+    """
+    columns, events, durations = check_columns(x, event, duration)
+    grid = (
+        _falling(alphas)
+        if alphas is not None
+        else penalty_grid(
+            columns, events, durations, l1_ratio=l1_ratio, n_alphas=n_alphas, ratio=alpha_min_ratio
+        )
+    )
+    fits = elastic_net_steps(columns, events, durations, l1_ratio=l1_ratio, alphas=grid)
+    return ElasticNetPath(alphas=grid, coefficients=np.array(list(fits)), l1_ratio=l1_ratio)
+
+
+def elastic_net_steps(
+    x: ArrayLike, event: ArrayLike, duration: ArrayLike, *, l1_ratio: float, alphas: ArrayLike
+) -> Iterator[FloatArray]:
+    """Yield the fits (p,) of `elastic_net_path` one by one, for a caller who may stop early.
+
+    Parameters and errors as there; the weakest penalties take most of a path's time.
+    """
+    if not 0 < l1_ratio <= 1:
+        raise ConfigError(f"l1_ratio must lie in (0, 1], not {l1_ratio:g}.")
+    grid = _falling(alphas)
+    data = _breslow(*check_columns(x, event, duration))
+    gradient = data.gradient(np.zeros(len(data.x)))
+    beta = np.zeros(data.x.shape[1])
+    previous = max(_strongest(gradient, l1_ratio), float(grid[0]))
+    for alpha in grid:
+        # The strong rule: what will enter was within one step of the boundary.
+        likely = np.abs(gradient) >= l1_ratio * (2 * alpha - previous)
+        beta, gradient = fit_elastic_net(
+            data, beta, likely, l1=alpha * l1_ratio, l2=alpha * (1 - l1_ratio)
+        )
+        yield beta
+        previous = float(alpha)
+
+
+def penalty_grid(
+    x: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    l1_ratio: float,
+    n_alphas: int,
+    ratio: float,
+) -> FloatArray:
+    """Return penalties (a,) from the smallest without any coefficient down to its ``ratio`` part.
+
+    Raises
+    ------
+    ConfigError
+        For settings outside their range.
+    EstimationError
+        If no column differs between patients.
+    """
+    if not 0 < l1_ratio <= 1:
+        raise ConfigError(f"l1_ratio must lie in (0, 1], not {l1_ratio:g}.")
+    if n_alphas < 1 or not 0 < ratio < 1:
+        raise ConfigError("n_alphas must be at least 1 and alpha_min_ratio lie in (0, 1).")
+    data = _breslow(*check_columns(x, event, duration))
+    strongest = _strongest(data.gradient(np.zeros(len(data.x))), l1_ratio)
+    if not strongest > 0:
+        raise EstimationError("No column differs between patients; there is no path to follow.")
+    return np.asarray(np.geomspace(strongest, strongest * ratio, n_alphas))
+
+
+def _breslow(columns: FloatArray, event: BoolArray, duration: FloatArray) -> CoxData:
+    return CoxData.sort(columns - columns.mean(0), event, duration, ties="breslow")
+
+
+def _strongest(gradient: FloatArray, l1_ratio: float) -> float:
+    """Smallest penalty at which no column has a coefficient, from the gradient at none."""
+    return float(np.abs(gradient).max(initial=0.0)) / l1_ratio
+
+
+def check_columns(
+    x: ArrayLike, event: ArrayLike, duration: ArrayLike
+) -> tuple[FloatArray, BoolArray, FloatArray]:
+    """Return a matrix as float64 (n, p) with its outcome, checked.
+
+    Raises
+    ------
+    DataError
+        If shapes differ or a value is missing or infinite.
+    NoEventsError
+        If there is no event.
+    """
+    events, durations = check_outcome(event, duration)
+    columns = np.asarray(x, dtype=np.float64)
+    if columns.ndim != 2 or len(columns) != len(events):
+        raise DataError(
+            "x does not hold one row per patient.",
+            found=f"shape {columns.shape}",
+            expected=f"({len(events)}, p)",
+        )
+    if not np.isfinite(columns).all():
+        raise DataError("x holds missing or infinite values.")
+    if not events.any():
+        raise NoEventsError("A Cox model needs an event.")
+    return columns, events, durations
+
+
+def _falling(alphas: ArrayLike) -> FloatArray:
+    grid = np.asarray(alphas, dtype=np.float64)
+    if grid.ndim != 1 or not len(grid) or not (grid > 0).all() or (np.diff(grid) >= 0).any():
+        raise ConfigError("alphas must be a falling row of numbers above 0.")
+    return grid

@@ -1,0 +1,114 @@
+"""The table of scores as a file, written block by block: an interrupted run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from camlif.data.cohort import Cohort
+from camlif.model.bundle import Bundle
+from camlif.model.scoring import ScoreResult
+from camlif.wording import to_csv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What has been written of a score file.
+
+    Attributes
+    ----------
+    key : str
+        Digest of what determines the file's content; another's part is not continued.
+    patients, scored, heldout : int
+        Patients, those with a score, and of these the ones that were in the training cohort.
+    unlike : int
+        Those with a score who are unlike the training data; see `ScoreResult.unlike`.
+    device : str
+        Where the last block was computed.
+    size : int
+        Bytes; what is in the file beyond them was cut off in the middle.
+    """
+
+    key: str
+    patients: int = 0
+    scored: int = 0
+    heldout: int = 0
+    unlike: int = 0
+    device: str = ""
+    size: int = 0
+
+    def plus(self, block: ScoreResult, size: int) -> Written:
+        """Return the state with one more block of patients and the file's new size."""
+        return replace(
+            self,
+            patients=self.patients + len(block),
+            scored=self.scored + int(block.scored.sum()),
+            heldout=self.heldout + int((block.is_training & block.scored).sum()),
+            unlike=self.unlike + int(block.unlike.sum()),
+            device=block.device,
+            size=size,
+        )
+
+
+def write_scores(
+    bundle: Bundle,
+    cohort: Cohort,
+    out: Path,
+    *,
+    missing: tuple[str, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Written:
+    """Score a cohort into a CSV file that appears when it is whole.
+
+    Blocks are kept in a hidden file beside ``out`` as they are scored. The same call after an
+    interruption goes on with the first patient that is not there; the file is the same.
+
+    Parameters
+    ----------
+    bundle, cohort, missing, progress
+        As in `Bundle.score`, which names the errors.
+    out : Path
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    part, state = (out.with_name(f".{out.name}.{kind}") for kind in ("part", "json"))
+    key = [bundle.digest, cohort.digest, *missing]
+    written = _read(state, hashlib.sha256("\0".join(key).encode()).hexdigest())
+    if not part.exists() or part.stat().st_size < written.size:
+        written = Written(key=written.key)
+    blocks = bundle.score_blocks(cohort, missing=missing, embed=False, start=written.patients)
+    for block in blocks:
+        text = to_csv(block.table)
+        with part.open("r+b" if written.size else "wb") as file:
+            file.seek(written.size)
+            file.truncate()
+            file.write((text.partition("\n")[2] if written.size else text).encode())
+            written = written.plus(block, file.tell())
+        _keep(state, written)
+        if progress is not None:
+            progress(written.patients, len(cohort))
+    part.replace(out)
+    state.unlink(missing_ok=True)
+    return written
+
+
+def _read(state: Path, key: str) -> Written:
+    """Return what was written before under the same key; nothing where the state is damaged."""
+    try:
+        before = Written(**json.loads(state.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Written(key=key)
+    return before if before.key == key else Written(key=key)
+
+
+def _keep(state: Path, written: Written) -> None:
+    """Keep the state so that it is never seen half-written."""
+    new = state.with_name(f"{state.name}.new")
+    new.write_text(json.dumps(asdict(written)), "utf-8")
+    new.replace(state)

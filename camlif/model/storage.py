@@ -1,0 +1,346 @@
+"""Bundle folders on disk: every array in one safetensors file, everything else as JSON.
+
+The schema is written twice, in ``config.json`` and in the weights' header: a column renamed,
+removed or moved in one of them is named on loading, before a number is computed from the wrong
+column.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from camlif.config import RunConfig
+from camlif.data.preprocessing import CLINICAL, FittedColumns, clinical_names
+from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
+from camlif.exceptions import ArtifactError, CamlifError, SchemaError
+from camlif.model.card import Card, render_markdown
+from camlif.model.reference import HORIZONS, Digests, Reference, SubsetValidation
+from camlif.model.training_range import DISTANCE_PERCENTS, LEVELS, TrainingRange
+from camlif.networks.registry import build_architecture
+from camlif.statistics import Calibration, GateResult, KaplanMeierCurve
+from camlif.statistics.strata import Strata
+from camlif.training.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from camlif.model.bundle import Bundle
+
+FORMAT = 1
+FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", "distance.")
+"""Arrays in which a value that is not finite is damage; others use NaN for "unknown"."""
+
+WEIGHTS, CONFIG, CARD, CARD_TEXT = "model.safetensors", "config.json", "card.json", "card.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleParts:
+    """What a bundle folder holds."""
+
+    name: str
+    info: CohortInfo
+    config: RunConfig
+    ensemble: Ensemble
+    reference: Reference
+    card: Card
+
+
+def _tensors(bundle: Bundle) -> dict[str, Tensor]:
+    ensemble, reference = bundle.ensemble, bundle.reference
+    stored = getattr(torch, bundle.config.training.stored_precision)
+    tensors = {f"member.{k}": p.to(stored) for k, p in ensemble.parameters.items()}
+    tensors["offset"] = ensemble.offset
+    for name, columns in ensemble.columns.items():
+        tensors |= {f"columns.{name}.{key}": values for key, values in columns.items()}
+    tensors |= {
+        f"range.{m}": torch.from_numpy(levels)
+        for m, levels in reference.training_range.levels.items()
+    }
+    tensors |= {
+        f"distance.{m}": torch.from_numpy(percentiles)
+        for m, percentiles in reference.training_range.distances.items()
+    }
+    arrays = {
+        "reference.sorted_z": reference.sorted_z,
+        "reference.digests": reference.digests.blocks.view(np.int64),
+        "reference.seen": reference.seen.astype(np.uint8),
+        **{f"calibration.{k}": v for k, v in reference.calibration.to_arrays().items()},
+    }
+    if reference.digests.rows.shape[1]:  # a bundle of before has none, and keeps its digest
+        arrays["reference.row_digests"] = reference.digests.rows.view(np.int64)
+    for stratum, curve in reference.curves.items():
+        arrays |= {f"curve.{stratum}.{k}": v for k, v in curve.to_arrays().items()}
+    tensors |= {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
+    return {k: t.detach().cpu().contiguous().clone() for k, t in sorted(tensors.items())}
+
+
+def _config(bundle: Bundle) -> dict[str, Any]:
+    reference = bundle.reference
+    return {
+        "format": FORMAT,
+        "name": bundle.name,
+        "info": asdict(bundle.info),
+        "schema": bundle.schema.to_json(),
+        "config": bundle.config.to_json(),
+        "members": bundle.n_members,
+        "reference": {
+            "mean": reference.mean,
+            "sd": reference.sd,
+            "strata": reference.strata.to_json(),
+            "gates": [asdict(gate) for gate in reference.gates.values()],
+            "subsets": [subset.to_json() for subset in reference.subsets],
+        },
+    }
+
+
+def digest(bundle: Bundle) -> str:
+    """SHA-256 over every stored array and the configuration."""
+    sha = hashlib.sha256(json.dumps(_config(bundle), sort_keys=True).encode())
+    for name, tensor in _tensors(bundle).items():
+        sha.update(name.encode())
+        sha.update(tensor.numpy().tobytes())
+    return sha.hexdigest()
+
+
+def save(bundle: Bundle, path: Path) -> None:
+    """Write a bundle folder; see `camlif.model.bundle.Bundle.save`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        _write(bundle, path)
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(f"{path} cannot be written: {error}.") from error
+
+
+def _write(bundle: Bundle, path: Path) -> None:
+    config = _config(bundle)
+    save_file(_tensors(bundle), path / WEIGHTS, metadata={"schema": json.dumps(config["schema"])})
+    config["weights_sha256"] = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
+    (path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    (path / CARD).write_text(bundle.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (path / CARD_TEXT).write_text(render_markdown(bundle.card), encoding="utf-8")
+
+
+def load(path: Path) -> BundleParts:
+    """Read and check a bundle folder; see `camlif.model.bundle.load_bundle`."""
+    for name in (WEIGHTS, CONFIG, CARD):
+        if not (path / name).is_file():
+            raise ArtifactError(f"{path.name}: no file {name}. A model folder needs it.")
+    config = _read_json(path / CONFIG)
+    if config.get("format") != FORMAT:
+        raise ArtifactError(f"{path.name}/{CONFIG}: format {config.get('format')}, not {FORMAT}.")
+    tensors, header = _read_tensors(path)
+    try:
+        _require_same_schema(json.loads(header), config["schema"], path)
+        found = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
+        if found != config["weights_sha256"]:
+            raise ArtifactError(
+                f"{path.name}/{WEIGHTS}: its SHA-256 is not the one in {CONFIG}; copy it again."
+            )
+        card = read_card(path)
+        schema = FeatureSchema.from_json(config["schema"])
+        run = RunConfig.from_json(config["config"])
+        ensemble = _ensemble(tensors, schema, run, config["members"], path)
+        return BundleParts(
+            name=config["name"],
+            info=_info(config["info"]),
+            config=run,
+            ensemble=ensemble,
+            reference=_reference(tensors, config["reference"], schema),
+            card=card,
+        )
+    except ArtifactError:
+        raise
+    except CamlifError as error:
+        raise ArtifactError(f"{path.name}: not a valid model folder. {error}") from error
+    except (LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise ArtifactError(f"{path.name}: not a valid model folder ({error!r}).") from error
+
+
+def read_schema(path: Path) -> FeatureSchema:
+    """Read the columns of a model folder without its weights; ArtifactError if it is damaged."""
+    try:
+        return FeatureSchema.from_json(_read_json(path / CONFIG)["schema"])
+    except (LookupError, AttributeError, TypeError, SchemaError) as error:
+        raise ArtifactError(f"{path.name}/{CONFIG}: no valid schema ({error!r}).") from error
+
+
+def read_range(path: Path) -> TrainingRange:
+    """Read what the training values of a model folder were, without its networks.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder is damaged.
+    """
+    schema = read_schema(path)
+    try:
+        with safe_open(path / WEIGHTS, framework="np") as file:
+            levels = {m.name: file.get_tensor(f"range.{m.name}") for m in schema.modalities}
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path.name}/{WEIGHTS}: damaged ({error}).") from error
+    return TrainingRange(levels)
+
+
+def read_card(path: Path) -> Card:
+    """Read the card of a model folder; ArtifactError if it is damaged."""
+    try:
+        return Card.model_validate(_read_json(path / CARD))
+    except ValueError as error:
+        raise ArtifactError(f"{path.name}/{CARD}: not a valid card ({error}).") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtifactError(f"{path.parent.name}/{path.name} cannot be read.") from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path.parent.name}/{path.name}: no valid JSON ({error}).") from error
+    if not isinstance(data, dict):
+        raise ArtifactError(f"{path.parent.name}/{path.name}: not a JSON object.")
+    return data
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
+    try:
+        with safe_open(path / WEIGHTS, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path.name}/{WEIGHTS}: damaged ({error}).") from error
+    for name, tensor in tensors.items():
+        if name.startswith(FINITE) and not torch.isfinite(tensor).all():
+            raise ArtifactError(f"{path.name}/{WEIGHTS}: {name} holds values that are not finite.")
+    if "schema" not in metadata:
+        raise ArtifactError(f"{path.name}/{WEIGHTS}: no schema in its header.")
+    return tensors, metadata["schema"]
+
+
+def _require_same_schema(trained: Any, stated: Any, path: Path) -> None:
+    """Name the first difference between the columns trained on and those in the configuration."""
+    if trained == stated:
+        return
+    where = f"{path.name}/{CONFIG}"
+    before, after = _flat_columns(trained), _flat_columns(stated)
+    missing = [c for c in before if c not in set(after)]
+    added = [c for c in after if c not in set(before)]
+    if missing and added:
+        raise ArtifactError(f"{where}: column {missing[0]} was renamed or replaced by {added[0]}.")
+    if missing:
+        raise ArtifactError(f"{where}: column {missing[0]} is missing.")
+    if added:
+        raise ArtifactError(f"{where}: column {added[0]} is not one the model was trained on.")
+    moved = next((a for b, a in zip(before, after, strict=True) if a != b), None)
+    raise ArtifactError(
+        f"{where}: column {moved} is not where the model was trained to read it."
+        if moved
+        else f"{where}: groups or clinical levels differ from the trained model's."
+    )
+
+
+def _flat_columns(schema: Any) -> list[str]:
+    names = [
+        f"{m['name']}/{column}"
+        for m in schema["modalities"]
+        for group in m["groups"]
+        for column in group["columns"]
+    ]
+    return names + [f"clinical/{c['name']}" for c in schema["clinical"]]
+
+
+def _info(data: dict[str, Any]) -> CohortInfo:
+    return CohortInfo(
+        **{
+            **data,
+            "endpoint": Endpoint(**data["endpoint"]),
+            "notes": tuple(data["notes"]),
+        }
+    )
+
+
+def _ensemble(
+    tensors: dict[str, Tensor], schema: FeatureSchema, run: RunConfig, members: int, path: Path
+) -> Ensemble:
+    """Rebuild the stack, requiring exactly the tensors and shapes of the architecture."""
+    n_clinical = len(clinical_names(schema))
+    expected = build_architecture(schema, n_clinical, run.network).state_dict()
+    parameters = {}
+    for name, like in expected.items():
+        tensor = tensors.pop(f"member.{name}", None)
+        if tensor is None or tensor.shape != (members, *like.shape):
+            raise ArtifactError(f"{path.name}/{WEIGHTS}: {name} is absent or has a wrong shape.")
+        parameters[name] = tensor.to(like.dtype)
+    extra = [name for name in tensors if name.startswith("member.")]
+    if extra:
+        raise ArtifactError(f"{path.name}/{WEIGHTS}: unknown weights {extra[0]}.")
+    widths = {m.name: m.n_features for m in schema.modalities} | {CLINICAL: n_clinical}
+    columns = {}
+    for name, width in widths.items():
+        columns[name] = {key: tensors[f"columns.{name}.{key}"] for key in FittedColumns.FIELDS}
+        if any(values.shape != (members, width) for values in columns[name].values()):
+            raise ArtifactError(
+                f"{path.name}/{WEIGHTS}: preprocessing of {name} has a wrong shape."
+            )
+    return Ensemble(
+        schema=schema,
+        config=run.network,
+        parameters=parameters,
+        columns=columns,
+        offset=tensors["offset"],
+    )
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): t.numpy() for k, t in tensors.items() if k.startswith(prefix)}
+
+
+def _digests(tensors: dict[str, Tensor]) -> Digests:
+    """Rows are absent from models of before they were stored."""
+    blocks = tensors["reference.digests"].numpy().view(np.uint64)
+    rows = tensors.get("reference.row_digests")
+    if rows is None:
+        return Digests(blocks=blocks, rows=np.zeros((len(blocks), 0), dtype=np.uint64))
+    return Digests(blocks=blocks, rows=rows.numpy().view(np.uint64))
+
+
+def _reference(
+    tensors: dict[str, Tensor], data: dict[str, Any], schema: FeatureSchema
+) -> Reference:
+    strata = Strata.from_json(data["strata"])
+    levels = {m.name: tensors[f"range.{m.name}"].numpy() for m in schema.modalities}
+    if any(len(values) != len(LEVELS) for values in levels.values()):
+        raise ValueError("training range has a wrong number of levels")
+    distances = _under(tensors, "distance.")  # absent from models of before they were stored
+    if any(len(values) != len(DISTANCE_PERCENTS) for values in distances.values()):
+        raise ValueError("training distances have a wrong number of percentiles")
+    if not (math.isfinite(data["mean"]) and math.isfinite(data["sd"]) and data["sd"] > 0):
+        raise ValueError("mean and sd of the reference must be finite, sd above 0")
+    gates = {gate["horizon"]: GateResult(**gate) for gate in data["gates"]}
+    if set(gates) != set(HORIZONS):
+        raise ValueError(f"calibration gates are not those of {HORIZONS} months")
+    return Reference(
+        mean=data["mean"],
+        sd=data["sd"],
+        sorted_z=tensors["reference.sorted_z"].numpy(),
+        digests=_digests(tensors),
+        seen=tensors["reference.seen"].numpy().astype(bool),
+        strata=strata,
+        curves={
+            s: KaplanMeierCurve.from_arrays(_under(tensors, f"curve.{s}.")) for s in strata.names
+        },
+        calibration=Calibration.from_arrays(_under(tensors, "calibration.")),
+        gates=gates,
+        training_range=TrainingRange(levels, distances),
+        subsets=tuple(
+            SubsetValidation(**{**s, "modalities": tuple(s["modalities"])}) for s in data["subsets"]
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Published rival networks, one file each, and the layers that they share."""

@@ -1,0 +1,87 @@
+"""Tensor fusion (Zadeh et al., EMNLP 2017): all products of the encoders' entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from camlif.config import TrainConfig
+from camlif.data.schema import FeatureSchema
+from camlif.networks.fusion import MAX_TENSOR_MODALITIES, outer_product
+from camlif.networks.interface import FusionOutput, Inputs
+from camlif.networks.layers import module_key
+from camlif.networks.registry import register
+from camlif.networks.rivals.vector_layers import (
+    ENCODER_DIMS,
+    VectorConfig,
+    VectorEncoder,
+    VectorHead,
+    VectorNetwork,
+    check_vectors,
+)
+
+TITLE = "Tensor fusion"
+HIDDEN = 64
+
+NATIVE = TrainConfig(
+    epochs=30, learning_rate=1e-3, weight_decay=4e-4, batch_size=32, clip_norm=None
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorFusionConfig(VectorConfig):
+    """Settings of tensor fusion; its head is an unbounded Cox risk either way."""
+
+    architecture: str = "tensor_fusion"
+    bounded: bool = False
+
+
+@register(
+    "tensor_fusion",
+    title=TITLE,
+    config=TensorFusionConfig,
+    native=NATIVE,
+    citation="Zadeh et al., EMNLP 2017",
+)
+class TensorFusionNetwork(VectorNetwork):
+    """Encoders, outer product of [x; 1], perceptron; no gates.
+
+    Parameters
+    ----------
+    schema : FeatureSchema
+        Two or three modalities; a bag is averaged.
+    n_clinical : int
+        Encoded clinical columns; may be 0.
+    config : TensorFusionConfig
+
+    Raises
+    ------
+    SchemaError
+        With fewer or more modalities.
+    """
+
+    def __init__(self, schema: FeatureSchema, n_clinical: int, config: TensorFusionConfig) -> None:
+        super().__init__(schema, config)
+        check_vectors(schema, TITLE, at_most=MAX_TENSOR_MODALITIES)
+        self.encoders = nn.ModuleDict(
+            {
+                module_key(m.name): VectorEncoder(m.n_features, dropout=config.dropout)
+                for m in schema.modalities
+            }
+        )
+        self.mlp = nn.Sequential(
+            nn.Linear((ENCODER_DIMS[-1] + 1) ** len(self.names), HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.ReLU(),
+        )
+        self.head = VectorHead(HIDDEN, n_clinical, config)
+        self.n_clinical = self.head.n_clinical
+
+    def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
+        """Compute risks; the last hidden vector (n, 64) is the fusion vector."""
+        x = {m: self.encoders[module_key(m)](v) for m, v in self.read(inputs).items()}
+        fused: Tensor = self.mlp(outer_product(list(x.values())))
+        return FusionOutput(self.head(fused, inputs.clinical), {**x, "fusion": fused}, {})

@@ -1,0 +1,82 @@
+"""Single modality by a perceptron: the single-modality family of the paper's published code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from camlif.config import TrainConfig
+from camlif.data.schema import FeatureSchema
+from camlif.exceptions import SchemaError
+from camlif.networks.interface import FusionOutput, Inputs
+from camlif.networks.registry import register
+from camlif.networks.rivals.vector_layers import (
+    VectorConfig,
+    VectorEncoder,
+    VectorHead,
+    VectorNetwork,
+)
+
+WIDTHS = (256, 128, 64, 32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnimodalMlpConfig(VectorConfig):
+    """Settings of the perceptron; its head is an unbounded Cox risk either way."""
+
+    architecture: str = "unimodal_mlp"
+    bounded: bool = False
+
+
+def hidden_widths(n_features: int) -> tuple[int, ...]:
+    """Widths of `WIDTHS` below that of the input, the last one always."""
+    return tuple(w for w in WIDTHS if w < n_features) or WIDTHS[-1:]
+
+
+@register(
+    "unimodal_mlp",
+    title="Single modality, MLP",
+    config=UnimodalMlpConfig,
+    native=TrainConfig(),
+    citation="An et al., AAAI 2025",
+)
+class UnimodalMlp(VectorNetwork):
+    """Perceptron with SiLU and AlphaDropout on the columns of one modality.
+
+    Parameters
+    ----------
+    schema : FeatureSchema
+        Exactly one modality; a bag is averaged.
+    n_clinical : int
+        Encoded clinical columns; may be 0.
+    config : UnimodalMlpConfig
+
+    Raises
+    ------
+    SchemaError
+        With any other number of modalities.
+
+    Notes
+    -----
+    Widths follow the rule behind the published ones: 58-32, 290-256-128-64-32, 155-128-64-32.
+    """
+
+    def __init__(self, schema: FeatureSchema, n_clinical: int, config: UnimodalMlpConfig) -> None:
+        if len(schema.modalities) != 1:
+            raise SchemaError(
+                f"A unimodal network reads one modality; the cohort has {len(schema.modalities)}.",
+                fix="Select one with Cohort.select.",
+            )
+        super().__init__(schema, config)
+        n_features = schema.modalities[0].n_features
+        dims = hidden_widths(n_features)
+        self.encoder = VectorEncoder(n_features, dims, "silu", config.dropout)
+        self.head = VectorHead(dims[-1], n_clinical, config)
+        self.n_clinical = self.head.n_clinical
+
+    def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
+        """Compute risks; the encoder's vector stands for the fusion vector, too."""
+        (name,) = self.names
+        x: Tensor = self.encoder(self.read(inputs)[name])
+        return FusionOutput(self.head(x, inputs.clinical), {name: x, "fusion": x}, {})

@@ -1,0 +1,88 @@
+"""Survival statistics: curves, tests of groups, ranking, probabilities and their calibration."""
+
+from camlif.statistics.brier import brier_score, integrated_brier_score
+from camlif.statistics.calibration import (
+    Calibration,
+    GateResult,
+    calibration_gate,
+    cross_fitted_survival,
+    fit_calibration,
+    gate_reason,
+)
+from camlif.statistics.concordance import (
+    CIndexInterval,
+    PairCounts,
+    bootstrap_c_index,
+    concordance_index,
+    count_pairs,
+)
+from camlif.statistics.discrimination import ipcw_c_index, time_dependent_auc
+from camlif.statistics.group_tests import (
+    HazardRatio,
+    LogRankResult,
+    PairwiseLogRank,
+    cox_table,
+    group_hazard_ratios,
+    log_rank,
+    pairwise_log_rank,
+    too_few,
+)
+from camlif.statistics.horizon import (
+    CalibrationBin,
+    CalibrationResult,
+    DecisionCurve,
+    calibration,
+    decision_curve,
+)
+from camlif.statistics.kaplan_meier import KaplanMeierCurve, kaplan_meier, median_follow_up
+from camlif.statistics.over_time import (
+    HorizonPerformance,
+    PerformanceOverTime,
+    SubgroupPerformance,
+    brier_times,
+    performance_over_time,
+    subgroup_performance,
+)
+from camlif.statistics.split_p_values import SplitPValues, split_p_values
+
+__all__ = [
+    "CIndexInterval",
+    "Calibration",
+    "CalibrationBin",
+    "CalibrationResult",
+    "DecisionCurve",
+    "GateResult",
+    "HazardRatio",
+    "HorizonPerformance",
+    "KaplanMeierCurve",
+    "LogRankResult",
+    "PairCounts",
+    "PairwiseLogRank",
+    "PerformanceOverTime",
+    "SplitPValues",
+    "SubgroupPerformance",
+    "bootstrap_c_index",
+    "brier_score",
+    "brier_times",
+    "calibration",
+    "calibration_gate",
+    "concordance_index",
+    "count_pairs",
+    "cox_table",
+    "cross_fitted_survival",
+    "decision_curve",
+    "fit_calibration",
+    "gate_reason",
+    "group_hazard_ratios",
+    "integrated_brier_score",
+    "ipcw_c_index",
+    "kaplan_meier",
+    "log_rank",
+    "median_follow_up",
+    "pairwise_log_rank",
+    "performance_over_time",
+    "split_p_values",
+    "subgroup_performance",
+    "time_dependent_auc",
+    "too_few",
+]

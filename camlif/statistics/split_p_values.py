@@ -1,0 +1,116 @@
+"""Three log-rank p-values of one cross-validation, which answer different questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from camlif.exceptions import DataError, EstimationError
+from camlif.statistics.group_tests import log_rank
+from camlif.statistics.outcome import BoolArray, FloatArray, check_outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPValues:
+    """Log-rank p-values of low against high risk over the test parts of a cross-validation.
+
+    Attributes
+    ----------
+    unique : float
+        The headline: one row per patient, its z averaged over the splits that tested it.
+    fold_median : float or None
+        Median over splits of the test part's own p-value, cut at the training median. None where
+        no split has both groups.
+    n_folds : int
+        Splits behind ``fold_median``.
+    pooled : float
+        All test rows of all splits together, raw risks, as earlier papers print it. A patient
+        counts once per split that tested it, so it is far too small; only for comparison with them.
+    """
+
+    unique: float
+    fold_median: float | None
+    n_folds: int
+    pooled: float
+
+
+def split_p_values(
+    log_risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, test: ArrayLike
+) -> SplitPValues:
+    """Compute the pooled, unique and fold p-values of a cross-validation.
+
+    Parameters
+    ----------
+    log_risk : array_like, shape (n, e)
+        Risk of every patient by every split's model.
+    event : array_like of bool (or 0 and 1), shape (n,)
+    duration : array_like, shape (n,)
+    test : array_like of bool, shape (e, n)
+        Patients in the test part of each split.
+
+    Raises
+    ------
+    EstimationError
+        If the unique or the pooled p-value is undefined.
+    DataError
+        If shapes differ or a value is missing.
+
+    Notes
+    -----
+    A risk below the cut-off is low. Unique: z over the split's test patients, cut at the median.
+
+    References
+    ----------
+    Pooled rows: the evaluation of Chen et al., Pathomic Fusion, IEEE TMI 2022.
+    """
+    events, durations = check_outcome(event, duration)
+    risks, tested = np.asarray(log_risk, dtype=np.float64), np.asarray(test, dtype=bool)
+    if risks.shape != tested.T.shape or len(risks) != len(events):
+        raise DataError(
+            "log_risk and test do not hold one value per patient and split.",
+            found=f"shapes {risks.shape} and {tested.shape}",
+            expected=f"({len(events)}, e) and (e, {len(events)})",
+        )
+    split, row = np.nonzero(tested)
+    pooled = risks[row, split]
+    folds = _fold_p_values(risks, events, durations, tested)
+    known = tested.any(axis=0)
+    unique = _mean_z(risks, tested)[known]
+    return SplitPValues(
+        unique=_cut_p(unique, events[known], durations[known], float(np.median(unique))),
+        fold_median=float(np.median(folds)) if folds else None,
+        n_folds=len(folds),
+        pooled=_cut_p(pooled, events[row], durations[row], float(np.median(pooled))),
+    )
+
+
+def _cut_p(risk: FloatArray, event: BoolArray, duration: FloatArray, cutoff: float) -> float:
+    return log_rank(event, duration, np.where(risk < cutoff, "low", "high")).p_value
+
+
+def _mean_z(risk: FloatArray, test: NDArray[np.bool_]) -> FloatArray:
+    """Mean over the splits that tested a patient of its z in the test part; NaN where none did."""
+    total, count = np.zeros(len(risk)), test.sum(axis=0)
+    for e, rows in enumerate(test):
+        values = risk[rows, e]
+        # The SD of equal numbers can come out just above 0.
+        if len(values) > 1 and np.ptp(values) > 0:
+            total[rows] += (values - values.mean()) / values.std(ddof=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _fold_p_values(
+    risk: FloatArray, event: BoolArray, duration: FloatArray, test: NDArray[np.bool_]
+) -> list[float]:
+    found = []
+    for e, rows in enumerate(test):
+        if rows.all():
+            continue  # without a training part there is no cut-off
+        try:
+            cutoff = float(np.median(risk[~rows, e]))
+            found.append(_cut_p(risk[rows, e], event[rows], duration[rows], cutoff))
+        except EstimationError:
+            continue  # one group only, or no event: this split has no p-value
+    return found

@@ -1,0 +1,57 @@
+"""Classical references: models that no network should lose to.
+
+Ridge, elastic net and late fusion run on our own code and permissive libraries; the entries of
+`CLASSICAL` that use scikit-survival (GPL-3.0) import it when they are fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from camlif.study.references.interface import (
+    ClassicalInputs,
+    ClassicalModel,
+    FittedModel,
+    classical_inputs,
+)
+from camlif.study.references.late import LateFusion
+from camlif.study.references.penalised import (
+    ClinicalCox,
+    ConstantRisk,
+    ElasticNetCox,
+    GradientBoosting,
+    RandomForest,
+    RidgeCox,
+)
+
+__all__ = [
+    "CLASSICAL",
+    "ClassicalEntry",
+    "ClassicalInputs",
+    "ClassicalModel",
+    "FittedModel",
+    "classical_inputs",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicalEntry:
+    """A registered classical model: its name in figures, and its settings."""
+
+    title: str
+    model: ClassicalModel
+
+
+CLASSICAL: Mapping[str, ClassicalEntry] = {
+    "km": ClassicalEntry("Kaplan-Meier (constant risk)", ConstantRisk()),
+    "cox_clinical": ClassicalEntry("Cox, clinical", ClinicalCox()),
+    "cox_ridge": ClassicalEntry("Cox, ridge", RidgeCox()),
+    "cox_enet": ClassicalEntry("Cox, elastic net", ElasticNetCox()),
+    "linear_cox": ClassicalEntry("Cox, ridge, all columns", RidgeCox(max_columns=None)),
+    "random_survival_forest": ClassicalEntry("Random survival forest", RandomForest()),
+    "gradient_boosting": ClassicalEntry("Gradient boosting", GradientBoosting()),
+    "late_mean": ClassicalEntry("Late fusion, mean", LateFusion("mean")),
+    "late_stack": ClassicalEntry("Late fusion, stacked", LateFusion("stack")),
+}
+"""Every classical reference by its key in commands and files."""

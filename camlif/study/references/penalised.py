@@ -1,0 +1,256 @@
+"""Cox models on the columns side by side, with a penalty that inner folds choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from camlif.data.preprocessing import CLINICAL
+from camlif.exceptions import EstimationError, SchemaError
+from camlif.linear.penalised import ridge_path
+from camlif.linear.selection import InnerRisks, cross_validate
+from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
+from camlif.study.references.interface import (
+    MAX_COLUMNS,
+    ClassicalInputs,
+    Design,
+    Fitted,
+    LinearRisk,
+)
+
+ALPHAS = tuple(float(10.0**k) for k in range(4, -2, -1))
+"""Ridge penalties on scikit-survival's scale, strongest first."""
+L1_RATIO = 0.5
+ALPHA_MIN_RATIO = 0.01
+N_ALPHAS = 50
+MAX_COXNET_ITERATIONS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeFit:
+    """A ridge Cox model and what its inner folds said.
+
+    Attributes
+    ----------
+    model : Fitted
+    out_of_fold : float64, shape (n,)
+        Log risk of each training patient by the inner fit, at the chosen penalty, that did not see
+        that patient.
+    """
+
+    model: Fitted
+    out_of_fold: FloatArray
+
+
+def fit_ridge(
+    x: ClassicalInputs,
+    event: BoolArray,
+    duration: FloatArray,
+    *,
+    seed: int,
+    blocks: tuple[str, ...] | None = None,
+    max_columns: int | None = MAX_COLUMNS,
+) -> RidgeFit:
+    """Fit a ridge Cox model on training patients.
+
+    Five inner folds choose the penalty among `ALPHAS` by C-index; columns are chosen and
+    standardised again in every one of them. Parameters as for `Design.fit`; errors as for
+    `camlif.linear.penalised.linear_cox` and `cross_validate`.
+
+    Notes
+    -----
+    Penalties are per patient, so that the same one fits the smaller inner parts. Ties are Efron's.
+    """
+    penalizers = [alpha / len(x) for alpha in ALPHAS]
+
+    def fit_path(rows: IntArray) -> tuple[Design, FloatArray]:
+        part, had_event, followed = x.take(rows), event[rows], duration[rows]
+        design = Design.fit(part, had_event, followed, blocks=blocks, max_columns=max_columns)
+        return design, ridge_path(design(part), had_event, followed, penalizers=penalizers)
+
+    def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
+        design, path = fit_path(train)
+        return np.asarray(path @ design(x.take(held_out)).T)
+
+    inner = cross_validate(held_out_risks, event, duration, seed=seed)
+    design, path = fit_path(np.arange(len(x)))
+    settings = {
+        "alpha": ALPHAS[inner.best],
+        "penalizer": penalizers[inner.best],
+        **_common(design, inner),
+    }
+    model = Fitted(design, LinearRisk(path[inner.best]), settings)
+    return RidgeFit(model, inner.risks[inner.best])
+
+
+def _common(design: Design, inner: InnerRisks) -> dict[str, Any]:
+    return {"inner_c_index": float(inner.c_index[inner.best]), "n_columns": design.n_columns}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RidgeCox:
+    """Cox model with an L2 penalty on all columns.
+
+    Attributes
+    ----------
+    max_columns : int or None
+        As for `Design.fit`.
+    """
+
+    max_columns: int | None = MAX_COLUMNS
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> Fitted:
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+        return fit_ridge(x, event, duration, seed=seed, max_columns=self.max_columns).model
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalCox:
+    """Cox model with an L2 penalty on the clinical columns alone."""
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> Fitted:
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
+
+        Raises
+        ------
+        SchemaError
+            If the cohort has no clinical inputs.
+        """
+        if not x.clinical.shape[1]:
+            raise SchemaError(
+                "A clinical Cox model needs clinical inputs, and this cohort has none.",
+                file="clinical",
+                expected="at least one clinical column, such as age or sex",
+            )
+        return fit_ridge(x, event, duration, seed=seed, blocks=(CLINICAL,)).model
+
+
+@dataclass(frozen=True, slots=True)
+class ElasticNetCox:
+    """Cox model with an elastic-net penalty along a path, by scikit-survival."""
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> Fitted:
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+
+        def fit_path(rows: IntArray, alphas: FloatArray | None) -> tuple[Design, Any]:
+            part, had_event, followed = x.take(rows), event[rows], duration[rows]
+            design = Design.fit(part, had_event, followed)
+            return design, _coxnet_path(design(part), had_event, followed, alphas)
+
+        design, path = fit_path(np.arange(len(x)), None)
+
+        def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
+            inner_design, inner_path = fit_path(train, path.alphas_)
+            return np.asarray(inner_path.coef_.T @ inner_design(x.take(held_out)).T)
+
+        inner = cross_validate(held_out_risks, event, duration, seed=seed)
+        coefficients = np.asarray(path.coef_[:, inner.best])
+        settings = {
+            "alpha": float(path.alphas_[inner.best]),
+            "l1_ratio": L1_RATIO,
+            "n_coefficients": int(np.count_nonzero(coefficients)),
+            **_common(design, inner),
+        }
+        return Fitted(design, LinearRisk(coefficients), settings)
+
+
+def _coxnet_path(
+    matrix: FloatArray, event: BoolArray, duration: FloatArray, alphas: FloatArray | None
+) -> Any:
+    from sksurv.linear_model import CoxnetSurvivalAnalysis
+    from sksurv.util import Surv
+
+    path = CoxnetSurvivalAnalysis(
+        l1_ratio=L1_RATIO,
+        n_alphas=N_ALPHAS,
+        alphas=alphas,
+        alpha_min_ratio=ALPHA_MIN_RATIO,
+        max_iter=MAX_COXNET_ITERATIONS,
+    )
+    try:
+        return path.fit(matrix, Surv.from_arrays(event, duration))
+    except (ValueError, ArithmeticError) as error:
+        raise EstimationError(f"The elastic-net Cox model did not converge: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantRisk:
+    """The same risk for everyone, fitted or not: the C-index is exactly 0.5."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Nothing is chosen."""
+        return {}
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> ConstantRisk:
+        """Return itself; a constant depends on none of the arguments of the protocol."""
+        del x, event, duration, seed
+        return self
+
+    def risk(self, x: ClassicalInputs) -> FloatArray:
+        """Return zeros, shape (n,)."""
+        return np.zeros(len(x))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomForest:
+    """Random survival forest (Ishwaran et al., Ann. Appl. Stat. 2008)."""
+
+    n_estimators: int = 500
+    min_samples_leaf: int = 10
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> Fitted:
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+        from sksurv.ensemble import RandomSurvivalForest
+        from sksurv.util import Surv
+
+        settings = {
+            "n_estimators": self.n_estimators,
+            "min_samples_leaf": self.min_samples_leaf,
+            "max_features": "sqrt",
+        }
+        design = Design.fit(x, event, duration)
+        # Low memory: without survival functions, which nothing here asks for.
+        forest = RandomSurvivalForest(**settings, low_memory=True, n_jobs=1, random_state=seed)
+        forest.fit(design(x), Surv.from_arrays(event, duration))
+        return Fitted(design, forest.predict, settings | {"n_columns": design.n_columns})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientBoosting:
+    """Gradient boosting of small trees with Cox's loss (Ridgeway, Comput. Sci. Stat. 1999)."""
+
+    n_estimators: int = 300
+    learning_rate: float = 0.05
+    subsample: float = 0.5
+    max_depth: int = 2
+
+    def fit(
+        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
+    ) -> Fitted:
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+        from sksurv.ensemble import GradientBoostingSurvivalAnalysis
+        from sksurv.util import Surv
+
+        settings = {
+            "n_estimators": self.n_estimators,
+            "learning_rate": self.learning_rate,
+            "subsample": self.subsample,
+            "max_depth": self.max_depth,
+        }
+        design = Design.fit(x, event, duration)
+        trees = GradientBoostingSurvivalAnalysis(**settings, loss="coxph", random_state=seed)
+        trees.fit(design(x), Surv.from_arrays(event, duration))
+        return Fitted(design, trees.predict, settings | {"n_columns": design.n_columns})

@@ -1,0 +1,1 @@
+"""Trainings, studies and scoring as jobs beside the pages."""

@@ -1,0 +1,281 @@
+"""Cached models, cohorts and results.
+
+Cached objects are shared and immutable by contract. Keys are digests, never tables: hashing a large
+table samples it, so a corrected cell could return the previous result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from camlif.data.cohort import Cohort
+from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.readers import load_cohort
+from camlif.data.samples import SAMPLE_FOLDER, load_sample
+from camlif.explain import (
+    FeatureAttribution,
+    Interactions,
+    ModalityAttribution,
+    explain_features,
+    explain_interactions,
+    explain_modalities,
+    strongest_features,
+)
+from camlif.explain.similarity import FusedSpace
+from camlif.model.bundle import Bundle, load_bundle
+from camlif.model.installed import InstalledModel, installed_models
+from camlif.model.scoring import ScoreResult
+from camlif.study import Study, read_study
+from camlif.study.installed import InstalledStudy, installed_studies
+from dashboard.runs.jobs import JobManager
+from dashboard.runs.scoring_job import ScoringJob
+from dashboard.session.settings import install_key, settings
+from dashboard.store import Store, default_url
+
+TOKEN_DIGITS = 16
+SESSION_TTL = "2h"
+T = TypeVar("T")
+
+Baseline = Literal["median", "mean", "cohort_median"] | tuple[int, ...]
+"""Reference of an explanation: training median or mean, cohort median, or rows of the cohort."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedCohort:
+    """A cohort with its digest and the tokens that stand for its patients in links.
+
+    ``report`` is that of the files it was read from; None for a sample.
+    """
+
+    key: str
+    cohort: Cohort
+    digest: str
+    tokens: tuple[str, ...]
+    report: CheckReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A bundle with its digest."""
+
+    bundle: Bundle
+    digest: str
+
+
+def loaded(key: str, cohort: Cohort, report: CheckReport | None = None) -> LoadedCohort:
+    """Attach digest and tokens to a cohort."""
+    return LoadedCohort(
+        key=key,
+        cohort=cohort,
+        digest=cohort.digest,
+        tokens=case_tokens(cohort.info.title, cohort.patient_ids.tolist()),
+        report=report,
+    )
+
+
+def case_tokens(title: str, patient_ids: Sequence[str]) -> tuple[str, ...]:
+    """Keyed hashes of patient identifiers, which reach links and logs in their place."""
+    key = install_key()
+    return tuple(
+        hmac.new(key, f"{title}\0{patient}".encode(), hashlib.sha256).hexdigest()[:TOKEN_DIGITS]
+        for patient in patient_ids
+    )
+
+
+def tokenised(loaded: LoadedCohort) -> Cohort:
+    """Return a cohort whose patients go by their tokens: what a run of an upload may keep."""
+    cohort = loaded.cohort
+    index = pd.Index(loaded.tokens, name=cohort.clinical.index.name)
+    return replace(
+        cohort, patient_ids=np.array(loaded.tokens), clinical=cohort.clinical.set_axis(index)
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def sample_cohort(key: str) -> LoadedCohort:
+    """Return a bundled or built-in cohort."""
+    return loaded(key, load_sample(key))
+
+
+@st.cache_resource(ttl=60, show_spinner=False)
+def catalogue() -> tuple[InstalledModel, ...]:
+    """Return the installed models, the user's own too; read again after a minute."""
+    return installed_models(settings().models, settings().own_models)
+
+
+def results_changed() -> None:
+    """List models and studies again: a run ended or was deleted."""
+    for cached in (catalogue, model, studies):
+        cached.clear()
+
+
+@st.cache_resource(show_spinner=False)
+def job_manager() -> JobManager:
+    """Return the server's one manager of runs."""
+    return JobManager(settings().home, on_end=results_changed)
+
+
+@st.cache_resource(show_spinner=False, on_release=Store.close)
+def store() -> Store:
+    """Return the server's one store of worklists, notes and what was done; tried anew if it fails.
+
+    Raises
+    ------
+    StoreError
+        As `dashboard.store.Store`.
+    """
+    return Store(settings().database or default_url(settings().home))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def model(name: str) -> LoadedModel:
+    """Load an installed model on the best device."""
+    folder = settings().models / name
+    bundle = load_bundle(folder if folder.is_dir() else settings().own_models / name)
+    return LoadedModel(bundle=bundle, digest=bundle.digest)
+
+
+def _not_failed(job: ScoringJob) -> bool:
+    return not job.failed
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, validate=_not_failed)
+def sample_scores(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    model_digest: str,  # noqa: ARG001
+    _cohort: Cohort,
+    _bundle: Bundle,
+) -> ScoringJob:
+    """Score a sample cohort; shared by all sessions, tried anew if it failed."""
+    return ScoringJob(_bundle, _cohort)
+
+
+@st.cache_resource(
+    scope="session", max_entries=4, ttl=SESSION_TTL, show_spinner=False, validate=_not_failed
+)
+def own_scores(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    model_digest: str,  # noqa: ARG001
+    missing: tuple[str, ...],
+    _cohort: Cohort,
+    _bundle: Bundle,
+) -> ScoringJob:
+    """Score an uploaded cohort; kept for this session only, tried anew if it failed."""
+    return ScoringJob(_bundle, _cohort, missing)
+
+
+def remembered(compute: Callable[[], T], what: str, *of: NDArray[Any]) -> T:
+    """Return what a computation gave before, in this session, for the same arrays.
+
+    Parameters
+    ----------
+    compute : callable
+        Its result is shared; an exception is not kept.
+    what : str
+        Names the computation and its settings.
+    of : array
+        Everything else that it depends on; numbers, bools or fixed-width texts, whole.
+    """
+    digest = hashlib.sha256(what.encode())
+    for values in of:
+        digest.update(f"{values.dtype} {values.shape}".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    found: T = _remembered(digest.hexdigest(), compute)
+    return found
+
+
+@st.cache_resource(scope="session", max_entries=256, ttl=SESSION_TTL, show_spinner=False)
+def _remembered(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
+    return _compute()
+
+
+@st.cache_resource(scope="session", max_entries=4, ttl=SESSION_TTL, show_spinner=False)
+def fused_space(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    model_digest: str,  # noqa: ARG001
+    missing: tuple[str, ...],  # noqa: ARG001
+    _result: ScoreResult,
+) -> FusedSpace:
+    """Fusion vectors of a scored cohort, for similar cases."""
+    return FusedSpace.of(_result.embedding, _result.member_log_risk.shape[1])
+
+
+@st.cache_resource(scope="session", max_entries=64, ttl=SESSION_TTL, show_spinner=False)
+def modality_attribution(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    model_digest: str,  # noqa: ARG001
+    rows: tuple[int, ...],
+    baseline: Baseline,
+    missing: tuple[str, ...],
+    _cohort: Cohort,
+    _bundle: Bundle,
+) -> ModalityAttribution:
+    """Exact Shapley values over modalities for some patients."""
+    return explain_modalities(_bundle, _cohort, np.array(rows), baseline=baseline, missing=missing)
+
+
+@st.cache_resource(scope="session", max_entries=64, ttl=SESSION_TTL, show_spinner=False)
+def feature_attribution(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    model_digest: str,  # noqa: ARG001
+    rows: tuple[int, ...],
+    method: str,
+    baseline: Baseline,
+    missing: tuple[str, ...],
+    _cohort: Cohort,
+    _bundle: Bundle,
+) -> FeatureAttribution:
+    """Feature contributions for some patients."""
+    return explain_features(
+        _bundle, _cohort, np.array(rows), method=method, baseline=baseline, missing=missing
+    )
+
+
+@st.cache_resource(scope="session", max_entries=32, ttl=SESSION_TTL, show_spinner=False)
+def interactions(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    model_digest: str,  # noqa: ARG001
+    row: int,
+    level: Literal["modality", "group", "feature"],
+    missing: tuple[str, ...],
+    _cohort: Cohort,
+    _bundle: Bundle,
+    _features: FeatureAttribution,
+) -> Interactions:
+    """Interactions of a patient; ``_features`` are its contributions, which name the strongest."""
+    return explain_interactions(
+        _bundle,
+        _cohort,
+        row,
+        level=level,
+        features=strongest_features(_features, 0) if level == "feature" else (),
+        missing=missing,
+    )
+
+
+@st.cache_resource(ttl=5, show_spinner=False)
+def studies() -> tuple[InstalledStudy, ...]:
+    """Return the installed studies, read again after five seconds: a running one grows."""
+    return installed_studies(samples=SAMPLE_FOLDER, runs=settings().runs)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def study(path: Path, changed: float) -> Study:  # noqa: ARG001  # cache key
+    """Read a study, anew whenever its summary has changed."""
+    return read_study(path)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def folder_cohort(folder: str) -> Cohort:
+    """Read the cohort that a study of this machine was run on."""
+    return load_cohort(folder)

@@ -1,0 +1,227 @@
+"""What the session looks at: cohort, model, result and filters. The only writer of session keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.samples import SAMPLES
+from camlif.exceptions import CamlifError
+from camlif.model.bundle import Bundle
+from camlif.model.installed import ModelMatch, rank_models
+from camlif.model.scoring import ScoreResult
+from camlif.wording import OLDEST_SHOWN
+from dashboard.profiles import GENERIC, Profile, load_profile
+from dashboard.runs.scoring_job import ScoringJob
+from dashboard.session import resources
+from dashboard.session.resources import LoadedCohort, LoadedModel
+
+DEFAULT_SAMPLE = "glioma"
+UPLOADED = "uploaded"
+
+# Keys of session state.
+COHORT, MODEL, UPLOAD, MISSING = "cohort", "model", "upload", "declared_missing"
+CASE = "case_row"
+UPLOAD_MARK = "data"
+"""Query parameter that tells a new session of the same browser tab that tables were uploaded."""
+UPLOAD_ENDED = "upload_ended"
+UNKNOWN_LINK = "unknown_link"
+"""Token of a link to a case that the cohort does not have, until another case is chosen."""
+SELECTION = "cohort_selection"
+STUDY_METHODS = "study_methods"
+"""Methods that a page asks the Runs page to fill in."""
+FILTER_SUBTYPE, FILTER_GRADE = "subtype", "grade"
+FILTER_COMPLETE, FILTER_AGE = "complete_only", "age_range"
+FILTERS = (FILTER_SUBTYPE, FILTER_GRADE, FILTER_COMPLETE, FILTER_AGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """A model and what it says of the cohort; ``missing`` are modalities declared missing."""
+
+    model: LoadedModel
+    result: ScoreResult
+    missing: tuple[str, ...] = ()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model's bundle."""
+        return self.model.bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Everything a page shows.
+
+    Attributes
+    ----------
+    loaded : LoadedCohort
+    matches : tuple of ModelMatch
+        Installed models that share columns with the cohort, best first.
+    scoring : Scoring or None
+        None where no model fits or scoring failed; ``problem`` then says why it failed.
+    problem : CamlifError or None
+    shown : bool, shape (n,)
+        Patients that pass the filters.
+    profile : Profile
+    """
+
+    loaded: LoadedCohort
+    matches: tuple[ModelMatch, ...]
+    scoring: Scoring | None
+    problem: CamlifError | None
+    shown: BoolArray
+    profile: Profile
+
+    @property
+    def cohort(self) -> Cohort:
+        """The cohort."""
+        return self.loaded.cohort
+
+    @property
+    def scored_rows(self) -> np.ndarray[tuple[int], np.dtype[np.int_]]:
+        """Rows that pass the filters and have a score."""
+        if self.scoring is None:
+            return np.zeros(0, dtype=int)
+        return np.flatnonzero(self.shown & self.scoring.result.scored)
+
+    def row_of(self, token: str) -> int | None:
+        """Row of a case token; None if the cohort has no such case."""
+        try:
+            return self.loaded.tokens.index(token)
+        except ValueError:
+            return None
+
+
+def initialise() -> None:
+    """Set the defaults of a new session."""
+    st.session_state.setdefault(COHORT, DEFAULT_SAMPLE)
+    st.session_state.setdefault(MODEL, None)
+    st.session_state.setdefault(MISSING, ())
+    if UPLOAD in st.session_state:
+        st.query_params[UPLOAD_MARK] = UPLOADED
+    elif st.query_params.pop(UPLOAD_MARK, None) == UPLOADED:
+        st.session_state[UPLOAD_ENDED] = True
+
+
+def cohort_choices() -> list[str]:
+    """Keys of the cohorts that can be shown."""
+    return list(SAMPLES) + ([UPLOADED] if UPLOAD in st.session_state else [])
+
+
+def choose_cohort(key: str, upload: LoadedCohort | None = None) -> None:
+    """Look at another cohort; model, case and filters start anew."""
+    if upload is not None:
+        st.session_state[UPLOAD] = upload
+    st.session_state[COHORT] = key
+    st.session_state[MODEL] = None
+    st.session_state[MISSING] = ()
+    reset_filters()
+    for name in (CASE, UNKNOWN_LINK, SELECTION, UPLOAD_ENDED):
+        st.session_state.pop(name, None)
+
+
+def choose_model(name: str | None, missing: tuple[str, ...] = ()) -> None:
+    """Use a model for the cohort, with some modalities declared missing."""
+    st.session_state[MODEL] = name
+    st.session_state[MISSING] = missing
+
+
+def reset_filters() -> None:
+    """Show all patients."""
+    for name in FILTERS:
+        st.session_state.pop(name, None)
+
+
+def forget() -> None:
+    """Erase everything this session holds: uploaded tables, choices and cached results."""
+    st.session_state.clear()
+    resources.own_scores.clear()
+    resources.modality_attribution.clear()
+    resources.feature_attribution.clear()
+    resources.interactions.clear()
+    # Parameters bound to widgets go with the session state; clearing them here is refused.
+    for name in ("case", UPLOAD_MARK):
+        st.query_params.pop(name, None)
+
+
+def current_cohort() -> LoadedCohort:
+    """The cohort in view."""
+    key = st.session_state[COHORT]
+    if key == UPLOADED:
+        upload: LoadedCohort = st.session_state[UPLOAD]
+        return upload
+    return resources.sample_cohort(key)
+
+
+def workspace(wait: Callable[[Cohort, ScoringJob], None] | None = None) -> Workspace:
+    """Assemble what pages show from the session's choices.
+
+    Parameters
+    ----------
+    wait : callable, optional
+        Called with the cohort and its scoring, which may be under way; returns when it has ended.
+    """
+    loaded = current_cohort()
+    matches = rank_models(resources.catalogue(), loaded.cohort.schema)
+    name = st.session_state[MODEL] or (
+        matches[0].model.name if matches and matches[0].report.usable else None
+    )
+    scoring, problem = None, None
+    if name is not None:
+        try:
+            model = resources.model(name)
+            job = _scoring_job(loaded, model)
+            if wait is not None:
+                wait(loaded.cohort, job)
+            scoring = Scoring(model, job.result(), job.missing)
+        except CamlifError as error:
+            problem = error
+    return Workspace(
+        loaded=loaded,
+        matches=matches,
+        scoring=scoring,
+        problem=problem,
+        shown=shown_rows(loaded.cohort),
+        profile=_profile(loaded.cohort, scoring),
+    )
+
+
+def _profile(cohort: Cohort, scoring: Scoring | None) -> Profile:
+    """Words of the cohort's disease; tables that name none take those of the model they fit."""
+    name = cohort.info.profile
+    if name == GENERIC and scoring is not None:
+        name = scoring.bundle.info.profile
+    return load_profile(name)
+
+
+def _scoring_job(loaded: LoadedCohort, model: LoadedModel) -> ScoringJob:
+    """Scoring of the cohort by the model, begun if need be."""
+    key = (loaded.digest, model.digest)
+    if loaded.key != UPLOADED:
+        return resources.sample_scores(*key, loaded.cohort, model.bundle)
+    missing: tuple[str, ...] = st.session_state[MISSING]
+    return resources.own_scores(*key, missing, loaded.cohort, model.bundle)
+
+
+def shown_rows(cohort: Cohort) -> BoolArray:
+    """Patients that pass the sidebar's filters, shape (n,)."""
+    shown = np.ones(len(cohort), dtype=bool)
+    for key, column in ((FILTER_SUBTYPE, cohort.subtype), (FILTER_GRADE, cohort.grade)):
+        chosen = st.session_state.get(key)
+        if chosen and column is not None:
+            shown &= column.astype("string").isin(chosen).to_numpy()
+    if st.session_state.get(FILTER_COMPLETE):
+        shown &= cohort.presence.all(axis=1)
+    limits = st.session_state.get(FILTER_AGE)
+    if limits and "age" in cohort.clinical:
+        age = pd.to_numeric(cohort.clinical["age"], errors="coerce").to_numpy("float64")
+        age = np.minimum(age, OLDEST_SHOWN)  # the slider ends there
+        low, high = limits
+        shown &= ((age >= low) & (age <= high)) | np.isnan(age)
+    return shown

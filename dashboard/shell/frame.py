@@ -1,0 +1,194 @@
+"""The frame around every page: header, sidebar filters, footer."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from camlif.data.cohort import Cohort
+from camlif.data.samples import SAMPLES
+from camlif.model.evaluation import package_version
+from camlif.model.scoring import OUT_OF_MEMORY
+from camlif.statistics import median_follow_up
+from camlif.wording import OLDEST_SHOWN, count
+from dashboard import messages
+from dashboard.components.text import plain
+from dashboard.known_outcome import outcome_of
+from dashboard.session import resources, state
+from dashboard.session.state import Workspace
+from dashboard.shell import sign_in
+
+BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}
+DIGEST_DIGITS = 8
+MAX_LEVELS = 30  # a column with more levels is no grouping
+
+
+def header(workspace: Workspace) -> None:
+    """Say what is in view: cohort, denominators, endpoint, follow-up, model."""
+    cohort = workspace.cohort
+    label, colour = BADGES.get(cohort.info.badge, ("Uploaded", "blue"))
+    parts = [f"**{plain(cohort.info.title)}**", plain(count(len(cohort), "patient"))]
+    known = outcome_of(cohort, np.arange(len(cohort)))
+    if known is not None:
+        events = int(known.event.sum())
+        parts.append(plain(f"{events:,} events ({cohort.info.endpoint.event_noun})"))
+        parts.append(plain(cohort.info.endpoint.name))
+        follow_up = median_follow_up(known.event, known.duration, known.entry)
+        if follow_up is not None:
+            parts.append(plain(f"median follow-up {follow_up:.0f} months"))
+    else:
+        parts.append("no outcome")
+    model = "no model"
+    if workspace.scoring is not None:
+        bundle = workspace.scoring.bundle
+        model = f"model {bundle.name}, {bundle.card.date}"
+    with st.container(horizontal=True, vertical_alignment="center", key="header"):
+        st.badge(label, color=colour)  # type: ignore[arg-type]  # one of its literals
+        st.markdown(" · ".join(parts), width="content")
+        st.page_link("views/about/model_card.py", label=plain(model))
+
+
+def notices(workspace: Workspace) -> None:
+    """Say what became of the session's data and where its risks were computed, if unexpected."""
+    if st.session_state.get(state.UPLOAD_ENDED):
+        st.warning(plain(messages.text("E-42")))
+    scoring = workspace.scoring
+    if scoring is not None and scoring.result.device != str(scoring.bundle.device):
+        st.warning(plain(OUT_OF_MEMORY))
+
+
+def page_title(title: str) -> None:
+    """Head the page; on Case, whose panels need the room, for screen readers only."""
+    with st.container(key="unseen_title" if title == "Case" else "page_title"):
+        st.title(title, anchor=False)
+
+
+def sidebar(workspace: Workspace) -> None:
+    """Pick cohort and model, filter patients."""
+    with st.sidebar:
+        _cohort_picker()
+        _model_picker(workspace)
+        st.divider()
+        _filters(workspace)
+        shown, n = int(workspace.shown.sum()), len(workspace.cohort)
+        st.button("Reset filters", key="reset_filters", on_click=state.reset_filters)
+        st.markdown(plain(f"n = {shown:,} of {n:,} shown"))
+        sign_in.account()
+
+
+def _cohort_picker() -> None:
+    choices = state.cohort_choices()
+    current = st.session_state[state.COHORT]
+
+    def name(key: str) -> str:
+        return SAMPLES[key].title if key in SAMPLES else "Uploaded tables"
+
+    def changed() -> None:
+        state.choose_cohort(st.session_state["pick_cohort"])
+
+    st.session_state["pick_cohort"] = current
+    st.selectbox("Cohort", choices, format_func=name, key="pick_cohort", on_change=changed)
+
+
+def _damaged_models() -> None:
+    """Name the model folders that cannot be read, or they would just be absent."""
+    for entry in resources.catalogue():
+        if entry.error is not None:
+            st.markdown(
+                plain(f"Model folder {entry.name} cannot be read and is left out."),
+                help=plain(entry.error),
+            )
+
+
+def _model_picker(workspace: Workspace) -> None:
+    _damaged_models()
+    names = [m.model.name for m in workspace.matches]
+    if not names:
+        st.markdown("No installed model shares columns with this cohort.")
+        return
+    shares = {m.model.name: m.report.share for m in workspace.matches}
+
+    def changed() -> None:
+        state.choose_model(st.session_state["pick_model"])
+
+    st.session_state["pick_model"] = workspace.scoring.bundle.name if workspace.scoring else None
+    st.selectbox(
+        "Model",
+        names,
+        index=None,
+        format_func=lambda name: f"{name} ({100 * shares[name]:.0f}% of columns)",
+        key="pick_model",
+        on_change=changed,
+        placeholder="Pick a model",
+    )
+
+
+def _filters(workspace: Workspace) -> None:
+    cohort, profile = workspace.cohort, workspace.profile
+    for key, label, column, words in (
+        (state.FILTER_SUBTYPE, profile.subtype_label, cohort.subtype, profile.subtype),
+        (state.FILTER_GRADE, profile.grade_label, cohort.grade, profile.grade),
+    ):
+        levels = _levels(column)
+        if levels:
+            st.multiselect(label, levels, key=key, format_func=words, placeholder="All")
+    if not cohort.presence.all():
+        st.checkbox("All modalities present", key=state.FILTER_COMPLETE)
+    _age_filter(cohort)
+
+
+def _levels(column: pd.Series | None) -> list[str]:
+    if column is None:
+        return []
+    levels = sorted(column.dropna().astype(str).unique())
+    return levels if 1 < len(levels) <= MAX_LEVELS else []
+
+
+def _age_filter(cohort: Cohort) -> None:
+    if "age" not in cohort.clinical:
+        return
+    age = pd.to_numeric(cohort.clinical["age"], errors="coerce").dropna()
+    if age.nunique() > 1:
+        high = min(int(-(-age.max() // 1)), OLDEST_SHOWN)
+        low = min(int(age.min()), high - 1)
+        st.slider(
+            "Age", low, high, (low, high), key=state.FILTER_AGE, help="90 stands for 90 and older."
+        )
+
+
+def footer(workspace: Workspace) -> None:
+    """Say what computed the numbers, and offer a link and a way out."""
+    parts = [f"camlif {package_version()}", f"data {workspace.loaded.digest[:DIGEST_DIGITS]}"]
+    if workspace.scoring is not None:
+        bundle, result = workspace.scoring.bundle, workspace.scoring.result
+        parts += [
+            f"model {workspace.scoring.model.digest[:DIGEST_DIGITS]}",
+            f"device {result.device.upper()}",
+            f"scored in {result.seconds:.1f} s",
+            f"seed {bundle.config.training.seed}",
+            f"memory {memory_of(workspace.cohort):.0f} MB",
+        ]
+    st.divider()
+    with st.container(horizontal=True, vertical_alignment="center", key="footer"):
+        st.caption(plain(" · ".join(parts)), width="stretch")
+        with st.popover("Copy link"):
+            st.caption("The link holds a case token and view settings, never an identifier.")
+            st.code(_shared_link(st.context.url or ""), language=None)
+        st.button("Forget my data", key="forget", on_click=state.forget)
+
+
+def _shared_link(url: str) -> str:
+    """Leave out what concerns this session alone."""
+    parts = urlsplit(url)
+    kept = [(k, v) for k, v in parse_qsl(parts.query) if k != state.UPLOAD_MARK]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def memory_of(cohort: Cohort) -> float:
+    """Megabytes of a cohort's matrices."""
+    size = sum(table.nbytes for table in cohort.tables.values())
+    size += sum(bag.nbytes for bags in cohort.bags.values() for bag in bags)
+    return size / 1e6

@@ -1,0 +1,30 @@
+"""The gate of a session: what results are for is accepted before anything can be done."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import messages
+from dashboard.access.access import Action
+from dashboard.components import trail
+from dashboard.components.text import plain
+
+ACCEPTED = "research_use_accepted"
+ACCEPT = "I understand"
+
+
+def ask() -> None:
+    """Ask once a session, over the page, and note in the audit trail that it was accepted."""
+    if not st.session_state.get(ACCEPTED):
+        _dialog()
+
+
+@st.dialog("Research use only", dismissible=False)
+def _dialog() -> None:
+    st.markdown(plain(messages.BANNER))
+    for line in messages.GATE:
+        st.markdown(f"- {plain(line)}")
+    if st.button(ACCEPT, key="accept_research_use", type="primary"):
+        st.session_state[ACCEPTED] = True
+        trail.record(Action.GATE_ACCEPTED)
+        st.rerun()

@@ -1,0 +1,1 @@
+"""Case: the sixty-second answer about one patient."""

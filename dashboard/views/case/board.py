@@ -1,0 +1,131 @@
+"""Notes and decision: what the board writes about a case and what it decided."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from dashboard.access.access import Action, allowed
+from dashboard.components.case_view import CaseView
+from dashboard.components.text import moment, plain, plain_lines
+from dashboard.components.trail import case_key
+from dashboard.components.worklists import told
+from dashboard.session import resources
+from dashboard.session.user import current_user
+from dashboard.store import Decision, Note, RiskGroup, SettingName, StoreError
+from dashboard.store.export import decision_row, estimate_row, note_row
+from dashboard.store.identifiers import check_free_of_identifiers
+from dashboard.views.case import commit_first
+
+STORAGE_OFF = (
+    "The administrator has switched storage off: notes, estimates, decisions and worklists are "
+    "not kept."
+)
+LEAVE_OUT = "Kept on this computer under the case token. Leave names and identifiers out."
+
+
+def panel(case: CaseView) -> None:
+    """Draw the panel."""
+    st.header("Notes and decision", anchor=False)
+    with told():
+        keeps = resources.store().is_on(SettingName.KEEP_RECORDS)
+        if not keeps:
+            st.info(STORAGE_OFF)
+        left, right = st.columns(2)
+        with left:
+            _notes(case, writable=keeps and _may(Action.NOTE_ADDED))
+        with right:
+            _decisions(case, writable=keeps and _may(Action.DECISION_RECORDED))
+
+
+def record(case: CaseView) -> dict[str, Any]:
+    """Return what the board kept about a case, as plain values for its JSON file."""
+    try:
+        store = resources.store()
+        estimate = commit_first.estimate_of(case)
+        return {
+            "estimate": None if estimate is None else estimate_row(estimate),
+            "decisions": [decision_row(decision) for decision in store.decisions(case.token)],
+            "notes": [note_row(note) for note in store.notes(case.token)],
+        }
+    except StoreError:
+        return {}
+
+
+def _may(action: Action) -> bool:
+    return allowed(action, current_user().role)
+
+
+def _notes(case: CaseView, *, writable: bool) -> None:
+    st.markdown("**Notes**")
+    notes = resources.store().notes(case.token)
+    if writable:
+        with st.form(f"note_{case.token}", border=False):
+            key = (
+                f"note_text_{case.token}_{len(notes)}"  # emptied by what was kept, not by a refusal
+            )
+            text = st.text_area("Note", key=key, height=90, help=LEAVE_OUT)
+            if st.form_submit_button("Add note", key="note_add"):
+                with told():
+                    check_free_of_identifiers(text, case.workspace.cohort.patient_ids)
+                    resources.store().add_note(current_user(), case_key(case), text)
+                    st.rerun()
+    if not notes:
+        st.caption("No note so far.")
+    for note in notes:
+        _entry(case, note, plain_lines(note.text))
+
+
+def _decisions(case: CaseView, *, writable: bool) -> None:
+    st.markdown("**The board's decision**")
+    decisions = resources.store().decisions(case.token)
+    estimate = commit_first.estimate_of(case)
+    if estimate is not None:
+        st.markdown(plain(commit_first.said(estimate)))
+    if commit_first.waiting(case) is not None:
+        st.caption("The decision follows the board's estimate.")
+    elif writable:
+        _decision_form(case, len(decisions))
+    if not decisions:
+        st.caption("No decision so far.")
+    for place, decision in enumerate(decisions):
+        group = decision.risk_group
+        title = "" if group is None else f"**{group.value.capitalize()}**  \n"
+        earlier = "Earlier decision. " if place else ""
+        _entry(case, decision, title + plain_lines(decision.text), earlier)
+
+
+def _decision_form(case: CaseView, number: int) -> None:
+    key = f"{case.token}_{number}"
+    with st.form(f"decision_{case.token}", border=False):
+        group = st.segmented_control(
+            "Risk group by the board",
+            list(RiskGroup),
+            format_func=lambda g: g.value.capitalize(),
+            key=f"decision_group_{key}",
+        )
+        text = st.text_area(
+            "What was decided", key=f"decision_text_{key}", height=68, help=LEAVE_OUT
+        )
+        if st.form_submit_button("Record decision", key="decision_add"):
+            with told():
+                check_free_of_identifiers(text, case.workspace.cohort.patient_ids)
+                resources.store().record_decision(current_user(), case_key(case), group, text)
+                st.rerun()
+
+
+def _entry(case: CaseView, row: Note | Decision, text: str, before: str = "") -> None:
+    with st.container(border=True, gap="small"):
+        st.markdown(text)
+        st.caption(plain(f"{before}{_said(row.recorded, row.author)}{_version(case, row)}"))
+
+
+def _said(recorded: datetime, author: str) -> str:
+    return f"{moment(recorded)}, {author}"
+
+
+def _version(case: CaseView, row: Note | Decision) -> str:
+    same = row.cohort_digest == case.workspace.loaded.digest
+    return "" if same else ". Written for another version of these tables"

@@ -1,0 +1,228 @@
+"""Files about cases: PDF, JSON and FHIR of one, PDF of a worklist. Made when they are asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from camlif.explain import METHODS, explain_features, explain_modalities
+from camlif.explain.methods import IG
+from camlif.wording import count
+from dashboard.components import worklists
+from dashboard.components.case_view import ModelledCase, view_case
+from dashboard.components.contributions import display_name, feature_contributions
+from dashboard.components.download import offer_download
+from dashboard.report.build import CaseReport, Source, case_report
+from dashboard.report.fhir import to_json
+from dashboard.report.pdf import PAPERS, Paper, case_pdf, worklist_pdf
+from dashboard.report.record import ExplanationRecord
+from dashboard.session.state import Scoring, Workspace
+from dashboard.views.case import board, commit_first
+
+MAX_CASES = 60
+"""Cases of one worklist file: more make nobody's meeting and a long wait."""
+
+PAPER, SHOW_ID = "report_paper", "report_id"
+MONTHS_PER_YEAR = 12
+BASELINE = "training median"
+
+
+def menu(case: ModelledCase) -> None:
+    """Draw the print button and the menu of the other files."""
+    paper, show_id, horizon = _paper(), bool(st.session_state.get(SHOW_ID)), _horizon()
+
+    def report() -> CaseReport:
+        return reports([case], show_id=show_id, horizon=horizon)[0]
+
+    _offer(
+        case,
+        "PDF",
+        lambda: case_pdf(report(), paper),
+        kind="report",
+        suffix="pdf",
+        mime="application/pdf",
+        shortcut="Alt+P",
+        help=f"One page, {paper}, with {'the patient id' if show_id else 'the case token only'}.",
+    )
+    with st.popover("Export", key="export_menu"):
+        _options()
+        _offer(
+            case,
+            "Case (JSON)",
+            lambda: report().record.to_json(),
+            kind="case",
+            suffix="json",
+            mime="application/json",
+        )
+        _offer(
+            case,
+            "RiskAssessment (FHIR)",
+            lambda: to_json(report().record),
+            kind="fhir",
+            suffix="json",
+            mime="application/fhir+json",
+            help="FHIR R4B, status preliminary; never with the patient id.",
+        )
+        worklist = worklists.chosen(case.workspace)
+        if worklist is not None:
+            rows = worklists.rows(case.workspace, None) or []
+            worklist_button(case.workspace, rows, title=worklist.name, key="walked")
+
+
+def _options() -> None:
+    st.segmented_control(
+        "Paper", list(PAPERS), default="A4", key=PAPER, required=True, persist_state="session"
+    )
+    st.checkbox(
+        "Show the patient id in files",
+        key=SHOW_ID,
+        persist_state="session",
+        help="Off: files name the case by its token only.",
+    )
+
+
+def _paper() -> Paper:
+    return st.session_state.get(PAPER) or "A4"
+
+
+def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, key: str) -> None:
+    """Offer a PDF with a cover and a page for each case; cases behind commit first stay out."""
+    if workspace.scoring is None or not len(rows):
+        return
+    if len(rows) > MAX_CASES:
+        st.caption(f"A PDF holds at most {MAX_CASES} cases; {len(rows):,} are chosen.")
+        return
+    views = [view_case(workspace, int(row)) for row in rows]
+    cases = [v for v in views if isinstance(v, ModelledCase) and not commit_first.waiting(v)]
+    left_out = len(views) - len(cases)
+    note = ""
+    if left_out:
+        note = f"Left out until the board's estimate: {count(left_out, 'case')}."
+        st.caption(note)
+    if not cases:
+        return
+    paper, show_id = _paper(), bool(st.session_state.get(SHOW_ID))
+
+    def data() -> bytes:
+        return worklist_pdf(reports(cases, show_id=show_id), paper, title=title, note=note)
+
+    offer_download(
+        f"PDF of {count(len(cases), 'case')}",
+        data,
+        file_name="worklist.pdf",
+        mime="application/pdf",
+        key=f"{key}_pdf",
+        export_type="worklist pdf",
+        model_digest=workspace.scoring.model.digest,
+        help=f"A cover and one page a case, {paper}.",
+    )
+
+
+def reports(
+    cases: Sequence[ModelledCase], *, show_id: bool = False, horizon: int | None = None
+) -> list[CaseReport]:
+    """Collect what is said of cases of one workspace."""
+    workspace, scoring = cases[0].workspace, cases[0].scoring
+    source = source_of(workspace, scoring)
+    explained = _explanations(workspace, scoring, [c.row for c in cases if c.summary.score])
+    created = dt.datetime.now(dt.UTC).date()
+    found = []
+    for case in cases:
+        kept = board.record(case)
+        found.append(
+            case_report(
+                source,
+                case.row,
+                created=created,
+                explanation=explained.get(case.row),
+                notes=board_words(kept),
+                board=kept,
+                show_id=show_id,
+                horizon=horizon,
+            )
+        )
+    return found
+
+
+def source_of(workspace: Workspace, scoring: Scoring) -> Source:
+    """Return what the pages look at, as a report takes it."""
+    return Source(
+        cohort=workspace.cohort,
+        tokens=workspace.loaded.tokens,
+        cohort_digest=workspace.loaded.digest,
+        bundle=scoring.bundle,
+        model_digest=scoring.model.digest,
+        result=scoring.result,
+        profile=workspace.profile,
+    )
+
+
+def board_words(kept: dict[str, Any]) -> list[str]:
+    """Say the board's estimate, decisions and notes, each with its day and author."""
+    estimate = kept.get("estimate")
+    rows = ([estimate] if estimate else []) + kept.get("decisions", []) + kept.get("notes", [])
+    words = []
+    for row in rows:
+        group = f"{row['risk_group']} risk" if row.get("risk_group") else ""
+        what = ": ".join(part for part in (group, row.get("text") or "") if part)
+        words.append(f"{row['recorded'][:10]}, {row['author']}, {row['kind']}: {what}")
+    return words
+
+
+def _horizon() -> int | None:
+    """Months that the page's icon array shows."""
+    year = str(st.session_state.get("year") or "").split(" ")[0]
+    return MONTHS_PER_YEAR * int(year) if year.isdigit() else None
+
+
+def _explanations(
+    workspace: Workspace, scoring: Scoring, rows: list[int]
+) -> dict[int, ExplanationRecord]:
+    """Contributions against the training median, as the Case page shows them first."""
+    if not rows:
+        return {}
+    known = (scoring.bundle, workspace.cohort, rows)
+    modalities = explain_modalities(*known, missing=scoring.missing)
+    features = explain_features(*known, method=IG, missing=scoring.missing)
+    return {
+        row: ExplanationRecord.of(
+            {
+                display_name(workspace, player): float(value)
+                for player, value in zip(modalities.players, modalities.values[i], strict=True)
+            },
+            feature_contributions(workspace, scoring, features, i),
+            baseline=BASELINE,
+            method=METHODS[IG].label,
+            steps=features.steps,
+            completeness_gap=float(features.completeness_gap[i]),
+        )
+        for i, row in enumerate(rows)
+    }
+
+
+def _offer(
+    case: ModelledCase,
+    label: str,
+    data: Callable[[], str | bytes],
+    *,
+    kind: str,
+    suffix: str,
+    mime: str,
+    help: str = "Names the case by its token.",  # Streamlit's word
+    shortcut: str | None = None,
+) -> None:
+    offer_download(
+        label,
+        data,
+        file_name=f"{kind}_{case.token}.{suffix}",
+        mime=mime,
+        key=f"{kind}_{suffix}",
+        export_type=f"{kind} {suffix}",
+        token=case.token,
+        model_digest=case.scoring.model.digest,
+        help=help,
+        shortcut=shortcut,
+    )

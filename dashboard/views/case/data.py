@@ -1,0 +1,160 @@
+"""Panel 1 of the Case page: who the patient is and which data exist; and what to do about gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from camlif.exceptions import EstimationError
+from camlif.explain.sensitivity import SensitivityRange, sensitivity_range
+from camlif.model.case import absence_reason, completeness
+from camlif.wording import AGE, shown_age
+from dashboard import messages
+from dashboard.components.case_view import CaseView, ModelledCase
+from dashboard.components.text import plain
+from dashboard.figures.chart import listed
+from dashboard.profiles import patient_facts
+
+
+def patient(case: CaseView) -> None:
+    """Who this is and which data exist."""
+    cohort, profile = case.workspace.cohort, case.workspace.profile
+    st.header("Who and what data", anchor=False)
+    facts = [f"**{plain(cohort.patient_ids[case.row])}**"]
+    facts += [plain(fact) for fact in patient_facts(cohort, case.row, profile)]
+    st.markdown(" · ".join(facts))
+    states = [(profile.modality(n), status, colour) for n, status, colour in _modalities(case)]
+    if isinstance(case, ModelledCase):
+        states += _clinical(case)
+    badges = [f":{colour}-badge[{plain(status)}] {plain(name)}" for name, status, colour in states]
+    st.markdown("  \n".join(badges))  # a line each
+    if isinstance(case, ModelledCase):
+        _unlike(case)
+    _clinical_values(case)
+
+
+def _unlike(case: ModelledCase) -> None:
+    """Say how the data are unlike those that the model was trained on."""
+    name = case.workspace.profile.modality
+    reasons = [
+        f"{name(check.name)} {listed(check.reasons)}"
+        for check in case.summary.modalities
+        if check.reasons
+    ]
+    if reasons:
+        st.markdown(f":red[{plain(messages.text('E-33', reasons='; '.join(reasons)))}]")
+
+
+def _modalities(case: CaseView) -> list[tuple[str, str, str]]:
+    """Name, status and colour of each modality: of the model's columns, else of the cohort's."""
+    if not isinstance(case, ModelledCase):
+        return [
+            (c.modality, c.status, "red" if c.observed == 0 else "gray")
+            for c in completeness(case.workspace.cohort, case.row)
+        ]
+    colours = {"absent": "red", "complete": "green"}
+    return [
+        (check.name, check.status, colours.get(check.status, "orange"))
+        for check in case.summary.modalities
+    ]
+
+
+def _clinical(case: ModelledCase) -> list[tuple[str, str, str]]:
+    """Name, status and colour of the clinical inputs of the model; empty where it has none."""
+    inputs = [column.name for column in case.scoring.bundle.schema.clinical]
+    if not inputs:
+        return []
+    missing = case.summary.clinical_missing
+    status = f"{', '.join(missing)} imputed" if missing else "complete"
+    return [(f"Clinical ({', '.join(inputs)})", status, "orange" if missing else "green")]
+
+
+def _clinical_values(case: CaseView) -> None:
+    """Every clinical column, with the share of the cohort that has it."""
+    clinical = case.workspace.cohort.clinical
+    if not len(clinical.columns):
+        return
+    inputs: set[str] = set()
+    if isinstance(case, ModelledCase):
+        inputs = {column.name for column in case.scoring.bundle.schema.clinical}
+    values = clinical.iloc[case.row]
+    table = pd.DataFrame(
+        {
+            "column": [str(name) for name in clinical.columns],
+            "value": [_value(str(name), values[name]) for name in clinical.columns],
+            "read by the model": ["yes" if n in inputs else "no" for n in clinical.columns],
+            "known in the cohort": [f"{100 * s:.0f}%" for s in clinical.notna().mean()],
+        }
+    )
+    with st.popover("All clinical columns", type="tertiary", key="case_clinical"):
+        st.dataframe(table, hide_index=True, key="case_clinical_table")
+
+
+def _value(name: str, value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]  # any scalar
+        return "not given"
+    if isinstance(value, float):
+        return str(shown_age(value)) if name == AGE else f"{value:g}"
+    return str(value)
+
+
+def no_model(case: CaseView) -> None:
+    """Why nothing is scored."""
+    st.header("Result", anchor=False)
+    problem = case.workspace.problem
+    if problem is not None:
+        st.error(plain(messages.describe(problem)))
+    else:
+        st.info("No installed model fits this cohort. Upload & check says what is missing.")
+    st.page_link("views/upload/page.py", label="Open Upload & check")
+
+
+def no_score(case: ModelledCase) -> None:
+    """Why this patient is not scored, and how far what is missing could move it."""
+    st.header("Result", anchor=False)
+    summary = case.summary
+    if summary.present and not summary.absent and not summary.members_used:
+        st.warning(
+            "No unbiased prediction for this case: every model saw this patient in training. "
+            "No score is shown."
+        )
+        return
+    absent = " and ".join(case.workspace.profile.modality(name) for name in summary.absent)
+    st.warning(plain(messages.text("E-32", modality=absent, reason=absence_reason(summary))))
+    if summary.present:
+        _sensitivity(case)
+
+
+def _sensitivity(case: ModelledCase) -> None:
+    asked = st.toggle(
+        "Sensitivity range",
+        key="case_sensitivity",
+        help="Scores this patient with what is missing taken from similar patients.",
+    )
+    if not asked:
+        return
+    scoring = case.scoring
+    try:
+        found = sensitivity_range(
+            scoring.bundle,
+            case.workspace.cohort,
+            case.row,
+            np.asarray(case.same_subtype),
+            missing=scoring.missing,
+        )
+    except EstimationError as error:
+        st.info(plain(f"No sensitivity range: {error}"))
+        return
+    st.markdown(plain(_said(case, found)))
+    st.caption("Exploration, not a result: what is missing was never measured in this patient.")
+
+
+def _said(case: ModelledCase, found: SensitivityRange) -> str:
+    absent = " and ".join(case.workspace.profile.modality(name) for name in found.absent)
+    strata = " to ".join(dict.fromkeys((found.strata[0], found.strata[-1])))
+    same = "same-subtype patients" if case.knows_subtype else "other patients"
+    return (
+        f"With {absent} of {found.donors:,} {same} ({found.draws} draws), z would lie between "
+        f"{found.low:+.2f} and {found.high:+.2f} in 95 of 100 draws: {strata} risk."
+    )

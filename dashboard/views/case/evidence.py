@@ -1,0 +1,198 @@
+"""Panels below the first screen of the Case page: why, similar cases, caveats."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from camlif.exceptions import EstimationError
+from camlif.explain import FeatureAttribution, ModalityAttribution
+from camlif.explain.similarity import SimilarCases, similar_cases
+from camlif.model.case import caveats as case_caveats
+from camlif.wording import count
+from dashboard.components.case_view import ScoredCase
+from dashboard.components.chart import show_chart, theme
+from dashboard.components.contributions import display_name, feature_contributions
+from dashboard.components.text import plain
+from dashboard.figures.attribution import feature_bars, modality_bars, waterfall
+from dashboard.session import resources
+from dashboard.session.resources import Baseline
+
+N_SIMILAR = 5
+N_FEATURES = 10
+FEATURE_SHAPES = ("bars", "waterfall")
+SAME_SUBTYPE = "same-subtype mean"
+NAMED_BASELINES: dict[str, Baseline] = {
+    "training median": "median",
+    "training mean": "mean",
+    "cohort median": "cohort_median",
+}
+
+
+def baseline_of(case: ScoredCase, choice: str) -> Baseline:
+    """Reference of the explanation; the training median where nobody else has the subtype."""
+    if choice != SAME_SUBTYPE:
+        return NAMED_BASELINES[choice]
+    rows = np.flatnonzero(case.scoring.result.scored & case.same_subtype)
+    others = rows[rows != case.row]
+    return tuple(others.tolist()) if len(others) else "median"
+
+
+def contributions(case: ScoredCase) -> None:
+    """Which modalities and features move the score of this case."""
+    st.header("Why", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choice = st.segmented_control(
+            "Explain against",
+            [*NAMED_BASELINES, *([SAME_SUBTYPE] if case.knows_subtype else [])],
+            default=next(iter(NAMED_BASELINES)),
+            key="baseline",
+            required=True,
+            bind="query-params",
+        )
+        shape = st.segmented_control(
+            "Show features as",
+            FEATURE_SHAPES,
+            default=FEATURE_SHAPES[0],
+            key="feature_shape",
+            required=True,
+            persist_state="session",
+        )
+    scoring, baseline = case.scoring, baseline_of(case, choice)
+    key = (case.workspace.loaded.digest, scoring.model.digest, (case.row,))
+    cohort, missing = case.workspace.cohort, scoring.missing
+    modalities = resources.modality_attribution(*key, baseline, missing, cohort, scoring.bundle)
+    features = resources.feature_attribution(*key, "ig", baseline, missing, cohort, scoring.bundle)
+    left, right = st.columns([2, 3])
+    with left:
+        _modality_chart(case, modalities, choice)
+    with right:
+        _feature_chart(case, features, choice, shape)
+    gap = 100 * float(features.completeness_gap[0])
+    st.caption(
+        plain(
+            f"Modalities: exact Shapley values. Features: integrated gradients, {features.steps} "
+            f"steps, completeness gap {gap:.1f}%. Baseline: {choice}. Percentiles: among training "
+            "patients; of clinical columns, in this cohort. "
+            "Contributions describe the model's arithmetic, not causes of disease."
+        )
+    )
+
+
+def _modality_chart(case: ScoredCase, found: ModalityAttribution, choice: str) -> None:
+    by_name = {
+        display_name(case.workspace, player): value
+        for player, value in zip(found.players, found.values[0].tolist(), strict=True)
+    }
+    chart = modality_bars(by_name, theme=theme(), baseline=f"the {choice}")
+    show_chart(chart, key="case_modalities")
+
+
+def _feature_chart(case: ScoredCase, found: FeatureAttribution, choice: str, shape: str) -> None:
+    features = feature_contributions(case.workspace, case.scoring, found, 0)
+    if shape == "waterfall":
+        base, total = float(found.base_value[0]), float(found.log_risk[0])
+        chart = waterfall(features, baseline=base, total=total, k=N_FEATURES, theme=theme())
+    else:
+        chart = feature_bars(features, k=N_FEATURES, theme=theme(), baseline=f"the {choice}")
+    show_chart(chart, key="case_features")
+
+
+def similar(case: ScoredCase) -> None:
+    """The nearest cases of the loaded cohort in fused space, with their outcomes."""
+    st.header("Similar cases in the loaded cohort", anchor=False)
+    result = case.scoring.result
+    space = resources.fused_space(
+        case.workspace.loaded.digest, case.scoring.model.digest, case.scoring.missing, result
+    )
+    try:
+        found = similar_cases(
+            space,
+            case.row,
+            k=N_SIMILAR,
+            among=result.scored,
+            members=result.members_used[case.row],
+        )
+    except EstimationError as error:
+        st.markdown(plain(error))
+        return
+    if not len(found.rows):
+        st.markdown("No other patient of this cohort has a score.")
+        return
+    st.markdown(plain(_outcomes(case, found.rows)))
+    event = st.dataframe(
+        _similar_table(case, found),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"similar_{case.token}",
+        alt="Five nearest cases; select a row to open it",
+    )
+    st.caption(plain(_where_compared(case, found.rows)))
+    chosen = event.selection.rows
+    if chosen:
+        st.session_state["open_case"] = int(found.rows[chosen[0]])
+        st.rerun()
+
+
+def _similar_table(case: ScoredCase, found: SimilarCases) -> pd.DataFrame:
+    cohort, profile, rows = case.workspace.cohort, case.workspace.profile, found.rows
+    table = pd.DataFrame({"patient": cohort.patient_ids[rows]})
+    for label, column, words in (
+        (profile.subtype_label, cohort.subtype, profile.subtype),
+        (profile.grade_label, cohort.grade, profile.grade),
+    ):
+        if column is not None:
+            levels = column.iloc[rows]
+            table[label] = [words(str(v)) if pd.notna(v) else "not given" for v in levels]
+    table["risk group"] = case.scoring.result.table["stratum"].to_numpy()[rows]
+    if cohort.duration is not None and cohort.event is not None:
+        noun = cohort.info.endpoint.event_noun
+        known = cohort.with_outcome[rows]
+        status = np.where(cohort.event[rows], noun, f"no {noun} so far")
+        table["months"] = cohort.duration[rows].round(1)
+        table["status"] = np.where(known, status, "not known")
+    table["distance"] = found.distances.round(2)
+    return table
+
+
+def _outcomes(case: ScoredCase, rows: NDArray[np.int_]) -> str:
+    """How the similar cases fared."""
+    cohort = case.workspace.cohort
+    known = rows[cohort.with_outcome[rows]]
+    if cohort.event is None or cohort.duration is None or not len(known):
+        return "Their outcomes are not known."
+    event, duration = cohort.event[known], cohort.duration[known]
+    noun = cohort.info.endpoint.event_noun
+    text = f"{int(event.sum())} of {len(known)} had the event ({noun})"
+    if not event.all():
+        free = duration[~event]
+        text += f"; {len(free)} were followed {free.min():.0f} to {free.max():.0f} months without"
+    return text + "."
+
+
+def _where_compared(case: ScoredCase, rows: NDArray[np.int_]) -> str:
+    result = case.scoring.result
+    members = int(result.members_used[case.row].sum())
+    unseen = " that did not see this patient" if case.summary.is_training else ""
+    text = (
+        f"Nearest in the fused space of the {count(members, 'model')}{unseen}. "
+        "Distance 1 is that of two random cases."
+    )
+    seen = int(result.is_training[rows].sum())
+    if seen:
+        text += (
+            f" {seen} of these {len(rows)} were training patients of some of these models, so "
+            "outcomes may agree more than among new patients."
+        )
+    return text
+
+
+def caveats(case: ScoredCase) -> None:
+    """What a reader must keep in mind."""
+    st.header("Caveats", anchor=False)
+    name = case.workspace.profile.modality
+    found = case_caveats(case.summary, case.scoring.bundle.card, modality=name)
+    st.markdown("\n".join(f"- {plain(caveat[:1].upper() + caveat[1:])}" for caveat in found))

@@ -1,0 +1,85 @@
+"""Case review: the sixty-second answer about one patient."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.components import trail, worklists
+from dashboard.components.case_view import CaseView, ModelledCase, ScoredCase, view_case
+from dashboard.session import state
+from dashboard.views.case import (
+    board,
+    case_exports,
+    commit_first,
+    data,
+    evidence,
+    interactions,
+    panels,
+    picker,
+    what_if,
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    workspace = state.workspace()
+    options = picker.options(workspace)
+    if not options:
+        st.info("No patient passes the filters. Reset them in the sidebar.")
+        return
+    with st.container(key="case_page"):
+        with st.container(horizontal=True, vertical_alignment="center", key="case_bar"):
+            case = view_case(workspace, picker.pick(workspace, options))
+            worklists.menu(case)
+            hidden = commit_first.waiting(case)
+            if hidden is None:
+                _actions(case)
+        trail.case_opened(case, result_hidden=hidden is not None)
+        if hidden is not None:
+            _before_commitment(hidden)
+        else:
+            _first_screen(case)
+            if isinstance(case, ScoredCase):
+                _below(case)
+        board.panel(case)
+
+
+def _before_commitment(case: ScoredCase) -> None:
+    left, right = st.columns([7, 21], border=True)
+    with left:
+        data.patient(case)
+    with right:
+        commit_first.form(case)
+
+
+def _actions(case: CaseView) -> None:
+    if isinstance(case, ModelledCase):
+        case_exports.menu(case)
+
+
+def _first_screen(case: CaseView) -> None:
+    left, middle, right = st.columns([14, 21, 21], border=True)
+    with left:
+        data.patient(case)
+    with middle:
+        if isinstance(case, ScoredCase):
+            panels.result(case)
+        elif isinstance(case, ModelledCase):
+            data.no_score(case)
+        else:
+            data.no_model(case)
+    if isinstance(case, ScoredCase):
+        with right:
+            panels.certainty(case)
+        panels.curves(case)
+
+
+def _below(case: ScoredCase) -> None:
+    evidence.contributions(case)
+    what_if.panel(case)
+    interactions.panel(case)
+    evidence.similar(case)
+    evidence.caveats(case)
+
+
+main()

@@ -1,0 +1,145 @@
+"""Panels 1 to 4 of the Case page, one function each: what fits one screen."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from camlif.model.case import (
+    MONTHS_PER_YEAR,
+    HorizonSurvival,
+    agreement_sentence,
+    borderline_sentence,
+    calibration_sentence,
+    frequencies,
+    percentile_words,
+    spread_words,
+    subset_sentence,
+    survival_sentence,
+)
+from dashboard.components.case_view import ModelledCase, ScoredCase
+from dashboard.components.chart import show_chart, table_button, theme
+from dashboard.components.text import plain
+from dashboard.figures.agreement import agreement_strip
+from dashboard.figures.chart import Chart
+from dashboard.figures.icons import icon_array
+from dashboard.figures.kaplan_meier import case_curve_chart
+from dashboard.known_outcome import subtype_curve
+
+CURVES_HEIGHT = 307  # pixels: the four panels fit a screen of 900
+STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
+RANGE_COLOURS = {"in range": "green", "unusual": "orange", "outside": "red", "absent": "gray"}
+DEFAULT_HORIZON = 36
+
+
+def result(case: ScoredCase) -> None:
+    """Risk group, percentile, hazard ratio, survival as a frequency."""
+    scoring, score = case.scoring, case.score
+    st.header("Result", anchor=False)
+    colour = "orange" if score.neighbour else STRATUM_COLOURS.get(score.stratum, "gray")
+    n_training = scoring.bundle.card.data.n_patients
+    label, rank = plain(score.label.upper()), plain(percentile_words(score, n_training))
+    st.markdown(f":{colour}-badge[{label}] {rank}")
+    st.markdown(plain(spread_words(score)))
+    reduced = subset_sentence(case.summary.subset)
+    if reduced:
+        st.markdown(f":orange-badge[:material/warning:] {plain(reduced)}")
+    _survival(case)
+
+
+def _survival(case: ScoredCase) -> None:
+    score, endpoint = case.score, case.scoring.bundle.info.endpoint
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        horizon = _pick_horizon(score.horizons)
+        st.markdown(plain(frequencies(score, endpoint)), width="content")
+    sentence = survival_sentence(horizon, endpoint, case.scoring.bundle.card.data.n_patients)
+    if horizon.survival is None:
+        st.markdown(plain(sentence))
+        return
+    icons, words = st.columns([2, 7], vertical_alignment="center", gap="small")
+    with icons:
+        picture = icon_array(100 * horizon.survival.value, sentence=sentence, theme=theme())
+        st.image(picture, alt=sentence, width="stretch")
+    with words, st.container(key="case_sentence"):
+        st.code(sentence, language=None, wrap_lines=True)
+
+
+def _pick_horizon(horizons: tuple[HorizonSurvival, ...]) -> HorizonSurvival:
+    by_year = {f"{h.months // MONTHS_PER_YEAR} y": h for h in horizons}
+    usual = [year for year, h in by_year.items() if h.survival and h.months == DEFAULT_HORIZON]
+    picked = st.segmented_control(
+        "Horizon",
+        list(by_year),
+        default=usual[0] if usual else next(iter(by_year)),
+        key="year",
+        required=True,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return by_year[picked]
+
+
+def certainty(case: ScoredCase) -> None:
+    """Agreement of the members, range and calibration."""
+    row, summary, score = case.row, case.summary, case.score
+    bundle, result_ = case.scoring.bundle, case.scoring.result
+    said = [agreement_sentence(summary, score), borderline_sentence(summary, bundle.strata.cutoffs)]
+    chart = agreement_strip(
+        bundle.reference.z(result_.member_log_risk[row]),
+        result_.members_used[row],
+        cutoffs=bundle.strata.cutoffs,
+        strata=bundle.strata.names,
+        theme=theme(),
+        ensemble=(score.z.value, score.z.low, score.z.high),
+        compact=True,
+    )
+    _heading("How sure", chart, "agreement")
+    st.markdown(plain(" ".join(part for part in said if part)))
+    show_chart(chart, key="agreement", finding=False, table=False)
+    if summary.is_training:
+        st.caption("Open circles: models that saw this patient, not counted.")
+    _ranges(case)
+    _calibration(case)
+
+
+def _ranges(case: ModelledCase) -> None:
+    """Say which modalities are like the training data."""
+    name = case.workspace.profile.modality
+    badges = [
+        f":{RANGE_COLOURS[check.range]}-badge[{plain(name(check.name))}: {check.range}]"
+        for check in case.summary.modalities
+    ]
+    st.markdown(" ".join(badges))
+
+
+def _calibration(case: ScoredCase) -> None:
+    years = int(str(st.session_state["year"]).split(" ")[0])
+    gate = case.scoring.bundle.reference.gates[years * MONTHS_PER_YEAR]
+    st.markdown(plain(calibration_sentence(gate)))
+
+
+def curves(case: ScoredCase) -> None:
+    """The training strata with this case's predicted curve and its subtype."""
+    scoring, score, row = case.scoring, case.score, case.row
+    result_ = scoring.result
+    chart = case_curve_chart(
+        scoring.bundle.reference.curves,
+        score.stratum,
+        result_.times,
+        result_.survival[row],
+        result_.survival_low[row],
+        result_.survival_high[row],
+        endpoint=scoring.bundle.info.endpoint,
+        theme=theme(),
+        height=CURVES_HEIGHT,
+        subtype=subtype_curve(case.workspace.cohort, row, case.workspace.profile),
+    )
+    with st.container(key="case_curves_panel"):
+        _heading("Where this case sits", chart, "case_curves")
+        st.markdown(plain(chart.finding))
+        show_chart(chart, key="case_curves", finding=False, table=False)
+
+
+def _heading(title: str, chart: Chart, key: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_heading"):
+        st.header(title, anchor=False)
+        table_button(chart, key=key)

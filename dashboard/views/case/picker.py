@@ -1,0 +1,132 @@
+"""Which case the Case page shows: search, previous, next, link."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import messages
+from dashboard.components import worklists
+from dashboard.components.text import plain
+from dashboard.session import state
+from dashboard.session.state import Workspace
+
+LINK = "case"  # query parameter: a token, never an identifier
+FOLLOWED = "followed_link"
+NOT_FOUND = "case_not_found"
+MANY, NEAR = 1000, 200
+"""Up to how many cases the list offers all; how many near ones where there are more.
+
+The list goes to the browser at every rerun, which makes an item of each.
+"""
+NAMED = 5
+"""Identifiers named of those that a typed text is part of."""
+
+
+def options(workspace: Workspace) -> list[int]:
+    """Rows of the worklist, else those that pass the filters, once a case has been opened."""
+    opened = st.session_state.pop("open_case", None)
+    if opened is None:
+        opened = _linked(workspace)
+    if opened is not None:
+        st.session_state[state.CASE] = opened
+        _chosen()
+    if state.UNKNOWN_LINK in st.session_state:
+        st.warning(plain(messages.text("E-31")))
+    listed = worklists.rows(workspace, opened)
+    return [int(row) for row in workspace.shown.nonzero()[0]] if listed is None else listed
+
+
+def _linked(workspace: Workspace) -> int | None:
+    """Row of the case of a new link; an unknown token leaves the choice as it is."""
+    token = st.query_params.get(LINK)
+    if token is None or token == st.session_state.get(FOLLOWED):
+        return None
+    st.session_state[FOLLOWED] = token
+    row = workspace.row_of(token)
+    if row is None:
+        st.session_state[state.UNKNOWN_LINK] = token
+    return row
+
+
+def _chosen() -> None:
+    """A case has been chosen: the link that led nowhere no longer matters."""
+    st.session_state.pop(state.UNKNOWN_LINK, None)
+
+
+def _step(rows: list[int], by: int) -> None:
+    at = rows.index(st.session_state[state.CASE])
+    st.session_state[state.CASE] = rows[(at + by) % len(rows)]
+    _chosen()
+
+
+def _near(rows: list[int], at: int) -> list[int]:
+    """Rows about a place, the same for its neighbours most of the time; all where they are few."""
+    if len(rows) <= MANY:
+        return rows
+    half = NEAR // 2
+    start = max(0, at // half * half - half // 2)
+    return rows[start : start + NEAR]
+
+
+def _typed(workspace: Workspace, rows: list[int], before: int) -> None:
+    """Open the case whose identifier, or a part that no other has, was typed."""
+    value = st.session_state[state.CASE]
+    if isinstance(value, str):
+        ids = {row: str(workspace.cohort.patient_ids[row]) for row in rows}
+        found = _with(ids, value.strip())
+        one = len(found) == 1
+        st.session_state[state.CASE] = found[0] if one else before
+        if not one:
+            st.session_state[NOT_FOUND] = (value, [ids[row] for row in found])
+    _chosen()
+
+
+def _with(ids: dict[int, str], typed: str) -> list[int]:
+    """Row with the identifier typed, else all with identifiers that it is part of."""
+    exact = [row for row, name in ids.items() if name == typed]
+    part = typed.casefold()
+    return exact[:1] or [row for row, name in ids.items() if part in name.casefold()]
+
+
+def _not_found(walked: str) -> None:
+    """Say why what was typed opened no case, and what would."""
+    typed, names = st.session_state.pop(NOT_FOUND)
+    if not names:
+        st.warning(plain(f"No case {typed} is among the {walked}."))
+        return
+    named = ", ".join(names[:NAMED]) + (" and others" if len(names) > NAMED else "")
+    st.warning(plain(f"{len(names):,} of the {walked} have {typed} in them: {named}. Type more."))
+
+
+def pick(workspace: Workspace, rows: list[int]) -> int:
+    """Draw the picker; return the row of the chosen case."""
+    ids = workspace.cohort.patient_ids
+    if st.session_state.get(state.CASE) not in rows:
+        st.session_state[state.CASE] = rows[0]
+    before: int = st.session_state[state.CASE]
+    offered = _near(rows, rows.index(before))
+    more = len(offered) < len(rows)
+    picked = st.selectbox(
+        "Case",
+        offered,
+        key=state.CASE,
+        format_func=lambda r: str(ids[r]) if isinstance(r, int) else r,
+        on_change=_typed,
+        args=(workspace, rows, before),
+        accept_new_options=more,
+        persist_state="session",
+        width=260,
+        label_visibility="collapsed",
+        help="Type an identifier or a part of it to open any case." if more else "Type to search.",
+    )
+    row = picked if isinstance(picked, int) else before
+    walked = f"{len(rows):,} {worklists.what_is_walked(workspace)}"
+    if NOT_FOUND in st.session_state:
+        _not_found(walked)
+    for label, by, keys in (("Previous", -1, "Alt+K"), ("Next", 1, "Alt+J")):
+        st.button(label, key=f"case_{by}", on_click=_step, args=(rows, by), shortcut=keys)
+    st.markdown(f"{rows.index(row) + 1:,} of {walked}", width="content")
+    token = workspace.loaded.tokens[row]
+    st.query_params[LINK] = token
+    st.session_state[FOLLOWED] = token
+    return row

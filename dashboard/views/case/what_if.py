@@ -1,0 +1,209 @@
+"""Explore: what if. The model's answer to a changed case, marked and kept out of every file."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from camlif.exceptions import CamlifError
+from camlif.explain import (
+    Answer,
+    Change,
+    DropModality,
+    ExploredCase,
+    SetGroup,
+)
+from camlif.model.case import CaseScore
+from dashboard.components.case_view import ScoredCase
+from dashboard.components.chart import show_chart, theme
+from dashboard.components.contributions import display_name
+from dashboard.components.text import plain
+from dashboard.figures.chart import Chart, signed
+from dashboard.figures.prediction import Prediction
+from dashboard.figures.what_if import changed_contributions, changed_curves, changed_members
+from dashboard.views.case.what_if_inputs import feature_inputs
+
+NOTICE = (
+    "Exploration, not a prediction for this patient. It shows how the model reacts to other "
+    "inputs, not what treating or changing a patient would do. It enters no export of the case."
+)
+PERCENTS = (5.0, 25.0, 50.0, 75.0, 95.0)
+MAX_GROUPS = 3
+OPENED = "what_if_case"
+ROUND = "what_if_round"
+"""Session keys: the case explored last with its unchanged answer; how often it was reset."""
+
+
+def panel(case: ScoredCase) -> None:
+    """Offer the exploration; nothing is computed until it is opened."""
+    box = st.expander("Explore: what if", key="what_if", on_change="rerun", icon=":material/tune:")
+    if box.open:
+        with box:
+            _explore(case)
+
+
+@st.fragment
+def _explore(case: ScoredCase) -> None:
+    st.warning(NOTICE, icon=":material/science:")
+    explored, before = _opened(case)
+    controls, shown = st.columns([2, 3], gap="large")
+    with controls:
+        changes = _changes(case, explored)
+    with shown:
+        if not changes:
+            st.markdown("Nothing is changed yet. Pick a feature, a group or a modality.")
+            return
+        try:
+            after = explored.ask(changes)
+        except CamlifError as error:
+            st.error(plain(str(error)))
+            return
+        _show(case, before, after)
+
+
+def _opened(case: ScoredCase) -> tuple[ExploredCase, Answer]:
+    """The case with the model's answer as it is; kept until another case is opened."""
+    scoring, loaded = case.scoring, case.workspace.loaded
+    key = (loaded.digest, scoring.model.digest, case.row, scoring.missing)
+    kept = st.session_state.get(OPENED)
+    if kept is None or kept[0] != key:
+        explored = ExploredCase.open(
+            scoring.bundle, loaded.cohort, case.row, missing=scoring.missing
+        )
+        kept = st.session_state[OPENED] = (key, explored, explored.ask())
+    _, explored, before = kept
+    return explored, before
+
+
+def _reset() -> None:
+    """Give all inputs new keys, so that they start from the case as it is."""
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+
+
+def _changes(case: ScoredCase, explored: ExploredCase) -> list[Change]:
+    prefix = f"what_if_{case.token}_{st.session_state.get(ROUND, 0)}"
+    changes = feature_inputs(case, explored, prefix)
+    changes += _group_inputs(case, explored, prefix)
+    changes += _dropped(case, explored, prefix)
+    st.button("Reset", key="what_if_reset", icon=":material/restart_alt:", on_click=_reset)
+    return changes
+
+
+def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[Change]:
+    options = [
+        (modality, group.name)
+        for modality in explored.present
+        for group in explored.bundle.schema[modality].groups
+    ]
+    chosen = st.multiselect(
+        "Set feature groups",
+        options,
+        key=f"{prefix}_groups",
+        format_func=lambda pick: f"{display_name(case.workspace, pick[0])}: {pick[1]}",
+        max_selections=MAX_GROUPS,
+        placeholder="Pick a group",
+        wrap=True,
+        help="Every feature of the group takes this percentile of its own training values.",
+    )
+    changes: list[Change] = []
+    for modality, group in chosen:
+        percent = st.segmented_control(
+            plain(f"{group}: percentile of training"),
+            PERCENTS,
+            default=50.0,
+            key=f"{prefix}_group_{modality}_{group}",
+            format_func=lambda p: "median" if p == 50 else f"{p:.0f}th",
+            required=True,
+        )
+        changes.append(SetGroup(modality, group, percent))
+    return changes
+
+
+def _dropped(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[Change]:
+    if len(explored.present) < 2:
+        return []
+    chosen = st.multiselect(
+        "Leave out modalities",
+        explored.present,
+        key=f"{prefix}_dropped",
+        format_func=lambda modality: display_name(case.workspace, modality),
+        max_selections=len(explored.present) - 1,
+        placeholder="Pick a modality",
+        wrap=True,
+        help="As if the patient did not have it; only where the model was validated without it.",
+    )
+    return [DropModality(modality) for modality in chosen]
+
+
+def _show(case: ScoredCase, before: Answer, after: Answer) -> None:
+    was, now = before.summary.score, after.summary.score
+    if was is None or now is None:
+        reason = "; ".join(after.summary.notes).removeprefix("not scored: ")
+        st.warning(plain(f"The model gives no score for the changed case: {reason}."))
+        return
+    _numbers(before, after, was, now)
+    for note in after.summary.notes:
+        st.caption(plain(f"As changed: {note}."))
+    bundle = case.scoring.bundle
+    curves = changed_curves(
+        _curve(before), _curve(after), endpoint=bundle.info.endpoint, theme=theme()
+    )
+    _chart(curves, key="what_if_curves")
+    z = bundle.reference.z
+    members = changed_members(
+        z(before.member_log_risk),
+        z(after.member_log_risk),
+        cutoffs=bundle.strata.cutoffs,
+        strata=bundle.strata.names,
+        theme=theme(),
+    )
+    _chart(members, key="what_if_members")
+    contributions = changed_contributions(
+        _by_modality(case, before), _by_modality(case, after), theme=theme()
+    )
+    _chart(contributions, key="what_if_contributions")
+
+
+def _numbers(before: Answer, after: Answer, was: CaseScore, now: CaseScore) -> None:
+    risk, change = after.log_risk, after.log_risk - before.log_risk
+    cells = (
+        ("Risk group", now.label, f"was {was.label}"),
+        ("Percentile", f"{now.percentile:.0f}", f"was {was.percentile:.0f}"),
+        ("z", signed(now.z.value), f"was {signed(was.z.value)}"),
+        ("Log risk", signed(risk), f"{signed(change)} from {signed(before.log_risk)}"),
+    )
+    for column, (label, value, text) in zip(st.columns([3, 2, 2, 3]), cells, strict=True):
+        with column:
+            st.markdown(f"{label}  \n**{plain(value)}**  \n:small[{plain(text)}]")
+    st.caption(
+        plain(
+            f"z from {signed(now.z.low)} to {signed(now.z.high)} (model spread; was "
+            f"{signed(was.z.low)} to {signed(was.z.high)}). {now.members_agree} of "
+            f"{after.summary.members_used} models agree on {now.stratum}."
+        )
+    )
+
+
+def _curve(answer: Answer) -> Prediction | None:
+    result = answer.result
+    return Prediction.shown(
+        result.times, result.survival[0], result.survival_low[0], result.survival_high[0]
+    )
+
+
+def _by_modality(case: ScoredCase, answer: Answer) -> dict[str, float]:
+    found = answer.modalities
+    if found is None:
+        return {}
+    return {
+        display_name(case.workspace, player): float(np.nan_to_num(value))
+        for player, value in zip(found.players, found.values[0], strict=True)
+    }
+
+
+def _chart(chart: Chart, *, key: str) -> None:
+    """Draw a chart whose numbers can be read but not taken away as a file."""
+    show_chart(chart, key=key, table=False)
+    with st.popover("Show as table", type="tertiary", key=f"{key}_table"):
+        st.caption("Exploration, not a prediction for this patient.")
+        st.table(chart.table.round(3), hide_index=True)

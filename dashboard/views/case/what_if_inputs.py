@@ -1,0 +1,163 @@
+"""Inputs of the exploration: one row for each feature or clinical value that is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from camlif.data.preprocessing import CLINICAL
+from camlif.explain import (
+    Change,
+    ExploredCase,
+    FeatureAttribution,
+    Limits,
+    SetClinical,
+    SetFeature,
+    clinical_level,
+    clinical_limits,
+    feature_limits,
+)
+from camlif.wording import AGE, shown_age
+from dashboard.components.case_view import ScoredCase
+from dashboard.components.contributions import display_name
+from dashboard.components.text import plain
+from dashboard.figures.attribution.bars import ordinal
+from dashboard.session import resources
+
+MAX_FEATURES = 4
+STEPS = 200
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pick:
+    """A feature of a modality, or a clinical input."""
+
+    player: str
+    column: str
+
+
+def contributions(case: ScoredCase) -> FeatureAttribution:
+    """Contributions of this case's features, as the page has them already."""
+    scoring, loaded = case.scoring, case.workspace.loaded
+    return resources.feature_attribution(
+        loaded.digest,
+        scoring.model.digest,
+        (case.row,),
+        "ig",
+        "median",
+        scoring.missing,
+        loaded.cohort,
+        scoring.bundle,
+    )
+
+
+def feature_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[Change]:
+    """Ask which features to change, and to what; a value left as it is is no change."""
+    chosen = st.multiselect(
+        "Change features",
+        _options(case, explored),
+        key=f"{prefix}_features",
+        format_func=lambda pick: f"{display_name(case.workspace, pick.player)}: {pick.column}",
+        max_selections=MAX_FEATURES,
+        placeholder="Pick a feature",
+        wrap=True,
+        help="Clinical inputs first, then features by their contribution to this case.",
+    )
+    changes = (_change(case, explored, pick, f"{prefix}_{pick}") for pick in chosen)
+    return [change for change in changes if change is not None]
+
+
+def _options(case: ScoredCase, explored: ExploredCase) -> list[Pick]:
+    found = contributions(case)
+    picks = [Pick(CLINICAL, column.name) for column in explored.bundle.schema.clinical]
+    sized = [
+        (-abs(float(value)), Pick(player, column))
+        for player in explored.present
+        for column, value in zip(found[player].columns, found[player].values[0], strict=True)
+    ]
+    return picks + [pick for _, pick in sorted(sized)]
+
+
+def _change(case: ScoredCase, explored: ExploredCase, pick: Pick, key: str) -> Change | None:
+    bundle, raw = explored.bundle, explored.raw
+    unit = case.workspace.cohort.info.units.get(pick.column, "")
+    if pick.player != CLINICAL:
+        limits = feature_limits(bundle, raw, pick.player, pick.column)
+        value = _number(pick.column, unit, limits, key)
+        return None if value is None else SetFeature(pick.player, pick.column, value)
+    (spec,) = (c for c in bundle.schema.clinical if c.name == pick.column)
+    if spec.kind == "numeric":
+        value = _number(pick.column, unit, clinical_limits(bundle, raw, pick.column), key)
+        return None if value is None else SetClinical(pick.column, value)
+    own = clinical_level(bundle, raw, pick.column)
+    level = st.selectbox(
+        plain(pick.column),
+        spec.levels,
+        index=None if own is None else spec.levels.index(own),
+        placeholder="not given",
+        key=key,
+    )
+    return None if level is None or level == own else SetClinical(pick.column, level)
+
+
+def _number(name: str, unit: str, limits: Limits, key: str) -> float | None:
+    """Slider and number that follow each other; None where the value is as it was."""
+    label = f"{name} ({unit})" if unit else name
+    if not limits.varies:
+        st.caption(plain(f"{label} does not vary in the training data."))
+        return None
+    start = float(
+        np.clip(limits.median if limits.own is None else limits.own, limits.low, limits.high)
+    )
+    slide, typed = f"{key}_slide", f"{key}_typed"
+    for widget in (slide, typed):
+        st.session_state.setdefault(widget, start)
+    step = 1.0 if limits.whole else (limits.high - limits.low) / STEPS
+    style = "%.0f" if limits.whole else "%.4g"
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.slider(
+            plain(label),
+            limits.low,
+            limits.high,
+            step=step,
+            format=style,
+            key=slide,
+            on_change=_follow,
+            args=(slide, typed, limits),
+        )
+    with right:
+        value = st.number_input(
+            plain(f"{label}, typed"),
+            step=step,
+            format=style,
+            key=typed,
+            on_change=_follow,
+            args=(typed, slide, limits),
+            label_visibility="collapsed",
+        )
+    st.caption(plain(_told(name, unit, limits)))
+    return None if value is None or value == start else float(value)
+
+
+def _follow(source: str, target: str, limits: Limits) -> None:
+    """Move one input to the other's value, at most to the end of the training range."""
+    value = st.session_state[source]
+    if value is not None:
+        st.session_state[target] = float(np.clip(value, limits.low, limits.high))
+
+
+def _told(name: str, unit: str, limits: Limits) -> str:
+    """The own value with unit and percentile, and the range that may be tried."""
+    if limits.own is None:
+        own = "missing, so the slider starts at the training median"
+    else:
+        own = shown_age(limits.own) if name == AGE else f"{limits.own:.4g}"
+        own = f"{own} {unit}".strip()
+        if limits.percentile is not None:
+            own += f", {ordinal(limits.percentile)} percentile of training"
+        if not limits.low <= limits.own <= limits.high:
+            own += ", outside the training range"
+    return f"Own value: {own}. Training range: {limits.low:.4g} to {limits.high:.4g}."

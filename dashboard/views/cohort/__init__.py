@@ -1,0 +1,1 @@
+"""Cohort: how the risk groups separate, and where the hazard lies."""

@@ -1,0 +1,223 @@
+"""Kaplan-Meier view of the Cohort page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from camlif.data.cohort import BoolArray
+from camlif.data.schema import Endpoint
+from camlif.exceptions import EstimationError
+from camlif.statistics import group_hazard_ratios, pairwise_log_rank
+from dashboard.components.chart import show_chart, theme
+from dashboard.components.text import plain
+from dashboard.figures.chart import Chart, format_p
+from dashboard.figures.forest import forest_chart
+from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
+from dashboard.figures.layout import TimeUnit
+from dashboard.known_outcome import Outcome
+from dashboard.session import resources
+from dashboard.session.state import Workspace
+from dashboard.views.cohort.groups import (
+    RISK,
+    forest_rows,
+    groupings_of,
+    log_rank_words,
+    need_outcome,
+    ordered_groups,
+    say_late_entry,
+)
+
+LANDMARKS = (12, 24, 36, 60)
+NOTHING = "nothing"
+SHORTEST_ZOOM = 6.0  # months
+UNITS: tuple[TimeUnit, ...] = ("months", "years")
+
+
+def _km_groups(
+    workspace: Workspace, label: str, outcome: Outcome
+) -> tuple[list[KmGroup], NDArray[np.object_]]:
+    values = groupings_of(workspace)[label].to_numpy(dtype=object)[outcome.rows]
+    groups = []
+    for name in ordered_groups(workspace, label, values):
+        member = values == name
+        role = name if label == RISK else None
+        part = outcome.take(member)
+        groups.append(KmGroup(name, part.event, part.duration, role, part.entry))
+    return groups, values
+
+
+@dataclass(frozen=True, slots=True)
+class CurveOptions:
+    """How the curves are drawn; ``zoom_to`` and ``censor_at`` in months."""
+
+    unit: TimeUnit
+    interval: bool
+    full_tail: bool
+    landmarks: list[int]
+    zoom_to: float | None
+    censor_at: float | None
+
+
+def _curve_options(unit: TimeUnit, longest: float) -> CurveOptions:
+    limit = max(float(np.ceil(longest)), SHORTEST_ZOOM + 1)
+    with st.popover("Curve options"):
+        interval = st.checkbox("95% bands", value=True, key="km_bands")
+        tail = st.checkbox("Show full tail", key="km_tail")
+        landmarks = st.multiselect("Landmarks (months)", LANDMARKS, key="km_landmarks")
+        zoom = st.slider("Zoom to (months)", SHORTEST_ZOOM, limit, limit, key="km_zoom")
+        cut = st.checkbox("Censor at the zoom limit (changes the estimates)", key="km_censor")
+    return CurveOptions(
+        unit=unit,
+        interval=interval,
+        full_tail=tail,
+        landmarks=landmarks,
+        zoom_to=zoom if zoom < limit else None,
+        censor_at=zoom if cut else None,
+    )
+
+
+def kaplan_meier_view(workspace: Workspace) -> None:
+    """Survival curves by any grouping, with tests and hazard ratios."""
+    outcome = need_outcome(workspace, np.flatnonzero(workspace.shown))
+    if outcome is None:
+        return
+    groupings = groupings_of(workspace)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label = st.selectbox("Group by", list(groupings), key="group_by", width=240)
+        second = st.selectbox(
+            "Compare with",
+            [NOTHING, *[g for g in groupings if g != label]],
+            key="compare_with",
+            width=240,
+        )
+        unit: TimeUnit = st.segmented_control(
+            "Time axis",
+            UNITS,
+            default="months",
+            key="time_unit",
+            required=True,
+            bind="query-params",
+        )
+    options = _curve_options(unit, outcome.duration.max())
+    groups, values = _km_groups(workspace, label, outcome)
+    if not groups:
+        st.info("No patient has a value in this grouping.")
+        return
+    others = [] if second == NOTHING else _km_groups(workspace, second, outcome)[0]
+    settings = {
+        "group_by": label,
+        "compare_with": second,
+        **asdict(options),
+        "data": workspace.loaded.digest,
+        "model": workspace.scoring.model.digest if workspace.scoring else None,
+    }
+    chart = _chart(groups, others, options, workspace.cohort.info.endpoint)
+    show_chart(chart, key="kaplan_meier", settings=settings)
+    _km_caption(workspace, label, outcome, values)
+    _comparisons(workspace, label, outcome, values)
+
+
+def _chart(
+    groups: list[KmGroup], others: list[KmGroup], options: CurveOptions, endpoint: Endpoint
+) -> Chart:
+    if others:
+        return compare_groupings_chart(
+            groups, others, theme=theme(), endpoint=endpoint, months_or_years=options.unit
+        )
+    return kaplan_meier_chart(
+        groups,
+        theme=theme(),
+        endpoint=endpoint,
+        months_or_years=options.unit,
+        show_interval=options.interval,
+        landmarks=options.landmarks,
+        zoom_to=options.zoom_to,
+        censor_at=options.censor_at,
+        full_tail=options.full_tail,
+    )
+
+
+def _km_caption(
+    workspace: Workspace, label: str, outcome: Outcome, values: NDArray[np.object_]
+) -> None:
+    given = np.array([pd.notna(v) for v in values])
+    parts = [
+        workspace.cohort.info.endpoint.name,
+        f"n = {int(given.sum()):,}",
+        f"{int(outcome.event[given].sum()):,} events",
+    ]
+    if given.any():
+        group = values[given].astype(str)
+        parts.append(f"log-rank {log_rank_words(outcome.take(given), group)}")
+    if label == RISK and workspace.scoring is not None:
+        cutoffs = ", ".join(f"{c:+.2f}" for c in workspace.scoring.bundle.strata.cutoffs)
+        parts.append(f"cut-offs z = {cutoffs}, frozen from held-out training risks")
+    left_out = int((~given).sum())
+    no_outcome = int(workspace.shown.sum()) - len(outcome.rows)
+    if left_out:
+        parts.append(f"{left_out:,} without a value in {label} left out")
+    if no_outcome:
+        parts.append(f"{no_outcome:,} without outcome left out")
+    st.caption(plain("; ".join(parts)))
+    say_late_entry(workspace.cohort)
+
+
+def _comparisons(
+    workspace: Workspace, label: str, outcome: Outcome, values: NDArray[np.object_]
+) -> None:
+    """Pairwise log-rank tests and hazard ratios against a reference group."""
+    given = np.array([pd.notna(v) for v in values])
+    names = ordered_groups(workspace, label, values)
+    if len(names) < 2:
+        return
+    event, duration = outcome.event[given], outcome.duration[given]
+    group = values[given].astype(str)
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Pairwise log-rank (Holm)**")
+        st.dataframe(_pairwise_table(event, duration, group, names), hide_index=True)
+    with right:
+        reference = st.selectbox("Reference group for hazard ratios", names, key=f"ref_{label}")
+        try:
+            ratios = resources.remembered(
+                lambda: group_hazard_ratios(
+                    event, duration, group, reference=reference, names=names
+                ),
+                f"hazard ratios to {reference} of {names}",
+                event,
+                duration,
+                group,
+            )
+        except EstimationError as error:
+            st.info(plain(str(error)))
+            return
+        rows = forest_rows(ratios, suffix=f" vs {reference}")
+        chart = forest_chart(rows, n=len(group), events=int(event.sum()), theme=theme())
+        show_chart(chart, key="group_ratios")
+
+
+def _pairwise_table(
+    event: BoolArray, duration: NDArray[np.float64], group: NDArray[np.str_], names: Sequence[str]
+) -> pd.DataFrame:
+    pairs = resources.remembered(
+        lambda: pairwise_log_rank(event, duration, group, names=names),
+        f"log-rank of pairs of {names}",
+        event,
+        duration,
+        group,
+    )
+    return pd.DataFrame(
+        {
+            "pair": [f"{p.first} vs {p.second}" for p in pairs],
+            "chi-squared": [p.statistic for p in pairs],
+            "p (Holm)": [
+                format_p(p.adjusted) if p.adjusted is not None else p.reason for p in pairs
+            ],
+        }
+    )

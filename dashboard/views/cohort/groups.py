@@ -1,0 +1,100 @@
+"""Patients of a view with a known outcome, and the groups they fall into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from camlif.data.cohort import Cohort
+from camlif.exceptions import EstimationError
+from camlif.statistics import HazardRatio, log_rank, too_few
+from camlif.statistics.outcome import LATE_ENTRY
+from dashboard.figures.chart import format_p
+from dashboard.figures.forest import ForestRow
+from dashboard.known_outcome import EVERYBODY, Outcome, outcome_of
+from dashboard.session import resources, state
+from dashboard.session.state import Workspace
+
+RISK = "Risk group"
+SELECTION = "Selected patients"
+MAX_GROUPS = 8
+
+
+def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> Outcome | None:
+    """Outcome of the rows, or a message why curves stay off."""
+    outcome = outcome_of(workspace.cohort, rows)
+    if outcome is None or not len(outcome.rows):
+        st.info(
+            "E-08: No follow-up time found. You can still score cases; survival curves stay off."
+        )
+        return None
+    return outcome
+
+
+def say_late_entry(cohort: Cohort) -> None:
+    """Say what counts patients from their entry on and what does not, where some enter late."""
+    if cohort.enters_late:
+        st.caption(LATE_ENTRY)
+
+
+def log_rank_words(outcome: Outcome, group: NDArray[np.str_]) -> str:
+    """Say the log-rank p-value of groups, hidden where a group is too small."""
+    try:
+        if too_few(outcome.event, group):
+            return "hidden: too few"
+        test = resources.remembered(
+            lambda: log_rank(outcome.event, outcome.duration, group),
+            "log-rank",
+            outcome.event,
+            outcome.duration,
+            group,
+        )
+        return format_p(test.p_value)
+    except EstimationError:
+        return "not defined"
+
+
+def groupings_of(workspace: Workspace) -> dict[str, pd.Series]:
+    """Everything patients can be grouped by: label -> one value per patient of the cohort."""
+    cohort, profile = workspace.cohort, workspace.profile
+    found: dict[str, pd.Series] = {}
+    if workspace.scoring is not None:
+        found[RISK] = workspace.scoring.result.table["stratum"]
+    named = (
+        (profile.subtype_label, cohort.subtype, profile.subtype),
+        (profile.grade_label, cohort.grade, profile.grade),
+    )
+    for label, column, words in named:
+        if column is not None:
+            found[label] = column.astype("string").map(words, na_action="ignore")
+    used = {cohort.info.subtype_column, cohort.info.grade_column}
+    for name in cohort.clinical.columns:
+        column = cohort.clinical[name]
+        if name not in used and 1 < column.nunique() <= MAX_GROUPS:
+            found[str(name)] = column.astype("string")
+    selected = st.session_state.get(state.SELECTION)
+    if selected:
+        chosen = np.isin(workspace.loaded.tokens, list(selected))
+        found[SELECTION] = pd.Series(np.where(chosen, "selected", "others"))
+    # Tables without a category or a model still have one curve.
+    return found or {EVERYBODY: pd.Series(["all"] * len(cohort))}
+
+
+def ordered_groups(workspace: Workspace, label: str, values: NDArray[np.object_]) -> list[str]:
+    """Group names in legend order: risk groups by risk, others sorted."""
+    present = {str(v) for v in values if pd.notna(v)}
+    if label == RISK and workspace.scoring is not None:
+        return [name for name in workspace.scoring.bundle.strata.names if name in present]
+    return sorted(present)
+
+
+def forest_rows(ratios: Sequence[HazardRatio], *, suffix: str = "") -> list[ForestRow]:
+    """Rows of a forest plot."""
+    return [
+        ForestRow(name=r.name + suffix, ratio=r.ratio, low=r.low, high=r.high, p_value=r.p_value)
+        for r in ratios
+    ]

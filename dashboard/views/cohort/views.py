@@ -1,0 +1,300 @@
+"""The views of the Cohort page, one function each; only the picked one is computed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from camlif.exceptions import EstimationError
+from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
+from camlif.wording import count
+from dashboard.components import worklists
+from dashboard.components.chart import show_chart, show_numbers, theme
+from dashboard.components.text import plain
+from dashboard.figures.forest import forest_chart
+from dashboard.figures.hazard import HazardPoints, hazard_chart
+from dashboard.figures.survivors import interval_composition, short_long_chart
+from dashboard.known_outcome import outcome_of
+from dashboard.session import resources, state
+from dashboard.session.state import Scoring, Workspace
+from dashboard.views.case.case_exports import worklist_button
+from dashboard.views.cohort.groups import (
+    RISK,
+    SELECTION,
+    forest_rows,
+    log_rank_words,
+    need_outcome,
+)
+
+SURVIVOR_CUTOFFS = {"kidney": 42.0}  # months; the paper's for KIRC, five years otherwise
+DEFAULT_SURVIVOR_CUTOFF = 60.0
+
+
+def metrics(workspace: Workspace) -> None:
+    """Show denominators, follow-up, discrimination and separation."""
+    cohort, rows = workspace.cohort, workspace.scored_rows
+    outcome = outcome_of(cohort, np.flatnonzero(workspace.shown))
+    columns = st.columns(5)
+    columns[0].metric("Patients shown", f"{int(workspace.shown.sum()):,}")
+    if outcome is None or not len(outcome.rows):
+        return
+    columns[1].metric(
+        f"Events ({cohort.info.endpoint.event_noun})", f"{int(outcome.event.sum()):,}"
+    )
+    follow_up = median_follow_up(outcome.event, outcome.duration, outcome.entry)
+    columns[2].metric("Median follow-up", "-" if follow_up is None else f"{follow_up:.0f} months")
+    scored = outcome_of(cohort, rows)
+    if workspace.scoring is None or scored is None:
+        return
+    risk = workspace.scoring.result.log_risk[scored.rows]
+    try:
+        c = resources.remembered(
+            lambda: bootstrap_c_index(risk, scored.event, scored.duration),
+            "C-index",
+            risk,
+            scored.event,
+            scored.duration,
+        )
+        columns[3].metric(
+            "C-index (95% bootstrap)",
+            f"{c.value:.3f}",
+            help=f"Interval {c.low:.3f} to {c.high:.3f}; n = {c.n_patients:,}, "
+            f"{c.n_events:,} events"
+            + (f"; interval from {c.n_resampled_patients:,} patients" if c.subsampled else ""),
+            delta=f"{c.low:.3f} to {c.high:.3f}",
+            delta_color="off",
+            delta_arrow="off",
+        )
+    except EstimationError:
+        columns[3].metric("C-index", "-")
+    stratum = workspace.scoring.result.table["stratum"].to_numpy()[scored.rows].astype(str)
+    columns[4].metric("Log-rank, risk groups", log_rank_words(scored, stratum))
+    if workspace.scoring.result.is_training[rows].any():
+        n = int(workspace.scoring.result.is_training[rows].sum())
+        st.caption(
+            plain(
+                f"{count(n, 'patient')} shown were in the training cohort; their risks come only "
+                "from models that did not see them."
+            )
+        )
+
+
+def _words(
+    column: pd.Series | None, words: Callable[[str], str], rows: NDArray[np.int_]
+) -> list[str | None] | None:
+    if column is None:
+        return None
+    levels = column.iloc[rows].astype("string")
+    return [None if pd.isna(level) else words(str(level)) for level in levels]
+
+
+def hazard_view(workspace: Workspace) -> None:
+    """The hazard scatter; a lasso makes a group, one point opens its case."""
+    if workspace.scoring is None:
+        st.info("No model fits this cohort, so there is no hazard to show.")
+        return
+    cohort, profile, rows = workspace.cohort, workspace.profile, workspace.scored_rows
+    result, strata = workspace.scoring.result, workspace.scoring.bundle.strata
+    tokens = np.array(workspace.loaded.tokens)
+    current = st.session_state.get(state.CASE)
+    points = HazardPoints(
+        token=tokens[rows].tolist(),
+        z=result.z[rows],
+        subtype=_words(cohort.subtype, profile.subtype, rows),
+        grade=_words(cohort.grade, profile.grade, rows),
+        stratum=result.table["stratum"].to_numpy()[rows].tolist(),
+    )
+    labels = [f"{a} | {b}" for a, b in zip(strata.names, strata.names[1:], strict=False)]
+    chart = hazard_chart(
+        points,
+        cutoffs=dict(zip(labels, strata.cutoffs, strict=True)),
+        theme=theme(),
+        current=None if current is None else str(tokens[current]),
+        column_title=profile.subtype_label if cohort.subtype is not None else RISK,
+    )
+    event = show_chart(chart, key="hazard", select=True)
+    if profile.subtype_note and cohort.subtype is not None:
+        st.caption(profile.subtype_note)
+    _use_selection(workspace, event)
+
+
+def _use_selection(workspace: Workspace, event: object) -> None:
+    """Turn selected points into a group, or a single one into the open case."""
+    picked = _picked_tokens(event)
+    if not picked:
+        st.caption("Lasso points to make a group, or click one to open its case.")
+        return
+    if len(picked) == 1:
+        open_case(workspace, workspace.row_of(picked[0]))
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(count(len(picked), "patient") + " selected")
+        if st.button("Compare in Kaplan-Meier", key="use_selection"):
+            st.session_state[state.SELECTION] = tuple(picked)
+            st.session_state["group_by"] = SELECTION
+            st.session_state["next_view"] = "Kaplan-Meier"
+            st.rerun()
+        with st.popover("Send to a worklist", key="selection_worklist"):
+            worklists.send(workspace, picked, key="selection")
+        chosen = [row for token in picked if (row := workspace.row_of(token)) is not None]
+        worklist_button(workspace, chosen, title="Selected cases", key="selection")
+
+
+def _picked_tokens(event: object) -> list[str]:
+    points = getattr(getattr(event, "selection", None), "points", None) or []
+    tokens = []
+    for point in points:
+        data = point.get("customdata")
+        token = data[0] if isinstance(data, (list, tuple)) and data else data
+        if isinstance(token, str):
+            tokens.append(token)
+    return tokens
+
+
+def open_case(workspace: Workspace, row: int | None) -> None:
+    """Open a case on the Case page."""
+    if row is not None:
+        st.session_state["open_case"] = row
+        # Without parameters of its own, a switch fails while a view is bound to the address.
+        token = workspace.loaded.tokens[row]
+        st.switch_page("views/case/page.py", query_params={"case": token})
+
+
+def table_view(workspace: Workspace) -> None:
+    """One row per patient; picking a row opens the case."""
+    cohort, profile = workspace.cohort, workspace.profile
+    rows = np.flatnonzero(workspace.shown)
+    table = pd.DataFrame({"patient": cohort.patient_ids[rows]})
+    for label, column, words in (
+        (profile.subtype_label, cohort.subtype, profile.subtype),
+        (profile.grade_label, cohort.grade, profile.grade),
+    ):
+        named = _words(column, words, rows)
+        if named is not None:
+            table[label] = named
+    if cohort.has_outcome:
+        event, duration = cohort.outcome()
+        table["months"] = duration[rows].round(1)
+        table[cohort.info.endpoint.event_noun] = event[rows]
+    if workspace.scoring is not None:
+        scores = workspace.scoring.result.table.iloc[rows].reset_index(drop=True)
+        for name in ("z", "percentile", "stratum", "agreement", "missing", "warnings"):
+            table[name] = scores[name]
+    picked = st.dataframe(
+        table,
+        hide_index=True,
+        key="cohort_table",
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "z": st.column_config.NumberColumn(format="%+.2f"),
+            "percentile": st.column_config.ProgressColumn(
+                min_value=0, max_value=100, format="%.0f"
+            ),
+            "agreement": st.column_config.NumberColumn(format="percent"),
+        },
+        alt="Patients shown; select a row to open its case",
+    )
+    st.caption("Select a row to open its case.")
+    if picked.selection.rows:
+        open_case(workspace, int(rows[picked.selection.rows[0]]))
+    with st.popover(f"Send the {len(rows):,} shown to a worklist", key="shown_worklist"):
+        tokens = [workspace.loaded.tokens[row] for row in rows]
+        worklists.send(workspace, tokens, key="shown")
+    with st.expander("Download"):
+        show_numbers(table, key="patients")
+        worklist_button(workspace, rows.tolist(), title="Cases shown", key="shown")
+
+
+def forest_view(workspace: Workspace) -> None:
+    """Show what the score adds to age, grade and subtype."""
+    outcome = need_outcome(workspace, workspace.scored_rows)
+    if outcome is None or workspace.scoring is None:
+        return
+    frame = _covariates(workspace, workspace.scoring, outcome.rows)
+    complete = frame.notna().all(axis=1).to_numpy()
+    if not complete.all():
+        st.caption(
+            plain(f"{count(int((~complete).sum()), 'patient')} with missing values left out.")
+        )
+    event, duration = outcome.event[complete], outcome.duration[complete]
+    kept = frame[complete]
+    kept = kept.loc[:, kept.nunique() > 1].astype(float)
+    try:
+        ratios = resources.remembered(
+            lambda: cox_table(kept, event, duration),
+            f"Cox model of {list(kept)}",
+            kept.to_numpy(),
+            event,
+            duration,
+        )
+    except EstimationError as error:
+        st.info(plain(str(error)))
+        return
+    rows = forest_rows(ratios)
+    chart = forest_chart(rows, n=len(event), events=int(event.sum()), theme=theme())
+    show_chart(chart, key="forest")
+    st.caption("One Cox model with all rows at once; risk score per training SD, age per 10 years.")
+
+
+def _covariates(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) -> pd.DataFrame:
+    cohort, profile = workspace.cohort, workspace.profile
+    frame = pd.DataFrame({"Risk score (per SD)": scoring.result.z[rows]})
+    if "age" in cohort.clinical:
+        age = pd.to_numeric(cohort.clinical["age"].iloc[rows], errors="coerce")
+        frame["Age (per 10 years)"] = age.to_numpy("float64") / 10
+    for label, column, words in (
+        (profile.grade_label, cohort.grade, profile.grade),
+        (profile.subtype_label, cohort.subtype, profile.subtype),
+    ):
+        named = _words(column, words, rows)
+        if named is None:
+            continue
+        levels = pd.Series(named, dtype="object")
+        names = levels.value_counts().index.tolist()
+        for name in names[1:]:
+            frame[f"{label} {name} vs {names[0]}"] = (levels == name).where(levels.notna(), np.nan)
+    return frame
+
+
+def survivors_view(workspace: Workspace) -> None:
+    """Show whether patients with an early event had higher scores than those with a late one."""
+    outcome = need_outcome(workspace, workspace.scored_rows)
+    if outcome is None or workspace.scoring is None:
+        return
+    default = SURVIVOR_CUTOFFS.get(workspace.cohort.info.profile, DEFAULT_SURVIVOR_CUTOFF)
+    cutoff = st.number_input(
+        "Short means up to (months)", 1.0, 240.0, default, step=6.0, key="survivor_cutoff"
+    )
+    chart = short_long_chart(
+        workspace.scoring.result.z[outcome.rows],
+        outcome.event,
+        outcome.duration,
+        cutoff_months=cutoff,
+        endpoint=workspace.cohort.info.endpoint,
+        theme=theme(),
+    )
+    show_chart(chart, key="survivors")
+    _composition(workspace, outcome.rows)
+
+
+def _composition(workspace: Workspace, rows: NDArray[np.int_]) -> None:
+    """Grade composition within intervals of z, cut at the risk groups' cut-offs and one SD on."""
+    scoring, profile = workspace.scoring, workspace.profile
+    grades = _words(workspace.cohort.grade, profile.grade, rows)
+    if scoring is None or grades is None:
+        return
+    cutoffs = scoring.bundle.strata.cutoffs
+    edges = [-np.inf, cutoffs[0] - 1, *cutoffs, cutoffs[-1] + 1, np.inf]
+    table = interval_composition(
+        scoring.result.z[rows],
+        [grade or "not given" for grade in grades],
+        list(itertools.pairwise(edges)),
+    )
+    st.markdown(f"**{plain(profile.grade_label)} within intervals of z**")
+    st.dataframe(table.round(2), hide_index=True, key="composition")

@@ -1,0 +1,1 @@
+"""Explain: what the model relies on."""

@@ -1,0 +1,162 @@
+"""Whether the explanations of a model can be trusted: verdicts, curves, the default method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+import streamlit as st
+
+from camlif.data.samples import SAMPLES
+from camlif.exceptions import CamlifError
+from camlif.explain import METHODS, Faithfulness, OrderTest
+from camlif.wording import count
+from dashboard.components.chart import show_chart, theme
+from dashboard.components.text import plain
+from dashboard.figures.attribution import faithfulness_curves
+from dashboard.session.settings import settings
+from dashboard.session.state import Scoring, Workspace
+from dashboard.store.explanation_checks import FOLDER, N_PATIENTS, Checks, spread_by_risk
+
+METHOD = "explain_method"
+CHOSEN = "explain_method_chosen_for"
+"""Model whose method the user picked; the pick holds for that model."""
+MEMORY = "explanation_checks"
+
+
+def checks_of(workspace: Workspace, scoring: Scoring) -> Checks:
+    """Verdicts on the model in use; those on uploaded tables are kept for this session only."""
+    loaded = workspace.loaded
+    return Checks(
+        cohort_digest=loaded.digest,
+        model_digest=scoring.model.digest,
+        missing=scoring.missing,
+        folder=settings().home / FOLDER if loaded.key in SAMPLES else None,
+        memory=st.session_state.setdefault(MEMORY, {}),
+    )
+
+
+def method_picker(checks: Checks) -> str:
+    """Offer the methods, by default the first that is not known to fail, and say why.
+
+    A method that failed can still be picked; a warning then goes with it.
+    """
+    if st.session_state.get(CHOSEN) != checks.model_digest:
+        st.session_state[METHOD] = checks.default()
+
+    def chosen() -> None:
+        st.session_state[CHOSEN] = checks.model_digest
+
+    method: str = st.selectbox(
+        "Method",
+        list(METHODS),
+        key=METHOD,
+        format_func=lambda key: METHODS[key].label,
+        help="Changing it recomputes the contributions.",
+        on_change=chosen,
+        width=280,
+    )
+    return method
+
+
+def say_default(checks: Checks, method: str) -> None:
+    """Say why the first method is not shown, or that the one shown failed."""
+    known = checks.known(method)
+    if known is not None and not known.passes:
+        st.warning(
+            plain(
+                f"{METHODS[method].label} fails the check on this model: "
+                f"{'; '.join(known.failures)}. Do not rely on these contributions."
+            )
+        )
+        return
+    for other in _before(checks.default()):
+        failed = checks.known(other)
+        if failed is not None and method == checks.default():
+            st.info(
+                plain(
+                    f"{METHODS[other].label} is not the default here: it fails the check on this "
+                    f"model ({'; '.join(failed.failures)})."
+                )
+            )
+
+
+def _before(method: str) -> list[str]:
+    """Methods that would be the default if they passed."""
+    keys = list(METHODS)
+    return keys[: keys.index(method)]
+
+
+def trust_section(workspace: Workspace, scoring: Scoring, checks: Checks, method: str) -> None:
+    """Check the method in use, and show what is known of the others."""
+    st.header("Can these explanations be trusted?", anchor=False)
+    try:
+        found = _checked(workspace, scoring, checks, [method])[method]
+    except CamlifError as error:
+        st.info(plain(f"They could not be checked: {error}"))
+        return
+    by_default = st.session_state.get(CHOSEN) != checks.model_digest
+    if by_default and checks.default() != method:
+        st.rerun()  # the default has just failed: show the next one
+    label = METHODS[method].label
+    st.markdown(plain(_verdict(label, found)))
+    show_chart(faithfulness_curves(found, method=label, theme=theme()), key="faithfulness")
+    if st.button("Check all methods", key="check_all", help="Takes up to a minute, once."):
+        _checked(workspace, scoring, checks, METHODS)
+    known = [v for v in map(checks.known, METHODS) if v is not None]
+    st.dataframe(verdict_table(known), hide_index=True, key="verdicts")
+    st.caption(
+        plain(
+            "A method passes if both orders beat random order (95% interval above 0), its "
+            "contributions add up to within 5% where it claims that, and its top features keep "
+            "their order when the models are resampled (median rank correlation at least 0.7). "
+            f"Checked on {count(found.n_patients, 'patient')}, each by models that did not see "
+            "it, against the training median. A method that fails is not offered as default."
+        )
+    )
+
+
+def _verdict(label: str, found: Faithfulness) -> str:
+    if found.passes:
+        return f"{label} passes the check on this model."
+    return f"{label} fails the check on this model: {'; '.join(found.failures)}."
+
+
+def _checked(
+    workspace: Workspace, scoring: Scoring, checks: Checks, methods: Iterable[str]
+) -> dict[str, Faithfulness]:
+    scored = scoring.result.scored.nonzero()[0]
+    rows = spread_by_risk(scoring.result.z, scored, N_PATIENTS)
+    found = {}
+    for method in methods:
+        known = checks.known(method)
+        if known is None:
+            with st.spinner(f"Checking {METHODS[method].label}, {count(len(rows), 'patient')} ..."):
+                known = checks.compute(method, scoring.bundle, workspace.cohort, rows)
+        found[method] = known
+    return found
+
+
+def verdict_table(found: Iterable[Faithfulness]) -> pd.DataFrame:
+    """One row per method: what was measured, and whether it passes."""
+    return pd.DataFrame(
+        [
+            {
+                "Method": METHODS[v.method].label,
+                "Verdict": "passes" if v.passes else "fails",
+                "Deletion beats random by": _area(v.deletion),
+                "Insertion beats random by": _area(v.insertion),
+                "Completeness gap": f"{100 * v.gap:.1f}%"
+                + ("" if METHODS[v.method].adds_up else " (does not add up by nature)"),
+                "Stability": "not measured"
+                if v.stability is None
+                else f"{v.stability.median:.2f} (2.5th percentile {v.stability.low:.2f})",
+                "Patients": v.n_patients,
+            }
+            for v in found
+        ]
+    )
+
+
+def _area(test: OrderTest) -> str:
+    return f"{test.gain:.2f} ({test.low:.2f} to {test.high:.2f})"

@@ -1,0 +1,1 @@
+"""Runs: start a training or a study, and watch it."""

@@ -1,0 +1,1 @@
+"""Ablation and Comparison: the pages of a study."""

@@ -1,0 +1,1 @@
+"""Upload & check: files in, report, model match, score."""

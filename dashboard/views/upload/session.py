@@ -1,0 +1,160 @@
+"""The upload in hand: its files, the changes made to its mapping, and what the check says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import streamlit as st
+
+from camlif.data.cohort import Cohort
+from camlif.data.manifest import Change
+from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.problems import Problem
+from camlif.data.reading.readers import read_cohort
+from camlif.exceptions import SchemaError
+from camlif.model.matching import check_suitability
+from camlif.model.storage import read_range, read_schema
+from dashboard.session import resources, state
+from dashboard.session.resources import LoadedCohort
+
+CHECKED = "checked_upload"
+REFUSED = "refused_change"
+TOLD = "told_of_upload"
+ROUND = "mapping_round"  # a new key makes a table of choices start from what was read
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change that somebody made, as one entry of a list."""
+
+    title: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedUpload:
+    """Uploaded tables as checked.
+
+    Attributes
+    ----------
+    files : mapping of file name to bytes, or to Path in the import folder
+        Kept until the cohort is used, because every change reads them again; then empty.
+    steps : tuple of Step
+        Made to the mapping, in order.
+    loaded : LoadedCohort or None
+        None where the report has errors.
+    report : CheckReport
+    """
+
+    files: dict[str, Path | bytes]
+    steps: tuple[Step, ...]
+    loaded: LoadedCohort | None
+    report: CheckReport
+
+
+def checked() -> CheckedUpload | None:
+    """Return the upload in hand."""
+    upload: CheckedUpload | None = st.session_state.get(CHECKED)
+    return upload
+
+
+def check(files: dict[str, Path | bytes], steps: tuple[Step, ...] = ()) -> None:
+    """Read tables with the changes made to their mapping, and keep the result."""
+    changes = [change for step in steps for change in step.changes]
+    cohort, report = read_cohort(files, changes=changes)
+    loaded = None if cohort is None else resources.loaded(state.UPLOADED, cohort, report)
+    st.session_state[CHECKED] = CheckedUpload(
+        files=files, steps=steps, loaded=loaded, report=report
+    )
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+
+
+def files_in_hand() -> dict[str, Path | bytes]:
+    """Return the files of the upload, as long as they are kept."""
+    upload = checked()
+    return {} if upload is None else dict(upload.files)
+
+
+def joined(added: Iterable[tuple[str, bytes]]) -> tuple[dict[str, Path | bytes], list[str]]:
+    """Return the files in hand with others added, and the names of those that were replaced."""
+    files, replaced = files_in_hand(), []
+    for name, content in added:
+        if name in files:
+            replaced.append(name)
+        files[name] = content
+    return files, replaced
+
+
+def use_files(files: dict[str, Path | bytes]) -> None:
+    """Read other files with the changes made so far; without any file the upload is gone.
+
+    Changes that no longer make sense are taken back, and that is said.
+    """
+    upload = checked()
+    if not files:
+        st.session_state.pop(CHECKED, None)
+        return
+    steps = upload.steps if upload is not None and upload.files else ()
+    try:
+        check(files, steps)
+    except SchemaError as error:
+        check(files)
+        st.session_state[REFUSED] = f"The changes made before were taken back. {error}"
+
+
+def tell(text: str) -> None:
+    """Say something about the files on the next run of the page."""
+    st.session_state[TOLD] = text
+
+
+def told() -> str | None:
+    """Return what is to be said, once."""
+    text: str | None = st.session_state.pop(TOLD, None)
+    return text
+
+
+def round_number() -> int:
+    """Return how often tables were read: part of the keys of what starts anew each time."""
+    number: int = st.session_state.get(ROUND, 0)
+    return number
+
+
+def change(title: str, changes: tuple[Change, ...]) -> None:
+    """Add a change and read the tables again; one that makes no sense is said and not made."""
+    upload = checked()
+    if upload is None or not changes:
+        return
+    try:
+        check(upload.files, (*upload.steps, Step(title, changes)))
+    except SchemaError as error:
+        st.session_state[REFUSED] = str(error)
+        st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+
+
+def undo(index: int) -> None:
+    """Take one change back and read the tables again with the others."""
+    upload = checked()
+    if upload is not None:
+        check(upload.files, upload.steps[:index] + upload.steps[index + 1 :])
+
+
+def release_files() -> None:
+    """Let go of the uploaded bytes; the cohort stays."""
+    upload = checked()
+    if upload is not None:
+        st.session_state[CHECKED] = replace(upload, files={})
+
+
+@st.cache_resource(scope="session", max_entries=8, ttl=resources.SESSION_TTL, show_spinner=False)
+def suitability(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    folder: Path,
+    missing: tuple[str, ...],
+    files: Mapping[str, str],
+    _cohort: Cohort,
+) -> tuple[Problem, ...]:
+    """What a model says of uploaded tables; kept for this session only."""
+    schema, known = read_schema(folder), read_range(folder)
+    return check_suitability(_cohort, schema, known, missing=missing, files=files)

@@ -1,0 +1,1 @@
+"""Validation: do probabilities hold, do risks rank, for whom."""

@@ -1,0 +1,169 @@
+"""What Validation measures: risks and probabilities that no patient's own outcome went into."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.reading.roles import CENTRE_NAMES, SEX_NAMES, find_named
+from camlif.exceptions import EstimationError
+from camlif.model.reference import HORIZONS
+from camlif.statistics import (
+    PerformanceOverTime,
+    brier_times,
+    calibration,
+    cross_fitted_survival,
+    performance_over_time,
+)
+from dashboard.figures.calibration import CalibrationPanel
+from dashboard.known_outcome import Outcome
+from dashboard.session.state import Scoring, Workspace
+
+AUC_HORIZONS = (12, 24, 36, 48, 60)
+AGE_BANDS = ((0, 50, "under 50"), (50, 65, "50 to 64"), (65, 200, "65 and over"))
+MAX_LEVELS = 12
+MEASURED = "validation_measured"
+"""Session key: of the last patients and model only, and gone with the session's data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """Patients with a score and an outcome, and what was predicted for them.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    risk : float64, shape (n,)
+        Log risk; of training patients from members that did not see them.
+    is_training : bool, shape (n,)
+    times : float64, shape (t,)
+        Months.
+    survival : float64, shape (n, t)
+        From the model's frozen calibration; of training patients from one fitted on other training
+        patients. NaN beyond follow-up.
+    """
+
+    outcome: Outcome
+    risk: NDArray[np.float64]
+    is_training: BoolArray
+    times: NDArray[np.float64]
+    survival: NDArray[np.float64]
+
+    def at(self, months: float) -> NDArray[np.float64]:
+        """Predicted survival at one of the times, shape (n,)."""
+        return self.survival[:, int(np.searchsorted(self.times, months))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measured:
+    """Everything that Validation shows of some patients.
+
+    Attributes
+    ----------
+    predictions : Predictions
+    panels : tuple of CalibrationPanel
+    undefined : mapping of horizon to str
+        Horizons without a panel, and why.
+    over_time : PerformanceOverTime
+    """
+
+    predictions: Predictions
+    panels: tuple[CalibrationPanel, ...]
+    undefined: dict[int, str]
+    over_time: PerformanceOverTime
+
+
+def measured(workspace: Workspace, scoring: Scoring, outcome: Outcome) -> Measured:
+    """Measure the patients in view, or return what was measured before of the same ones."""
+    rows = hashlib.sha256(outcome.rows.tobytes()).hexdigest()
+    key = (workspace.loaded.digest, scoring.model.digest, scoring.missing, rows)
+    held = st.session_state.get(MEASURED)
+    if held is None or held[0] != key:
+        held = (key, _measure(workspace.cohort, scoring, outcome))
+        st.session_state[MEASURED] = held
+    found: Measured = held[1]
+    return found
+
+
+def _measure(cohort: Cohort, scoring: Scoring, outcome: Outcome) -> Measured:
+    grid = brier_times(outcome.duration, AUC_HORIZONS)
+    times = np.unique([*AUC_HORIZONS, *grid]).astype(float)
+    predictions = predict(cohort, scoring, outcome, times)
+    panels, undefined = [], {}
+    for horizon in HORIZONS:
+        survival = predictions.at(horizon)
+        try:
+            result = calibration(survival, outcome.event, outcome.duration, horizon=horizon)
+            panels.append(CalibrationPanel(result, survival))
+        except EstimationError as error:
+            undefined[horizon] = str(error)
+    over_time = performance_over_time(
+        predictions.risk,
+        np.stack([predictions.at(h) for h in AUC_HORIZONS], axis=1),
+        outcome.event,
+        outcome.duration,
+        horizons=AUC_HORIZONS,
+        grid_survival=predictions.survival[:, np.searchsorted(times, grid)] if len(grid) else None,
+    )
+    return Measured(
+        predictions=predictions, panels=tuple(panels), undefined=undefined, over_time=over_time
+    )
+
+
+def predict(
+    cohort: Cohort, scoring: Scoring, outcome: Outcome, times: NDArray[np.float64]
+) -> Predictions:
+    """Predict the patients of an outcome at some times.
+
+    Training patients are cross-fitted among all training patients of the cohort, whatever the
+    filters show.
+    """
+    result = scoring.result
+    risk = result.log_risk[outcome.rows]
+    is_training = result.is_training[outcome.rows]
+    survival = scoring.bundle.calibration.survival(risk, times)
+    if is_training.any():
+        event, duration = cohort.outcome()
+        rows = np.flatnonzero(result.is_training & result.scored & cohort.with_outcome)
+        fitted = cross_fitted_survival(
+            result.log_risk[rows], event[rows], duration[rows], times=times
+        )
+        survival[is_training] = fitted[np.searchsorted(rows, outcome.rows[is_training])]
+    return Predictions(
+        outcome=outcome, risk=risk, is_training=is_training, times=times, survival=survival
+    )
+
+
+def subgroups(workspace: Workspace) -> Iterator[tuple[str, str, BoolArray]]:
+    """Yield grouping, group and members (of the cohort) by sex, age, centre and subtype."""
+    cohort, profile = workspace.cohort, workspace.profile
+    columns = [str(c) for c in cohort.clinical.columns]
+    for title, names in (("Sex", SEX_NAMES), ("Centre", CENTRE_NAMES)):
+        name = find_named(columns, names)
+        if name is not None:
+            yield from _levels(title, cohort.clinical[name], str)
+    if "age" in cohort.clinical:
+        age = pd.to_numeric(cohort.clinical["age"], errors="coerce").to_numpy("float64")
+        for low, high, label in AGE_BANDS:
+            yield "Age", label, (age >= low) & (age < high)
+    if cohort.subtype is not None:
+        yield from _levels(profile.subtype_label, cohort.subtype, profile.subtype)
+
+
+def _levels(
+    title: str, column: pd.Series, words: Callable[[str], str]
+) -> Iterator[tuple[str, str, BoolArray]]:
+    """Groups of a column, the most frequent first; a single level is no grouping."""
+    text = column.astype("string")
+    levels = text.value_counts().index[:MAX_LEVELS]
+    if len(levels) < 2:
+        return
+    for level in levels:
+        yield title, words(str(level)), (text == level).fillna(False).to_numpy(dtype=bool)

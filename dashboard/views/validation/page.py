@@ -1,0 +1,317 @@
+"""Validation: do probabilities hold, do risks rank, for whom, and who is unlike the training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from camlif.exceptions import EstimationError
+from camlif.model.reference import HORIZONS
+from camlif.model.training_range import DISTANCE_PERCENTS
+from camlif.statistics import decision_curve, gate_reason, subgroup_performance
+from camlif.statistics.over_time import MIN_EVENTS, SubgroupPerformance
+from camlif.wording import count
+from dashboard import messages
+from dashboard.components.chart import show_chart, show_numbers, theme
+from dashboard.components.contributions import display_name
+from dashboard.components.text import plain
+from dashboard.figures.calibration import calibration_chart
+from dashboard.figures.decision import decision_chart
+from dashboard.figures.distance import ModalityDistance, distance_chart
+from dashboard.figures.layout import period
+from dashboard.figures.over_time import auc_chart, brier_chart
+from dashboard.figures.palette import palette
+from dashboard.session import state
+from dashboard.session.state import Scoring, Workspace
+from dashboard.views.cohort.groups import need_outcome, say_late_entry
+from dashboard.views.validation.data import Measured, measured, subgroups
+
+THRESHOLDS = np.arange(0.02, 0.99, 0.02)
+# Training patients that can stand in for percentiles that an older model lacks. No string below a
+# name here: Streamlit shows those of a page's script.
+MIN_TRAINING = 100
+TOO_FEW = "too few"
+
+
+def main() -> None:
+    """Draw the page."""
+    workspace = state.workspace()
+    scoring = workspace.scoring
+    if scoring is None:
+        if workspace.problem is not None:
+            st.error(plain(messages.describe(workspace.problem)))
+        else:
+            st.info("No model fits this cohort, so there is nothing to validate.")
+        return
+    if not len(workspace.scored_rows):
+        st.info("No patient shown has a score. Reset the filters in the sidebar.")
+        return
+    outcome = need_outcome(workspace, workspace.scored_rows)
+    if outcome is not None:
+        try:
+            found = measured(workspace, scoring, outcome)
+        except EstimationError as error:
+            st.info(plain(str(error)))
+        else:
+            _who(workspace, found)
+            _calibration(workspace, scoring, found)
+            _over_time(found)
+            _subgroups(workspace, found)
+            _decision(workspace, found)
+    _distances(workspace, scoring)
+
+
+def _who(workspace: Workspace, found: Measured) -> None:
+    """Say whose outcomes these are, and where their predictions come from."""
+    outcome, training = found.predictions.outcome, int(found.predictions.is_training.sum())
+    n = len(outcome.rows)
+    who = (
+        f"{count(n, 'patient')} with a score and an outcome, "
+        f"{count(int(outcome.event.sum()), 'event')} ({workspace.cohort.info.endpoint.name})."
+    )
+    frozen = "the risk comes from all members, the probability from the model's frozen calibration."
+    held_out = (
+        "the risk comes only from members that did not see the patient, the probability from a "
+        "calibration fitted on other training patients."
+    )
+    if training == n:
+        used = f"All are patients of the training cohort: {held_out} No other cohort confirms this."
+    elif training:
+        used = (
+            f"For {training:,} of the training cohort {held_out} "
+            f"For {n - training:,} others {frozen}"
+        )
+    else:
+        used = f"None is of the training cohort: {frozen}"
+    st.markdown(plain(f"{who} {used}"))
+    say_late_entry(workspace.cohort)
+
+
+def _calibration(workspace: Workspace, scoring: Scoring, found: Measured) -> None:
+    st.header("Calibration", anchor=False)
+    if found.panels:
+        endpoint = workspace.cohort.info.endpoint
+        chart = calibration_chart(found.panels, endpoint=endpoint, theme=theme())
+        show_chart(chart, key="validation_calibration")
+    results = {int(panel.result.horizon): panel.result for panel in found.panels}
+    rows = []
+    for horizon in HORIZONS:
+        result, gate = results.get(horizon), scoring.result.gates[horizon]
+        rows.append(
+            {
+                "Horizon": period(horizon),
+                "Patients": None if result is None else result.n_patients,
+                "Events by then": None if result is None else result.n_events,
+                "Expected / observed": None if result is None else round(result.ratio, 2),
+                "ICI (points)": None
+                if result is None or result.ici is None
+                else round(100 * result.ici, 1),
+                "These patients": _verdict(found, horizon),
+                "On Case": "shown" if gate.open else f"hidden: {gate.reason}",
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="calibration_gate",
+        alt="Calibration gate at each horizon",
+    )
+    st.caption(
+        "The gate passes with 100 patients, 50 events by the horizon and expected over observed "
+        "events of 0.80 to 1.25. Case follows the gate of the training cohort, which is frozen "
+        "with the model. ICI: mean distance of predicted and smoothed observed probability."
+    )
+
+
+def _verdict(found: Measured, horizon: int) -> str:
+    """Say whether the patients in view pass the gate."""
+    if horizon in found.undefined:
+        return f"undefined: {found.undefined[horizon].rstrip('.')}"
+    result = next(p.result for p in found.panels if p.result.horizon == horizon)
+    reason = gate_reason(
+        n_patients=result.n_patients,
+        n_events=result.n_events,
+        ratio=result.ratio,
+        horizon=horizon,
+    )
+    return f"fail: {reason}" if reason else "pass"
+
+
+def _over_time(found: Measured) -> None:
+    st.header("Discrimination and error over time", anchor=False)
+    left, right = st.columns(2)
+    with left:
+        show_chart(auc_chart(found.over_time, theme=theme()), key="validation_auc")
+    with right:
+        show_chart(brier_chart(found.over_time, theme=theme()), key="validation_brier")
+    st.caption(
+        "AUC at a time: who had the event by then against who was followed beyond. Censoring is "
+        "weighed by its Kaplan-Meier estimate in the patients shown."
+    )
+
+
+def _subgroups(workspace: Workspace, found: Measured) -> None:
+    st.header("Subgroups", anchor=False)
+    horizon = st.segmented_control(
+        "Expected over observed at",
+        HORIZONS,
+        default=HORIZONS[1],
+        format_func=period,
+        key="subgroup_horizon",
+        required=True,
+        bind="query-params",
+    )
+    rows = _subgroup_rows(workspace, found, horizon)
+    table = _subgroup_table(rows, horizon)
+    grey = f"color: {palette(theme()).outline}"
+    styled = table.style.map(lambda cell: grey if cell == TOO_FEW else "")
+    st.dataframe(
+        styled, hide_index=True, key="subgroups", alt="C-index and calibration by subgroup"
+    )
+    few = sum(r.n_events_by_horizon < MIN_EVENTS for _, _, r in rows)
+    st.caption(
+        plain(
+            f"95 % intervals: bootstrap for the C-index, Kaplan-Meier for expected / observed. "
+            f"{TOO_FEW.capitalize()}: under {MIN_EVENTS} events ({count(few, 'row')}). Groups "
+            "differ in case mix, so their C-indices are not comparable one to one."
+        )
+    )
+    with st.popover("Show as table", type="tertiary", key="subgroups_table"):
+        show_numbers(_subgroup_numbers(rows), key="subgroup_numbers")
+
+
+def _subgroup_rows(
+    workspace: Workspace, found: Measured, horizon: int
+) -> list[tuple[str, str, SubgroupPerformance]]:
+    p = found.predictions
+    everyone = np.ones(len(workspace.cohort), dtype=bool)
+    rows = []
+    for grouping, group, members in [("All", "", everyone), *subgroups(workspace)]:
+        inside = members[p.outcome.rows]
+        if inside.any():
+            result = subgroup_performance(
+                p.risk[inside],
+                p.at(horizon)[inside],
+                p.outcome.event[inside],
+                p.outcome.duration[inside],
+                horizon=horizon,
+            )
+            rows.append((grouping, group, result))
+    return rows
+
+
+def _subgroup_table(rows: list[tuple[str, str, SubgroupPerformance]], horizon: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "By": grouping,
+                "Group": group or "all shown",
+                "n": r.n_patients,
+                "Events": r.n_events,
+                "C-index": _cell(r.c_index, r.c_low, r.c_high, r.n_events),
+                f"Events by {period(horizon)}": r.n_events_by_horizon,
+                "Expected / observed": _cell(
+                    r.ratio, r.ratio_low, r.ratio_high, r.n_events_by_horizon
+                ),
+            }
+            for grouping, group, r in rows
+        ]
+    )
+
+
+def _cell(value: float | None, low: float | None, high: float | None, n_events: int) -> str:
+    if n_events < MIN_EVENTS:
+        return TOO_FEW
+    if value is None:
+        return "not defined"
+    return f"{value:.2f}" + ("" if low is None or high is None else f" ({low:.2f} to {high:.2f})")
+
+
+def _subgroup_numbers(rows: list[tuple[str, str, SubgroupPerformance]]) -> pd.DataFrame:
+    fields = SubgroupPerformance.__dataclass_fields__
+    return pd.DataFrame(
+        [
+            {"grouping": grouping, "group": group, **{name: getattr(r, name) for name in fields}}
+            for grouping, group, r in rows
+        ]
+    )
+
+
+def _decision(workspace: Workspace, found: Measured) -> None:
+    with st.expander("Advanced: decision curve"):
+        p = found.predictions
+        horizon = st.segmented_control(
+            "Risk at",
+            HORIZONS,
+            default=HORIZONS[1],
+            format_func=period,
+            key="decision_horizon",
+            required=True,
+        )
+        try:
+            curve = decision_curve(
+                p.at(horizon),
+                p.outcome.event,
+                p.outcome.duration,
+                horizon=horizon,
+                thresholds=THRESHOLDS,
+            )
+        except EstimationError as error:
+            st.info(plain(str(error)))
+            return
+        noun = workspace.cohort.info.endpoint.event_noun
+        show_chart(decision_chart(curve, event_noun=noun, theme=theme()), key="validation_decision")
+        st.caption(
+            "Net benefit: flagged patients with the event, less flagged patients without it "
+            "weighed by the odds of the threshold, per patient; censored ones through "
+            "Kaplan-Meier. The threshold says how many false alarms one true one is worth; the "
+            "curve does not say which is right."
+        )
+
+
+def _distances(workspace: Workspace, scoring: Scoring) -> None:
+    st.header("Unlike the training data", anchor=False)
+    rows, source = _distance_rows(workspace, scoring)
+    if not rows:
+        st.info(
+            "This model keeps no training distances. Case still shows the share of values outside "
+            "the training range; a model trained anew has this panel."
+        )
+        return
+    show_chart(distance_chart(rows, theme=theme()), key="validation_distance")
+    st.caption(
+        plain(
+            "Distance: root mean square of a patient's values in robust SDs from the training "
+            f"median, the modality's columns taken as independent. Percentiles {source}."
+        )
+    )
+
+
+def _distance_rows(workspace: Workspace, scoring: Scoring) -> tuple[list[ModalityDistance], str]:
+    """Distances of the patients shown, and whose percentiles they stand against."""
+    distances = scoring.bundle.distances(workspace.cohort, missing=scoring.missing)
+    stored = scoring.bundle.reference.training_range.distances
+    training = scoring.result.is_training
+    if not stored and int(training.sum()) < MIN_TRAINING:
+        return [], ""
+    rows = []
+    for name, distance in distances.items():
+        known = distance[training & np.isfinite(distance)]
+        percentiles = stored.get(name) if stored else np.percentile(known, DISTANCE_PERCENTS)
+        if percentiles is None:
+            continue
+        rows.append(
+            ModalityDistance(
+                name=display_name(workspace, name),
+                distance=distance[workspace.shown],
+                p95=float(percentiles[DISTANCE_PERCENTS.index(95)]),
+                p99=float(percentiles[DISTANCE_PERCENTS.index(99)]),
+            )
+        )
+    if stored:
+        return rows, "are those of the training cohort, stored with the model"
+    return rows, f"are those of the {count(int(training.sum()), 'training patient')} in this cohort"
+
+
+main()

@@ -1,0 +1,215 @@
+"""Verdicts on explanations: kept by digest, shown on Explain, and deciding the default method."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camlif.explain import METHODS, Faithfulness, OrderTest, Stability
+from dashboard.figures.attribution import faithfulness_curves
+from dashboard.store import explanation_checks
+from dashboard.store.explanation_checks import Checks, spread_by_risk
+from dashboard.views.explain.trust import CHOSEN, MEMORY, verdict_table
+from tests.dashboard.conftest import OpenApp
+from tests.dashboard.views.test_pages import few_patients, problems_of, text_of
+
+GOOD = OrderTest(ordered=(1.0, -1.0, 0.0), random=(1.0, 0.5, 0.0), gain=0.75, low=0.5, high=1.0)
+POOR = replace(GOOD, gain=0.1, low=-0.2, high=0.4)
+
+
+def verdict(method: str = "ig", *, passes: bool = True) -> Faithfulness:
+    return Faithfulness(
+        method=method,
+        level=METHODS[method].levels[0],
+        fractions=(0.0, 0.5, 1.0),
+        deletion=GOOD if passes else POOR,
+        insertion=GOOD,
+        stability=Stability(median=0.8, low=0.6, n_members=15),
+        gap=0.01,
+        n_patients=50,
+        n_units=400,
+        draws=2,
+        seed=0,
+        seconds=1.0,
+    )
+
+
+def fixed(outcome: dict[str, bool], calls: list[str]) -> object:
+    """A check that knows its answers; methods left out pass."""
+
+    def check(*_: object, method: str, **__: object) -> Faithfulness:
+        calls.append(method)
+        return verdict(method, passes=outcome.get(method, True))
+
+    return check
+
+
+def checks(folder: Path | None, **fields: object) -> Checks:
+    kept: dict[str, object] = {"cohort_digest": "c", "model_digest": "m", "folder": folder}
+    return Checks(**(kept | fields))  # type: ignore[arg-type]
+
+
+def compute(kept: Checks, method: str = "ig") -> Faithfulness:
+    return kept.compute(method, None, None, np.arange(3))  # type: ignore[arg-type]
+
+
+# Storage
+
+
+def test_a_verdict_outlives_the_session_and_belongs_to_its_digests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanation_checks, "check_explanations", fixed({}, []))
+    found = compute(checks(tmp_path))
+    assert checks(tmp_path).known("ig") == found
+    for other in (
+        checks(tmp_path, model_digest="n"),
+        checks(tmp_path, cohort_digest="d"),
+        checks(tmp_path, missing=("ct",)),
+        checks(None),
+    ):
+        assert other.known("ig") is None
+    assert checks(tmp_path).known("deeplift") is None
+
+
+def test_a_damaged_or_foreign_file_counts_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanation_checks, "check_explanations", fixed({}, []))
+    compute(checks(tmp_path))
+    (file,) = tmp_path.iterdir()
+    for content in (b"", b"{}", file.read_bytes()[:-30]):
+        file.write_bytes(content)
+        assert checks(tmp_path).known("ig") is None
+
+
+def test_uploads_are_kept_in_memory_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explanation_checks, "check_explanations", fixed({}, []))
+    kept = checks(None)
+    assert compute(kept) is kept.known("ig")
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanation_checks, "check_explanations", fixed({}, []))
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    kept = checks(blocked)
+    assert compute(kept) is kept.known("ig")
+
+
+def test_the_default_is_the_first_method_not_known_to_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fails = {"ig": False, "deeplift": False}
+    monkeypatch.setattr(explanation_checks, "check_explanations", fixed(fails, []))
+    kept = checks(None)
+    assert kept.default() == "ig"
+    compute(kept, "ig")
+    assert kept.default() == "deeplift"
+    compute(kept, "deeplift")
+    assert kept.default() == "gradient_shap"
+    for method in METHODS:
+        kept.memory[kept._key(method)] = verdict(method, passes=False)
+    assert kept.default() == "ig"
+
+
+def test_patients_are_spread_over_all_risks() -> None:
+    z = np.random.default_rng(0).standard_normal(200)
+    rows = np.arange(0, 200, 2)
+    chosen = spread_by_risk(z, rows, 11)
+    assert len(set(chosen.tolist())) == 11
+    assert set(chosen) <= set(rows)
+    assert {z[chosen].min(), z[chosen].max()} == {z[rows].min(), z[rows].max()}
+    np.testing.assert_array_equal(spread_by_risk(z, rows, 100), rows)
+
+
+# Figure and table
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_curves_are_drawn_over_random_order_with_areas_in_words(theme: str) -> None:
+    chart = faithfulness_curves(
+        replace(verdict(), insertion=POOR),
+        method="Integrated Gradients",
+        theme=theme,  # type: ignore[arg-type]
+    )
+    drawn = {trace.meta: list(trace.y) for trace in chart.figure.data}
+    assert drawn["deletion ordered"] == [1.0, -1.0, 0.0]
+    assert drawn["deletion random"] == [1.0, 0.5, 0.0]
+    assert set(drawn) == {
+        f"{t} {o}" for t in ("deletion", "insertion") for o in ("ordered", "random")
+    }
+    assert "Removing in this order beats random order: area 0.75, 95% interval 0.50 to 1.00." in (
+        chart.finding
+    )
+    assert "Putting back in this order does not beat random order: area 0.10" in chart.finding
+    assert chart.finding.endswith("means of 50 patients.")
+    assert chart.table.shape == (6, 4)
+
+
+def test_the_table_of_verdicts_says_what_was_measured() -> None:
+    table = verdict_table(
+        [verdict(passes=False), replace(verdict("feature_ablation"), stability=None)]
+    ).set_index("Method")
+    assert table["Verdict"].tolist() == ["fails", "passes"]
+    assert table.loc["Integrated Gradients", "Deletion beats random by"] == "0.10 (-0.20 to 0.40)"
+    assert "by nature" in table.loc["Feature ablation", "Completeness gap"]
+    assert table.loc["Feature ablation", "Stability"] == "not measured"
+
+
+# Page
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, bool]:
+    """Verdicts that the page gets; nothing is stored."""
+    outcome: dict[str, bool] = {}
+    monkeypatch.setattr(explanation_checks, "check_explanations", fixed(outcome, []))
+    monkeypatch.setattr("dashboard.views.explain.trust.FOLDER", str(tmp_path))
+    return outcome
+
+
+def test_explain_says_that_its_default_passes(open_app: OpenApp, answers: dict[str, bool]) -> None:
+    app = open_app("explain", age_range=few_patients("glioma"))
+    assert problems_of(app) == []
+    assert app.selectbox(key="explain_method").value == "ig"
+    assert "Can these explanations be trusted?" in text_of(app)
+    assert "Integrated Gradients passes the check on this model." in text_of(app)
+    assert len(app.session_state[MEMORY]) == 1
+    app.button(key="check_all").click().run()
+    assert len(app.session_state[MEMORY]) == len(METHODS)
+
+
+def test_a_method_that_fails_is_not_the_default_and_the_page_says_why(
+    open_app: OpenApp, answers: dict[str, bool]
+) -> None:
+    answers["ig"] = False
+    app = open_app("explain", age_range=few_patients("glioma"))
+    assert app.selectbox(key="explain_method").value == "deeplift"
+    assert "Integrated Gradients is not the default here" in text_of(app)
+    assert "deletion is not better than random order" in text_of(app)
+    assert "DeepLift passes the check on this model." in text_of(app)
+    app.selectbox(key="explain_method").select("ig").run()
+    assert app.session_state[CHOSEN]
+    assert "Do not rely on these contributions" in text_of(app)
+    assert app.selectbox(key="explain_method").value == "ig"
+
+
+def test_too_few_patients_are_said_not_raised(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from camlif.exceptions import EstimationError
+
+    def refuse(*_: object, **__: object) -> Faithfulness:
+        raise EstimationError("Explanations are checked on at least 10 scored patients, not 3.")
+
+    monkeypatch.setattr(explanation_checks, "check_explanations", refuse)
+    monkeypatch.setattr("dashboard.views.explain.trust.FOLDER", "elsewhere")
+    app = open_app("explain", age_range=few_patients("glioma"))
+    assert problems_of(app) == []
+    assert "They could not be checked: Explanations are checked on at least 10" in text_of(app)

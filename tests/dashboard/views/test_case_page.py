@@ -1,0 +1,151 @@
+"""The Case page: what is known of a patient, how sure the model is, and where it abstains."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from camlif.data.cohort import Cohort
+from camlif.data.samples import load_sample
+from camlif.model.bundle import load_bundle
+from dashboard.figures.attribution.bars import ordinal
+from dashboard.session import resources, state
+from tests.dashboard.conftest import OpenApp
+from tests.dashboard.views.test_pages import problems_of, text_of, unescaped
+
+SHIPPED = Path(__file__).resolve().parents[3] / "models"
+
+
+def without(cohort: Cohort, modality: str, rows: list[int]) -> Cohort:
+    """The cohort, with a modality absent in some patients."""
+    table, presence = cohort.tables[modality].copy(), cohort.presence.copy()
+    table[rows] = np.nan
+    presence[rows, cohort.schema.names.index(modality)] = False
+    return replace(cohort, tables={**cohort.tables, modality: table}, presence=presence)
+
+
+def uploaded(cohort: Cohort) -> dict[str, object]:
+    """Session state in which a cohort has been uploaded."""
+    return {"cohort": state.UPLOADED, state.UPLOAD: resources.loaded(state.UPLOADED, cohort)}
+
+
+def test_the_first_screen_gives_denominators_range_and_calibration(
+    open_app: OpenApp, models: Path
+) -> None:
+    text = text_of(open_app())
+    bundle = load_bundle(models / "glioma", device="cpu")
+    assert f"of {bundle.card.data.n_patients} training patients" in text
+    assert len(re.findall(r"(?:Pathology|Genomics): (?:in range|unusual|outside)", text)) == 2
+    gate = bundle.reference.gates[36]
+    words = f"passes: expected over observed events {gate.ratio:.2f}" if gate.open else gate.reason
+    assert re.search(r"Calibration at 3 years \w+: .*", text)
+    assert words in text
+    assert re.search(r"of \d+ others in this cohort, same WHO subtype, \d+ of 100", text)
+
+
+def test_calibration_follows_the_horizon(open_app: OpenApp) -> None:
+    app = open_app()
+    for year in ("1 y", "5 y"):
+        app.segmented_control(key="year").select(year).run()
+        assert f"Calibration at {year[0]} year" in text_of(app)
+    assert problems_of(app) == []
+
+
+def test_imputed_shares_and_clinical_gaps_are_shown(open_app: OpenApp) -> None:
+    cohort = load_sample("luad")
+    table, clinical = cohort.tables["ct"].copy(), cohort.clinical.copy()
+    first, *rest = cohort.schema["ct"].groups
+    start, gaps = first.n_features, rest[0].n_features - 1
+    table[0, : start + gaps] = np.nan  # all of the first group, some of the second
+    clinical.iloc[0, clinical.columns.get_loc("age")] = np.nan
+    gappy = replace(cohort, tables={**cohort.tables, "ct": table}, clinical=clinical)
+    app = open_app(**uploaded(gappy))
+    text = text_of(app)
+    share = gaps / (table.shape[1] - start)
+    assert f"without {first.name}, {100 * share:.0f}% imputed" in text
+    assert "age imputed" in text
+    assert re.search(r"Clinical \(age, [^)]*sex", text)
+    assert problems_of(app) == []
+
+
+def test_a_missing_modality_abstains_and_its_range_is_an_interval(open_app: OpenApp) -> None:
+    app = open_app(**uploaded(without(load_sample("luad"), "ct", [0])))
+    warnings = [unescaped(w.value) for w in app.warning]
+    assert any(
+        w.startswith("E-32: CT is missing for this case. The model was not") for w in warnings
+    )
+    assert not app.get("plotly_chart")
+    assert "draws" not in text_of(app)
+    app.toggle(key="case_sensitivity").set_value(True).run()
+    found = re.search(
+        r"With CT of (\d+) (?:same-subtype|other) patients \(50 draws\), z would lie between "
+        r"(\S+) and (\S+) in 95 of 100 draws",
+        text_of(app),
+    )
+    assert found is not None
+    assert float(found[2]) < float(found[3])
+    assert "Exploration, not a result" in text_of(app)
+    assert problems_of(app) == []
+
+
+def test_without_donors_the_range_says_so(open_app: OpenApp) -> None:
+    cohort = load_sample("luad")
+    app = open_app(**uploaded(without(cohort, "ct", list(range(len(cohort))))))
+    app.toggle(key="case_sensitivity").set_value(True).run()
+    assert any("Only 0 reference patients have ct" in unescaped(i.value) for i in app.info)
+    assert problems_of(app) == []
+
+
+def test_a_reduced_modality_result_stands_beside_how_it_was_validated(open_app: OpenApp) -> None:
+    cohort, bundle = load_sample("glioma"), load_bundle(SHIPPED / "glioma", device="cpu")
+    lacking = np.flatnonzero(~cohort.presence.all(axis=1))
+    (row,) = lacking[bundle.score(cohort.take(lacking)).scored][:1]
+    known = np.array(cohort.schema.names)[cohort.presence[row]].tolist()
+    subset = bundle.reference.subset(frozenset(known))
+    assert subset is not None
+    app = open_app(folder=SHIPPED, **{state.CASE: int(row)})
+
+    said = (
+        f"Scored from {' + '.join(known)} only: held-out C-index with these {subset.c_index:.2f} "
+        f"({subset.low:.2f} to {subset.high:.2f}; n = {subset.n_patients:,}"
+    )
+    assert said in text_of(app)
+    assert problems_of(app) == []
+
+
+def test_a_patient_that_every_model_saw_gets_no_prediction(
+    open_app: OpenApp, models: Path, tmp_path: Path
+) -> None:
+    bundle = load_bundle(models / "glioma", device="cpu")
+    seen = np.ones_like(bundle.reference.seen)
+    replace(bundle, reference=replace(bundle.reference, seen=seen)).save(tmp_path / "glioma")
+    app = open_app(folder=tmp_path)
+    assert any("No unbiased prediction for this case" in w.value for w in app.warning)
+    assert not app.get("plotly_chart")
+    assert problems_of(app) == []
+
+
+def test_similar_cases_name_the_models_that_compare_them_and_their_outcomes(
+    open_app: OpenApp,
+) -> None:
+    app = open_app()
+    text = text_of(app)
+    assert re.search(r"\d of 5 had the event \(death\)", text)
+    assert re.search(r"fused space of the \d+ models? that did not see this patient", text)
+
+
+def test_age_has_a_percentile_of_the_cohort(open_app: OpenApp) -> None:
+    app = open_app(folder=SHIPPED)  # its strongest clinical input is age
+    age = load_sample("glioma").clinical["age"]
+    own = age.iloc[0]
+    percent = 100 * ((age < own).mean() + 0.5 * (age == own).mean())
+    assert f"{own:g} years, {ordinal(percent)} percentile" in text_of(app)
+
+
+def test_without_a_model_the_page_says_where_to_look(open_app: OpenApp, tmp_path: Path) -> None:
+    app = open_app(folder=tmp_path)
+    assert any("No installed model fits" in i.value for i in app.info)
+    assert problems_of(app) == []

@@ -1,0 +1,96 @@
+"""The model card: numbers of held-out patients by the stored weights, and its text."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from camlif.data.preprocessing import encode
+from camlif.data.splits import make_splits
+from camlif.model.card import Card, render_markdown
+from camlif.statistics import concordance_index, split_p_values
+from tests.builders.bundles import N_SPLITS, tiny_bundle, tiny_cohort
+
+
+def _heldout() -> tuple[
+    NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]
+]:
+    """Members' risks and test parts, recomputed from the public parts."""
+    bundle, cohort = tiny_bundle(), tiny_cohort()
+    raw = encode(cohort, bundle.schema)
+    test = ~bundle.reference.seen.T
+    return bundle.ensemble.predict(raw).log_risk, test, *cohort.outcome()
+
+
+def test_per_split_c_indices_are_of_each_members_test_part() -> None:
+    risk, test, event, duration = _heldout()
+    expected = [
+        concordance_index(risk[rows, e], event[rows], duration[rows]) for e, rows in enumerate(test)
+    ]
+    found = tiny_bundle().card.discrimination
+    assert found.per_split == pytest.approx(expected, abs=5e-5)
+    assert found.mean == pytest.approx(np.mean(expected))
+    assert found.sd == pytest.approx(np.std(expected, ddof=1))
+
+
+def test_test_parts_are_those_of_the_configured_splits() -> None:
+    cohort, training = tiny_cohort(), tiny_bundle().config.training
+    assert cohort.event is not None
+    splits = make_splits(
+        cohort.patient_ids, cohort.event, n_splits=N_SPLITS, scheme="covering", seed=training.seed
+    )
+    np.testing.assert_array_equal(~tiny_bundle().reference.seen.T, splits.test)
+
+
+def test_card_holds_three_named_p_values() -> None:
+    risk, test, event, duration = _heldout()
+    expected = split_p_values(risk, event, duration, test=test)
+    found = tiny_bundle().card.p_values
+    assert found is not None
+    assert found.unique == pytest.approx(expected.unique)
+    assert found.fold_median == pytest.approx(expected.fold_median)
+    assert found.pooled == pytest.approx(expected.pooled)
+    assert found.n_folds == expected.n_folds
+
+
+def test_markdown_names_the_p_values_and_their_reading() -> None:
+    card = tiny_bundle().card
+    assert card.p_values is not None
+    values = card.p_values.model_copy(update={"unique": 0.0213, "fold_median": None, "pooled": 0.0})
+    text = render_markdown(card.model_copy(update={"p_values": values}))
+    assert "| unique | 0.021 | one row per patient" in text
+    assert "| fold median | not given |" in text
+    assert "| pooled | < 0.001 |" in text
+    assert "fold median" not in render_markdown(card.model_copy(update={"p_values": None}))
+
+
+def test_markdown_states_use_data_spread_and_limits() -> None:
+    card = tiny_bundle().card
+    text = render_markdown(card)
+    for wanted in (
+        "Not a medical device",
+        card.not_for,
+        f"{card.data.n_patients} patients, {card.data.n_events} events",
+        f"SD {card.discrimination.sd:.3f}",
+        f"Quick look: {N_SPLITS} splits instead of 15.",
+        "stored as float16",
+        *card.limits,
+    ):
+        assert wanted in text
+
+
+def test_markdown_tables_have_no_broken_rows() -> None:
+    lines = render_markdown(tiny_bundle().card).splitlines()
+    for before, line in pairwise(lines):
+        if line.startswith("|") and before.startswith("|"):
+            assert line.count("|") == before.count("|")
+        if line.startswith("|---"):
+            assert before.startswith("|")
+
+
+def test_card_survives_json() -> None:
+    card = tiny_bundle().card
+    assert Card.model_validate_json(card.model_dump_json()) == card

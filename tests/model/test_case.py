@@ -1,0 +1,222 @@
+"""One case in words and numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from camlif.data.samples import load_sample
+from camlif.data.schema import Endpoint
+from camlif.model.bundle import Bundle
+from camlif.model.case import (
+    HorizonSurvival,
+    Interval,
+    summarise_case,
+    survival_sentence,
+)
+from camlif.model.scoring import ScoreResult
+from camlif.model.training_range import ModalityCheck
+from tests.builders.bundles import N_SPLITS, tiny_bundle, tiny_cohort
+from tests.builders.cohorts import make_cohort
+
+
+def _bundle(*, is_open: bool = True) -> Bundle:
+    """The tiny bundle with three groups cut at z = -1 and 1, and its gates set."""
+    bundle = tiny_bundle()
+    reference = bundle.reference
+    gates = {h: replace(g, open=is_open, reason="few events") for h, g in reference.gates.items()}
+    strata = replace(reference.strata, cutoffs=(-1.0, 1.0))
+    return replace(bundle, reference=replace(reference, gates=gates, strata=strata))
+
+
+def _result(bundle: Bundle, z: float, sd_of_z: float, agreement: float) -> ScoreResult:
+    """A result of one patient with a chosen z, spread and agreement."""
+    result = bundle.score(make_cohort(1, seed=9, clinical=True))
+    reference = bundle.reference
+    table = result.table.assign(
+        z=z,
+        log_risk=reference.mean + z * reference.sd,
+        risk_sd=sd_of_z * reference.sd,
+        stratum=str(reference.strata.assign(np.array([z]))[0]),
+        agreement=agreement,
+        percentile=float(reference.percentile(np.array([z]))[0]),
+    )
+    return replace(result, table=table, scored=np.array([True]))
+
+
+@pytest.mark.parametrize(
+    ("z", "spread", "agreement", "label"),
+    [
+        (2.0, 0.1, 1.0, "High risk"),
+        (-2.0, 0.1, 1.0, "Low risk"),
+        (0.0, 0.1, 0.8, "Intermediate risk"),
+        (2.0, 0.1, 0.79, "Borderline: high-intermediate"),
+        (0.9, 0.1, 1.0, "Borderline: intermediate-high"),
+        (-0.9, 0.1, 1.0, "Borderline: intermediate-low"),
+        (-1.1, 0.1, 1.0, "Borderline: low-intermediate"),
+        (0.1, 1.0, 1.0, "Borderline: intermediate-high"),
+        (0.1, 0.1, 0.6, "Borderline: intermediate-high"),
+    ],
+)
+def test_a_case_is_borderline_by_agreement_or_by_an_interval_across_a_cutoff(
+    z: float, spread: float, agreement: float, label: str
+) -> None:
+    bundle = _bundle()
+    summary = summarise_case(bundle, _result(bundle, z, spread, agreement), 0)
+    assert summary.score is not None
+    assert summary.score.label == label
+    assert (summary.score.z.low, summary.score.z.high) == pytest.approx(
+        (z - 1.96 * spread, z + 1.96 * spread)
+    )
+
+
+def test_hazard_ratio_is_one_at_the_median_patient_and_follows_the_slope() -> None:
+    bundle = _bundle()
+    median = float(np.median(bundle.reference.sorted_z))
+    ratios = []
+    for z in (median - 1, median, median + 1):
+        summary = summarise_case(bundle, _result(bundle, z, 0.2, 1.0), 0)
+        assert summary.score is not None
+        ratio = summary.score.hazard_ratio
+        assert ratio.low < ratio.value < ratio.high
+        ratios.append(ratio.value)
+    step = np.exp(bundle.calibration.slope * bundle.reference.sd)
+    np.testing.assert_allclose(ratios, [1 / step, 1.0, step])
+    assert (np.diff(ratios) * np.sign(bundle.calibration.slope) > 0).all()
+
+
+def test_horizons_hold_survival_where_open_and_the_reason_where_closed() -> None:
+    bundle = _bundle()
+    result = _result(bundle, 0.5, 0.2, 1.0)
+    score = summarise_case(bundle, result, 0).score
+    assert score is not None
+    for horizon in score.horizons:
+        assert horizon.survival is not None
+        expected = bundle.calibration.survival(result.log_risk, np.array([float(horizon.months)]))
+        assert horizon.survival.value == pytest.approx(float(expected[0, 0]))
+        assert horizon.survival.low <= horizon.survival.value <= horizon.survival.high
+    closed = _bundle(is_open=False)
+    score = summarise_case(closed, _result(closed, 0.5, 0.2, 1.0), 0).score
+    assert score is not None
+    assert [(h.survival, h.reason) for h in score.horizons] == [(None, "few events")] * 3
+
+
+def test_summary_counts_members_and_modalities() -> None:
+    bundle, cohort = _bundle(), tiny_cohort()
+    result = bundle.score(cohort)
+    row = int(np.flatnonzero(result.scored)[0])
+    summary = summarise_case(bundle, result, row)
+    assert summary.is_training
+    assert summary.members == N_SPLITS
+    assert summary.members_used == result.members_used[row].sum() < N_SPLITS
+    assert set(summary.present) | set(summary.absent) == {"pathology", "ct"}
+    assert summary.score is not None
+    assert summary.score.members_agree <= summary.members_used
+
+
+def test_a_patient_without_score_has_the_reason_and_no_numbers() -> None:
+    bundle = tiny_bundle()
+    bundle = replace(bundle, reference=replace(bundle.reference, subsets=()))
+    result = bundle.score(make_cohort(1, seed=9, clinical=True), missing=("ct",))
+    summary = summarise_case(bundle, result, 0)
+    assert summary.score is None
+    assert summary.absent == ("ct",)
+    assert summary.notes[0].startswith("not scored: ct missing")
+    assert summary.to_json()["label"] == "No score"
+
+
+def test_summary_survives_json() -> None:
+    bundle = _bundle()
+    summary = summarise_case(bundle, _result(bundle, 0.9, 0.1, 1.0), 0)
+    data = json.loads(json.dumps(summary.to_json(), allow_nan=False))
+    assert data["label"] == "Borderline: intermediate-high"
+    assert summary.score is not None
+    assert data["score"]["hazard_ratio"]["value"] == summary.score.hazard_ratio.value
+    assert data["score"]["horizons"][0]["months"] == 12
+    assert data["present"] == ["pathology", "ct"]
+
+
+def test_notes_are_the_warnings_of_the_table() -> None:
+    bundle = _bundle()
+    result = bundle.score(make_cohort(30, seed=9, clinical=True))
+    for row in range(30):
+        warnings = pd.Series(result.table["warnings"]).iloc[row]
+        assert "; ".join(summarise_case(bundle, result, row).notes) == warnings
+
+
+def test_sentence_gives_frequency_interval_endpoint_and_denominator() -> None:
+    horizon = HorizonSurvival(
+        months=36, survival=Interval(value=0.412, low=0.3, high=0.5), reason=""
+    )
+    text = survival_sentence(horizon, Endpoint(), 763)
+    assert text == (
+        "Of 100 patients with a score like this, about 41 were alive at 3 years "
+        "(model interval 30 to 50; overall survival, training cohort n = 763). "
+        "This describes groups, not this person's certain outcome."
+    )
+
+
+def test_sentence_of_another_endpoint_does_not_speak_of_life_and_death() -> None:
+    horizon = HorizonSurvival(months=12, survival=Interval(value=0.9, low=0.8, high=1.0), reason="")
+    endpoint = load_sample("transbig").info.endpoint
+    text = survival_sentence(horizon, endpoint, 198)
+    assert "were free of distant metastasis at 1 year (" in text
+    assert endpoint.name in text
+    for word in ("alive", "death", "died", "overall"):
+        assert word not in text
+
+
+def test_sentence_of_a_closed_gate_says_why() -> None:
+    horizon = HorizonSurvival(months=60, survival=None, reason="few events")
+    text = survival_sentence(horizon, Endpoint(), 10)
+    assert text.startswith(
+        "E-22: Absolute risk at 5 years is hidden: the calibration check fails (few events)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("outside", "percent", "verdict"),
+    [
+        (0.0, 94, "in range"),
+        (0.2, None, "in range"),
+        (0.0, 95, "unusual"),
+        (0.0, 99, "outside"),
+        (0.21, 10, "outside"),
+    ],
+)
+def test_range_verdict_by_distance_and_by_values_outside(
+    outside: float, percent: int | None, verdict: str
+) -> None:
+    check = ModalityCheck(
+        name="ct", present=True, imputed=0.0, outside=outside, distance_percent=percent
+    )
+    assert check.range == verdict
+    assert check.to_json()["range"] == verdict
+
+
+def test_summary_says_what_each_modality_and_clinical_input_lacks() -> None:
+    bundle, cohort = _bundle(), make_cohort(3, seed=9, clinical=True)
+    table = cohort.tables["ct"].copy()
+    table[0, :2] = np.nan
+    clinical = cohort.clinical.copy()
+    clinical.iloc[0, clinical.columns.get_loc("age")] = np.nan
+    cohort = replace(cohort, tables={**cohort.tables, "ct": table}, clinical=clinical)
+    result = bundle.score(cohort)
+    first, second = (summarise_case(bundle, result, row) for row in (0, 1))
+    by_name = {check.name: check for check in first.modalities}
+    assert by_name["ct"].imputed == pytest.approx(2 / 7)
+    assert by_name["pathology"].imputed == 0
+    assert first.clinical_missing == ("age",)
+    assert second.clinical_missing == ()
+
+
+def test_an_absent_modality_has_no_range() -> None:
+    bundle = _bundle()
+    result = bundle.score(make_cohort(1, seed=9, clinical=True), missing=("ct",))
+    absent = summarise_case(bundle, result, 0).modalities[1]
+    assert (absent.name, absent.present, absent.range) == ("ct", False, "absent")
+    assert (absent.imputed, absent.outside, absent.distance_percent) == (None, None, None)

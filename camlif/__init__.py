@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from camlif.data.reading.readers import check_folder, load_cohort
     from camlif.data.samples import load_sample
     from camlif.exceptions import CamlifError
-    from camlif.model.bundle import Bundle, load_bundle, train
+    from camlif.model.bundle import Bundle, load_bundle
     from camlif.model.evaluation import evaluate
+    from camlif.model.fit import train
 
 __all__ = [
     "Bundle",
@@ -44,7 +45,7 @@ _HOMES = {
     "load_bundle": "model.bundle",
     "load_cohort": "data.reading.readers",
     "load_sample": "data.samples",
-    "train": "model.bundle",
+    "train": "model.fit",
 }
 
 

@@ -206,7 +206,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train the ensemble by Monte Carlo cross-validation and write a model folder."""
-    from camlif.model.bundle import train as train_bundle
+    from camlif.model.fit import train as train_bundle
 
     wanted = {"epochs": epochs, "batch_size": batch_size, "select_top": select_top}
     config = RunConfig.from_preset(

@@ -1,4 +1,4 @@
-"""The model bundle: stacked members, training reference and card; train, score, save and load.
+"""The model bundle: stacked members, training reference and card; score, save and load.
 
 A bundle folder holds ``model.safetensors`` (every array), ``config.json`` (schema, settings,
 reference), ``card.json`` and ``card.md``. Nothing in it is ever unpickled.
@@ -13,22 +13,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from camlif.config import PRODUCT_PRESET, RunConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs, encode
-from camlif.data.schema import CohortInfo, FeatureSchema
-from camlif.data.splits import make_splits
+from camlif.data.schema import FeatureSchema
 from camlif.exceptions import AlignmentError
 from camlif.model import storage
-from camlif.model.card import Card
-from camlif.model.evaluation import build_card
 from camlif.model.matching import MatchReport, align, match_schema
-from camlif.model.reference import Recognised, Reference, fit_reference
+from camlif.model.reference import Recognised
 from camlif.model.scoring import (
     ScoreResult,
     assemble_result,
@@ -37,12 +32,11 @@ from camlif.model.scoring import (
     rows_of,
     unscored_reasons,
 )
+from camlif.model.storage import BundleParts
 from camlif.statistics import Calibration
 from camlif.statistics.strata import Strata
 from camlif.threads import free_threads, in_order
-from camlif.training.engine import resolve_modality_dropout, train_ensemble
-from camlif.training.ensemble import CHUNK, Ensemble, Prediction, choose_device
-from camlif.training.loop import TrainingProgress
+from camlif.training.ensemble import CHUNK, Prediction, choose_device
 
 logger = logging.getLogger(__name__)
 BLOCK = 1024
@@ -50,31 +44,11 @@ BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class Bundle(BundleParts):
     """A trained ensemble ready to score patients.
 
-    Attributes
-    ----------
-    name : str
-    info : CohortInfo
-        Of the training cohort.
-    config : RunConfig
-    ensemble : Ensemble
-    reference : Reference
-    card : Card
+    See `BundleParts` for what it holds.
     """
-
-    name: str
-    info: CohortInfo
-    config: RunConfig
-    ensemble: Ensemble
-    reference: Reference
-    card: Card
-
-    @property
-    def schema(self) -> FeatureSchema:
-        """Columns that the model reads."""
-        return self.ensemble.schema
 
     @property
     def strata(self) -> Strata:
@@ -85,11 +59,6 @@ class Bundle:
     def calibration(self) -> Calibration:
         """Calibration slope and baseline hazard, fitted on held-out risks."""
         return self.reference.calibration
-
-    @property
-    def n_members(self) -> int:
-        """Number of members."""
-        return len(self.ensemble)
 
     @property
     def device(self) -> torch.device:
@@ -227,89 +196,6 @@ class Bundle:
         storage.save(self, Path(path))
 
 
-def train(
-    cohort: Cohort,
-    config: RunConfig | None = None,
-    *,
-    name: str = "model",
-    device: str = "auto",
-    progress: Callable[[TrainingProgress], None] | None = None,
-    processes: int | None = None,
-    reproduce: str = "camlif.train(cohort, config)",
-) -> Bundle:
-    """Train the ensemble by Monte Carlo cross-validation and fit all that scoring needs.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        Patients without an outcome are left out and counted in the card.
-    config : RunConfig, optional
-        Default: the preset ``robust``.
-    name : str
-        Name of the bundle.
-    device : str
-        ``auto`` takes CUDA, then MPS, then CPU.
-    progress : callable, optional
-        Called after each epoch.
-    processes : int, optional
-        Members are spread over so many; default: one a core. The weights are the same.
-    reproduce : str
-        Command named in the card.
-
-    Returns
-    -------
-    Bundle
-        On the device it was trained on.
-
-    Raises
-    ------
-    ConfigError, NoEventsError, SchemaError
-        If the cohort cannot be trained on.
-    """
-    config = config or RunConfig.from_preset(PRODUCT_PRESET)
-    known = cohort.take(cohort.with_outcome)
-    training = config.training
-    splits = make_splits(
-        known.patient_ids,
-        known.event if known.event is not None else np.zeros(0, dtype=bool),
-        n_splits=training.splits,
-        scheme=training.split_scheme,
-        test_fraction=training.test_fraction,
-        seed=training.seed,
-    )
-    raw = encode(known, known.schema)
-    config = config.with_training(modality_dropout=resolve_modality_dropout(training, raw))
-    result = train_ensemble(
-        known,
-        config,
-        splits,
-        device=choose_device(device),
-        progress=progress,
-        processes=processes or joblib.cpu_count(only_physical_cores=True),
-    )
-    reference = fit_reference(known, raw, result.ensemble, splits.test, config.training)
-    card = build_card(
-        name=name,
-        cohort=known,
-        n_without_outcome=len(cohort) - len(known),
-        config=config,
-        splits=splits,
-        result=result,
-        reference=reference,
-        member_log_risk=result.ensemble.predict(raw).log_risk,
-        presence=raw.presence,
-        reproduce=reproduce,
-    )
-    return Bundle(
-        name=name,
-        info=cohort.info,
-        config=config,
-        ensemble=result.ensemble,
-        reference=reference,
-        card=card,
-    )
-
-
 def load_bundle(path: str | Path, *, device: str = "auto") -> Bundle:
     """Load a bundle folder after checking its files, schema, shapes and digest.
 
@@ -319,13 +205,4 @@ def load_bundle(path: str | Path, *, device: str = "auto") -> Bundle:
         If a file is missing, damaged or not what the configuration says; column differences are
         named.
     """
-    parts = storage.load(Path(path))
-    bundle = Bundle(
-        name=parts.name,
-        info=parts.info,
-        config=parts.config,
-        ensemble=parts.ensemble,
-        reference=parts.reference,
-        card=parts.card,
-    )
-    return bundle.to(choose_device(device))
+    return storage.load(Path(path), Bundle).to(choose_device(device))

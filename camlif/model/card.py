@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import torch
 from jinja2 import Environment, StrictUndefined
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from camlif.config import RunConfig
+from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.splits import Splits
+from camlif.exceptions import EstimationError
+from camlif.model.reference import HORIZONS, Reference, heldout_mean
+from camlif.statistics import bootstrap_c_index, concordance_index, log_rank, median_follow_up
+from camlif.statistics.outcome import LATE_ENTRY
+from camlif.statistics.split_p_values import split_p_values
+from camlif.statistics.splits import corrected_interval
+from camlif.training.engine import TrainingResult
 
 
 class _Part(BaseModel):
@@ -157,92 +177,6 @@ MISSING_DATA = (
     "Whole modalities: a learned token; scored only where that set of modalities was validated."
 )
 
-_TEMPLATE = """\
-# {{ c.name }}
-
-Research use only. Not a medical device.
-
-**Intended use.** {{ c.intended_use }}
-
-**Not for.** {{ c.not_for }}
-
-## Data
-{{ c.data.title }} ({{ c.data.badge }}). {{ c.data.n_patients }} patients, \
-{{ c.data.n_events }} events ({{ c.data.event_noun }}); endpoint: {{ c.data.endpoint }}\
-{% if c.data.median_follow_up_months is not none %}; median follow-up \
-{{ "%.1f"|format(c.data.median_follow_up_months) }} months (reverse Kaplan-Meier){% endif %}.
-{% if c.data.n_without_outcome %}\
-{{ c.data.n_without_outcome }} patients without an outcome were left out.
-{% endif %}\
-{% if c.data.source %}Source: {{ c.data.source }}
-{% endif %}\
-{% if c.data.licence %}Licence: {{ c.data.licence }}
-{% endif %}\
-{% for note in c.data.notes %}- {{ note }}
-{% endfor %}
-| modality | patients | feature groups (columns) |
-|---|---|---|
-{% for m in c.modalities %}| {{ m.name }} | {{ m.n_patients }} | \
-{% for g, n in m.groups.items() %}{{ g }} ({{ n }}){{ ", " if not loop.last }}{% endfor %} |
-{% endfor %}
-Clinical inputs: {{ c.clinical|join(", ") or "none" }}. {{ c.missing_data }}
-
-## Discrimination (held-out patients)
-C-index over {{ c.training.splits }} {{ c.training.split_scheme }} splits (8:2 by patient): mean \
-{{ "%.3f"|format(c.discrimination.mean) }}, SD {{ "%.3f"|format(c.discrimination.sd) }}, \
-95 % interval {{ "%.3f"|format(c.discrimination.interval.low) }} to \
-{{ "%.3f"|format(c.discrimination.interval.high) }} (Nadeau-Bengio). \
-Pooled over patients: {{ "%.3f"|format(c.discrimination.heldout.value) }} \
-({{ "%.3f"|format(c.discrimination.heldout.low) }} to \
-{{ "%.3f"|format(c.discrimination.heldout.high) }}, bootstrap).
-{% if c.discrimination.oracle is not none %}The true log-hazard of this simulated cohort reaches \
-{{ "%.3f"|format(c.discrimination.oracle) }}; the model reaches \
-{{ "%.0f"|format(100 * c.discrimination.oracle_share) }} % of its distance from 0.5.
-{% endif %}\
-Log-rank p between risk groups, one held-out row per patient: {{ c.log_rank_p|p_value }}.
-{% if c.p_values %}
-| log-rank p, low against high risk | p | reading |
-|---|---|---|
-| unique | {{ c.p_values.unique|p_value }} | one row per patient, z averaged over the splits \
-that tested it, cut at the median (headline) |
-| fold median | {{ c.p_values.fold_median|p_value }} | median over {{ c.p_values.n_folds }} test \
-parts, each cut at its training median |
-| pooled | {{ c.p_values.pooled|p_value }} | all test rows together, as earlier papers print it: \
-patients count several times, so far too small |
-{% endif %}\
-{% if c.subsets %}
-| modalities shown | n | events | C-index (95 % bootstrap) | scored |
-|---|---|---|---|---|
-{% for s in c.subsets %}| {{ s.modalities|join(" + ") }} | {{ s.n_patients }} | {{ s.n_events }} | \
-{{ "%.3f"|format(s.c_index) }} ({{ "%.3f"|format(s.low) }} to {{ "%.3f"|format(s.high) }}) | \
-{{ "yes" if s.valid else "no" }} |
-{% endfor %}{% endif %}
-## Calibration
-Slope on held-out risks: {{ "%.2f"|format(c.calibration_slope) }}. Cross-fitted expected / observed:
-
-| months | E:O | patients | events by then | absolute risk shown |
-|---|---|---|---|---|
-{% for g in c.calibration %}| {{ g.horizon_months }} | \
-{{ "%.2f"|format(g.ratio) if g.ratio is not none else "-" }} | {{ g.n_patients }} | \
-{{ g.n_events }} | \
-{{ "yes" if g.open else "no: " ~ g.reason }} |
-{% endfor %}
-## Training
-Preset {{ c.training.preset }}, width {{ c.training.width }}, \
-{{ c.training.parameters_per_member }} parameters a member, {{ c.training.splits }} members, \
-{{ c.training.epochs }} epochs, batch {{ c.training.batch_size }}, modality dropout \
-{{ c.training.modality_dropout }}, seed {{ c.training.seed }}, stored as \
-{{ c.training.stored_precision }} (all numbers above are of the stored weights). \
-{{ "%.0f"|format(c.training.seconds) }} s on {{ c.training.device }}; torch \
-{{ c.training.torch_version }}, camlif {{ c.training.camlif_version }}; {{ c.date }}.
-{% if c.training.never_tested %}{{ c.training.never_tested }} patients were in no test part.
-{% endif %}
-Reproduce: `{{ c.reproduce }}`
-
-## Limits
-{% for limit in c.limits %}- {{ limit }}
-{% endfor %}"""
-
 
 def _p_value(p: float | None) -> str:
     if p is None:
@@ -260,4 +194,192 @@ def environment() -> Environment:
 
 def render_markdown(card: Card) -> str:
     """Render ``card.md``."""
-    return environment().from_string(_TEMPLATE).render(c=card).strip() + "\n"
+    text = (files("camlif.model") / "card.md.jinja").read_text(encoding="utf-8")
+    return environment().from_string(text).render(c=card).strip() + "\n"
+
+
+QUICK_SPLITS = 15
+"""Fewer splits are labelled a quick look."""
+
+
+def build_card(
+    *,
+    name: str,
+    cohort: Cohort,
+    n_without_outcome: int,
+    config: RunConfig,
+    splits: Splits,
+    result: TrainingResult,
+    reference: Reference,
+    member_log_risk: NDArray[np.float64],
+    presence: BoolArray,
+    reproduce: str,
+) -> Card:
+    """Fill the model card from a finished training run; every number is of held-out patients."""
+    risk = heldout_mean(member_log_risk, splits.test)
+    return Card(
+        name=name,
+        date=dt.datetime.now(dt.UTC).date().isoformat(),
+        intended_use=INTENDED_USE,
+        not_for=NOT_FOR,
+        data=_card_data(cohort, n_without_outcome),
+        modalities=tuple(
+            CardModality(
+                name=m.name,
+                groups={g.name: g.n_features for g in m.groups},
+                n_patients=int(presence[:, i].sum()),
+            )
+            for i, m in enumerate(cohort.schema.modalities)
+        ),
+        clinical=tuple(c.name for c in cohort.schema.clinical),
+        missing_data=MISSING_DATA,
+        training=_card_training(config, splits, result),
+        discrimination=_discrimination(member_log_risk, cohort, splits),
+        log_rank_p=_log_rank_p(risk, cohort, reference),
+        p_values=_p_values(member_log_risk, cohort, splits.test),
+        calibration_slope=reference.calibration.slope,
+        calibration=tuple(
+            CardCalibration(
+                horizon_months=h,
+                open=gate.open,
+                reason=gate.reason,
+                ratio=gate.ratio,
+                n_patients=gate.n_patients,
+                n_events=gate.n_events,
+            )
+            for h, gate in reference.gates.items()
+        ),
+        subsets=tuple(CardSubset(**s.to_json(), valid=s.valid) for s in reference.subsets),
+        limits=tuple(_limits(cohort, config, splits, reference)),
+        reproduce=reproduce,
+        config_digest=config.digest,
+    )
+
+
+def _card_data(cohort: Cohort, n_without_outcome: int) -> CardData:
+    events, durations = cohort.outcome()
+    info = cohort.info
+    return CardData(
+        title=info.title,
+        badge=info.badge,
+        source=info.source,
+        licence=info.licence,
+        n_patients=len(cohort),
+        n_events=int(events.sum()),
+        n_without_outcome=n_without_outcome,
+        median_follow_up_months=median_follow_up(events, durations, cohort.entry),
+        endpoint=info.endpoint.name,
+        event_noun=info.endpoint.event_noun,
+        event_free=info.endpoint.event_free,
+        profile=info.profile,
+        subtype_column=info.subtype_column,
+        grade_column=info.grade_column,
+        notes=info.notes,
+    )
+
+
+def _card_training(config: RunConfig, splits: Splits, result: TrainingResult) -> CardTraining:
+    training = config.training
+    return CardTraining(
+        preset=config.camlif.preset,
+        width=config.camlif.width,
+        splits=len(splits),
+        split_scheme=splits.scheme,
+        never_tested=splits.n_never_tested,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        modality_dropout=training.modality_dropout or 0.0,
+        seed=training.seed,
+        device=str(result.ensemble.device),
+        seconds=round(result.seconds, 1),
+        parameters_per_member=result.ensemble.n_parameters,
+        stored_precision=training.stored_precision,
+        torch_version=torch.__version__,
+        camlif_version=package_version(),
+    )
+
+
+def _discrimination(
+    member: NDArray[np.float64], cohort: Cohort, splits: Splits
+) -> CardDiscrimination:
+    events, durations = cohort.outcome()
+    values = split_c_indices(member, cohort, splits.test)
+    n_test = float(splits.test.sum(axis=1).mean())
+    interval = corrected_interval(values, n_train=len(cohort) - n_test, n_test=n_test)
+    risk = heldout_mean(member, splits.test)
+    known = np.isfinite(risk)
+    heldout = bootstrap_c_index(risk[known], events[known], durations[known])
+    oracle = cohort.info.oracle_c_index
+    mean = float(values.mean())
+    return CardDiscrimination(
+        per_split=tuple(round(float(v), 4) for v in values),
+        mean=mean,
+        sd=float(values.std(ddof=1)),
+        interval=CardInterval(value=mean, low=interval.low, high=interval.high),
+        strict_mean=float(split_c_indices(member, cohort, splits.test, ties="strict").mean()),
+        heldout=CardInterval(value=heldout.value, low=heldout.low, high=heldout.high),
+        oracle=oracle,
+        oracle_share=None if oracle is None else (mean - 0.5) / (oracle - 0.5),
+    )
+
+
+def _p_values(member: NDArray[np.float64], cohort: Cohort, test: BoolArray) -> CardPValues | None:
+    events, durations = cohort.outcome()
+    try:
+        found = split_p_values(member, events, durations, test=test)
+    except EstimationError:
+        return None
+    return CardPValues(**asdict(found))
+
+
+def _log_rank_p(risk: NDArray[np.float64], cohort: Cohort, reference: Reference) -> float | None:
+    events, durations = cohort.outcome()
+    known = np.isfinite(risk)
+    stratum = reference.strata.assign(reference.z(risk[known]))
+    try:
+        return log_rank(events[known], durations[known], stratum).p_value
+    except EstimationError:
+        return None
+
+
+def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Reference) -> list[str]:
+    limits = [
+        "Validated inside one cohort by resampling; no external cohort has been scored.",
+        "The spread of the members is model spread, not a confidence interval for a person.",
+    ]
+    if config.training.splits < QUICK_SPLITS:
+        limits.append(f"Quick look: {config.training.splits} splits instead of {QUICK_SPLITS}.")
+    if cohort.info.badge == "synthetic":
+        limits.append("Trained on simulated patients: of no meaning for any real person.")
+    if cohort.enters_late:
+        limits.append(LATE_ENTRY)
+    if splits.n_never_tested:
+        limits.append(f"{splits.n_never_tested} patients were never in a test part.")
+    closed = [f"{h} months" for h in HORIZONS if not reference.gates[h].open]
+    if closed:
+        limits.append(f"Absolute risk is not shown at {', '.join(closed)} (calibration gate).")
+    unscored = [" + ".join(s.modalities) for s in reference.subsets if not s.valid]
+    if unscored:
+        limits.append(f"Patients with only {'; '.join(unscored)} are not scored.")
+    return limits
+
+
+def package_version() -> str:
+    """Version of the installed package, or of the source tree."""
+    try:
+        return version("camlif")
+    except PackageNotFoundError:
+        return "source"
+
+
+def split_c_indices(
+    member_log_risk: NDArray[np.float64], cohort: Cohort, test: BoolArray, *, ties: Any = "half"
+) -> NDArray[np.float64]:
+    """Test C-index of every member on its own test part, shape (e,)."""
+    events, durations = cohort.outcome()
+    return np.array(
+        [
+            concordance_index(member_log_risk[rows, e], events[rows], durations[rows], ties=ties)
+            for e, rows in enumerate(test)
+        ]
+    )

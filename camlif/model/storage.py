@@ -12,7 +12,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,9 +32,6 @@ from camlif.statistics import Calibration, GateResult, KaplanMeierCurve
 from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
 
-if TYPE_CHECKING:
-    from camlif.model.bundle import Bundle
-
 FORMAT = 1
 FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", "distance.")
 """Arrays in which a value that is not finite is damage; others use NaN for "unknown"."""
@@ -44,7 +41,18 @@ WEIGHTS, CONFIG, CARD, CARD_TEXT = "model.safetensors", "config.json", "card.jso
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleParts:
-    """What a bundle folder holds."""
+    """What a bundle folder holds.
+
+    Attributes
+    ----------
+    name : str
+    info : CohortInfo
+        Of the training cohort.
+    config : RunConfig
+    ensemble : Ensemble
+    reference : Reference
+    card : Card
+    """
 
     name: str
     info: CohortInfo
@@ -53,8 +61,21 @@ class BundleParts:
     reference: Reference
     card: Card
 
+    @property
+    def schema(self) -> FeatureSchema:
+        """Columns that the model reads."""
+        return self.ensemble.schema
 
-def _tensors(bundle: Bundle) -> dict[str, Tensor]:
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return len(self.ensemble)
+
+
+Parts = TypeVar("Parts", bound=BundleParts)
+
+
+def _tensors(bundle: BundleParts) -> dict[str, Tensor]:
     ensemble, reference = bundle.ensemble, bundle.reference
     stored = getattr(torch, bundle.config.training.stored_precision)
     tensors = {f"member.{k}": p.to(stored) for k, p in ensemble.parameters.items()}
@@ -83,7 +104,7 @@ def _tensors(bundle: Bundle) -> dict[str, Tensor]:
     return {k: t.detach().cpu().contiguous().clone() for k, t in sorted(tensors.items())}
 
 
-def _config(bundle: Bundle) -> dict[str, Any]:
+def _config(bundle: BundleParts) -> dict[str, Any]:
     reference = bundle.reference
     return {
         "format": FORMAT,
@@ -102,7 +123,7 @@ def _config(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def digest(bundle: Bundle) -> str:
+def digest(bundle: BundleParts) -> str:
     """SHA-256 over every stored array and the configuration."""
     sha = hashlib.sha256(json.dumps(_config(bundle), sort_keys=True).encode())
     for name, tensor in _tensors(bundle).items():
@@ -111,7 +132,7 @@ def digest(bundle: Bundle) -> str:
     return sha.hexdigest()
 
 
-def save(bundle: Bundle, path: Path) -> None:
+def save(bundle: BundleParts, path: Path) -> None:
     """Write a bundle folder; see `camlif.model.bundle.Bundle.save`."""
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -120,7 +141,7 @@ def save(bundle: Bundle, path: Path) -> None:
         raise ArtifactError(f"{path} cannot be written: {error}.") from error
 
 
-def _write(bundle: Bundle, path: Path) -> None:
+def _write(bundle: BundleParts, path: Path) -> None:
     config = _config(bundle)
     save_file(_tensors(bundle), path / WEIGHTS, metadata={"schema": json.dumps(config["schema"])})
     config["weights_sha256"] = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
@@ -129,8 +150,8 @@ def _write(bundle: Bundle, path: Path) -> None:
     (path / CARD_TEXT).write_text(render_markdown(bundle.card), encoding="utf-8")
 
 
-def load(path: Path) -> BundleParts:
-    """Read and check a bundle folder; see `camlif.model.bundle.load_bundle`."""
+def load(path: Path, kind: type[Parts]) -> Parts:
+    """Read and check a bundle folder as ``kind``; see `camlif.model.bundle.load_bundle`."""
     for name in (WEIGHTS, CONFIG, CARD):
         if not (path / name).is_file():
             raise ArtifactError(f"{path.name}: no file {name}. A model folder needs it.")
@@ -149,7 +170,7 @@ def load(path: Path) -> BundleParts:
         schema = FeatureSchema.from_json(config["schema"])
         run = RunConfig.from_json(config["config"])
         ensemble = _ensemble(tensors, schema, run, config["members"], path)
-        return BundleParts(
+        return kind(
             name=config["name"],
             info=_info(config["info"]),
             config=run,

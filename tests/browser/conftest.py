@@ -18,7 +18,7 @@ import pytest
 
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.samples import load_sample
-from camlif.model.bundle import train
+from camlif.model.fit import train
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import camlif.model.bundle
+import camlif.model.fit
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.model.bundle import Bundle
@@ -38,4 +38,4 @@ def new_patients() -> Cohort:
 @cache
 def tiny_bundle() -> Bundle:
     """Trained on `tiny_cohort`, on the CPU."""
-    return camlif.model.bundle.train(tiny_cohort(), tiny_config(), name="tiny", device="cpu")
+    return camlif.model.fit.train(tiny_cohort(), tiny_config(), name="tiny", device="cpu")

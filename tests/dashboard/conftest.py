@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.samples import load_sample
-from camlif.model.bundle import train
+from camlif.model.fit import train
 from dashboard.session import settings
 from dashboard.shell.gate import ACCEPTED
 

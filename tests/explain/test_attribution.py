@@ -43,7 +43,8 @@ from camlif.explain.methods import Masks, make_masks, seeded
 from camlif.explain.modalities import exact_shapley
 from camlif.explain.rescale import DeepLiftRules
 from camlif.explain.results import GAP_FLOOR
-from camlif.model.bundle import Bundle, train
+from camlif.model.bundle import Bundle
+from camlif.model.fit import train
 from camlif.model.reference import SubsetValidation
 from tests.builders.cohorts import make_cohort
 

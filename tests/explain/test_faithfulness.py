@@ -35,7 +35,8 @@ from camlif.explain.faithfulness import (
 )
 from camlif.explain.features import attribute, columns_of
 from camlif.explain.members import MemberPairs, member_pairs
-from camlif.model.bundle import Bundle, train
+from camlif.model.bundle import Bundle
+from camlif.model.fit import train
 from tests.builders.cohorts import make_cohort
 
 ROWS = np.arange(20)

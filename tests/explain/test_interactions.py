@@ -35,7 +35,8 @@ from camlif.explain.interaction_index import (
     sampled_interactions,
 )
 from camlif.explain.interactions import OTHERS, default_rounds
-from camlif.model.bundle import Bundle, load_bundle, train
+from camlif.model.bundle import Bundle, load_bundle
+from camlif.model.fit import train
 from camlif.model.reference import SubsetValidation
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort

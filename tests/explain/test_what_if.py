@@ -24,7 +24,8 @@ from camlif.explain import (
     explain_modalities,
     feature_limits,
 )
-from camlif.model.bundle import Bundle, train
+from camlif.model.bundle import Bundle
+from camlif.model.fit import train
 from camlif.model.reference import SubsetValidation
 from camlif.model.training_range import LEVELS
 from camlif.wording import OLDEST_SHOWN

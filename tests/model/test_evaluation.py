@@ -11,7 +11,8 @@ import pytest
 
 from camlif.data.reading.readers import load_cohort
 from camlif.exceptions import DataError, EstimationError
-from camlif.model.evaluation import evaluate, split_c_indices
+from camlif.model.card import split_c_indices
+from camlif.model.evaluation import evaluate
 from camlif.statistics import concordance_index, log_rank
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort

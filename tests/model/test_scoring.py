@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import camlif.model.bundle
+import camlif.model.fit
 from camlif.data.cohort import Cohort
 from camlif.exceptions import SchemaError
 from camlif.model.bundle import Bundle
@@ -40,7 +41,7 @@ def _bag_cohort(n: int, seed: int) -> Cohort:
 
 @cache
 def _with_bag() -> Bundle:
-    return camlif.model.bundle.train(_bag_cohort(120, seed=7), tiny_config(epochs=1), device="cpu")
+    return camlif.model.fit.train(_bag_cohort(120, seed=7), tiny_config(epochs=1), device="cpu")
 
 
 def _with_gates(*, is_open: bool) -> Reference:

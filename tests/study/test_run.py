@@ -13,8 +13,8 @@ import pytest
 
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.exceptions import ConfigError, SchemaError
-from camlif.model.bundle import train
-from camlif.model.evaluation import split_c_indices
+from camlif.model.card import split_c_indices
+from camlif.model.fit import train
 from camlif.progress import Progress
 from camlif.statistics import concordance_index
 from camlif.study import Study, run, store

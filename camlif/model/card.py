@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any
@@ -18,11 +17,18 @@ from camlif.config import RunConfig
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
-from camlif.model.reference import HORIZONS, Reference, heldout_mean
-from camlif.statistics import bootstrap_c_index, concordance_index, log_rank, median_follow_up
+from camlif.model.reference import HORIZONS, Reference, SubsetValidation, heldout_mean
+from camlif.statistics import (
+    GateResult,
+    SplitPValues,
+    bootstrap_c_index,
+    concordance_index,
+    log_rank,
+    median_follow_up,
+    split_p_values,
+)
 from camlif.statistics.outcome import LATE_ENTRY
-from camlif.statistics.split_p_values import split_p_values
-from camlif.statistics.splits import corrected_interval
+from camlif.statistics.splits import Interval, corrected_interval
 from camlif.training.engine import TrainingResult
 
 
@@ -58,67 +64,17 @@ class CardModality(_Part):
     n_patients: int
 
 
-class CardInterval(_Part):
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 class CardDiscrimination(_Part):
     """C-index on held-out patients."""
 
     per_split: tuple[float, ...]
     mean: float
     sd: float
-    interval: CardInterval
+    interval: Interval
     strict_mean: float
-    heldout: CardInterval
+    heldout: Interval
     oracle: float | None
     oracle_share: float | None
-
-
-class CardPValues(_Part):
-    """Log-rank p-values of low against high risk, each of one reading of the test parts.
-
-    Attributes
-    ----------
-    unique : float
-        The headline: one row per patient, cut at the median of its mean z.
-    fold_median : float or None
-        Median over ``n_folds`` splits, each cut at its training median.
-    pooled : float
-        Test rows of all splits together; patients count several times, so it is far too small.
-    """
-
-    unique: float
-    fold_median: float | None
-    n_folds: int
-    pooled: float
-
-
-class CardCalibration(_Part):
-    """Gate at one horizon; ratio is expected over observed events, cross-fitted."""
-
-    horizon_months: int
-    open: bool
-    reason: str
-    ratio: float | None
-    n_patients: int
-    n_events: int
-
-
-class CardSubset(_Part):
-    """Held-out discrimination with only some modalities shown."""
-
-    modalities: tuple[str, ...]
-    n_patients: int
-    n_events: int
-    c_index: float
-    low: float
-    high: float
-    valid: bool
 
 
 class CardTraining(_Part):
@@ -155,10 +111,10 @@ class Card(_Part):
     training: CardTraining
     discrimination: CardDiscrimination
     log_rank_p: float | None
-    p_values: CardPValues | None
+    p_values: SplitPValues | None
     calibration_slope: float
-    calibration: tuple[CardCalibration, ...]
-    subsets: tuple[CardSubset, ...]
+    calibration: tuple[GateResult, ...]
+    subsets: tuple[SubsetValidation, ...]
     limits: tuple[str, ...]
     reproduce: str
     config_digest: str
@@ -238,18 +194,8 @@ def build_card(
         log_rank_p=_log_rank_p(risk, cohort, reference),
         p_values=_p_values(member_log_risk, cohort, splits.test),
         calibration_slope=reference.calibration.slope,
-        calibration=tuple(
-            CardCalibration(
-                horizon_months=h,
-                open=gate.open,
-                reason=gate.reason,
-                ratio=gate.ratio,
-                n_patients=gate.n_patients,
-                n_events=gate.n_events,
-            )
-            for h, gate in reference.gates.items()
-        ),
-        subsets=tuple(CardSubset(**s.to_json(), valid=s.valid) for s in reference.subsets),
+        calibration=tuple(reference.gates.values()),
+        subsets=reference.subsets,
         limits=tuple(_limits(cohort, config, splits, reference)),
         reproduce=reproduce,
         config_digest=config.digest,
@@ -315,21 +261,20 @@ def _discrimination(
         per_split=tuple(round(float(v), 4) for v in values),
         mean=mean,
         sd=float(values.std(ddof=1)),
-        interval=CardInterval(value=mean, low=interval.low, high=interval.high),
+        interval=Interval(value=mean, low=interval.low, high=interval.high),
         strict_mean=float(split_c_indices(member, cohort, splits.test, ties="strict").mean()),
-        heldout=CardInterval(value=heldout.value, low=heldout.low, high=heldout.high),
+        heldout=Interval(value=heldout.value, low=heldout.low, high=heldout.high),
         oracle=oracle,
         oracle_share=None if oracle is None else (mean - 0.5) / (oracle - 0.5),
     )
 
 
-def _p_values(member: NDArray[np.float64], cohort: Cohort, test: BoolArray) -> CardPValues | None:
+def _p_values(member: NDArray[np.float64], cohort: Cohort, test: BoolArray) -> SplitPValues | None:
     events, durations = cohort.outcome()
     try:
-        found = split_p_values(member, events, durations, test=test)
+        return split_p_values(member, events, durations, test=test)
     except EstimationError:
         return None
-    return CardPValues(**asdict(found))
 
 
 def _log_rank_p(risk: NDArray[np.float64], cohort: Cohort, reference: Reference) -> float | None:

@@ -13,6 +13,7 @@ from camlif.data.schema import Endpoint
 from camlif.model.reference import HORIZONS, SubsetValidation
 from camlif.model.scoring import MIN_AGREEMENT, SPREAD_Z, ScoreResult
 from camlif.model.training_range import ModalityCheck
+from camlif.statistics.splits import Interval
 
 if TYPE_CHECKING:
     from camlif.data.cohort import Cohort
@@ -24,17 +25,8 @@ MONTHS_PER_YEAR = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A value with the spread of the members around it (1.96 SD): model spread, no more."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HorizonSurvival:
-    """Survival probability at one horizon; None with the reason where the gate is closed."""
+    """Survival probability with model spread; None with the reason where the gate is closed."""
 
     months: int
     survival: Interval | None
@@ -54,9 +46,9 @@ class CaseScore:
         interval of z crosses a cut-off.
     percentile : float
         Percentage of training patients with a lower held-out risk.
-    z : Interval
-    hazard_ratio : Interval
-        Against the median training patient, after the calibration slope.
+    z, hazard_ratio : Interval
+        Low to high is the spread of the members (1.96 SD): model spread, no more. The hazard ratio
+        is against the median training patient, after the calibration slope.
     horizons : tuple of HorizonSurvival
     members_agree : int
         Members used that place the patient in ``stratum``.

@@ -118,7 +118,7 @@ def _config(bundle: BundleParts) -> dict[str, Any]:
             "sd": reference.sd,
             "strata": reference.strata.to_json(),
             "gates": [asdict(gate) for gate in reference.gates.values()],
-            "subsets": [subset.to_json() for subset in reference.subsets],
+            "subsets": [asdict(subset) for subset in reference.subsets],
         },
     }
 

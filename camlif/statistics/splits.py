@@ -14,6 +14,15 @@ from camlif.statistics.outcome import FloatArray, check_numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A value with the ends of its interval; what kind of interval, its owner says."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SplitInterval:
     """Mean of a measure over k splits with its corrected interval.
 

@@ -3,7 +3,6 @@
 from camlif.study.records import (
     Comparison,
     NotApplicable,
-    PValues,
     StudySettings,
     StudySummary,
     VariantSummary,
@@ -13,7 +12,6 @@ from camlif.study.store import Study, is_study, read_study
 __all__ = [
     "Comparison",
     "NotApplicable",
-    "PValues",
     "Study",
     "StudySettings",
     "StudySummary",

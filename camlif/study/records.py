@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
 from camlif.exceptions import ConfigError
+from camlif.statistics import SplitPValues
 
 Family = Literal["camlif", "ablation", "rival", "generic", "single modality", "classical"]
 Head = Literal["matched", "native", "own"]
@@ -165,16 +166,6 @@ class CohortFacts(_Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PValues(_Record):
-    """Log-rank p-values of low against high risk; `camlif.statistics.SplitPValues`."""
-
-    unique: float
-    fold_median: float | None
-    n_folds: int
-    pooled: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison(_Record):
     """A variant against CA-MLIF on their common splits, in C-index.
 
@@ -224,7 +215,7 @@ class VariantSummary(_Record):
     ipcw_mean, ibs_mean : float or None
     auc_means : mapping of horizon in months, as text, to float or None
         Over the splits in which they are defined.
-    p_values : PValues or None
+    p_values : SplitPValues or None
         None where undefined.
     comparison : Comparison or None
         None for CA-MLIF itself, and where it was not run.
@@ -252,7 +243,7 @@ class VariantSummary(_Record):
     ipcw_mean: float | None
     ibs_mean: float | None
     auc_means: Mapping[str, float | None]
-    p_values: PValues | None
+    p_values: SplitPValues | None
     comparison: Comparison | None
     parameters: int | None
     seconds: float
@@ -271,7 +262,7 @@ class VariantSummary(_Record):
         return super(VariantSummary, cls).from_json(
             {
                 **data,
-                "p_values": None if p_values is None else PValues.from_json(p_values),
+                "p_values": None if p_values is None else SplitPValues(**p_values),
                 "comparison": None if comparison is None else Comparison.from_json(comparison),
             }
         )

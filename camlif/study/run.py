@@ -23,6 +23,7 @@ from camlif.data.preprocessing import encode
 from camlif.data.splits import Splits, make_splits
 from camlif.exceptions import ConfigError
 from camlif.progress import Progress
+from camlif.statistics import SplitPValues
 from camlif.study import store
 from camlif.study.cells import (
     Cell,
@@ -37,7 +38,6 @@ from camlif.study.records import (
     FAILED_COLUMNS,
     CohortFacts,
     NotApplicable,
-    PValues,
     StudySettings,
     StudySummary,
 )
@@ -192,7 +192,7 @@ class _Run:
         self.cells: list[Cell] = []
         self.planned: tuple[str, ...] = ()
         self.not_applicable: list[NotApplicable] = []
-        self.p_values: dict[Key, PValues | None] = {}
+        self.p_values: dict[Key, SplitPValues | None] = {}
         every = catalogue(settings, data.cohort.schema)
         self.order = {variant.key: rank for rank, variant in enumerate(every)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from camlif.data.cohort import Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
-from camlif.statistics import split_p_values
+from camlif.statistics import SplitPValues, split_p_values
 from camlif.statistics.splits import corrected_interval, corrected_t_test, holm, plain_half_width
 from camlif.study.methods import REFERENCE
 from camlif.study.printed import PRINTED
@@ -22,7 +22,6 @@ from camlif.study.records import (
     HORIZONS,
     CohortFacts,
     Comparison,
-    PValues,
     StudySettings,
     VariantSummary,
 )
@@ -37,7 +36,7 @@ KEY_COLUMNS = ["method", "variant", "head"]
 
 def variant_p_values(
     results: pd.DataFrame, risks: pd.DataFrame, *, cohort: Cohort, splits: Splits
-) -> PValues | None:
+) -> SplitPValues | None:
     """Compute the three log-rank p-values of one variant; None where they are undefined.
 
     Parameters
@@ -58,14 +57,13 @@ def variant_p_values(
         own = risks[risks["split"] == split]
         matrix[row_of[own["patient_id"]].to_numpy(), column] = own["log_risk"]
     try:
-        values = split_p_values(matrix, event, duration, test=splits.test[numbers])
+        return split_p_values(matrix, event, duration, test=splits.test[numbers])
     except EstimationError:
         return None
-    return PValues(**asdict(values))
 
 
 def summarise(
-    results: pd.DataFrame, p_values: Mapping[Key, PValues | None]
+    results: pd.DataFrame, p_values: Mapping[Key, SplitPValues | None]
 ) -> tuple[VariantSummary, ...]:
     """Summarise every variant, in the order of the results.
 
@@ -95,7 +93,7 @@ def summarise(
 
 
 def _row(
-    group: pd.DataFrame, p_values: PValues | None, comparison: Comparison | None
+    group: pd.DataFrame, p_values: SplitPValues | None, comparison: Comparison | None
 ) -> VariantSummary:
     first = group.iloc[0]
     values = group["c_index"].to_numpy(np.float64)

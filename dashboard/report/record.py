@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from camlif.model.case import Interval
+from camlif.statistics.splits import Interval
 from dashboard.figures.attribution import FeatureContribution
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_card_holds_three_named_p_values() -> None:
 def test_markdown_names_the_p_values_and_their_reading() -> None:
     card = tiny_bundle().card
     assert card.p_values is not None
-    values = card.p_values.model_copy(update={"unique": 0.0213, "fold_median": None, "pooled": 0.0})
+    values = replace(card.p_values, unique=0.0213, fold_median=None, pooled=0.0)
     text = render_markdown(card.model_copy(update={"p_values": values}))
     assert "| unique | 0.021 | one row per patient" in text
     assert "| fold median | not given |" in text

@@ -12,13 +12,13 @@ import pytest
 
 from camlif.data.splits import Splits, make_splits
 from camlif.exceptions import ArtifactError, ConfigError
+from camlif.statistics import SplitPValues
 from camlif.study import read_study, store
 from camlif.study.records import (
     FAILED_COLUMNS,
     CohortFacts,
     Comparison,
     NotApplicable,
-    PValues,
     StudySettings,
     StudySummary,
     VariantSummary,
@@ -60,7 +60,7 @@ ROW = VariantSummary(
     ipcw_mean=None,
     ibs_mean=0.2,
     auc_means={"12": None, "36": 0.7, "60": 0.71},
-    p_values=PValues(unique=0.01, fold_median=None, n_folds=0, pooled=0.001),
+    p_values=SplitPValues(unique=0.01, fold_median=None, n_folds=0, pooled=0.001),
     comparison=None,
     parameters=12,
     seconds=1.5,

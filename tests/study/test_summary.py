@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from camlif.data.splits import make_splits
-from camlif.statistics import split_p_values
+from camlif.statistics import SplitPValues, split_p_values
 from camlif.statistics.splits import corrected_interval, corrected_t_test, holm, plain_half_width
 from camlif.study.measures import split_measures
 from camlif.study.printed import COHORTS, PRINTED
-from camlif.study.records import HORIZONS, PValues
+from camlif.study.records import HORIZONS
 from camlif.study.summary import summarise, variant_p_values
 from tests.builders.cohorts import simulate
 from tests.study.test_store import FACTS, SETTINGS
@@ -161,7 +161,7 @@ def test_equal_risks_have_no_p_value() -> None:
 
 
 def test_a_p_value_is_put_into_its_row() -> None:
-    values = PValues(unique=0.01, fold_median=0.2, n_folds=5, pooled=0.001)
+    values = SplitPValues(unique=0.01, fold_median=0.2, n_folds=5, pooled=0.001)
     (row,) = summarise(_table(default=BASE), {("camlif", "default", "matched"): values})
     assert row.p_values == values
 

@@ -95,7 +95,7 @@ def _calibration(card: Card) -> None:
     st.header("Calibration", anchor=False)
     rows = [
         {
-            "months": c.horizon_months,
+            "months": c.horizon,
             "expected / observed": c.ratio,
             "patients": c.n_patients,
             "events by then": c.n_events,

@@ -18,6 +18,23 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def listed(parts: Sequence[str]) -> str:
+    """Join words as prose: ``a, b and c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+MONTHS_PER_YEAR = 12
+
+
+def period(months: float) -> str:
+    """Say a time as ``3 years`` or ``18 months``."""
+    if months % MONTHS_PER_YEAR == 0 and months > 0:
+        return count(int(months // MONTHS_PER_YEAR), "year")
+    return f"{months:g} month" + ("s" if months != 1 else "")
+
+
 # OWASP ASVS 1.2.10, CWE-1236; the last four are the full-width forms that spreadsheets also accept.
 FORMULA_STARTS = tuple("=+-@\t\r\n\0＝＋－＠")
 

@@ -14,14 +14,13 @@ from camlif.model.reference import HORIZONS, SubsetValidation
 from camlif.model.scoring import MIN_AGREEMENT, SPREAD_Z, ScoreResult
 from camlif.model.training_range import ModalityCheck
 from camlif.statistics.splits import Interval
+from camlif.wording import MONTHS_PER_YEAR, period
 
 if TYPE_CHECKING:
     from camlif.data.cohort import Cohort
     from camlif.model.bundle import Bundle
     from camlif.model.card import Card
     from camlif.statistics import GateResult
-
-MONTHS_PER_YEAR = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +214,7 @@ def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> Hori
 
 def survival_sentence(horizon: HorizonSurvival, endpoint: Endpoint, n_training: int) -> str:
     """Say the survival at a horizon as a frequency, with interval, endpoint and denominator."""
-    when = _years(horizon.months)
+    when = period(horizon.months)
     if horizon.survival is None:
         return hidden_sentence(horizon.months, horizon.reason)
     s = horizon.survival
@@ -230,7 +229,7 @@ def survival_sentence(horizon: HorizonSurvival, endpoint: Endpoint, n_training: 
 def hidden_sentence(months: int, reason: str) -> str:
     """Say that absolute risk at a horizon is not shown, and why."""
     return (
-        f"E-22: Absolute risk at {_years(months)} is hidden: the calibration check fails "
+        f"E-22: Absolute risk at {period(months)} is hidden: the calibration check fails "
         f"({reason}). Rank and group are still shown."
     )
 
@@ -287,7 +286,7 @@ def borderline_sentence(summary: CaseSummary, cutoffs: tuple[float, ...]) -> str
 
 def calibration_sentence(gate: GateResult) -> str:
     """Say whether absolute risk is calibrated at a horizon, with ratio and denominators."""
-    when = _years(gate.horizon)
+    when = period(gate.horizon)
     if not gate.open:
         return f"Calibration at {when} fails: {gate.reason}."
     return (
@@ -308,11 +307,6 @@ def absence_reason(summary: CaseSummary) -> str:
     note = "; ".join(summary.notes).removeprefix("not scored: ")
     reason = note.partition(" missing, and ")[2] or note
     return reason[:1].upper() + reason[1:]
-
-
-def _years(months: int) -> str:
-    years = months // MONTHS_PER_YEAR
-    return f"{years} year" + ("s" if years != 1 else "")
 
 
 def caveats(

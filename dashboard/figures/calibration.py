@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from camlif.data.schema import Endpoint
-from camlif.wording import count
-from dashboard.figures.chart import Chart, escape, listed
+from camlif.wording import count, listed, period
+from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import (
     FONT_SIZE,
     SMALL_FONT_SIZE,
     base_figure,
     empty_figure,
     hover_text,
-    period,
 )
 from dashboard.figures.palette import Theme, palette
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from camlif.wording import count
+from camlif.wording import count, period
 from dashboard.figures.chart import Chart
-from dashboard.figures.layout import base_figure, hover_text, period
+from dashboard.figures.layout import base_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 
 if TYPE_CHECKING:

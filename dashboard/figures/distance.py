@@ -10,8 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from camlif.wording import count
-from dashboard.figures.chart import Chart, escape, listed
+from camlif.wording import count, listed
+from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 

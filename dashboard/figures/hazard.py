@@ -11,8 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from camlif.wording import count
-from dashboard.figures.chart import Chart, escape, listed, signed
+from camlif.wording import count, listed
+from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.hazard_columns import (
     POINT_END,
     POINT_START,

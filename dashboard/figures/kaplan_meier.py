@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.statistics import KaplanMeierCurve, kaplan_meier
-from camlif.wording import count
+from camlif.wording import count, period
 from dashboard.figures.chart import Chart
-from dashboard.figures.layout import TimeAxis, TimeUnit, period
+from dashboard.figures.layout import TimeAxis, TimeUnit
 from dashboard.figures.palette import (
     LineStyle,
     Theme,

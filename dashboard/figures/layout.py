@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.wording import MONTHS_PER_YEAR
 from dashboard.figures.palette import Theme, palette
 
 FONT_SIZE = 13
@@ -21,7 +22,6 @@ CHARACTER_PX = 7.3
 TITLE_GAP = 10
 """Pixels between tick labels and the title of an axis."""
 TRANSPARENT = "rgba(0,0,0,0)"
-MONTHS_PER_YEAR = 12
 LABEL_CHARACTER_PX = 6.8
 """Of tick labels, which are small; a little more than most texts take."""
 DIGITS = 4
@@ -216,11 +216,3 @@ class TimeAxis:
             "tickvals": ticks.tolist(),
             "ticktext": [f"{tick:.3g}" for tick in ticks],
         }
-
-
-def period(months: float) -> str:
-    """Say a time as ``3 years`` or ``18 months``."""
-    if months % MONTHS_PER_YEAR == 0 and months > 0:
-        years = int(months // MONTHS_PER_YEAR)
-        return f"{years} year" + ("s" if years != 1 else "")
-    return f"{months:g} month" + ("s" if months != 1 else "")

@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import plotly.graph_objects as go
 
-from camlif.wording import count
-from dashboard.figures.chart import Chart, listed
-from dashboard.figures.layout import (
-    MONTHS_PER_YEAR,
-    base_figure,
-    empty_figure,
-    hover_text,
-    period,
-)
+from camlif.wording import MONTHS_PER_YEAR, count, listed, period
+from dashboard.figures.chart import Chart
+from dashboard.figures.layout import base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
-from camlif.wording import count
+from camlif.wording import count, period
 from dashboard.figures.chart import Chart, signed
-from dashboard.figures.layout import base_figure, empty_figure, hover_text, period
+from dashboard.figures.layout import base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette, rgba
 
 BINS = 15

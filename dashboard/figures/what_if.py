@@ -11,10 +11,10 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
-from camlif.wording import count
+from camlif.wording import count, period
 from dashboard.figures.attribution.bars import direction
 from dashboard.figures.chart import Chart, escape, signed
-from dashboard.figures.layout import TimeAxis, base_figure, empty_figure, hover_text, period
+from dashboard.figures.layout import TimeAxis, base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette, rgba, strata_colors
 from dashboard.figures.prediction import Prediction
 from dashboard.figures.survival_lines import BAND_OPACITY

@@ -13,9 +13,8 @@ import pandas as pd
 from camlif.model import case as words
 from camlif.model.case import CaseSummary, summarise_case
 from camlif.statistics import KaplanMeierCurve
-from camlif.wording import AGE, shown_age
+from camlif.wording import AGE, listed, shown_age
 from dashboard import messages
-from dashboard.figures.chart import listed
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.known_outcome import subtype_curve
 from dashboard.profiles import Profile, patient_facts

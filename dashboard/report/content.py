@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from camlif.wording import listed, period
 from dashboard.figures.attribution import direction
-from dashboard.figures.chart import ELLIPSIS, listed, signed
-from dashboard.figures.layout import period
+from dashboard.figures.chart import ELLIPSIS, signed
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.build import CaseReport
 from dashboard.report.drawings import Bar, agreement_strip, bars, icon_array

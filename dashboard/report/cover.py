@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboard.figures.layout import period
+from camlif.wording import period
 from dashboard.figures.palette import LIGHT
 from dashboard.report.build import CaseReport
 from dashboard.report.content import MAX_NAME, MAX_TITLE, cut

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dashboard.figures.layout import period
+from camlif.wording import period
 from dashboard.report.record import CaseRecord, HorizonRecord, ResultRecord
 
 TOKENS = "urn:camlif:case-token"

@@ -9,8 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from camlif.wording import count
-from dashboard.figures.chart import Chart, escape, listed, signed
+from camlif.wording import count, listed
+from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import Marks, base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 from dashboard.figures.study.rows import Measure, PairedRow

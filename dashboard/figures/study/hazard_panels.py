@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from camlif.wording import count
+from camlif.wording import count, listed
 from dashboard.figures.agreement import stack
-from dashboard.figures.chart import Chart, escape, listed, signed
+from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.hazard import MAX_GL_POINTS, MAX_SVG_POINTS, ordered_grades
 from dashboard.figures.hazard_columns import add_grade_legend
 from dashboard.figures.layout import (

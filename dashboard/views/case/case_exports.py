@@ -10,7 +10,7 @@ import streamlit as st
 
 from camlif.explain import METHODS, explain_features, explain_modalities
 from camlif.explain.methods import IG
-from camlif.wording import count
+from camlif.wording import MONTHS_PER_YEAR, count
 from dashboard.components import worklists
 from dashboard.components.case_view import ModelledCase, view_case
 from dashboard.components.contributions import display_name, feature_contributions
@@ -26,7 +26,6 @@ MAX_CASES = 60
 """Cases of one worklist file: more make nobody's meeting and a long wait."""
 
 PAPER, SHOW_ID = "report_paper", "report_id"
-MONTHS_PER_YEAR = 12
 BASELINE = "training median"
 
 

@@ -9,11 +9,10 @@ import streamlit as st
 from camlif.exceptions import EstimationError
 from camlif.explain.sensitivity import SensitivityRange, sensitivity_range
 from camlif.model.case import absence_reason, completeness
-from camlif.wording import AGE, shown_age
+from camlif.wording import AGE, listed, shown_age
 from dashboard import messages
 from dashboard.components.case_view import CaseView, ModelledCase
 from dashboard.components.text import plain
-from dashboard.figures.chart import listed
 from dashboard.profiles import patient_facts
 
 

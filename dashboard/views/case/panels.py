@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from camlif.model.case import (
-    MONTHS_PER_YEAR,
     HorizonSurvival,
     agreement_sentence,
     borderline_sentence,
@@ -16,6 +15,7 @@ from camlif.model.case import (
     subset_sentence,
     survival_sentence,
 )
+from camlif.wording import MONTHS_PER_YEAR
 from dashboard.components.case_view import ModelledCase, ScoredCase
 from dashboard.components.chart import show_chart, table_button, theme
 from dashboard.components.text import plain

@@ -14,10 +14,9 @@ from camlif.exceptions import EstimationError
 from camlif.study.heldout import MEDIAN, Unit, cut_strata
 from camlif.study.printed import COHORTS, PRINTED
 from camlif.study.summary import KEY_COLUMNS, QUICK_SPLITS
-from camlif.wording import count
+from camlif.wording import count, listed
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
-from dashboard.figures.chart import listed
 from dashboard.figures.study.differences import slope_chart
 from dashboard.figures.study.dots import dot_chart
 from dashboard.figures.study.hazard_panels import HazardPanel, hazard_panels

@@ -11,7 +11,7 @@ from camlif.model.reference import HORIZONS
 from camlif.model.training_range import DISTANCE_PERCENTS
 from camlif.statistics import decision_curve, gate_reason, subgroup_performance
 from camlif.statistics.over_time import MIN_EVENTS, SubgroupPerformance
-from camlif.wording import count
+from camlif.wording import count, period
 from dashboard import messages
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.contributions import display_name
@@ -19,7 +19,6 @@ from dashboard.components.text import plain
 from dashboard.figures.calibration import calibration_chart
 from dashboard.figures.decision import decision_chart
 from dashboard.figures.distance import ModalityDistance, distance_chart
-from dashboard.figures.layout import period
 from dashboard.figures.over_time import auc_chart, brier_chart
 from dashboard.figures.palette import palette
 from dashboard.session import state

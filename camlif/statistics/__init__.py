@@ -6,6 +6,7 @@ from camlif.statistics.calibration import (
     GateResult,
     calibration_gate,
     cross_fitted_survival,
+    cross_fitted_survival_at_end,
     fit_calibration,
     gate_reason,
 )
@@ -16,6 +17,8 @@ from camlif.statistics.concordance import (
     concordance_index,
     count_pairs,
 )
+from camlif.statistics.conformal import Coverage, SurvivalBound, fit_survival_bound
+from camlif.statistics.d_calibration import DCalibration, d_calibration
 from camlif.statistics.discrimination import ipcw_c_index, time_dependent_auc
 from camlif.statistics.group_tests import (
     HazardRatio,
@@ -50,6 +53,8 @@ __all__ = [
     "Calibration",
     "CalibrationBin",
     "CalibrationResult",
+    "Coverage",
+    "DCalibration",
     "DecisionCurve",
     "GateResult",
     "HazardRatio",
@@ -61,6 +66,7 @@ __all__ = [
     "PerformanceOverTime",
     "SplitPValues",
     "SubgroupPerformance",
+    "SurvivalBound",
     "bootstrap_c_index",
     "brier_score",
     "brier_times",
@@ -70,8 +76,11 @@ __all__ = [
     "count_pairs",
     "cox_table",
     "cross_fitted_survival",
+    "cross_fitted_survival_at_end",
+    "d_calibration",
     "decision_curve",
     "fit_calibration",
+    "fit_survival_bound",
     "gate_reason",
     "group_hazard_ratios",
     "integrated_brier_score",

@@ -5,7 +5,7 @@ Everything is fitted on held-out risks, never on risks of patients that the mode
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +71,19 @@ class Calibration:
         hazard = np.where(points <= self.time[-1], hazard, np.nan)
         relative = np.exp(np.minimum(self.slope * risks, MAX_EXPONENT))
         survival: FloatArray = np.exp(-hazard[None, :] * relative[:, None])
+        return survival
+
+    def survival_at_end(self, log_risk: ArrayLike, duration: ArrayLike) -> FloatArray:
+        """Return each patient's survival probability at the end of its own follow-up, shape (n,).
+
+        Beyond the last follow-up behind the baseline, the probability at its end.
+        """
+        risks = np.asarray(log_risk, dtype=np.float64)
+        hazard = np.concatenate([[0.0], self.cumulative_hazard])
+        hazard = hazard[np.searchsorted(self.time, np.asarray(duration), side="right")]
+        survival: FloatArray = np.exp(
+            -hazard * np.exp(np.minimum(self.slope * risks, MAX_EXPONENT))
+        )
         return survival
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
@@ -280,16 +293,38 @@ def cross_fitted_survival(
     events, durations = check_outcome(event, duration)
     risks = check_numbers("risk", risk, length=len(durations))
     points = np.asarray(times, dtype=np.float64)
-    part = _parts(events, seed)
     survival = np.empty((len(risks), len(points)))
-    for k in range(PARTS):
-        rest = part != k
-        fitted = fit_calibration(risks[rest], events[rest], durations[rest])
+    for rows, fitted in _cross_fits(risks, events, durations, seed):
         # Without the one patient who was followed longest, the rest may end before a time.
         reached = np.minimum(points, fitted.time[-1])
-        survival[~rest] = fitted.survival(risks[~rest], reached)
+        survival[rows] = fitted.survival(risks[rows], reached)
     survival[:, points > durations.max()] = np.nan
     return survival
+
+
+def cross_fitted_survival_at_end(
+    risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, seed: int = 0
+) -> FloatArray:
+    """Predict each patient's survival at the end of its own follow-up, shape (n,).
+
+    The calibration is fitted on others; arguments and errors as in `cross_fitted_survival`.
+    """
+    events, durations = check_outcome(event, duration)
+    risks = check_numbers("risk", risk, length=len(durations))
+    survival = np.empty(len(risks))
+    for rows, fitted in _cross_fits(risks, events, durations, seed):
+        survival[rows] = fitted.survival_at_end(risks[rows], durations[rows])
+    return survival
+
+
+def _cross_fits(
+    risk: FloatArray, event: BoolArray, duration: FloatArray, seed: int
+) -> Iterator[tuple[BoolArray, Calibration]]:
+    """Yield the patients of each part and a calibration fitted on all others."""
+    part = cross_fit_parts(event, seed=seed)
+    for k in range(PARTS):
+        rows = part == k
+        yield rows, fit_calibration(risk[~rows], event[~rows], duration[~rows])
 
 
 def _slope(risk: FloatArray, event: BoolArray, duration: FloatArray) -> float:
@@ -318,8 +353,8 @@ def _ratio(
     return float((1 - survival).mean()) / observed
 
 
-def _parts(event: BoolArray, seed: int) -> NDArray[np.int_]:
-    """Random part of each patient, equal in size within events and within the others."""
+def cross_fit_parts(event: BoolArray, *, seed: int = 0) -> NDArray[np.int_]:
+    """Random part of each patient, 0 to `PARTS` - 1, equal in size within events and others."""
     shuffled = np.random.default_rng(seed).permutation(len(event))
     ordered = shuffled[np.argsort(~event[shuffled], kind="stable")]
     part = np.empty(len(event), dtype=int)

@@ -13,11 +13,12 @@ from dashboard.access.access import Action, User
 from dashboard.components.case_view import CaseView, ModelledCase, ScoredCase
 from dashboard.components.text import plain
 from dashboard.session import resources, state
+from dashboard.session.keys import SessionKey
 from dashboard.session.resources import LoadedCohort
 from dashboard.session.user import current_user
 from dashboard.store import CaseKey, CohortKey, StoreError
 
-LAST = "last_audited"
+LAST: SessionKey[dict[Action, dict[str, str | None]]] = SessionKey("last_audited")
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +44,7 @@ def record(action: Action, **fields: str | None) -> None:
 
 def record_once(action: Action, **fields: str | None) -> None:
     """Add an event unless it is this session's last one of its kind: reruns are no new action."""
-    last = st.session_state.setdefault(LAST, {})
+    last = LAST.start_with({})
     if last.get(action) != fields:
         last[action] = fields
         record(action, **fields)

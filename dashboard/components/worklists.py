@@ -15,12 +15,14 @@ from dashboard.components.case_view import CaseView
 from dashboard.components.text import plain
 from dashboard.components.trail import cohort_key
 from dashboard.session import resources
+from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.session.user import current_user
 from dashboard.store import SettingName, StoreError, Worklist
 from dashboard.store.identifiers import check_free_of_identifiers
 
-CHOSEN = "worklist"
+CHOSEN: SessionKey[int] = SessionKey("worklist")
+PICKED: SessionKey[int] = SessionKey("pick_worklist")
 NEW = ALL = 0  # no worklist has this number
 
 
@@ -45,10 +47,10 @@ def available(workspace: Workspace) -> tuple[Worklist, ...]:
 
 def chosen(workspace: Workspace) -> Worklist | None:
     """The worklist that the session walks, by its own choice or by its address; None for all."""
-    if CHOSEN not in st.session_state:
-        linked = st.query_params.get(CHOSEN, "")
-        st.session_state[CHOSEN] = int(linked) if linked.isdecimal() else ALL
-    number = st.session_state[CHOSEN]
+    if not CHOSEN.is_set:
+        linked = st.query_params.get(CHOSEN.name, "")
+        CHOSEN.set(int(linked) if linked.isdecimal() else ALL)
+    number = CHOSEN.require()
     return next((found for found in available(workspace) if found.id == number), None)
 
 
@@ -63,7 +65,7 @@ def rows(workspace: Workspace, opened: int | None) -> list[int] | None:
     places = {token: row for row, token in enumerate(workspace.loaded.tokens)}
     listed = [places[token] for token in worklist.tokens if token in places]
     if opened is not None and opened not in listed:
-        st.session_state[CHOSEN] = ALL
+        CHOSEN.set(ALL)
         return None
     return listed
 
@@ -99,23 +101,23 @@ def menu(case: CaseView) -> None:
 def _address(worklist: Worklist | None) -> None:
     """Name the worklist by its number in the address: a reload walks it again."""
     if worklist is None:
-        st.query_params.pop(CHOSEN, None)
+        st.query_params.pop(CHOSEN.name, None)
     else:
-        st.query_params[CHOSEN] = str(worklist.id)
+        st.query_params[CHOSEN.name] = str(worklist.id)
 
 
 def _pick(workspace: Workspace, worklist: Worklist | None) -> None:
     names = {found.id: found.name for found in available(workspace)}
 
     def changed() -> None:
-        st.session_state[CHOSEN] = st.session_state["pick_worklist"]
+        CHOSEN.set(PICKED.require())
 
-    st.session_state["pick_worklist"] = ALL if worklist is None else worklist.id
+    PICKED.set(ALL if worklist is None else worklist.id)
     st.selectbox(
         "Walk the cases of",
         [ALL, *names],
         format_func=lambda number: names.get(number, "All cases"),
-        key="pick_worklist",
+        key=PICKED.name,
         on_change=changed,
     )
 
@@ -143,28 +145,44 @@ def send(workspace: Workspace, tokens: Sequence[str], *, key: str, title: str = 
         title,
         [*names, NEW],
         format_func=lambda number: names.get(number, "a new worklist"),
-        key=f"{key}_target",
+        key=_target(key).name,
     )
     if target == NEW:
-        st.text_input("Name of the new worklist", key=f"{key}_name")
+        st.text_input("Name of the new worklist", key=_new_name(key).name)
     st.button("Add", key=f"{key}_send", on_click=_send, args=(workspace, tokens, key))
-    sent, refused = (st.session_state.pop(f"{key}_{end}", None) for end in ("sent", "refused"))
+    sent, refused = _sent_to(key).pop(), _refused(key).pop()
     if sent:
         st.success(plain(sent))
     if refused:
         st.error(plain(refused))
 
 
+def _target(key: str) -> SessionKey[int]:
+    return SessionKey(f"{key}_target")
+
+
+def _new_name(key: str) -> SessionKey[str]:
+    return SessionKey(f"{key}_name")
+
+
+def _sent_to(key: str) -> SessionKey[str]:
+    return SessionKey(f"{key}_sent")
+
+
+def _refused(key: str) -> SessionKey[str]:
+    return SessionKey(f"{key}_refused")
+
+
 def _send(workspace: Workspace, tokens: Sequence[str], key: str) -> None:
     """Put cases on the list that the form names; a new list is the form's next choice."""
-    target, name = st.session_state[f"{key}_target"], st.session_state.get(f"{key}_name", "")
+    target, name = _target(key).require(), _new_name(key).get() or ""
     try:
         worklist = _sent(workspace, tokens, target, name)
     except CamlifError as error:
-        st.session_state[f"{key}_refused"] = messages.describe(error)
+        _refused(key).set(messages.describe(error))
         return
-    st.session_state[f"{key}_target"] = worklist.id
-    st.session_state[f"{key}_sent"] = f"{count(len(worklist.tokens), 'case')} on {worklist.name}."
+    _target(key).set(worklist.id)
+    _sent_to(key).set(f"{count(len(worklist.tokens), 'case')} on {worklist.name}.")
 
 
 def _sent(workspace: Workspace, tokens: Sequence[str], target: int, name: str) -> Worklist:
@@ -181,12 +199,13 @@ def switch(name: SettingName, label: str, action: Action, *, key: str, help: str
     ``action`` is what a user's role must include to turn it.
     """
     on = resources.store().is_on(name)
+    wanted: SessionKey[bool] = SessionKey(key)
 
     def turned() -> None:
         with told():
-            resources.store().switch(current_user(), name, on=st.session_state[key])
+            resources.store().switch(current_user(), name, on=wanted.require())
 
-    st.session_state[key] = on
+    wanted.set(on)
     may = allowed(action, current_user().role)
     st.toggle(label, key=key, on_change=turned, disabled=not may, help=help or None)
     return on

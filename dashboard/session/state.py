@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,26 +19,34 @@ from camlif.model.scoring import ScoreResult
 from camlif.wording import OLDEST_SHOWN
 from dashboard.profiles import GENERIC, Profile, load_profile
 from dashboard.runs.scoring_job import ScoringJob
-from dashboard.session import resources
+from dashboard.session import keys, resources
+from dashboard.session.keys import SessionKey
 from dashboard.session.resources import LoadedCohort, LoadedModel
 
 DEFAULT_SAMPLE = "glioma"
 UPLOADED = "uploaded"
 
 # Keys of session state.
-COHORT, MODEL, UPLOAD, MISSING = "cohort", "model", "upload", "declared_missing"
-CASE = "case_row"
+COHORT: SessionKey[str] = SessionKey("cohort")
+MODEL: SessionKey[str | None] = SessionKey("model")
+UPLOAD: SessionKey[LoadedCohort] = SessionKey("upload")
+MISSING: SessionKey[tuple[str, ...]] = SessionKey("declared_missing")
+CASE: SessionKey[int] = SessionKey("case_row")
+OPEN_CASE: SessionKey[int] = SessionKey("open_case")
+"""Row of a case that another view asks the Case page to open."""
 UPLOAD_MARK = "data"
 """Query parameter that tells a new session of the same browser tab that tables were uploaded."""
-UPLOAD_ENDED = "upload_ended"
-UNKNOWN_LINK = "unknown_link"
+UPLOAD_ENDED: SessionKey[bool] = SessionKey("upload_ended")
+UNKNOWN_LINK: SessionKey[str] = SessionKey("unknown_link")
 """Token of a link to a case that the cohort does not have, until another case is chosen."""
-SELECTION = "cohort_selection"
-STUDY_METHODS = "study_methods"
+SELECTION: SessionKey[tuple[str, ...]] = SessionKey("cohort_selection")
+STUDY_METHODS: SessionKey[tuple[str, ...]] = SessionKey("study_methods")
 """Methods that a page asks the Runs page to fill in."""
-FILTER_SUBTYPE, FILTER_GRADE = "subtype", "grade"
-FILTER_COMPLETE, FILTER_AGE = "complete_only", "age_range"
-FILTERS = (FILTER_SUBTYPE, FILTER_GRADE, FILTER_COMPLETE, FILTER_AGE)
+FILTER_SUBTYPE: SessionKey[list[str]] = SessionKey("subtype")
+FILTER_GRADE: SessionKey[list[str]] = SessionKey("grade")
+FILTER_COMPLETE: SessionKey[bool] = SessionKey("complete_only")
+FILTER_AGE: SessionKey[tuple[int, int]] = SessionKey("age_range")
+FILTERS: tuple[SessionKey[Any], ...] = (FILTER_SUBTYPE, FILTER_GRADE, FILTER_COMPLETE, FILTER_AGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,47 +109,48 @@ class Workspace:
 
 def initialise() -> None:
     """Set the defaults of a new session."""
-    st.session_state.setdefault(COHORT, DEFAULT_SAMPLE)
-    st.session_state.setdefault(MODEL, None)
-    st.session_state.setdefault(MISSING, ())
-    if UPLOAD in st.session_state:
+    COHORT.start_with(DEFAULT_SAMPLE)
+    MODEL.start_with(None)
+    MISSING.start_with(())
+    if UPLOAD.is_set:
         st.query_params[UPLOAD_MARK] = UPLOADED
     elif st.query_params.pop(UPLOAD_MARK, None) == UPLOADED:
-        st.session_state[UPLOAD_ENDED] = True
+        UPLOAD_ENDED.set(True)
 
 
 def cohort_choices() -> list[str]:
     """Keys of the cohorts that can be shown."""
-    return list(SAMPLES) + ([UPLOADED] if UPLOAD in st.session_state else [])
+    return list(SAMPLES) + ([UPLOADED] if UPLOAD.is_set else [])
 
 
 def choose_cohort(key: str, upload: LoadedCohort | None = None) -> None:
     """Look at another cohort; model, case and filters start anew."""
     if upload is not None:
-        st.session_state[UPLOAD] = upload
-    st.session_state[COHORT] = key
-    st.session_state[MODEL] = None
-    st.session_state[MISSING] = ()
+        UPLOAD.set(upload)
+    COHORT.set(key)
+    MODEL.set(None)
+    MISSING.set(())
     reset_filters()
-    for name in (CASE, UNKNOWN_LINK, SELECTION, UPLOAD_ENDED):
-        st.session_state.pop(name, None)
+    gone: tuple[SessionKey[Any], ...] = (CASE, UNKNOWN_LINK, SELECTION, UPLOAD_ENDED)
+    for key_ in gone:
+        key_.pop()
 
 
 def choose_model(name: str | None, missing: tuple[str, ...] = ()) -> None:
     """Use a model for the cohort, with some modalities declared missing."""
-    st.session_state[MODEL] = name
-    st.session_state[MISSING] = missing
+    MODEL.set(name)
+    MISSING.set(missing)
 
 
 def reset_filters() -> None:
     """Show all patients."""
-    for name in FILTERS:
-        st.session_state.pop(name, None)
+    for key in FILTERS:
+        key.pop()
 
 
 def forget() -> None:
     """Erase everything this session holds: uploaded tables, choices and cached results."""
-    st.session_state.clear()
+    keys.clear()
     resources.own_scores.clear()
     resources.modality_attribution.clear()
     resources.feature_attribution.clear()
@@ -152,10 +162,9 @@ def forget() -> None:
 
 def current_cohort() -> LoadedCohort:
     """The cohort in view."""
-    key = st.session_state[COHORT]
+    key = COHORT.require()
     if key == UPLOADED:
-        upload: LoadedCohort = st.session_state[UPLOAD]
-        return upload
+        return UPLOAD.require()
     return resources.sample_cohort(key)
 
 
@@ -169,9 +178,7 @@ def workspace(wait: Callable[[Cohort, ScoringJob], None] | None = None) -> Works
     """
     loaded = current_cohort()
     matches = rank_models(resources.catalogue(), loaded.cohort.schema)
-    name = st.session_state[MODEL] or (
-        matches[0].model.name if matches and matches[0].report.usable else None
-    )
+    name = MODEL.get() or (matches[0].model.name if matches and matches[0].report.usable else None)
     scoring, problem = None, None
     if name is not None:
         try:
@@ -205,7 +212,7 @@ def _scoring_job(loaded: LoadedCohort, model: LoadedModel) -> ScoringJob:
     key = (loaded.digest, model.digest)
     if loaded.key != UPLOADED:
         return resources.sample_scores(*key, loaded.cohort, model.bundle)
-    missing: tuple[str, ...] = st.session_state[MISSING]
+    missing = MISSING.require()
     return resources.own_scores(*key, missing, loaded.cohort, model.bundle)
 
 
@@ -213,12 +220,12 @@ def shown_rows(cohort: Cohort) -> BoolArray:
     """Patients that pass the sidebar's filters, shape (n,)."""
     shown = np.ones(len(cohort), dtype=bool)
     for key, column in ((FILTER_SUBTYPE, cohort.subtype), (FILTER_GRADE, cohort.grade)):
-        chosen = st.session_state.get(key)
+        chosen = key.get()
         if chosen and column is not None:
             shown &= column.astype("string").isin(chosen).to_numpy()
-    if st.session_state.get(FILTER_COMPLETE):
+    if FILTER_COMPLETE.get():
         shown &= cohort.presence.all(axis=1)
-    limits = st.session_state.get(FILTER_AGE)
+    limits = FILTER_AGE.get()
     if limits and "age" in cohort.clinical:
         age = pd.to_numeric(cohort.clinical["age"], errors="coerce").to_numpy("float64")
         age = np.minimum(age, OLDEST_SHOWN)  # the slider ends there

@@ -14,9 +14,10 @@ from streamlit.errors import StreamlitSecretNotFoundError
 from camlif.exceptions import ConfigError
 from dashboard.access.access import AccessError, Action, Role, User, allowed
 from dashboard.access.roles import pseudonym, read_role_settings, role_of
+from dashboard.session.keys import SessionKey
 from dashboard.session.settings import install_key
 
-USER = "user"
+USER: SessionKey[str] = SessionKey("user")
 WITHOUT_SIGN_IN = Role.ADMINISTRATOR
 """Role of whoever uses the dashboard on the computer that it runs on."""
 
@@ -114,5 +115,4 @@ def _is_local() -> bool:
 
 
 def _session_name() -> str:
-    name: str = st.session_state.setdefault(USER, f"session {secrets.token_hex(4)}")
-    return name
+    return USER.start_with(f"session {secrets.token_hex(4)}")

@@ -18,12 +18,16 @@ from dashboard import messages
 from dashboard.components.text import plain
 from dashboard.known_outcome import outcome_of
 from dashboard.session import resources, state
+from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.shell import sign_in
 
 BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}
 DIGEST_DIGITS = 8
 MAX_LEVELS = 30  # a column with more levels is no grouping
+
+PICKED_COHORT: SessionKey[str] = SessionKey("pick_cohort")
+PICKED_MODEL: SessionKey[str | None] = SessionKey("pick_model")
 
 
 def header(workspace: Workspace) -> None:
@@ -53,7 +57,7 @@ def header(workspace: Workspace) -> None:
 
 def notices(workspace: Workspace) -> None:
     """Say what became of the session's data and where its risks were computed, if unexpected."""
-    if st.session_state.get(state.UPLOAD_ENDED):
+    if state.UPLOAD_ENDED.get():
         st.warning(plain(messages.text("E-42")))
     scoring = workspace.scoring
     if scoring is not None and scoring.result.device != str(scoring.bundle.device):
@@ -81,16 +85,16 @@ def sidebar(workspace: Workspace) -> None:
 
 def _cohort_picker() -> None:
     choices = state.cohort_choices()
-    current = st.session_state[state.COHORT]
+    current = state.COHORT.require()
 
     def name(key: str) -> str:
         return SAMPLES[key].title if key in SAMPLES else "Uploaded tables"
 
     def changed() -> None:
-        state.choose_cohort(st.session_state["pick_cohort"])
+        state.choose_cohort(PICKED_COHORT.require())
 
-    st.session_state["pick_cohort"] = current
-    st.selectbox("Cohort", choices, format_func=name, key="pick_cohort", on_change=changed)
+    PICKED_COHORT.set(current)
+    st.selectbox("Cohort", choices, format_func=name, key=PICKED_COHORT.name, on_change=changed)
 
 
 def _damaged_models() -> None:
@@ -112,15 +116,15 @@ def _model_picker(workspace: Workspace) -> None:
     shares = {m.model.name: m.report.share for m in workspace.matches}
 
     def changed() -> None:
-        state.choose_model(st.session_state["pick_model"])
+        state.choose_model(PICKED_MODEL.get())
 
-    st.session_state["pick_model"] = workspace.scoring.bundle.name if workspace.scoring else None
+    PICKED_MODEL.set(workspace.scoring.bundle.name if workspace.scoring else None)
     st.selectbox(
         "Model",
         names,
         index=None,
         format_func=lambda name: f"{name} ({100 * shares[name]:.0f}% of columns)",
-        key="pick_model",
+        key=PICKED_MODEL.name,
         on_change=changed,
         placeholder="Pick a model",
     )
@@ -134,9 +138,9 @@ def _filters(workspace: Workspace) -> None:
     ):
         levels = _levels(column)
         if levels:
-            st.multiselect(label, levels, key=key, format_func=words, placeholder="All")
+            st.multiselect(label, levels, key=key.name, format_func=words, placeholder="All")
     if not cohort.presence.all():
-        st.checkbox("All modalities present", key=state.FILTER_COMPLETE)
+        st.checkbox("All modalities present", key=state.FILTER_COMPLETE.name)
     _age_filter(cohort)
 
 
@@ -155,7 +159,12 @@ def _age_filter(cohort: Cohort) -> None:
         high = min(int(-(-age.max() // 1)), OLDEST_SHOWN)
         low = min(int(age.min()), high - 1)
         st.slider(
-            "Age", low, high, (low, high), key=state.FILTER_AGE, help="90 stands for 90 and older."
+            "Age",
+            low,
+            high,
+            (low, high),
+            key=state.FILTER_AGE.name,
+            help="90 stands for 90 and older.",
         )
 
 

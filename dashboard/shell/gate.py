@@ -8,14 +8,15 @@ from dashboard import messages
 from dashboard.access.access import Action
 from dashboard.components import trail
 from dashboard.components.text import plain
+from dashboard.session.keys import SessionKey
 
-ACCEPTED = "research_use_accepted"
+ACCEPTED: SessionKey[bool] = SessionKey("research_use_accepted")
 ACCEPT = "I understand"
 
 
 def ask() -> None:
     """Ask once a session, over the page, and note in the audit trail that it was accepted."""
-    if not st.session_state.get(ACCEPTED):
+    if not ACCEPTED.get():
         _dialog()
 
 
@@ -25,6 +26,6 @@ def _dialog() -> None:
     for line in messages.GATE:
         st.markdown(f"- {plain(line)}")
     if st.button(ACCEPT, key="accept_research_use", type="primary"):
-        st.session_state[ACCEPTED] = True
+        ACCEPTED.set(True)
         trail.record(Action.GATE_ACCEPTED)
         st.rerun()

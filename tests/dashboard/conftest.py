@@ -16,6 +16,7 @@ from camlif.data.samples import load_sample
 from camlif.model.fit import train
 from dashboard.session import settings
 from dashboard.shell.gate import ACCEPTED
+from tests.builders.pages import page_file
 
 with warnings.catch_warnings():
     # shap 0.51 calls matplotlib functions that will be deprecated; later imports are silent.
@@ -89,7 +90,7 @@ def open_app(models: Path, point_at: PointAt) -> OpenApp:
         point_at(folder)
         app = AppTest.from_file(str(APP), default_timeout=300)
         app.session_state["cohort"] = cohort
-        app.session_state[ACCEPTED] = True
+        app.session_state[ACCEPTED.name] = True
         app.secrets, app.user = secrets or {}, user or {}
         for name, value in session.items():
             app.session_state[name] = value
@@ -97,7 +98,7 @@ def open_app(models: Path, point_at: PointAt) -> OpenApp:
             app.query_params[name] = text
         app.run()
         if page != "case":
-            app.switch_page(f"views/{page}.py").run()
+            app.switch_page(page_file(page)).run()
         return app
 
     return start

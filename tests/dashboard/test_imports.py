@@ -15,13 +15,14 @@ import sys
 from streamlit.testing.v1 import AppTest
 from dashboard.shell import warmup
 from dashboard.shell.gate import ACCEPTED
+from tests.builders.pages import page_file
 
 warmup.import_the_rest = lambda: None  # what a page itself imports, not what is fetched behind it
 app = AppTest.from_file("dashboard/app.py", default_timeout=120)
-app.session_state[ACCEPTED] = True
+app.session_state[ACCEPTED.name] = True
 app.session_state["cohort"] = "glioma"
 for page in sys.argv[1:]:
-    app.switch_page(f"views/{page}.py").run()
+    app.switch_page(page_file(page)).run()
     assert not app.exception, app.exception
     print(page, *sorted({"captum", "shap"} & set(sys.modules)))
 """

@@ -42,7 +42,7 @@ def test_a_folder_of_the_server_is_read_where_it_is(open_app: OpenApp, import_fo
     app.button(key="check_import").click().run()
 
     assert problems_of(app) == []
-    upload = app.session_state[data_session.CHECKED]
+    upload = app.session_state[data_session.CHECKED.name]
     assert set(upload.files.values()) >= {import_folder / "glioma" / "clinical.csv"}
     assert upload.loaded.cohort.digest == load_cohort(SAMPLE_FOLDER / "glioma").digest
 

@@ -15,12 +15,14 @@ from dashboard.components.download import offer_download
 from dashboard.components.text import moment, plain
 from dashboard.components.worklists import switch, told
 from dashboard.session import resources
+from dashboard.session.keys import SessionKey
 from dashboard.session.user import current_user
 from dashboard.store import AuditEvent, CohortSummary, SettingName, Store
+from dashboard.store.export import CohortRecords
 
 SHOWN_EVENTS = 500
 SHORT = 8  # digits of a digest
-PREPARED = "records_export"
+PREPARED: SessionKey[CohortRecords] = SessionKey("records_export")
 
 
 def main() -> None:
@@ -90,8 +92,8 @@ def _row(summary: CohortSummary) -> dict[str, object]:
 def _export(store: Store, digest: str) -> None:
     """Collect a cohort's records first: only then is there a file, and an event in the trail."""
     if st.button("Prepare export", key="records_prepare"):
-        st.session_state[PREPARED] = store.export(current_user(), digest)
-    records = st.session_state.get(PREPARED)
+        PREPARED.set(store.export(current_user(), digest))
+    records = PREPARED.get()
     if records is None or records.cohort.digest != digest:
         return
     name = f"records_{digest[:SHORT]}"
@@ -129,7 +131,7 @@ def _erase(store: Store, summary: CohortSummary) -> None:
         sure = st.checkbox("Erase them for good", key=f"records_sure_{digest[:SHORT]}")
         if st.button("Erase records", key="records_erase", type="primary", disabled=not sure):
             store.erase(current_user(), digest)
-            st.session_state.pop(PREPARED, None)
+            PREPARED.pop()
             st.rerun()
 
 

@@ -19,19 +19,22 @@ from dashboard.report.build import CaseReport, Source, case_report
 from dashboard.report.fhir import to_json
 from dashboard.report.pdf import PAPERS, Paper, case_pdf, worklist_pdf
 from dashboard.report.record import ExplanationRecord
+from dashboard.session.keys import SessionKey
 from dashboard.session.state import Scoring, Workspace
 from dashboard.views.case import board, commit_first
+from dashboard.views.case.panels import YEAR
 
 MAX_CASES = 60
 """Cases of one worklist file: more make nobody's meeting and a long wait."""
 
-PAPER, SHOW_ID = "report_paper", "report_id"
+PAPER: SessionKey[Paper] = SessionKey("report_paper")
+SHOW_ID: SessionKey[bool] = SessionKey("report_id")
 BASELINE = "training median"
 
 
 def menu(case: ModelledCase) -> None:
     """Draw the print button and the menu of the other files."""
-    paper, show_id, horizon = _paper(), bool(st.session_state.get(SHOW_ID)), _horizon()
+    paper, show_id, horizon = _paper(), bool(SHOW_ID.get()), _horizon()
 
     def report() -> CaseReport:
         return reports([case], show_id=show_id, horizon=horizon)[0]
@@ -73,18 +76,18 @@ def menu(case: ModelledCase) -> None:
 
 def _options() -> None:
     st.segmented_control(
-        "Paper", list(PAPERS), default="A4", key=PAPER, required=True, persist_state="session"
+        "Paper", list(PAPERS), default="A4", key=PAPER.name, required=True, persist_state="session"
     )
     st.checkbox(
         "Show the patient id in files",
-        key=SHOW_ID,
+        key=SHOW_ID.name,
         persist_state="session",
         help="Off: files name the case by its token only.",
     )
 
 
 def _paper() -> Paper:
-    return st.session_state.get(PAPER) or "A4"
+    return PAPER.get() or "A4"
 
 
 def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, key: str) -> None:
@@ -103,7 +106,7 @@ def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, ke
         st.caption(note)
     if not cases:
         return
-    paper, show_id = _paper(), bool(st.session_state.get(SHOW_ID))
+    paper, show_id = _paper(), bool(SHOW_ID.get())
 
     def data() -> bytes:
         return worklist_pdf(reports(cases, show_id=show_id), paper, title=title, note=note)
@@ -173,7 +176,7 @@ def board_words(kept: dict[str, Any]) -> list[str]:
 
 def _horizon() -> int | None:
     """Months that the page's icon array shows."""
-    year = str(st.session_state.get("year") or "").split(" ")[0]
+    year = str(YEAR.get() or "").split(" ")[0]
     return MONTHS_PER_YEAR * int(year) if year.isdigit() else None
 
 

@@ -17,7 +17,7 @@ from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.text import plain
 from dashboard.figures.attribution import feature_bars, modality_bars, waterfall
-from dashboard.session import resources
+from dashboard.session import resources, state
 from dashboard.session.resources import Baseline
 
 N_SIMILAR = 5
@@ -133,7 +133,7 @@ def similar(case: ScoredCase) -> None:
     st.caption(plain(_where_compared(case, found.rows)))
     chosen = event.selection.rows
     if chosen:
-        st.session_state["open_case"] = int(found.rows[chosen[0]])
+        state.OPEN_CASE.set(int(found.rows[chosen[0]]))
         st.rerun()
 
 

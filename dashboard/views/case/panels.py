@@ -24,11 +24,15 @@ from dashboard.figures.chart import Chart
 from dashboard.figures.icons import icon_array
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.known_outcome import subtype_curve
+from dashboard.session.keys import SessionKey
 
 CURVES_HEIGHT = 307  # pixels: the four panels fit a screen of 900
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
 RANGE_COLOURS = {"in range": "green", "unusual": "orange", "outside": "red", "absent": "gray"}
 DEFAULT_HORIZON = 36
+
+YEAR: SessionKey[str] = SessionKey("year")
+"""Horizon in view, as its button says it: ``3 y``."""
 
 
 def result(case: ScoredCase) -> None:
@@ -70,7 +74,7 @@ def _pick_horizon(horizons: tuple[HorizonSurvival, ...]) -> HorizonSurvival:
         "Horizon",
         list(by_year),
         default=usual[0] if usual else next(iter(by_year)),
-        key="year",
+        key=YEAR.name,
         required=True,
         bind="query-params",
         label_visibility="collapsed",
@@ -112,7 +116,7 @@ def _ranges(case: ModelledCase) -> None:
 
 
 def _calibration(case: ScoredCase) -> None:
-    years = int(str(st.session_state["year"]).split(" ")[0])
+    years = int(str(YEAR.require()).split(" ")[0])
     gate = case.scoring.bundle.reference.gates[years * MONTHS_PER_YEAR]
     st.markdown(plain(calibration_sentence(gate)))
 

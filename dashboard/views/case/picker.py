@@ -8,11 +8,14 @@ from dashboard import messages
 from dashboard.components import worklists
 from dashboard.components.text import plain
 from dashboard.session import state
+from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 
+TYPED: SessionKey[int | str] = SessionKey(state.CASE.name)
+"""The picker's value: a row, or what was typed into it."""
 LINK = "case"  # query parameter: a token, never an identifier
-FOLLOWED = "followed_link"
-NOT_FOUND = "case_not_found"
+FOLLOWED: SessionKey[str] = SessionKey("followed_link")
+NOT_FOUND: SessionKey[tuple[str, list[str]]] = SessionKey("case_not_found")
 MANY, NEAR = 1000, 200
 """Up to how many cases the list offers all; how many near ones where there are more.
 
@@ -24,13 +27,13 @@ NAMED = 5
 
 def options(workspace: Workspace) -> list[int]:
     """Rows of the worklist, else those that pass the filters, once a case has been opened."""
-    opened = st.session_state.pop("open_case", None)
+    opened = state.OPEN_CASE.pop()
     if opened is None:
         opened = _linked(workspace)
     if opened is not None:
-        st.session_state[state.CASE] = opened
+        state.CASE.set(opened)
         _chosen()
-    if state.UNKNOWN_LINK in st.session_state:
+    if state.UNKNOWN_LINK.is_set:
         st.warning(plain(messages.text("E-31")))
     listed = worklists.rows(workspace, opened)
     return [int(row) for row in workspace.shown.nonzero()[0]] if listed is None else listed
@@ -39,23 +42,23 @@ def options(workspace: Workspace) -> list[int]:
 def _linked(workspace: Workspace) -> int | None:
     """Row of the case of a new link; an unknown token leaves the choice as it is."""
     token = st.query_params.get(LINK)
-    if token is None or token == st.session_state.get(FOLLOWED):
+    if token is None or token == FOLLOWED.get():
         return None
-    st.session_state[FOLLOWED] = token
+    FOLLOWED.set(token)
     row = workspace.row_of(token)
     if row is None:
-        st.session_state[state.UNKNOWN_LINK] = token
+        state.UNKNOWN_LINK.set(token)
     return row
 
 
 def _chosen() -> None:
     """A case has been chosen: the link that led nowhere no longer matters."""
-    st.session_state.pop(state.UNKNOWN_LINK, None)
+    state.UNKNOWN_LINK.pop()
 
 
 def _step(rows: list[int], by: int) -> None:
-    at = rows.index(st.session_state[state.CASE])
-    st.session_state[state.CASE] = rows[(at + by) % len(rows)]
+    at = rows.index(state.CASE.require())
+    state.CASE.set(rows[(at + by) % len(rows)])
     _chosen()
 
 
@@ -70,14 +73,14 @@ def _near(rows: list[int], at: int) -> list[int]:
 
 def _typed(workspace: Workspace, rows: list[int], before: int) -> None:
     """Open the case whose identifier, or a part that no other has, was typed."""
-    value = st.session_state[state.CASE]
+    value = TYPED.require()
     if isinstance(value, str):
         ids = {row: str(workspace.cohort.patient_ids[row]) for row in rows}
         found = _with(ids, value.strip())
         one = len(found) == 1
-        st.session_state[state.CASE] = found[0] if one else before
+        state.CASE.set(found[0] if one else before)
         if not one:
-            st.session_state[NOT_FOUND] = (value, [ids[row] for row in found])
+            NOT_FOUND.set((value, [ids[row] for row in found]))
     _chosen()
 
 
@@ -90,7 +93,7 @@ def _with(ids: dict[int, str], typed: str) -> list[int]:
 
 def _not_found(walked: str) -> None:
     """Say why what was typed opened no case, and what would."""
-    typed, names = st.session_state.pop(NOT_FOUND)
+    typed, names = NOT_FOUND.pop() or ("", [])
     if not names:
         st.warning(plain(f"No case {typed} is among the {walked}."))
         return
@@ -101,15 +104,15 @@ def _not_found(walked: str) -> None:
 def pick(workspace: Workspace, rows: list[int]) -> int:
     """Draw the picker; return the row of the chosen case."""
     ids = workspace.cohort.patient_ids
-    if st.session_state.get(state.CASE) not in rows:
-        st.session_state[state.CASE] = rows[0]
-    before: int = st.session_state[state.CASE]
+    if state.CASE.get() not in rows:
+        state.CASE.set(rows[0])
+    before = state.CASE.require()
     offered = _near(rows, rows.index(before))
     more = len(offered) < len(rows)
     picked = st.selectbox(
         "Case",
         offered,
-        key=state.CASE,
+        key=state.CASE.name,
         format_func=lambda r: str(ids[r]) if isinstance(r, int) else r,
         on_change=_typed,
         args=(workspace, rows, before),
@@ -121,12 +124,12 @@ def pick(workspace: Workspace, rows: list[int]) -> int:
     )
     row = picked if isinstance(picked, int) else before
     walked = f"{len(rows):,} {worklists.what_is_walked(workspace)}"
-    if NOT_FOUND in st.session_state:
+    if NOT_FOUND.is_set:
         _not_found(walked)
     for label, by, keys in (("Previous", -1, "Alt+K"), ("Next", 1, "Alt+J")):
         st.button(label, key=f"case_{by}", on_click=_step, args=(rows, by), shortcut=keys)
     st.markdown(f"{rows.index(row) + 1:,} of {walked}", width="content")
     token = workspace.loaded.tokens[row]
     st.query_params[LINK] = token
-    st.session_state[FOLLOWED] = token
+    FOLLOWED.set(token)
     return row

@@ -21,6 +21,7 @@ from dashboard.components.text import plain
 from dashboard.figures.chart import Chart, signed
 from dashboard.figures.prediction import Prediction
 from dashboard.figures.what_if import changed_contributions, changed_curves, changed_members
+from dashboard.session.keys import SessionKey
 from dashboard.views.case.what_if_inputs import feature_inputs
 
 NOTICE = (
@@ -29,8 +30,8 @@ NOTICE = (
 )
 PERCENTS = (5.0, 25.0, 50.0, 75.0, 95.0)
 MAX_GROUPS = 3
-OPENED = "what_if_case"
-ROUND = "what_if_round"
+OPENED: SessionKey[tuple[tuple[object, ...], ExploredCase, Answer]] = SessionKey("what_if_case")
+ROUND: SessionKey[int] = SessionKey("what_if_round")
 """Session keys: the case explored last with its unchanged answer; how often it was reset."""
 
 
@@ -65,23 +66,24 @@ def _opened(case: ScoredCase) -> tuple[ExploredCase, Answer]:
     """The case with the model's answer as it is; kept until another case is opened."""
     scoring, loaded = case.scoring, case.workspace.loaded
     key = (loaded.digest, scoring.model.digest, case.row, scoring.missing)
-    kept = st.session_state.get(OPENED)
+    kept = OPENED.get()
     if kept is None or kept[0] != key:
         explored = ExploredCase.open(
             scoring.bundle, loaded.cohort, case.row, missing=scoring.missing
         )
-        kept = st.session_state[OPENED] = (key, explored, explored.ask())
+        kept = (key, explored, explored.ask())
+        OPENED.set(kept)
     _, explored, before = kept
     return explored, before
 
 
 def _reset() -> None:
     """Give all inputs new keys, so that they start from the case as it is."""
-    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    ROUND.set((ROUND.get() or 0) + 1)
 
 
 def _changes(case: ScoredCase, explored: ExploredCase) -> list[Change]:
-    prefix = f"what_if_{case.token}_{st.session_state.get(ROUND, 0)}"
+    prefix = f"what_if_{case.token}_{ROUND.get() or 0}"
     changes = feature_inputs(case, explored, prefix)
     changes += _group_inputs(case, explored, prefix)
     changes += _dropped(case, explored, prefix)

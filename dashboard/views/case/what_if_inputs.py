@@ -25,6 +25,7 @@ from dashboard.components.contributions import display_name
 from dashboard.components.text import plain
 from dashboard.figures.attribution.bars import ordinal
 from dashboard.session import resources
+from dashboard.session.keys import SessionKey
 
 MAX_FEATURES = 4
 STEPS = 200
@@ -113,7 +114,7 @@ def _number(name: str, unit: str, limits: Limits, key: str) -> float | None:
     )
     slide, typed = f"{key}_slide", f"{key}_typed"
     for widget in (slide, typed):
-        st.session_state.setdefault(widget, start)
+        SessionKey[float](widget).start_with(start)
     step = 1.0 if limits.whole else (limits.high - limits.low) / STEPS
     style = "%.0f" if limits.whole else "%.4g"
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -144,9 +145,9 @@ def _number(name: str, unit: str, limits: Limits, key: str) -> float | None:
 
 def _follow(source: str, target: str, limits: Limits) -> None:
     """Move one input to the other's value, at most to the end of the training range."""
-    value = st.session_state[source]
+    value = SessionKey[float](source).get()
     if value is not None:
-        st.session_state[target] = float(np.clip(value, limits.low, limits.high))
+        SessionKey[float](target).set(float(np.clip(value, limits.low, limits.high)))
 
 
 def _told(name: str, unit: str, limits: Limits) -> str:

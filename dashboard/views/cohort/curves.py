@@ -24,6 +24,7 @@ from dashboard.known_outcome import Outcome
 from dashboard.session import resources
 from dashboard.session.state import Workspace
 from dashboard.views.cohort.groups import (
+    GROUP_BY,
     RISK,
     forest_rows,
     groupings_of,
@@ -89,7 +90,7 @@ def kaplan_meier_view(workspace: Workspace) -> None:
         return
     groupings = groupings_of(workspace)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = st.selectbox("Group by", list(groupings), key="group_by", width=240)
+        label = st.selectbox("Group by", list(groupings), key=GROUP_BY.name, width=240)
         second = st.selectbox(
             "Compare with",
             [NOTHING, *[g for g in groupings if g != label]],

@@ -17,9 +17,13 @@ from dashboard.figures.chart import format_p
 from dashboard.figures.forest import ForestRow
 from dashboard.known_outcome import EVERYBODY, Outcome, outcome_of
 from dashboard.session import resources, state
+from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 
 RISK = "Risk group"
+GROUP_BY: SessionKey[str] = SessionKey("group_by")
+NEXT_VIEW: SessionKey[str] = SessionKey("next_view")
+"""View that the page turns to on its next run: a view cannot change its own picker."""
 SELECTION = "Selected patients"
 MAX_GROUPS = 8
 
@@ -76,7 +80,7 @@ def groupings_of(workspace: Workspace) -> dict[str, pd.Series]:
         column = cohort.clinical[name]
         if name not in used and 1 < column.nunique() <= MAX_GROUPS:
             found[str(name)] = column.astype("string")
-    selected = st.session_state.get(state.SELECTION)
+    selected = state.SELECTION.get()
     if selected:
         chosen = np.isin(workspace.loaded.tokens, list(selected))
         found[SELECTION] = pd.Series(np.where(chosen, "selected", "others"))

@@ -5,8 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.session import state
+from dashboard.session.keys import SessionKey
 from dashboard.views.cohort import views
 from dashboard.views.cohort.curves import kaplan_meier_view
+from dashboard.views.cohort.groups import NEXT_VIEW
+
+VIEW: SessionKey[str] = SessionKey("view")
 
 VIEWS = {
     "Kaplan-Meier": kaplan_meier_view,
@@ -24,13 +28,14 @@ def main() -> None:
         st.info("No patient passes the filters. Reset them in the sidebar.")
         return
     views.metrics(workspace)
-    if "next_view" in st.session_state:
-        st.session_state["view"] = st.session_state.pop("next_view")
+    following = NEXT_VIEW.pop()
+    if following is not None:
+        VIEW.set(following)
     picked = st.segmented_control(
         "View",
         list(VIEWS),
         default=next(iter(VIEWS)),
-        key="view",
+        key=VIEW.name,
         required=True,
         bind="query-params",
     )

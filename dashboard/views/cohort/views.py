@@ -24,6 +24,8 @@ from dashboard.session import resources, state
 from dashboard.session.state import Scoring, Workspace
 from dashboard.views.case.case_exports import worklist_button
 from dashboard.views.cohort.groups import (
+    GROUP_BY,
+    NEXT_VIEW,
     RISK,
     SELECTION,
     forest_rows,
@@ -101,7 +103,7 @@ def hazard_view(workspace: Workspace) -> None:
     cohort, profile, rows = workspace.cohort, workspace.profile, workspace.scored_rows
     result, strata = workspace.scoring.result, workspace.scoring.bundle.strata
     tokens = np.array(workspace.loaded.tokens)
-    current = st.session_state.get(state.CASE)
+    current = state.CASE.get()
     points = HazardPoints(
         token=tokens[rows].tolist(),
         z=result.z[rows],
@@ -135,9 +137,9 @@ def _use_selection(workspace: Workspace, event: object) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(count(len(picked), "patient") + " selected")
         if st.button("Compare in Kaplan-Meier", key="use_selection"):
-            st.session_state[state.SELECTION] = tuple(picked)
-            st.session_state["group_by"] = SELECTION
-            st.session_state["next_view"] = "Kaplan-Meier"
+            state.SELECTION.set(tuple(picked))
+            GROUP_BY.set(SELECTION)
+            NEXT_VIEW.set("Kaplan-Meier")
             st.rerun()
         with st.popover("Send to a worklist", key="selection_worklist"):
             worklists.send(workspace, picked, key="selection")
@@ -159,7 +161,7 @@ def _picked_tokens(event: object) -> list[str]:
 def open_case(workspace: Workspace, row: int | None) -> None:
     """Open a case on the Case page."""
     if row is not None:
-        st.session_state["open_case"] = row
+        state.OPEN_CASE.set(row)
         # Without parameters of its own, a switch fails while a view is bound to the address.
         token = workspace.loaded.tokens[row]
         st.switch_page("views/case/page.py", query_params={"case": token})

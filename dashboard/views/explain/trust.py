@@ -14,14 +14,15 @@ from camlif.wording import count
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.attribution import faithfulness_curves
+from dashboard.session.keys import SessionKey
 from dashboard.session.settings import settings
 from dashboard.session.state import Scoring, Workspace
 from dashboard.store.explanation_checks import FOLDER, N_PATIENTS, Checks, spread_by_risk
 
-METHOD = "explain_method"
-CHOSEN = "explain_method_chosen_for"
+METHOD: SessionKey[str] = SessionKey("explain_method")
+CHOSEN: SessionKey[str] = SessionKey("explain_method_chosen_for")
 """Model whose method the user picked; the pick holds for that model."""
-MEMORY = "explanation_checks"
+MEMORY: SessionKey[dict[str, Faithfulness]] = SessionKey("explanation_checks")
 
 
 def checks_of(workspace: Workspace, scoring: Scoring) -> Checks:
@@ -32,7 +33,7 @@ def checks_of(workspace: Workspace, scoring: Scoring) -> Checks:
         model_digest=scoring.model.digest,
         missing=scoring.missing,
         folder=settings().home / FOLDER if loaded.key in SAMPLES else None,
-        memory=st.session_state.setdefault(MEMORY, {}),
+        memory=MEMORY.start_with({}),
     )
 
 
@@ -41,16 +42,16 @@ def method_picker(checks: Checks) -> str:
 
     A method that failed can still be picked; a warning then goes with it.
     """
-    if st.session_state.get(CHOSEN) != checks.model_digest:
-        st.session_state[METHOD] = checks.default()
+    if CHOSEN.get() != checks.model_digest:
+        METHOD.set(checks.default())
 
     def chosen() -> None:
-        st.session_state[CHOSEN] = checks.model_digest
+        CHOSEN.set(checks.model_digest)
 
     method: str = st.selectbox(
         "Method",
         list(METHODS),
-        key=METHOD,
+        key=METHOD.name,
         format_func=lambda key: METHODS[key].label,
         help="Changing it recomputes the contributions.",
         on_change=chosen,
@@ -95,7 +96,7 @@ def trust_section(workspace: Workspace, scoring: Scoring, checks: Checks, method
     except CamlifError as error:
         st.info(plain(f"They could not be checked: {error}"))
         return
-    by_default = st.session_state.get(CHOSEN) != checks.model_digest
+    by_default = CHOSEN.get() != checks.model_digest
     if by_default and checks.default() != method:
         st.rerun()  # the default has just failed: show the next one
     label = METHODS[method].label

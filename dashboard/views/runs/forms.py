@@ -33,13 +33,19 @@ from dashboard.runs.run_requests import (
     training_request,
 )
 from dashboard.session import resources, state
+from dashboard.session.keys import SessionKey
 from dashboard.session.resources import LoadedCohort
 from dashboard.session.state import Workspace
 from dashboard.session.user import current_user, needs_sign_in
 from dashboard.views.cohort.groups import say_late_entry
 
-RUN = "run"
-"""Query parameter and session key of the run in view."""
+RUN: SessionKey[str | None] = SessionKey("run")
+"""The run in view; also the name of its query parameter."""
+RUN_NOTE: SessionKey[str] = SessionKey("run_note")
+TRAIN_NAME: SessionKey[str] = SessionKey("train_name")
+NAMED_FOR: SessionKey[str] = SessionKey("train_name_for")
+"""Digest of the cohort that a model's name was proposed for."""
+STUDY_METHODS: SessionKey[list[str]] = SessionKey("study_form_methods")
 DEFAULT_SPLITS, MAX_SPLITS = 15, 100
 MAX_EPOCHS = 1000
 DEFAULT_METHODS = ("camlif", "classical")
@@ -57,7 +63,7 @@ def forms(workspace: Workspace) -> None:
         return
     say_late_entry(cohort)
     _say_who_sees_the_model(workspace)
-    asked_study = state.STUDY_METHODS in st.session_state
+    asked_study = state.STUDY_METHODS.is_set
     titles = ("Train a model", "Run a study")
     left, right = st.tabs(titles, default=titles[1] if asked_study else titles[0])
     with left:
@@ -88,7 +94,7 @@ def _training_form(workspace: Workspace) -> None:
     _propose_name(loaded, taken)
     with st.form("training_form"):
         first, second, third = st.columns(3)
-        name = first.text_input("Name of the model", key="train_name")
+        name = first.text_input("Name of the model", key=TRAIN_NAME.name)
         default = PRESETS.index(PRODUCT_PRESET)
         preset = second.selectbox("Preset", PRESETS, index=default, key="train_preset")
         device = third.selectbox("Device", DEVICES, key="train_device")
@@ -118,12 +124,12 @@ def _training_form(workspace: Workspace) -> None:
 
 def _propose_name(loaded: LoadedCohort, taken: list[str]) -> None:
     """Fill in a free name for a new cohort, and again once a name has been used."""
-    proposed = st.session_state.get("train_name_for")
-    if proposed == loaded.digest and "train_name" in st.session_state:
+    proposed = NAMED_FOR.get()
+    if proposed == loaded.digest and TRAIN_NAME.is_set:
         return
     stem = loaded.key if loaded.key != state.UPLOADED else "own"
-    st.session_state["train_name"] = free_name(stem, taken)
-    st.session_state["train_name_for"] = loaded.digest
+    TRAIN_NAME.set(free_name(stem, taken))
+    NAMED_FOR.set(loaded.digest)
 
 
 def _model_of(job: Job) -> str:
@@ -133,16 +139,16 @@ def _model_of(job: Job) -> str:
 def _study_form(workspace: Workspace) -> None:
     loaded = workspace.loaded
     every = names(tuple(catalogue(StudySettings(data=""), loaded.cohort.schema)))
-    asked = st.session_state.pop(state.STUDY_METHODS, None)
+    asked = state.STUDY_METHODS.pop()
     if asked is not None:
-        st.session_state["study_form_methods"] = [m for m in asked if m in every]
-    elif "study_form_methods" not in st.session_state:
-        st.session_state["study_form_methods"] = [m for m in DEFAULT_METHODS if m in every]
+        STUDY_METHODS.set([m for m in asked if m in every])
+    elif not STUDY_METHODS.is_set:
+        STUDY_METHODS.set([m for m in DEFAULT_METHODS if m in every])
     with st.form("study_form"):
         methods = st.multiselect(
             "Methods: sets or names",
             every,
-            key="study_form_methods",
+            key=STUDY_METHODS.name,
             persist_state="session",
             help="paper: Tables 1 to 3. classical: Cox models, forest, boosting. all: both and "
             "the generic forms. camlif: both presets of CA-MLIF.",
@@ -210,9 +216,9 @@ def _start(loaded: LoadedCohort, request: JobRequest) -> None:
         st.error(plain(messages.describe(error)))
         return
     show_run(job.id)
-    st.session_state.pop("train_name_for", None)
+    NAMED_FOR.pop()
     if job.id in known:
-        st.session_state["run_note"] = "This run was under way already; it is shown below."
+        RUN_NOTE.set("This run was under way already; it is shown below.")
     else:
         trail.record(action, cohort_digest=loaded.digest)
     st.rerun()
@@ -220,8 +226,8 @@ def _start(loaded: LoadedCohort, request: JobRequest) -> None:
 
 def show_run(job_id: str | None) -> None:
     """Look at a run, in the session and in the address."""
-    st.session_state[RUN] = job_id
+    RUN.set(job_id)
     if job_id is None:
-        st.query_params.pop(RUN, None)
+        st.query_params.pop(RUN.name, None)
     else:
-        st.query_params[RUN] = job_id
+        st.query_params[RUN.name] = job_id

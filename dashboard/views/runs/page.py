@@ -19,13 +19,16 @@ from dashboard.runs.jobs import JobManager
 from dashboard.runs.run_folder import ACTIVE, UNFINISHED, Job
 from dashboard.runs.run_requests import say_seconds
 from dashboard.session import resources, state
+from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.session.user import current_user
-from dashboard.views.runs.forms import RUN, forms, show_run, source_of
+from dashboard.views.runs.forms import RUN, RUN_NOTE, forms, show_run, source_of
 
 KINDS = {"train": "Training", "study": "Study"}
 REFRESH_SECONDS = 1.0
 LOG_LINES = 40
+
+PICKED: SessionKey[str | None] = SessionKey("pick_run")
 
 
 def main() -> None:
@@ -37,7 +40,7 @@ def main() -> None:
     )
     manager = resources.job_manager()
     forms(workspace)
-    note = st.session_state.pop("run_note", None)
+    note = RUN_NOTE.pop()
     if note:
         st.info(note)
     jobs = _visible(manager)
@@ -68,13 +71,13 @@ def _visible(manager: JobManager) -> tuple[Job, ...]:
 def _follow_link(jobs: Sequence[Job]) -> None:
     """Look at the run of a link, else at the one looked at before, else at the newest."""
     known = [job.id for job in jobs]
-    linked = st.query_params.get(RUN)
-    if linked and linked != st.session_state.get(RUN):
+    linked = st.query_params.get(RUN.name)
+    if linked and linked != RUN.get():
         if linked not in known:
             st.warning("This link points to a run that isn't on this computer any more.")
         else:
-            st.session_state[RUN] = linked
-    chosen = st.session_state.get(RUN)
+            RUN.set(linked)
+    chosen = RUN.get()
     show_run(chosen if chosen in known else known[0])
 
 
@@ -93,16 +96,17 @@ def _board(drawn_active: tuple[str, ...]) -> None:
     )
     ids = [job.id for job in jobs]
     names = {job.id: f"{KINDS[job.request.kind]} {job.id}" for job in jobs}
-    st.session_state["pick_run"] = st.session_state[RUN]
+    PICKED.set(RUN.require())
     st.selectbox(
         "Run in view",
         ids,
-        key="pick_run",
+        key=PICKED.name,
         format_func=lambda job_id: names[job_id],
-        on_change=lambda: show_run(st.session_state["pick_run"]),
+        on_change=lambda: show_run(PICKED.get()),
         width=360,
     )
-    job = manager.job(st.session_state[RUN])
+    shown = RUN.get()
+    job = None if shown is None else manager.job(shown)
     if job is not None:
         _details(manager, job)
 
@@ -248,7 +252,7 @@ def _change(action: Action, job: Job, change: Callable[[], object]) -> None:
 
 def _delete(manager: JobManager, job: Job) -> None:
     manager.delete(job.id)
-    if job.request.kind == "train" and st.session_state.get(state.MODEL) == _result_name(job):
+    if job.request.kind == "train" and state.MODEL.get() == _result_name(job):
         state.choose_model(None)
     show_run(None)
 

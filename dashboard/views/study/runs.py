@@ -50,7 +50,7 @@ def offer_missing(study: Study | None, page: Page, methods: Sequence[str]) -> No
     if st.button(label, key=f"{page}_run_missing", icon=":material/play_arrow:"):
         # A run is a study of its own: without CA-MLIF in it, nothing could be compared.
         wanted = methods if study is None else (CAMLIF, *methods)
-        st.session_state[state.STUDY_METHODS] = tuple(wanted)
+        state.STUDY_METHODS.set(tuple(wanted))
         st.switch_page("views/runs/page.py")
 
 

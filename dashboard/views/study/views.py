@@ -32,6 +32,7 @@ from dashboard.figures.study.rows import (
 from dashboard.figures.study.small_multiples import WITHIN, CurvePanel, curves_by_variant
 from dashboard.figures.study.strata_and_grades import pooling_words
 from dashboard.session import resources
+from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.views.study.data import (
     REFERENCE,
@@ -118,7 +119,7 @@ def pick_study(workspace: Workspace, page: Page) -> OpenStudy | None:
     for entry in resources.studies():
         if entry.error is not None:
             st.caption(plain(f"Study {entry.name} cannot be read and is left out: {entry.error}"))
-    others = st.session_state.get(f"{page}_others", False)
+    others = bool(SessionKey[bool](f"{page}_others").get())
     entries = studies_of(workspace, others=others)
     if not entries:
         title = plain(workspace.cohort.info.title)

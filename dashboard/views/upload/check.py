@@ -31,7 +31,7 @@ def show_check(upload: CheckedUpload) -> None:
     """Draw the step."""
     report = upload.report
     st.header("3. Check", anchor=False)
-    refused = st.session_state.pop(session.REFUSED, None)
+    refused = session.REFUSED.pop()
     if refused:
         st.error(plain(refused))
     if report.usable:

@@ -69,7 +69,7 @@ def _regroup(report: CheckReport, modality: str, text: str) -> None:
     try:
         groups = parse_groups(text)
     except SchemaError as error:
-        st.session_state[session.REFUSED] = str(error)
+        session.REFUSED.set(str(error))
         return
     title = f"Feature groups of {modality}: {', '.join(groups) or 'by the names of the columns'}"
     session.change(title, regroup(report, modality, groups))

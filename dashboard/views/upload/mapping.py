@@ -238,8 +238,8 @@ def _apply_file_row(
             title = f"Identifier of {file}: {after['id']}"
             session.change(title, assign(report, identifier, (after["id"],)))
         else:
-            st.session_state[session.REFUSED] = f"{file} has no column {after['id']}."
-            st.session_state[session.ROUND] = session.round_number() + 1
+            session.REFUSED.set(f"{file} has no column {after['id']}.")
+            session.start_round()
         st.rerun()
     if all(_same(before[key], after[key]) for key in ("use", "modality", "rows", "exclude")):
         return

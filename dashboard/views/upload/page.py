@@ -16,6 +16,7 @@ from camlif.data.samples import SAMPLES
 from dashboard import messages
 from dashboard.components.text import plain
 from dashboard.session import resources, state
+from dashboard.session.keys import SessionKey
 from dashboard.session.settings import settings
 from dashboard.views.upload import session
 from dashboard.views.upload.check import show_check
@@ -29,7 +30,7 @@ FILE_TYPES = (
 )
 MAX_FILE_MB = 250
 MAX_SESSION_MB = 600
-UPLOADER = "uploader_round"  # a new key drops the uploaded bytes
+UPLOADER: SessionKey[int] = SessionKey("uploader_round")  # a new key drops the uploaded bytes
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 
 
@@ -56,7 +57,7 @@ def main() -> None:
 
 def _add_files() -> None:
     st.header("1. Add files", anchor=False)
-    round_ = st.session_state.setdefault(UPLOADER, 0)
+    round_ = UPLOADER.start_with(0)
     files = st.file_uploader(
         "Tables (csv, tsv, txt, maf, csv.gz, parquet, feather, xlsx, h5ad, h5mu), slides (h5, npz) "
         "and optionally cohort.toml. Files that can run code (pt, pkl, rds ...) are not read: "
@@ -131,7 +132,7 @@ def _check(added: Iterable[tuple[str, bytes]]) -> None:
     _read(files)
     if replaced:
         session.tell(f"Replaced by the file added later: {', '.join(replaced)}.")
-    st.session_state[UPLOADER] += 1
+    UPLOADER.set(UPLOADER.require() + 1)
     st.rerun()
 
 

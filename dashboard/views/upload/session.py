@@ -17,12 +17,13 @@ from camlif.exceptions import SchemaError
 from camlif.model.matching import check_suitability
 from camlif.model.storage import read_range, read_schema
 from dashboard.session import resources, state
+from dashboard.session.keys import SessionKey
 from dashboard.session.resources import LoadedCohort
 
-CHECKED = "checked_upload"
-REFUSED = "refused_change"
-TOLD = "told_of_upload"
-ROUND = "mapping_round"  # a new key makes a table of choices start from what was read
+REFUSED: SessionKey[str] = SessionKey("refused_change")
+TOLD: SessionKey[str] = SessionKey("told_of_upload")
+ROUND: SessionKey[int] = SessionKey("mapping_round")
+"""Part of the keys of tables of choices: a new one starts them from what was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,12 @@ class CheckedUpload:
     report: CheckReport
 
 
+CHECKED: SessionKey[CheckedUpload] = SessionKey("checked_upload")
+
+
 def checked() -> CheckedUpload | None:
     """Return the upload in hand."""
-    upload: CheckedUpload | None = st.session_state.get(CHECKED)
-    return upload
+    return CHECKED.get()
 
 
 def check(files: dict[str, Path | bytes], steps: tuple[Step, ...] = ()) -> None:
@@ -65,10 +68,8 @@ def check(files: dict[str, Path | bytes], steps: tuple[Step, ...] = ()) -> None:
     changes = [change for step in steps for change in step.changes]
     cohort, report = read_cohort(files, changes=changes)
     loaded = None if cohort is None else resources.loaded(state.UPLOADED, cohort, report)
-    st.session_state[CHECKED] = CheckedUpload(
-        files=files, steps=steps, loaded=loaded, report=report
-    )
-    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    CHECKED.set(CheckedUpload(files=files, steps=steps, loaded=loaded, report=report))
+    start_round()
 
 
 def files_in_hand() -> dict[str, Path | bytes]:
@@ -94,31 +95,34 @@ def use_files(files: dict[str, Path | bytes]) -> None:
     """
     upload = checked()
     if not files:
-        st.session_state.pop(CHECKED, None)
+        CHECKED.pop()
         return
     steps = upload.steps if upload is not None and upload.files else ()
     try:
         check(files, steps)
     except SchemaError as error:
         check(files)
-        st.session_state[REFUSED] = f"The changes made before were taken back. {error}"
+        REFUSED.set(f"The changes made before were taken back. {error}")
 
 
 def tell(text: str) -> None:
     """Say something about the files on the next run of the page."""
-    st.session_state[TOLD] = text
+    TOLD.set(text)
 
 
 def told() -> str | None:
     """Return what is to be said, once."""
-    text: str | None = st.session_state.pop(TOLD, None)
-    return text
+    return TOLD.pop()
 
 
 def round_number() -> int:
     """Return how often tables were read: part of the keys of what starts anew each time."""
-    number: int = st.session_state.get(ROUND, 0)
-    return number
+    return ROUND.get() or 0
+
+
+def start_round() -> None:
+    """Make every table of choices start from what was read last."""
+    ROUND.set(round_number() + 1)
 
 
 def change(title: str, changes: tuple[Change, ...]) -> None:
@@ -129,8 +133,8 @@ def change(title: str, changes: tuple[Change, ...]) -> None:
     try:
         check(upload.files, (*upload.steps, Step(title, changes)))
     except SchemaError as error:
-        st.session_state[REFUSED] = str(error)
-        st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+        REFUSED.set(str(error))
+        start_round()
 
 
 def undo(index: int) -> None:
@@ -144,7 +148,7 @@ def release_files() -> None:
     """Let go of the uploaded bytes; the cohort stays."""
     upload = checked()
     if upload is not None:
-        st.session_state[CHECKED] = replace(upload, files={})
+        CHECKED.set(replace(upload, files={}))
 
 
 @st.cache_resource(scope="session", max_entries=8, ttl=resources.SESSION_TTL, show_spinner=False)

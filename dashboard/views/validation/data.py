@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 from numpy.typing import NDArray
 
 from camlif.data.cohort import BoolArray, Cohort
@@ -24,12 +23,12 @@ from camlif.statistics import (
 )
 from dashboard.figures.calibration import CalibrationPanel
 from dashboard.known_outcome import Outcome
+from dashboard.session.keys import SessionKey
 from dashboard.session.state import Scoring, Workspace
 
 AUC_HORIZONS = (12, 24, 36, 48, 60)
 AGE_BANDS = ((0, 50, "under 50"), (50, 65, "50 to 64"), (65, 200, "65 and over"))
 MAX_LEVELS = 12
-MEASURED = "validation_measured"
 """Session key: of the last patients and model only, and gone with the session's data."""
 
 
@@ -80,16 +79,18 @@ class Measured:
     over_time: PerformanceOverTime
 
 
+MEASURED: SessionKey[tuple[tuple[object, ...], Measured]] = SessionKey("validation_measured")
+
+
 def measured(workspace: Workspace, scoring: Scoring, outcome: Outcome) -> Measured:
     """Measure the patients in view, or return what was measured before of the same ones."""
     rows = hashlib.sha256(outcome.rows.tobytes()).hexdigest()
     key = (workspace.loaded.digest, scoring.model.digest, scoring.missing, rows)
-    held = st.session_state.get(MEASURED)
+    held = MEASURED.get()
     if held is None or held[0] != key:
         held = (key, _measure(workspace.cohort, scoring, outcome))
-        st.session_state[MEASURED] = held
-    found: Measured = held[1]
-    return found
+        MEASURED.set(held)
+    return held[1]
 
 
 def _measure(cohort: Cohort, scoring: Scoring, outcome: Outcome) -> Measured:

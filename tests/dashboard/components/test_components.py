@@ -109,7 +109,7 @@ def _long_table() -> None:
     from dashboard.components.chart import show_numbers
     from dashboard.session.state import COHORT
 
-    st.session_state[COHORT] = "glioma"
+    st.session_state[COHORT.name] = "glioma"
     show_numbers(pd.DataFrame({"x": range(1500)}), key="long")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
+import dashboard
 from camlif.data.cohort import Cohort
 from camlif.data.samples import load_sample
 from dashboard.session import resources, settings, state
@@ -116,10 +118,10 @@ def test_filters_are_combined(session: dict[str, object]) -> None:
     cohort = load_sample("glioma")
     clinical = cohort.clinical
     session |= {
-        state.FILTER_GRADE: ["2", "3"],
-        state.FILTER_SUBTYPE: ["oligodendroglioma"],
-        state.FILTER_AGE: (40, 50),
-        state.FILTER_COMPLETE: True,
+        state.FILTER_GRADE.name: ["2", "3"],
+        state.FILTER_SUBTYPE.name: ["oligodendroglioma"],
+        state.FILTER_AGE.name: (40, 50),
+        state.FILTER_COMPLETE.name: True,
     }
     expected = (
         clinical["grade"].astype(str).isin(["2", "3"]).to_numpy()
@@ -136,16 +138,20 @@ def test_a_patient_of_unknown_age_passes_the_age_filter(session: dict[str, objec
     clinical = cohort.clinical.copy()
     clinical["age"] = clinical["age"].astype(float)
     clinical.iloc[3, clinical.columns.get_loc("age")] = np.nan
-    session[state.FILTER_AGE] = (200, 300)
+    session[state.FILTER_AGE.name] = (200, 300)
     assert np.flatnonzero(state.shown_rows(replace(cohort, clinical=clinical))).tolist() == [3]
 
 
 def test_another_cohort_starts_filters_case_and_model_anew(session: dict[str, object]) -> None:
     state.initialise()
     state.choose_model("glioma", ("genomics",))
-    session |= {state.FILTER_GRADE: ["4"], state.CASE: 3, state.SELECTION: ("a", "b")}
+    session |= {
+        state.FILTER_GRADE.name: ["4"],
+        state.CASE.name: 3,
+        state.SELECTION.name: ("a", "b"),
+    }
     state.choose_cohort("luad")
-    assert session == {state.COHORT: "luad", state.MODEL: None, state.MISSING: ()}
+    assert session == {state.COHORT.name: "luad", state.MODEL.name: None, state.MISSING.name: ()}
 
 
 def test_uploaded_tables_are_a_choice_only_once_there_are_any(
@@ -156,3 +162,25 @@ def test_uploaded_tables_are_a_choice_only_once_there_are_any(
     state.choose_cohort(state.UPLOADED, resources.loaded(state.UPLOADED, uploaded))
     assert state.UPLOADED in state.cohort_choices()
     assert state.current_cohort().cohort is uploaded
+
+
+def test_only_the_session_room_touches_session_state() -> None:
+    # Reads and writes go through `SessionKey`, so that a value can be traced by its key's name.
+    root = Path(dashboard.__file__).parent
+    touching = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if "session_state" in path.read_text(encoding="utf-8")
+    }
+    assert touching == {"session/keys.py"}
+
+
+def test_no_two_session_keys_share_a_name() -> None:
+    root = Path(dashboard.__file__).parent
+    named = [
+        name
+        for path in root.rglob("*.py")
+        for name in re.findall(r'SessionKey\("(\w+)"\)', path.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 30
+    assert sorted(named) == sorted(set(named))

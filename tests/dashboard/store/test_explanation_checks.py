@@ -180,9 +180,9 @@ def test_explain_says_that_its_default_passes(open_app: OpenApp, answers: dict[s
     assert app.selectbox(key="explain_method").value == "ig"
     assert "Can these explanations be trusted?" in text_of(app)
     assert "Integrated Gradients passes the check on this model." in text_of(app)
-    assert len(app.session_state[MEMORY]) == 1
+    assert len(app.session_state[MEMORY.name]) == 1
     app.button(key="check_all").click().run()
-    assert len(app.session_state[MEMORY]) == len(METHODS)
+    assert len(app.session_state[MEMORY.name]) == len(METHODS)
 
 
 def test_a_method_that_fails_is_not_the_default_and_the_page_says_why(
@@ -195,7 +195,7 @@ def test_a_method_that_fails_is_not_the_default_and_the_page_says_why(
     assert "deletion is not better than random order" in text_of(app)
     assert "DeepLift passes the check on this model." in text_of(app)
     app.selectbox(key="explain_method").select("ig").run()
-    assert app.session_state[CHOSEN]
+    assert app.session_state[CHOSEN.name]
     assert "Do not rely on these contributions" in text_of(app)
     assert app.selectbox(key="explain_method").value == "ig"
 

@@ -16,6 +16,7 @@ from dashboard.components import download, trail
 from dashboard.session import resources, settings
 from dashboard.session import user as user_
 from dashboard.store import CohortKey, RiskGroup, SettingName, Store
+from tests.builders.pages import page_file
 from tests.dashboard.conftest import OpenApp
 from tests.dashboard.views.test_pages import problems_of, text_of
 
@@ -418,7 +419,7 @@ def test_a_file_is_noted_when_it_is_handed_out_in_a_thread_without_a_session(
 @pytest.mark.parametrize("page", ["case", "cohort", "model_card", "records"])
 def test_no_download_starts_a_rerun_which_may_drop_its_answer(open_app: OpenApp, page: str) -> None:
     app = open_app()
-    app.switch_page(f"views/{page}.py").run()
+    app.switch_page(page_file(page)).run()
     if page == "records":
         app.button(key="audit_prepare").click().run()
     offered = [button.proto for button in app.get("download_button")]

@@ -53,7 +53,7 @@ def test_the_pdf_says_what_the_page_says(open_app: OpenApp, cohort: str) -> None
     app = open_app("case", cohort)
     assert problems_of(app) == []
     shown = squeezed(page_text(app))
-    case = view_case(_workspace(cohort), app.session_state[state.CASE])
+    case = view_case(_workspace(cohort), app.session_state[state.CASE.name])
     assert isinstance(case, ScoredCase)
     year = app.session_state["year"]
     (report,) = case_exports.reports([case], horizon=HORIZONS[year])
@@ -150,9 +150,7 @@ def test_a_worklist_file_leaves_out_cases_behind_commit_first_and_says_so(
     offered: list[Any] = []
     captions: list[str] = []
     monkeypatch.setattr(case_exports, "offer_download", lambda *a, **k: offered.append((a, k)))
-    monkeypatch.setattr(
-        case_exports, "st", SimpleNamespace(caption=captions.append, session_state={})
-    )
+    monkeypatch.setattr(case_exports, "st", SimpleNamespace(caption=captions.append))
     monkeypatch.setattr(
         case_exports.commit_first, "waiting", lambda case: case if case.row == 1 else None
     )

@@ -29,7 +29,7 @@ def without(cohort: Cohort, modality: str, rows: list[int]) -> Cohort:
 
 def uploaded(cohort: Cohort) -> dict[str, object]:
     """Session state in which a cohort has been uploaded."""
-    return {"cohort": state.UPLOADED, state.UPLOAD: resources.loaded(state.UPLOADED, cohort)}
+    return {"cohort": state.UPLOADED, state.UPLOAD.name: resources.loaded(state.UPLOADED, cohort)}
 
 
 def test_the_first_screen_gives_denominators_range_and_calibration(
@@ -106,7 +106,7 @@ def test_a_reduced_modality_result_stands_beside_how_it_was_validated(open_app: 
     known = np.array(cohort.schema.names)[cohort.presence[row]].tolist()
     subset = bundle.reference.subset(frozenset(known))
     assert subset is not None
-    app = open_app(folder=SHIPPED, **{state.CASE: int(row)})
+    app = open_app(folder=SHIPPED, **{state.CASE.name: int(row)})
 
     said = (
         f"Scored from {' + '.join(known)} only: held-out C-index with these {subset.c_index:.2f} "

@@ -227,7 +227,7 @@ def test_a_link_opens_its_case(open_app: OpenApp) -> None:
     open_app()
     loaded = resources.sample_cohort("glioma")
     app = open_app(query={"case": loaded.tokens[17]})
-    assert app.selectbox(key=state.CASE).value == 17
+    assert app.selectbox(key=state.CASE.name).value == 17
     assert str(loaded.cohort.patient_ids[17]) in text_of(app)
     assert problems_of(app) == []
 
@@ -238,21 +238,21 @@ def test_a_link_to_an_unknown_case_is_explained_and_the_page_goes_on(open_app: O
         assert any("E-31" in unescaped(w.value) for w in app.warning)
         app.run()
     assert problems_of(app) == []
-    assert app.selectbox(key=state.CASE).value == 0
+    assert app.selectbox(key=state.CASE.name).value == 0
     app.button(key="case_1").click().run()
-    assert app.selectbox(key=state.CASE).value == 1
+    assert app.selectbox(key=state.CASE.name).value == 1
     assert not any("E-31" in unescaped(w.value) for w in app.warning)
 
 
 def test_next_and_previous_walk_round_the_cases_shown(open_app: OpenApp) -> None:
     app = open_app(grade=["4"])
     shown = np.flatnonzero(load_sample("glioma").clinical["grade"].astype(str) == "4").tolist()
-    assert app.selectbox(key=state.CASE).value == shown[0]
+    assert app.selectbox(key=state.CASE.name).value == shown[0]
     app.button(key="case_1").click().run()
-    assert app.selectbox(key=state.CASE).value == shown[1]
+    assert app.selectbox(key=state.CASE.name).value == shown[1]
     app.button(key="case_-1").click().run()
     app.button(key="case_-1").click().run()
-    assert app.selectbox(key=state.CASE).value == shown[-1]
+    assert app.selectbox(key=state.CASE.name).value == shown[-1]
     assert problems_of(app) == []
 
 
@@ -289,14 +289,14 @@ def test_of_many_cases_the_near_ones_are_listed(
     monkeypatch.setattr(case_picker, "MANY", 300)
     monkeypatch.setattr(case_picker, "NEAR", 40)
     ids = [str(i) for i in load_sample("glioma").patient_ids]
-    assert open_app().selectbox(key=state.CASE).options == ids[:40]
+    assert open_app().selectbox(key=state.CASE.name).options == ids[:40]
 
     app = open_app(case_row=333)
-    assert set(ids[324:342]) <= set(app.selectbox(key=state.CASE).options)
+    assert set(ids[324:342]) <= set(app.selectbox(key=state.CASE.name).options)
     for _ in range(30):  # beyond the end of the list
         app.button(key="case_1").click().run()
-    assert app.selectbox(key=state.CASE).value == 363
-    assert len(app.selectbox(key=state.CASE).options) == 40
+    assert app.selectbox(key=state.CASE.name).value == 363
+    assert len(app.selectbox(key=state.CASE.name).options) == 40
     assert ids[363] in text_of(app)
     assert problems_of(app) == []
 
@@ -312,10 +312,10 @@ def _typing() -> None:
     workspace = SimpleNamespace(cohort=SimpleNamespace(patient_ids=["A-1", "A-2", "A-12", "B-3"]))
     shown = [0, 2, 3]  # A-2 is filtered out
     for text in (" A-12 ", "A-1", "b", "a-", "A-2", "nobody"):
-        st.session_state[state.CASE] = text
+        st.session_state[state.CASE.name] = text
         case_picker._typed(workspace, shown, before=3)
-        st.write(st.session_state[state.CASE])
-        if case_picker.NOT_FOUND in st.session_state:
+        st.write(st.session_state[state.CASE.name])
+        if case_picker.NOT_FOUND.name in st.session_state:
             case_picker._not_found("3 shown")
 
 
@@ -334,7 +334,7 @@ def test_a_case_without_a_modality_is_marked(open_app: OpenApp) -> None:
     cohort = load_sample("glioma")
     row = int(np.flatnonzero(~cohort.presence.all(axis=1))[0])
     app = open_app(case_row=row)
-    assert app.selectbox(key=state.CASE).value == row
+    assert app.selectbox(key=state.CASE.name).value == row
     assert any("absent" in m.value for m in app.markdown)
     assert problems_of(app) == []
 
@@ -421,7 +421,7 @@ def test_good_tables_are_checked_matched_and_scored(open_app: OpenApp, scenario:
     assert "SECRET" in text_of(app)
     assert "SECRET" not in str(app.query_params)
     age = int(tables["clinical"]["age"].median())
-    app.session_state[state.FILTER_AGE] = (age, age + 1)
+    app.session_state[state.FILTER_AGE.name] = (age, age + 1)
     for page in PAGES[1:]:
         app.switch_page(f"views/{page}.py").run()
         assert problems_of(app) == [], page
@@ -495,7 +495,7 @@ def test_forgetting_erases_the_upload(open_app: OpenApp) -> None:
     app.button(key="score").click().run()
     app.button(key="forget").click().run()
     assert problems_of(app) == []
-    assert state.UPLOAD not in app.session_state
+    assert state.UPLOAD.name not in app.session_state
     assert "checked_upload" not in app.session_state
     assert "SECRET" not in text_of(app, sidebar=True)
     assert load_sample("glioma").info.title in text_of(app)

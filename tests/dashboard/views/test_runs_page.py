@@ -85,7 +85,7 @@ def test_a_training_is_started_watched_and_opened(open_app: OpenApp, manager: Jo
     assert problems_of(app) == []
     assert "Finished after" in text_of(app)
     app.button(key="run_open").click().run()
-    assert app.session_state[state.MODEL] == "glioma_2"
+    assert app.session_state[state.MODEL.name] == "glioma_2"
 
 
 def test_the_same_training_started_again_is_the_one_under_way(
@@ -174,7 +174,7 @@ def test_a_link_opens_its_run_in_another_session(open_app: OpenApp, manager: Job
 def test_a_study_is_started_with_the_methods_that_a_page_asks_for(
     open_app: OpenApp, manager: JobManager
 ) -> None:
-    app = open_app("runs", **{state.STUDY_METHODS: ("mcat", "gpdbn")})
+    app = open_app("runs", **{state.STUDY_METHODS.name: ("mcat", "gpdbn")})
     assert app.multiselect(key="study_form_methods").value == ["mcat", "gpdbn"]
     app.button(key="study_start").click().run()
     assert problems_of(app) == []
@@ -197,7 +197,7 @@ def test_a_study_without_methods_starts_nothing(open_app: OpenApp, manager: JobM
 def test_a_cohort_that_is_too_small_has_no_form(open_app: OpenApp, manager: JobManager) -> None:
     open_app()
     small = resources.loaded(state.UPLOADED, load_sample("glioma").take(range(99)))
-    app = open_app("runs", state.UPLOADED, **{state.UPLOAD: small})
+    app = open_app("runs", state.UPLOADED, **{state.UPLOAD.name: small})
     assert problems_of(app) == []
     assert any("At least 100 patients" in w.value for w in app.warning)
     assert not [b for b in app.button if b.key == "train_start"]
@@ -224,7 +224,7 @@ def test_a_run_of_an_upload_is_nobody_elses(
         return {"is_logged_in": True, "iss": "https://id", "sub": name, "email": email}
 
     own = {"secrets": secrets, "user": person("one")}
-    app = open_app("runs", state.UPLOADED, **{state.UPLOAD: loaded}, **own)
+    app = open_app("runs", state.UPLOADED, **{state.UPLOAD.name: loaded}, **own)
     assert "offered to everybody who signs in" in text_of(app)
     start(app, 1)
     job = only(manager)
@@ -245,7 +245,7 @@ def test_an_upload_goes_by_tokens_and_is_gone_afterwards(
 ) -> None:
     loaded = uploaded(open_app, tmp_path / "tables")
     cohort = loaded.cohort
-    app = start(open_app("runs", state.UPLOADED, **{state.UPLOAD: loaded}), 1)
+    app = start(open_app("runs", state.UPLOADED, **{state.UPLOAD.name: loaded}), 1)
     assert problems_of(app) == []
     job = only(manager)
     tables = manager.folder(job.id) / run_folder.TABLES

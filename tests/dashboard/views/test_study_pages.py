@@ -361,7 +361,7 @@ def test_a_study_of_an_upload_is_shown_to_its_owner_only(
         _rename_patients(folder / name, tokens)
     _job(run, upload.digest if own else "another")
     _forget_studies()
-    app = open_app("ablation", state.UPLOADED, **{state.UPLOAD: upload})
+    app = open_app("ablation", state.UPLOADED, **{state.UPLOAD.name: upload})
     assert problems_of(app) == []
     assert ("No study of" not in text_of(app)) == own
     if own:

@@ -82,7 +82,7 @@ def press_or_choose(app: AppTest, flag: str) -> AppTest:
 
 
 def checked(app: AppTest) -> data_session.CheckedUpload:
-    upload: data_session.CheckedUpload = app.session_state[data_session.CHECKED]
+    upload: data_session.CheckedUpload = app.session_state[data_session.CHECKED.name]
     return upload
 
 
@@ -94,7 +94,7 @@ def cohort_of(app: AppTest) -> Cohort:
 
 def edit(app: AppTest, table: str, row: int, **cells: object) -> AppTest:
     """Change cells of one of the tables of choices, as the browser does."""
-    key = f"mapping_{table}_{app.session_state[data_session.ROUND]}"
+    key = f"mapping_{table}_{app.session_state[data_session.ROUND.name]}"
     edits = {"edited_rows": {row: cells}, "added_rows": [], "deleted_rows": []}
     app.session_state[key] = edits
     app.run()
@@ -148,7 +148,7 @@ GROUPED = {
 
 def regroup(app: AppTest, text: str) -> AppTest:
     """Write other feature groups of ``ct`` and send them."""
-    key = f"ct_{app.session_state[data_session.ROUND]}"
+    key = f"ct_{app.session_state[data_session.ROUND.name]}"
     app.text_area(key=f"groups_{key}").set_value(text)
     app.button(key=f"regroup_{key}").click().run()
     assert not app.exception
@@ -156,7 +156,7 @@ def regroup(app: AppTest, text: str) -> AppTest:
 
 
 def groups_shown(app: AppTest) -> str:
-    text: str = app.text_area(key=f"groups_ct_{app.session_state[data_session.ROUND]}").value
+    text: str = app.text_area(key=f"groups_ct_{app.session_state[data_session.ROUND.name]}").value
     return text
 
 
@@ -251,7 +251,7 @@ def test_a_file_can_be_removed_again(app: AppTest) -> None:
     choice.set_value(["clinical.csv", "ct.csv"]).run()
     app.button(key="remove_files").click().run()
     assert not app.exception
-    assert data_session.CHECKED not in app.session_state
+    assert data_session.CHECKED.name not in app.session_state
 
 
 def test_another_column_for_a_role_changes_the_cohort_at_once(app: AppTest) -> None:
@@ -281,7 +281,7 @@ def test_a_role_can_be_given_to_no_column(app: AppTest) -> None:
 
 def test_unit_and_event_are_chosen_in_the_mapping(app: AppTest) -> None:
     upload(app, CLEAN)
-    number = app.session_state[data_session.ROUND]
+    number = app.session_state[data_session.ROUND.name]
     app.segmented_control(key=f"mapping_unit_{number}").select("years").run()
     app.multiselect(key=f"mapping_event_{number + 1}").set_value(["0"]).run()
 

@@ -24,7 +24,7 @@ from tests.dashboard.views.test_pages import DEATH_WORDS, problems_of, text_of
 
 
 def measured_of(app: AppTest) -> Measured:
-    found: Measured = app.session_state[MEASURED][1]
+    found: Measured = app.session_state[MEASURED.name][1]
     return found
 
 
@@ -65,7 +65,7 @@ def test_other_patients_are_measured_with_the_frozen_calibration(
     write_simulated(simulate("glioma", n_patients=150, seed=11), tmp_path)
     open_app()
     loaded = resources.loaded(state.UPLOADED, load_cohort(tmp_path))
-    app = open_app("validation", state.UPLOADED, **{state.UPLOAD: loaded})
+    app = open_app("validation", state.UPLOADED, **{state.UPLOAD.name: loaded})
     assert problems_of(app) == []
     assert "None is of the training cohort" in text_of(app)
     predictions = measured_of(app).predictions
@@ -75,7 +75,7 @@ def test_other_patients_are_measured_with_the_frozen_calibration(
         predictions.survival, frozen.survival(predictions.risk, predictions.times)
     )
     app.button(key="forget").click().run()
-    assert MEASURED not in app.session_state or len(measured_of(app).predictions.risk) != 150
+    assert MEASURED.name not in app.session_state or len(measured_of(app).predictions.risk) != 150
 
 
 def test_the_gate_is_said_in_words_for_every_horizon(open_app: OpenApp) -> None:
@@ -147,7 +147,7 @@ def test_an_older_model_takes_percentiles_of_training_patients_or_has_no_panel(
     write_simulated(simulate("glioma", n_patients=120, seed=12), tmp_path / "new")
     loaded = resources.loaded(state.UPLOADED, load_cohort(tmp_path / "new"))
     app = open_app(
-        "validation", state.UPLOADED, folder=tmp_path / "models", **{state.UPLOAD: loaded}
+        "validation", state.UPLOADED, folder=tmp_path / "models", **{state.UPLOAD.name: loaded}
     )
     assert problems_of(app) == []
     assert any("keeps no training distances" in i.value for i in app.info)
@@ -164,7 +164,7 @@ def test_without_follow_up_only_the_distances_are_shown(open_app: OpenApp) -> No
     open_app()
     cohort = replace(load_sample("glioma"), duration=None, event=None)
     loaded = resources.loaded(state.UPLOADED, cohort)
-    app = open_app("validation", state.UPLOADED, **{state.UPLOAD: loaded})
+    app = open_app("validation", state.UPLOADED, **{state.UPLOAD.name: loaded})
     assert problems_of(app) == []
     assert any("E-08" in i.value for i in app.info)
     assert "Unlike the training data" in [s.value for s in app.header]

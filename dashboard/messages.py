@@ -21,13 +21,10 @@ TEXTS = {
         "The import folder isn't enabled here. Name one in CAMLIF_IMPORT and start the dashboard "
         "again."
     ),
-    "E-30": "This model expects {expected}; the cohort has {found}. Compatible models: {models}.",
     "E-31": (
         "This link points to a case that isn't in the loaded cohort. "
         "Load the cohort it came from or pick a case."
     ),
-    "E-32": "{modality} is missing for this case. {reason}. No score is shown.",
-    "E-33": ("This case is unlike the training data ({reasons}). Treat the score as unreliable."),
     "E-41": (
         "Run {run} stopped at step {step}. Your data are safe: the log says why, and it can be "
         "tried again."

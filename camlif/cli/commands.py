@@ -279,9 +279,9 @@ def score(
     Interrupted, the same command again goes on where it stopped.
     """
     from camlif.model.bundle import load_bundle
-    from camlif.model.case import hidden_sentence
     from camlif.model.score_file import write_scores
     from camlif.model.scoring import OUT_OF_MEMORY
+    from camlif.model.sentences import hidden_sentence
 
     require_writable(out)
     bundle = load_bundle(model, device=device)
@@ -319,9 +319,9 @@ def score(
         )
     if written.device != str(bundle.device):
         say(OUT_OF_MEMORY)
-    for horizon, gate in bundle.reference.gates.items():
+    for gate in bundle.reference.gates.values():
         if not gate.open:
-            say(hidden_sentence(horizon, gate.reason))
+            say(hidden_sentence(gate))
 
 
 @app.command()

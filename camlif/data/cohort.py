@@ -190,3 +190,44 @@ class Cohort:
         for outcome in (self.duration, self.event, self.entry):
             sha.update(b"" if outcome is None else outcome.tobytes())
         return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """What a patient has of one modality.
+
+    Attributes
+    ----------
+    modality : str
+    observed : float
+        Share of the values that are there; 0 where the modality is absent.
+    items : int or None
+        Instances of a bag; None for a table.
+    """
+
+    modality: str
+    observed: float
+    items: int | None
+
+    @property
+    def status(self) -> str:
+        """Say it: ``absent``, ``complete``, ``93% observed``, ``12 items``."""
+        if self.observed == 0:
+            return "absent"
+        if self.items is not None:
+            return f"{self.items:,} item{'' if self.items == 1 else 's'}"
+        return "complete" if self.observed == 1 else f"{100 * self.observed:.0f}% observed"
+
+
+def completeness(cohort: Cohort, row: int) -> tuple[Completeness, ...]:
+    """What a patient has of each modality of its cohort."""
+    found = []
+    for i, modality in enumerate(cohort.schema.modalities):
+        there = bool(cohort.presence[row, i])
+        observed, items = float(there), None
+        if modality.bag:
+            items = len(cohort.bags[modality.name][row]) if there else 0
+        elif there:
+            observed = float(np.isfinite(cohort.tables[modality.name][row]).mean())
+        found.append(Completeness(modality=modality.name, observed=observed, items=items))
+    return tuple(found)

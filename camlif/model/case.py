@@ -1,26 +1,73 @@
-"""One case in words and numbers: the single source of the page, the JSON export and the report."""
+"""One case in words and numbers: the one record that page, PDF, JSON and FHIR are drawn from.
+
+In goes a row of a score result with its bundle, out comes a frozen `CaseSummary`. Its sentences say
+the numbers as a reader may quote them: with denominator, endpoint and model spread.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from camlif.data.schema import Endpoint
-from camlif.model.reference import HORIZONS, SubsetValidation
+from camlif.model import sentences
+from camlif.model.reference import HORIZONS
 from camlif.model.scoring import MIN_AGREEMENT, SPREAD_Z, ScoreResult
-from camlif.model.training_range import ModalityCheck
+from camlif.model.training_range import (
+    MAX_SHARE_OUTSIDE,
+    UNLIKE_PERCENT,
+    UNUSUAL_PERCENT,
+    is_unlike,
+)
+from camlif.statistics import GateResult
 from camlif.statistics.splits import Interval
-from camlif.wording import MONTHS_PER_YEAR, period
+from camlif.wording import listed
 
 if TYPE_CHECKING:
-    from camlif.data.cohort import Cohort
     from camlif.model.bundle import Bundle
-    from camlif.model.card import Card
-    from camlif.statistics import GateResult
+
+Verdict = Literal["absent", "in range", "unusual", "outside"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalityCheck:
+    """What a patient has of one modality, and whether it is like the training data.
+
+    Attributes
+    ----------
+    name, label : str
+        In the model's schema, and as people know it.
+    present : bool
+    status : str
+        How complete it is: ``absent``, ``complete``, ``without cd3, 7% imputed``.
+    imputed : float or None
+        Share of the model's columns without a value, which take the training median; None where
+        the modality is absent, as for the numbers below.
+    without : str
+        Feature groups that the patient lacks altogether, which are masked: ``cd3, cd8``.
+    outside : float or None
+        Share of the values outside the training range.
+    distance_percent : int or None
+        Training patients of 100 that lie nearer the middle; None also where the model stored none.
+    range : {"absent", "in range", "unusual", "outside"}
+        Outside: beyond the 99th percentile of distance, or too many values outside the training
+        range. Unusual: beyond the 95th percentile.
+    reasons : tuple of str
+        Why it is outside; empty where it is not.
+    """
+
+    name: str
+    label: str
+    present: bool
+    status: str
+    imputed: float | None
+    without: str
+    outside: float | None
+    distance_percent: int | None
+    range: Verdict
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +77,25 @@ class HorizonSurvival:
     months: int
     survival: Interval | None
     reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberPlace:
+    """Where one member places the case; ``used`` is false if it saw the patient in training."""
+
+    z: float | None
+    used: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseScore:
-    """The numbers of a scored patient.
+    """The numbers of a scored patient, and the sentences that say them.
 
     Attributes
     ----------
+    label : str
+        Risk group as shown: "High risk" or "Borderline: intermediate-high".
     stratum : str
         Risk group of the model, by the frozen cut-offs.
     neighbour : str or None
@@ -49,24 +107,34 @@ class CaseScore:
         Low to high is the spread of the members (1.96 SD): model spread, no more. The hazard ratio
         is against the median training patient, after the calibration slope.
     horizons : tuple of HorizonSurvival
-    members_agree : int
-        Members used that place the patient in ``stratum``.
+    members_agree, members_used : int
+        Members that place the patient in ``stratum``, of those used; members that saw the patient
+        in training are not.
+    members : tuple of MemberPlace
+    frequencies : str
+        Survival at all open horizons; empty where none is open.
+    subset_sentence : str
+        How the model did with just the modalities that the patient has; empty where all are there.
+    borderline_sentence : str or None
+        Why the case is borderline; None where it is not.
     """
 
+    label: str
     stratum: str
     neighbour: str | None
     percentile: float
+    percentile_words: str
     z: Interval
     hazard_ratio: Interval
+    spread_words: str
     horizons: tuple[HorizonSurvival, ...]
+    frequencies: str
     members_agree: int
-
-    @property
-    def label(self) -> str:
-        """Risk group as shown: "High risk" or "Borderline: intermediate-high"."""
-        if self.neighbour is not None:
-            return f"Borderline: {self.stratum}-{self.neighbour}"
-        return f"{self.stratum.capitalize()} risk"
+    members_used: int
+    members: tuple[MemberPlace, ...]
+    subset_sentence: str
+    agreement_sentence: str
+    borderline_sentence: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,41 +145,45 @@ class CaseSummary:
     ----------
     patient_id : str
     score : CaseScore or None
-        None where the patient is not scored; ``notes`` then give the reason.
-    members_used, members : int
-        ``members_used`` leaves out members that saw the patient in training.
+        None where the patient is not scored; ``no_score`` then says why.
+    no_score : str
+        Empty where the patient is scored.
+    members : int
+        Of the model.
     is_training : bool
     present, absent : tuple of str
         Modalities of the model that the patient has and lacks.
     modalities : tuple of ModalityCheck
+    unlike : str or None
+        The warning that the case is unlike the training data.
     clinical_missing : tuple of str
         Clinical inputs without a value, which take the training median.
+    gates : tuple of GateResult
+        Whether absolute risk is calibrated, by horizon; see `sentences.calibration_sentence`.
     notes : tuple of str
-        Warnings, or why there is no score.
-    subset : SubsetValidation or None
-        How the model did with just the modalities that the patient has, where some are absent.
+        Warnings of the score file, or why there is no score.
+    caveats : tuple of str
+        What a reader must keep in mind: warnings of the case, then limits of the model.
     """
 
     patient_id: str
     score: CaseScore | None
-    members_used: int
+    no_score: str
     members: int
     is_training: bool
     present: tuple[str, ...]
     absent: tuple[str, ...]
     modalities: tuple[ModalityCheck, ...]
+    unlike: str | None
     clinical_missing: tuple[str, ...]
+    gates: tuple[GateResult, ...]
     notes: tuple[str, ...]
-    subset: SubsetValidation | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values, with the label."""
-        checks = [check.to_json() for check in self.modalities]
-        label = self.score.label if self.score else "No score"
-        return {"label": label, **asdict(self), "modalities": checks}
+    caveats: tuple[str, ...]
 
 
-def summarise_case(bundle: Bundle, result: ScoreResult, row: int) -> CaseSummary:
+def summarise_case(
+    bundle: Bundle, result: ScoreResult, row: int, *, modality: Callable[[str], str] = str
+) -> CaseSummary:
     """Summarise one row of a score result.
 
     Parameters
@@ -121,51 +193,147 @@ def summarise_case(bundle: Bundle, result: ScoreResult, row: int) -> CaseSummary
     result : ScoreResult
     row : int
         Position of the patient in ``result``.
+    modality : callable
+        Says what people call a modality of the schema.
     """
     record = result.table.iloc[row]
     names, presence = bundle.schema.names, result.presence[row]
     missing = set(str(record["missing"]).split("; "))
+    absent = tuple(m for m, there in zip(names, presence, strict=True) if not there)
+    notes = tuple(note for note in str(record["warnings"]).split("; ") if note)
+    score = _score(bundle, result, row) if result.scored[row] else None
+    modalities = tuple(
+        _check(result, row, name, label=modality(name), present=bool(there))
+        for name, there in zip(names, presence, strict=True)
+    )
+    warnings = [_renamed(note, modalities) for note in notes]
+    if score and result.is_training[row]:
+        warnings.append(sentences.held_out_sentence(score.members_used, bundle.n_members))
+    ranking = sentences.ranking_sentence(bundle.card)
     return CaseSummary(
         patient_id=str(record["patient_id"]),
-        score=_case_score(bundle, result, row) if result.scored[row] else None,
-        members_used=int(result.members_used[row].sum()),
+        score=score,
+        no_score="" if score else sentences.no_score_sentence(notes, [modality(m) for m in absent]),
         members=bundle.n_members,
         is_training=bool(result.is_training[row]),
         present=tuple(m for m, there in zip(names, presence, strict=True) if there),
-        absent=tuple(m for m, there in zip(names, presence, strict=True) if not there),
-        modalities=tuple(_check(result, row, i, name) for i, name in enumerate(names)),
+        absent=absent,
+        modalities=modalities,
+        unlike=_unlike(modalities),
         clinical_missing=tuple(c.name for c in bundle.schema.clinical if c.name in missing),
-        notes=tuple(note for note in str(record["warnings"]).split("; ") if note),
-        subset=bundle.reference.subset(frozenset(np.array(names)[presence].tolist())),
+        gates=tuple(result.gates.values()),
+        notes=notes,
+        caveats=bundle.card.limits if score is None else (*warnings, ranking, *bundle.card.limits),
     )
 
 
-def _check(result: ScoreResult, row: int, position: int, name: str) -> ModalityCheck:
-    def known(values: NDArray[np.float64]) -> float | None:
-        return float(values[row]) if np.isfinite(values[row]) else None
-
-    distance = known(result.distance_percent[name])
+def check_modality(
+    name: str,
+    *,
+    label: str,
+    present: bool,
+    imputed: float | None,
+    without: str,
+    outside: float | None,
+    distance_percent: int | None,
+) -> ModalityCheck:
+    """Judge what a patient has of a modality; for the arguments see `ModalityCheck`."""
+    verdict: Verdict = "absent"
+    reasons = []
+    if present:
+        unusual = (distance_percent or 0) >= UNUSUAL_PERCENT
+        verdict = "unusual" if unusual else "in range"
+        if is_unlike(outside or 0, distance_percent or 0):
+            verdict = "outside"
+        if outside is not None and outside > MAX_SHARE_OUTSIDE:
+            reasons.append(f"{100 * outside:.0f}% of values outside the training range")
+        if distance_percent is not None and distance_percent >= UNLIKE_PERCENT:
+            reasons.append(f"beyond the {UNLIKE_PERCENT}th percentile")
     return ModalityCheck(
         name=name,
-        present=bool(result.presence[row, position]),
-        imputed=known(result.imputed[name]),
+        label=label,
+        present=present,
+        status=_status(imputed, without),
+        imputed=imputed,
+        without=without,
+        outside=outside,
+        distance_percent=distance_percent,
+        range=verdict,
+        reasons=tuple(reasons),
+    )
+
+
+def _status(imputed: float | None, without: str) -> str:
+    if imputed is None:
+        return "absent"
+    parts = [f"without {without}"] if without else []
+    if imputed > 0:
+        share = "under 1%" if imputed < 0.01 else f"{100 * imputed:.0f}%"
+        parts.append(f"{share} imputed")
+    return ", ".join(parts) or "complete"
+
+
+def _check(result: ScoreResult, row: int, name: str, *, label: str, present: bool) -> ModalityCheck:
+    distance = _known(result.distance_percent[name][row])
+    return check_modality(
+        name,
+        label=label,
+        present=present,
+        imputed=_known(result.imputed[name][row]),
         without=str(result.without[name][row]),
-        outside=known(result.out_of_range[name]),
+        outside=_known(result.out_of_range[name][row]),
         distance_percent=None if distance is None else int(distance),
     )
 
 
-def _case_score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
-    record = result.table.iloc[row]
-    z = _z_interval(bundle, result, row)
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
+    record, n_training = result.table.iloc[row], bundle.card.data.n_patients
+    stratum, used = str(record["stratum"]), result.members_used[row]
+    agree, n_used = round(float(record["agreement"]) * int(used.sum())), int(used.sum())
+    z, ratio = _z_interval(bundle, result, row), _hazard_ratio(bundle, result, row)
+    neighbour = _neighbour(bundle, result, row, z)
+    horizons = tuple(_horizon(bundle, result, row, months) for months in HORIZONS)
+    known = frozenset(np.array(bundle.schema.names)[result.presence[row]].tolist())
+    borderline = f"Borderline: {stratum}-{neighbour}"
     return CaseScore(
-        stratum=str(record["stratum"]),
-        neighbour=_neighbour(bundle, result, row, z),
+        label=borderline if neighbour else f"{stratum.capitalize()} risk",
+        stratum=stratum,
+        neighbour=neighbour,
         percentile=float(record["percentile"]),
+        percentile_words=(
+            f"higher than {record['percentile']:.0f}% of {n_training:,} training patients"
+        ),
         z=z,
-        hazard_ratio=_hazard_ratio(bundle, result, row),
-        horizons=tuple(_horizon(bundle, result, row, months) for months in HORIZONS),
-        members_agree=round(float(record["agreement"]) * int(result.members_used[row].sum())),
+        hazard_ratio=ratio,
+        spread_words=(
+            f"z = {z.value:+.2f} ({z.low:+.2f} to {z.high:+.2f}); hazard ratio against the median "
+            f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}, model spread)"
+        ),
+        horizons=horizons,
+        frequencies=sentences.frequencies(
+            {h.months: h.survival for h in horizons if h.survival}, bundle.info.endpoint
+        ),
+        members_agree=agree,
+        members_used=n_used,
+        members=tuple(
+            MemberPlace(z=_known(value), used=bool(counted))
+            for value, counted in zip(
+                bundle.reference.z(result.member_log_risk[row]), used, strict=True
+            )
+        ),
+        subset_sentence=sentences.subset_sentence(bundle.reference.subset(known)),
+        agreement_sentence=sentences.agreement_sentence(
+            agree, n_used, stratum, is_training=bool(result.is_training[row])
+        ),
+        borderline_sentence=(
+            sentences.borderline_sentence(agree, n_used, z, bundle.strata.cutoffs)
+            if neighbour
+            else None
+        ),
     )
 
 
@@ -201,178 +369,36 @@ def _hazard_ratio(bundle: Bundle, result: ScoreResult, row: int) -> Interval:
 
 
 def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> HorizonSurvival:
-    gate = bundle.reference.gates[months]
+    gate = result.gates[months]
     if not gate.open:
-        return HorizonSurvival(months=months, survival=None, reason=gate.reason)
+        hidden = sentences.hidden_sentence(gate)
+        return HorizonSurvival(months=months, survival=None, reason=gate.reason, sentence=hidden)
     half = _spread(result, row)
     risks = result.log_risk[row] + np.array([0.0, half, -half])
     value, low, high = bundle.calibration.survival(risks, np.array([float(months)]))[:, 0]
+    survival = Interval(value=value, low=low, high=high)
     return HorizonSurvival(
-        months=months, survival=Interval(value=value, low=low, high=high), reason=""
+        months=months,
+        survival=survival,
+        reason="",
+        sentence=sentences.survival_sentence(
+            survival, months, bundle.info.endpoint, bundle.card.data.n_patients
+        ),
     )
 
 
-def survival_sentence(horizon: HorizonSurvival, endpoint: Endpoint, n_training: int) -> str:
-    """Say the survival at a horizon as a frequency, with interval, endpoint and denominator."""
-    when = period(horizon.months)
-    if horizon.survival is None:
-        return hidden_sentence(horizon.months, horizon.reason)
-    s = horizon.survival
-    return (
-        f"Of 100 patients with a score like this, about {100 * s.value:.0f} were "
-        f"{endpoint.event_free} at {when} (model interval {100 * s.low:.0f} to "
-        f"{100 * s.high:.0f}; {endpoint.name}, training cohort n = {n_training}). "
-        "This describes groups, not this person's certain outcome."
-    )
-
-
-def hidden_sentence(months: int, reason: str) -> str:
-    """Say that absolute risk at a horizon is not shown, and why."""
-    return (
-        f"E-22: Absolute risk at {period(months)} is hidden: the calibration check fails "
-        f"({reason}). Rank and group are still shown."
-    )
-
-
-def subset_sentence(subset: SubsetValidation | None) -> str:
-    """Say what a reduced-modality result was validated by; empty where nothing is absent."""
-    if subset is None:
-        return ""
-    return (
-        f"Scored from {' + '.join(subset.modalities)} only: held-out C-index with these "
-        f"{subset.c_index:.2f} ({subset.low:.2f} to {subset.high:.2f}; n = "
-        f"{subset.n_patients:,}, {subset.n_events:,} events)."
-    )
-
-
-def percentile_words(score: CaseScore, n_training: int) -> str:
-    """Say the percentile with its denominator."""
-    return f"higher than {score.percentile:.0f}% of {n_training:,} training patients"
-
-
-def spread_words(score: CaseScore) -> str:
-    """Say z and hazard ratio with the spread of the members."""
-    z, ratio = score.z, score.hazard_ratio
-    return (
-        f"z = {z.value:+.2f} ({z.low:+.2f} to {z.high:+.2f}); hazard ratio against the median "
-        f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}, model spread)"
-    )
-
-
-def agreement_sentence(summary: CaseSummary, score: CaseScore) -> str:
-    """Say how many members place the case in its stratum, of those that did not see it."""
-    unseen = " that did not see this patient" if summary.is_training else ""
-    if summary.members_used == 1:
-        return f"The only model{unseen} places it in {score.stratum}."
-    return (
-        f"{score.members_agree} of the {summary.members_used} models{unseen} place it in "
-        f"{score.stratum}."
-    )
-
-
-def borderline_sentence(summary: CaseSummary, cutoffs: tuple[float, ...]) -> str | None:
-    """Say why a case is borderline; None where it is not."""
-    score = summary.score
-    if score is None or score.neighbour is None:
+def _unlike(modalities: Sequence[ModalityCheck]) -> str | None:
+    reasons = [f"{check.label} {listed(check.reasons)}" for check in modalities if check.reasons]
+    if not reasons:
         return None
-    reasons = []
-    if score.members_agree < MIN_AGREEMENT * summary.members_used:
-        reasons.append(f"fewer than {100 * MIN_AGREEMENT:.0f}% of the models agree")
-    crossed = [f"{c:+.2f}" for c in cutoffs if score.z.low < c <= score.z.high]
-    if crossed:
-        reasons.append(f"the interval of z crosses {' and '.join(crossed)}")
-    return f"Borderline: {' and '.join(reasons)}."
-
-
-def calibration_sentence(gate: GateResult) -> str:
-    """Say whether absolute risk is calibrated at a horizon, with ratio and denominators."""
-    when = period(gate.horizon)
-    if not gate.open:
-        return f"Calibration at {when} fails: {gate.reason}."
     return (
-        f"Calibration at {when} passes: expected over observed events {gate.ratio:.2f} "
-        f"(n = {gate.n_patients:,}, {gate.n_events:,} events by then)."
+        f"E-33: This case is unlike the training data ({'; '.join(reasons)}). "
+        "Treat the score as unreliable."
     )
 
 
-def frequencies(score: CaseScore, endpoint: Endpoint) -> str:
-    """Say survival at all open horizons as a frequency; empty where none is open."""
-    shown = [(h.months // MONTHS_PER_YEAR, h.survival) for h in score.horizons if h.survival]
-    parts = [f"{100 * s.value:.0f} at {years} y" for years, s in shown]
-    return f"{endpoint.event_free.capitalize()}, of 100: {', '.join(parts)}" if parts else ""
-
-
-def absence_reason(summary: CaseSummary) -> str:
-    """Say why there is no score, as a sentence without its final stop."""
-    note = "; ".join(summary.notes).removeprefix("not scored: ")
-    reason = note.partition(" missing, and ")[2] or note
-    return reason[:1].upper() + reason[1:]
-
-
-def caveats(
-    summary: CaseSummary, card: Card, *, modality: Callable[[str], str] = str
-) -> tuple[str, ...]:
-    """What a reader must keep in mind: warnings of the case, then limits of the model.
-
-    ``modality`` says what a modality is called on the page.
-    """
-    notes = [_called(note, summary, modality) for note in summary.notes]
-    seen = (
-        f"This patient was in the training cohort. Only the {summary.members_used} of "
-        f"{summary.members} models that did not see it are used."
-    )
-    d = card.discrimination
-    ranking = (
-        f"In its own cohort the model ranks pairs of unseen patients right in "
-        f"{100 * d.mean:.0f} of 100 (C-index {d.mean:.3f}, SD {d.sd:.3f} over "
-        f"{card.training.splits} splits)."
-    )
-    return (*notes, *([seen] if summary.is_training else ()), ranking, *card.limits)
-
-
-def _called(note: str, summary: CaseSummary, modality: Callable[[str], str]) -> str:
+def _renamed(note: str, modalities: Sequence[ModalityCheck]) -> str:
     """Return a warning that is led by a modality's name with the name that people know it by."""
     name, colon, rest = note.partition(": ")
-    known = {check.name for check in summary.modalities}
-    return f"{modality(name)}{colon}{rest}" if name in known else note
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completeness:
-    """What a patient has of one modality.
-
-    Attributes
-    ----------
-    modality : str
-    observed : float
-        Share of the values that are there; 0 where the modality is absent.
-    items : int or None
-        Instances of a bag; None for a table.
-    """
-
-    modality: str
-    observed: float
-    items: int | None
-
-    @property
-    def status(self) -> str:
-        """Say it: ``absent``, ``complete``, ``93% observed``, ``12 items``."""
-        if self.observed == 0:
-            return "absent"
-        if self.items is not None:
-            return f"{self.items:,} item{'' if self.items == 1 else 's'}"
-        return "complete" if self.observed == 1 else f"{100 * self.observed:.0f}% observed"
-
-
-def completeness(cohort: Cohort, row: int) -> tuple[Completeness, ...]:
-    """What a patient has of each modality of its cohort."""
-    found = []
-    for i, modality in enumerate(cohort.schema.modalities):
-        there = bool(cohort.presence[row, i])
-        observed, items = float(there), None
-        if modality.bag:
-            items = len(cohort.bags[modality.name][row]) if there else 0
-        elif there:
-            observed = float(np.isfinite(cohort.tables[modality.name][row]).mean())
-        found.append(Completeness(modality=modality.name, observed=observed, items=items))
-    return tuple(found)
+    labels = {check.name: check.label for check in modalities}
+    return f"{labels.get(name, name)}{colon}{rest}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,70 +122,6 @@ class TrainingRange:
             observed = np.isfinite(x)
             result[observed, column] = np.interp(x[observed], grid, middle)
         return result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModalityCheck:
-    """What a patient has of one modality, and whether it is like the training data.
-
-    Attributes
-    ----------
-    name : str
-    present : bool
-    imputed : float or None
-        Share of the model's columns without a value, which take the training median; None where
-        the modality is absent, as for all below.
-    without : str
-        Feature groups that the patient lacks altogether, which are masked: ``cd3, cd8``.
-    outside : float or None
-        Share of the values outside the training range.
-    distance_percent : int or None
-        Training patients of 100 that lie nearer the middle; None also where the model stored none.
-    """
-
-    name: str
-    present: bool
-    imputed: float | None
-    outside: float | None
-    distance_percent: int | None
-    without: str = ""
-
-    @property
-    def range(self) -> Literal["absent", "in range", "unusual", "outside"]:
-        """Verdict: outside beyond the 99th percentile of distance, unusual beyond the 95th."""
-        if not self.present:
-            return "absent"
-        distance = self.distance_percent or 0
-        if is_unlike(self.outside or 0, distance):
-            return "outside"
-        return "unusual" if distance >= UNUSUAL_PERCENT else "in range"
-
-    @property
-    def status(self) -> str:
-        """How complete it is: ``absent``, ``complete``, ``without cd3, 7% imputed``."""
-        if self.imputed is None:
-            return "absent"
-        parts = [f"without {self.without}"] if self.without else []
-        if self.imputed > 0:
-            share = "under 1%" if self.imputed < 0.01 else f"{100 * self.imputed:.0f}%"
-            parts.append(f"{share} imputed")
-        return ", ".join(parts) or "complete"
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why it is outside; empty where it is not."""
-        if self.range != "outside":
-            return ()
-        shares = []
-        if self.outside is not None and self.outside > MAX_SHARE_OUTSIDE:
-            shares.append(f"{100 * self.outside:.0f}% of values outside the training range")
-        if self.distance_percent is not None and self.distance_percent >= UNLIKE_PERCENT:
-            shares.append(f"beyond the {UNLIKE_PERCENT}th percentile")
-        return tuple(shares)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values, with the verdict."""
-        return asdict(self) | {"range": self.range}
 
 
 def fit_range(cohort: Cohort) -> TrainingRange:

@@ -60,7 +60,9 @@ def view_case(workspace: Workspace, row: int) -> CaseView:
     scoring = workspace.scoring
     if scoring is None:
         return CaseView(workspace=workspace, row=row)
-    summary = summarise_case(scoring.bundle, scoring.result, row)
+    summary = summarise_case(
+        scoring.bundle, scoring.result, row, modality=workspace.profile.modality
+    )
     if summary.score is None:
         return ModelledCase(workspace=workspace, row=row, scoring=scoring, summary=summary)
     return ScoredCase(

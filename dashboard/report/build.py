@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from camlif.model import case as words
 from camlif.model.case import CaseSummary, summarise_case
 from camlif.statistics import KaplanMeierCurve
-from camlif.wording import AGE, listed, shown_age
+from camlif.wording import shown_value
 from dashboard import messages
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.known_outcome import subtype_curve
@@ -23,12 +21,7 @@ from dashboard.report.record import (
     CohortRecord,
     CurveRecord,
     ExplanationRecord,
-    GateRecord,
-    HorizonRecord,
-    MemberRecord,
-    ModalityRecord,
     ModelRecord,
-    ResultRecord,
 )
 
 if TYPE_CHECKING:
@@ -94,8 +87,7 @@ def case_report(
         Months of the icon array.
     """
     bundle, cohort = source.bundle, source.cohort
-    summary = summarise_case(bundle, source.result, row)
-    modalities = _modalities(source, summary)
+    summary = summarise_case(bundle, source.result, row, modality=source.profile.modality)
     subtype = subtype_curve(cohort, row, source.profile)
     record = CaseRecord(
         notice=messages.BANNER,
@@ -105,31 +97,24 @@ def case_report(
         is_training=summary.is_training,
         facts=patient_facts(cohort, row, source.profile),
         clinical=_clinical(source, row),
-        modalities=modalities,
-        unlike=_unlike(modalities),
+        modalities=summary.modalities,
+        unlike=summary.unlike,
         cohort=_cohort(source),
         model=_model(source),
         strata=bundle.strata.names,
         cutoffs=tuple(float(cut) for cut in bundle.strata.cutoffs),
-        result=_result(source, summary, row),
-        reasons=() if summary.score else summary.notes,
+        result=summary.score,
+        reasons=(summary.no_score,) if summary.no_score else (),
         curve=_curve(source, summary, row, subtype),
-        gates=_gates(bundle),
+        gates=summary.gates,
         explanation=explanation if summary.score else None,
-        caveats=_caveats(source, summary),
+        caveats=summary.caveats,
         notes=tuple(notes),
         board=dict(board or {}),
     )
     return CaseReport(
         record=record, curves=bundle.reference.curves, subtype=subtype, horizon=horizon
     )
-
-
-def _caveats(source: Source, summary: CaseSummary) -> tuple[str, ...]:
-    card = source.bundle.card
-    if summary.score is None:
-        return tuple(card.limits)
-    return words.caveats(summary, card, modality=source.profile.modality)
 
 
 def _cohort(source: Source) -> CohortRecord:
@@ -142,58 +127,12 @@ def _cohort(source: Source) -> CohortRecord:
     )
 
 
-def _gates(bundle: Bundle) -> tuple[GateRecord, ...]:
-    return tuple(
-        GateRecord(
-            months=months,
-            open=gate.open,
-            reason=gate.reason,
-            ratio=gate.ratio,
-            n_patients=gate.n_patients,
-            n_events=gate.n_events,
-            sentence=words.calibration_sentence(gate),
-        )
-        for months, gate in bundle.reference.gates.items()
-    )
-
-
 def _clinical(source: Source, row: int) -> dict[str, str | None]:
     clinical = source.cohort.clinical.iloc[row]
     return {
-        column.name: _clinical_text(column.name, clinical.get(column.name))
+        column.name: shown_value(column.name, clinical.get(column.name))
         for column in source.bundle.schema.clinical
     }
-
-
-def _clinical_text(name: str, value: Any) -> str | None:
-    if value is None or pd.isna(value):
-        return None
-    if name == AGE:
-        return shown_age(float(value))
-    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
-
-
-def _modalities(source: Source, summary: CaseSummary) -> tuple[ModalityRecord, ...]:
-    return tuple(
-        ModalityRecord(
-            name=check.name,
-            label=source.profile.modality(check.name),
-            present=check.present,
-            status=check.status,
-            imputed=check.imputed,
-            without=check.without,
-            outside=check.outside,
-            distance_percent=check.distance_percent,
-            range=check.range,
-            reasons=check.reasons,
-        )
-        for check in summary.modalities
-    )
-
-
-def _unlike(modalities: Sequence[ModalityRecord]) -> str | None:
-    reasons = [f"{part.label} {listed(part.reasons)}" for part in modalities if part.reasons]
-    return messages.text("E-33", reasons="; ".join(reasons)) if reasons else None
 
 
 def _model(source: Source) -> ModelRecord:
@@ -213,42 +152,6 @@ def _model(source: Source) -> ModelRecord:
         event_free=endpoint.event_free,
         n_training=card.data.n_patients,
         n_events=card.data.n_events,
-    )
-
-
-def _result(source: Source, summary: CaseSummary, row: int) -> ResultRecord | None:
-    score, bundle, result = summary.score, source.bundle, source.result
-    if score is None:
-        return None
-    n_training, endpoint = bundle.card.data.n_patients, bundle.info.endpoint
-    member_z = bundle.reference.z(result.member_log_risk[row])
-    return ResultRecord(
-        label=score.label,
-        stratum=score.stratum,
-        neighbour=score.neighbour,
-        percentile=score.percentile,
-        percentile_words=words.percentile_words(score, n_training),
-        z=score.z,
-        hazard_ratio=score.hazard_ratio,
-        spread_words=words.spread_words(score),
-        horizons=tuple(
-            HorizonRecord(
-                months=h.months,
-                survival=h.survival,
-                reason=h.reason,
-                sentence=words.survival_sentence(h, endpoint, n_training),
-            )
-            for h in score.horizons
-        ),
-        members_agree=score.members_agree,
-        members_used=summary.members_used,
-        subset_sentence=words.subset_sentence(summary.subset),
-        agreement_sentence=words.agreement_sentence(summary, score),
-        borderline_sentence=words.borderline_sentence(summary, bundle.strata.cutoffs),
-        members=tuple(
-            MemberRecord(z=_number(z), used=bool(used))
-            for z, used in zip(member_z, result.members_used[row], strict=True)
-        ),
     )
 
 
@@ -276,7 +179,3 @@ def _curve(
         tuple(float(v) for v in values[shown]) for values in (result.times, *parts)
     )
     return CurveRecord(times=times, survival=survival, low=low, high=high, finding=chart.finding)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

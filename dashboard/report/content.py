@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from camlif.model.case import CaseScore
+from camlif.model.sentences import calibration_sentence
+from camlif.statistics import GateResult
 from camlif.wording import listed, period
 from dashboard.figures.attribution import direction
 from dashboard.figures.chart import ELLIPSIS, signed
@@ -12,7 +15,7 @@ from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.build import CaseReport
 from dashboard.report.drawings import Bar, agreement_strip, bars, icon_array
 from dashboard.report.layout import Block, Picture, Row, Text
-from dashboard.report.record import CaseRecord, ExplanationRecord, GateRecord, ResultRecord
+from dashboard.report.record import CaseRecord, ExplanationRecord
 
 N_FEATURES = 5
 ICONS_SIDE = 74.0
@@ -70,12 +73,10 @@ def rows_above(report: CaseReport, limits: Limits) -> list[Row]:
     """Rows above the curves."""
     record = report.record
     if record.result is None:
-        reasons = "; ".join(record.reasons)
-        reason = f"{reasons[:1].upper()}{reasons[1:]}." if reasons else "No reason was recorded."
         abstention = (
             Text("Result", "h2"),
             Text("No score", "label"),
-            Text(reason, lines=8),
+            Text(" ".join(record.reasons), lines=8),
             *_gates(record),
         )
         return [Row((tuple(_inputs(record, limits)), abstention), (2, 3))]
@@ -156,7 +157,7 @@ def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_CLINICAL]) + (f" and {more} more" if more > 0 else "")
 
 
-def _result(record: CaseRecord, result: ResultRecord) -> Iterator[Text]:
+def _result(record: CaseRecord, result: CaseScore) -> Iterator[Text]:
     yield Text("Result", "h2")
     colors = dict(zip(record.strata, strata_colors(len(record.strata), "light"), strict=True))
     color = LIGHT.text if result.neighbour else colors.get(result.stratum, LIGHT.text)
@@ -177,7 +178,7 @@ def _result(record: CaseRecord, result: ResultRecord) -> Iterator[Text]:
         yield Text(f"at {listed(parts)}. {record.model.endpoint.capitalize()}.", lead=lead)
 
 
-def _absolute_risk(report: CaseReport, result: ResultRecord) -> Iterator[Text | Picture]:
+def _absolute_risk(report: CaseReport, result: CaseScore) -> Iterator[Text | Picture]:
     record = report.record
     horizon = record.horizon(report.horizon)
     if horizon is None or horizon.survival is None:
@@ -196,7 +197,7 @@ def _absolute_risk(report: CaseReport, result: ResultRecord) -> Iterator[Text | 
     yield from _gates(record)
 
 
-def _certainty(record: CaseRecord, result: ResultRecord) -> Iterator[Text | Picture]:
+def _certainty(record: CaseRecord, result: CaseScore) -> Iterator[Text | Picture]:
     yield Text("How sure", "h2")
     yield Text(result.agreement_sentence)
     if result.borderline_sentence is not None:
@@ -219,12 +220,12 @@ def _gates(record: CaseRecord) -> Iterator[Text]:
     if record.result is None:
         for gate in record.gates:
             if not gate.open:
-                yield Text(gate.sentence, "small", lines=2)
+                yield Text(calibration_sentence(gate), "small", lines=2)
 
 
-def passed_words(gates: Sequence[GateRecord]) -> str:
+def passed_words(gates: Sequence[GateResult]) -> str:
     """Say in one sentence at which horizons calibration passes."""
-    when = listed([period(gate.months) for gate in gates])
+    when = listed([period(gate.horizon) for gate in gates])
     ratios = listed([f"{gate.ratio:.2f}" for gate in gates])
     patients = listed(list(dict.fromkeys(f"{gate.n_patients:,}" for gate in gates)))
     events = listed([f"{gate.n_events:,}" for gate in gates])

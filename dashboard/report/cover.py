@@ -85,7 +85,7 @@ def _case(number: int, record: CaseRecord) -> Row:
 def _score(record: CaseRecord) -> list[Text]:
     result = record.result
     if result is None:
-        return [Text(f"No score: {cut('; '.join(record.reasons), 160)}"), Text("-"), Text("-")]
+        return [Text(cut(" ".join(record.reasons), 160)), Text("-"), Text("-")]
     horizon = record.horizon()
     survival = "hidden (calibration gate)"
     if horizon is not None and horizon.survival is not None:

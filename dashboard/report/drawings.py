@@ -11,12 +11,13 @@ from reportlab.lib.colors import HexColor, white
 from reportlab.lib.utils import simpleSplit
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
+from camlif.model.case import CaseScore
 from dashboard.figures.agreement import STACK_WIDTH, stack, z_limits
 from dashboard.figures.chart import signed
 from dashboard.figures.icons import PEOPLE, PER_ROW, largest_remainder
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.fonts import BOLD, REGULAR, fitting, shorten
-from dashboard.report.record import CaseRecord, ResultRecord
+from dashboard.report.record import CaseRecord
 
 FONT_SIZE, SMALL = 6.8, 6.2
 BAND_OPACITY = 0.14
@@ -96,7 +97,7 @@ def _cross(x: float, y: float, cell: float) -> Polygon:
     return Polygon(points, fillColor=white, strokeColor=HexColor(LIGHT.outline), strokeWidth=0.5)
 
 
-def agreement_strip(record: CaseRecord, result: ResultRecord, width: float) -> Drawing:
+def agreement_strip(record: CaseRecord, result: CaseScore, width: float) -> Drawing:
     """Draw every member's z over the bands of the strata; open dots saw the patient."""
     height, low_y = STRIP_HEIGHT, 11.0
     drawing = Drawing(width, height)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from camlif.model.case import CaseScore, HorizonSurvival
 from camlif.wording import period
-from dashboard.report.record import CaseRecord, HorizonRecord, ResultRecord
+from dashboard.report.record import CaseRecord
 
 TOKENS = "urn:camlif:case-token"
 DIGESTS = "urn:camlif:sha256"
@@ -66,7 +67,7 @@ def _basis(record: CaseRecord) -> list[dict[str, Any]]:
     return [data, *parts, *given]
 
 
-def _predictions(record: CaseRecord, result: ResultRecord) -> list[dict[str, Any]]:
+def _predictions(record: CaseRecord, result: CaseScore) -> list[dict[str, Any]]:
     ratio = result.hazard_ratio
     outcome = {"text": record.model.event_noun}
     relative = {
@@ -83,7 +84,7 @@ def _predictions(record: CaseRecord, result: ResultRecord) -> list[dict[str, Any
     return [relative, *(_at(h, outcome) for h in shown)]
 
 
-def _at(horizon: HorizonRecord, outcome: dict[str, str]) -> dict[str, Any]:
+def _at(horizon: HorizonSurvival, outcome: dict[str, str]) -> dict[str, Any]:
     survival = horizon.survival
     assert survival is not None  # noqa: S101
     value, low, high = (100 * (1 - s) for s in (survival.value, survival.high, survival.low))

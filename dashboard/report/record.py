@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from camlif.statistics.splits import Interval
+from camlif.model.case import CaseScore, HorizonSurvival, ModalityCheck
+from camlif.statistics import GateResult
 from dashboard.figures.attribution import FeatureContribution
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -49,57 +50,6 @@ class ModelRecord(_Part):
     n_events: int
 
 
-class ModalityRecord(_Part):
-    """What the patient has of a modality, see `camlif.model.case.ModalityCheck`."""
-
-    name: str
-    label: str
-    present: bool
-    status: str
-    imputed: float | None
-    without: str
-    outside: float | None
-    distance_percent: int | None
-    range: str
-    reasons: tuple[str, ...]
-
-
-class HorizonRecord(_Part):
-    """Survival at a horizon; None with the reason where the calibration gate is closed."""
-
-    months: int
-    survival: Interval | None
-    reason: str
-    sentence: str
-
-
-class MemberRecord(_Part):
-    """Where one member places the case; ``used`` is false if it saw the patient in training."""
-
-    z: float | None
-    used: bool
-
-
-class ResultRecord(_Part):
-    """The numbers of a scored case, see `CaseScore`, with the page's sentences."""
-
-    label: str
-    stratum: str
-    neighbour: str | None
-    percentile: float
-    percentile_words: str
-    z: Interval
-    hazard_ratio: Interval
-    spread_words: str
-    horizons: tuple[HorizonRecord, ...]
-    members_agree: int
-    members_used: int
-    subset_sentence: str
-    agreement_sentence: str
-    borderline_sentence: str | None
-    members: tuple[MemberRecord, ...]
-
-
 class CurveRecord(_Part):
     """Predicted survival; empty where absolute risk is hidden. Months and probabilities."""
 
@@ -108,18 +58,6 @@ class CurveRecord(_Part):
     low: tuple[float, ...]
     high: tuple[float, ...]
     finding: str
-
-
-class GateRecord(_Part):
-    """Calibration gate at a horizon: expected over observed events, cross-fitted."""
-
-    months: int
-    open: bool
-    reason: str
-    ratio: float | None
-    n_patients: int
-    n_events: int
-    sentence: str
 
 
 class FeatureRecord(_Part):
@@ -198,7 +136,7 @@ class CaseRecord(_Part):
         The warning that the case is unlike the training data.
     clinical : dict
         Clinical inputs of the model: value as text, or None where missing.
-    result : ResultRecord or None
+    result : CaseScore or None
         None where the model abstains; ``reasons`` then say why.
     notes : tuple of str
         What the board wrote, as it is printed.
@@ -214,16 +152,16 @@ class CaseRecord(_Part):
     is_training: bool
     facts: tuple[str, ...]
     clinical: dict[str, str | None]
-    modalities: tuple[ModalityRecord, ...]
+    modalities: tuple[ModalityCheck, ...]
     unlike: str | None
     cohort: CohortRecord
     model: ModelRecord
     strata: tuple[str, ...]
     cutoffs: tuple[float, ...]
-    result: ResultRecord | None
+    result: CaseScore | None
     reasons: tuple[str, ...]
     curve: CurveRecord | None
-    gates: tuple[GateRecord, ...]
+    gates: tuple[GateResult, ...]
     explanation: ExplanationRecord | None
     caveats: tuple[str, ...]
     notes: tuple[str, ...]
@@ -233,7 +171,7 @@ class CaseRecord(_Part):
         """Return the JSON file."""
         return self.model_dump_json(indent=1) + "\n"
 
-    def horizon(self, months: int | None = None) -> HorizonRecord | None:
+    def horizon(self, months: int | None = None) -> HorizonSurvival | None:
         """Return an open horizon: the one asked for, else 3 years, else the first; None if none."""
         open_ = [h for h in self.result.horizons if h.survival] if self.result else []
         wanted: Sequence[int | None] = (months, DEFAULT_HORIZON)

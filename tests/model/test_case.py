@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 
 from camlif.data.samples import load_sample
 from camlif.data.schema import Endpoint
 from camlif.model.bundle import Bundle
 from camlif.model.case import (
-    HorizonSurvival,
-    Interval,
+    CaseSummary,
+    check_modality,
     summarise_case,
-    survival_sentence,
 )
 from camlif.model.scoring import ScoreResult
-from camlif.model.training_range import ModalityCheck
+from camlif.model.sentences import calibration_sentence, hidden_sentence, survival_sentence
+from camlif.statistics import GateResult
+from camlif.statistics.splits import Interval
 from tests.builders.bundles import N_SPLITS, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
 
@@ -112,32 +113,38 @@ def test_summary_counts_members_and_modalities() -> None:
     summary = summarise_case(bundle, result, row)
     assert summary.is_training
     assert summary.members == N_SPLITS
-    assert summary.members_used == result.members_used[row].sum() < N_SPLITS
     assert set(summary.present) | set(summary.absent) == {"pathology", "ct"}
-    assert summary.score is not None
-    assert summary.score.members_agree <= summary.members_used
+    score = summary.score
+    assert score is not None
+    assert score.members_agree <= score.members_used == result.members_used[row].sum() < N_SPLITS
+    assert [member.used for member in score.members] == result.members_used[row].tolist()
+    seen = f"Only the {score.members_used} of {N_SPLITS} models that did not see it are used."
+    assert any(seen in caveat for caveat in summary.caveats)
 
 
 def test_a_patient_without_score_has_the_reason_and_no_numbers() -> None:
     bundle = tiny_bundle()
     bundle = replace(bundle, reference=replace(bundle.reference, subsets=()))
     result = bundle.score(make_cohort(1, seed=9, clinical=True), missing=("ct",))
-    summary = summarise_case(bundle, result, 0)
+    summary = summarise_case(bundle, result, 0, modality=str.upper)
     assert summary.score is None
     assert summary.absent == ("ct",)
     assert summary.notes[0].startswith("not scored: ct missing")
-    assert summary.to_json()["label"] == "No score"
+    assert summary.no_score == (
+        "E-32: CT is missing for this case. The model was not validated on pathology alone. "
+        "No score is shown."
+    )
+    assert summary.caveats == bundle.card.limits
 
 
 def test_summary_survives_json() -> None:
     bundle = _bundle()
     summary = summarise_case(bundle, _result(bundle, 0.9, 0.1, 1.0), 0)
-    data = json.loads(json.dumps(summary.to_json(), allow_nan=False))
-    assert data["label"] == "Borderline: intermediate-high"
-    assert summary.score is not None
-    assert data["score"]["hazard_ratio"]["value"] == summary.score.hazard_ratio.value
-    assert data["score"]["horizons"][0]["months"] == 12
-    assert data["present"] == ["pathology", "ct"]
+    stored = TypeAdapter(CaseSummary)
+    text = stored.dump_json(summary)
+    assert stored.validate_json(text) == summary
+    assert b"NaN" not in text
+    assert b'"label":"Borderline: intermediate-high"' in text
 
 
 def test_notes_are_the_warnings_of_the_table() -> None:
@@ -149,10 +156,7 @@ def test_notes_are_the_warnings_of_the_table() -> None:
 
 
 def test_sentence_gives_frequency_interval_endpoint_and_denominator() -> None:
-    horizon = HorizonSurvival(
-        months=36, survival=Interval(value=0.412, low=0.3, high=0.5), reason=""
-    )
-    text = survival_sentence(horizon, Endpoint(), 763)
+    text = survival_sentence(Interval(value=0.412, low=0.3, high=0.5), 36, Endpoint(), 763)
     assert text == (
         "Of 100 patients with a score like this, about 41 were alive at 3 years "
         "(model interval 30 to 50; overall survival, training cohort n = 763). "
@@ -161,9 +165,8 @@ def test_sentence_gives_frequency_interval_endpoint_and_denominator() -> None:
 
 
 def test_sentence_of_another_endpoint_does_not_speak_of_life_and_death() -> None:
-    horizon = HorizonSurvival(months=12, survival=Interval(value=0.9, low=0.8, high=1.0), reason="")
     endpoint = load_sample("transbig").info.endpoint
-    text = survival_sentence(horizon, endpoint, 198)
+    text = survival_sentence(Interval(value=0.9, low=0.8, high=1.0), 12, endpoint, 198)
     assert "were free of distant metastasis at 1 year (" in text
     assert endpoint.name in text
     for word in ("alive", "death", "died", "overall"):
@@ -171,11 +174,13 @@ def test_sentence_of_another_endpoint_does_not_speak_of_life_and_death() -> None
 
 
 def test_sentence_of_a_closed_gate_says_why() -> None:
-    horizon = HorizonSurvival(months=60, survival=None, reason="few events")
-    text = survival_sentence(horizon, Endpoint(), 10)
-    assert text.startswith(
+    gate = GateResult(
+        horizon=60, open=False, reason="few events", ratio=None, n_patients=90, n_events=3
+    )
+    assert hidden_sentence(gate).startswith(
         "E-22: Absolute risk at 5 years is hidden: the calibration check fails (few events)."
     )
+    assert calibration_sentence(gate) == "Calibration at 5 years fails: few events."
 
 
 @pytest.mark.parametrize(
@@ -191,11 +196,17 @@ def test_sentence_of_a_closed_gate_says_why() -> None:
 def test_range_verdict_by_distance_and_by_values_outside(
     outside: float, percent: int | None, verdict: str
 ) -> None:
-    check = ModalityCheck(
-        name="ct", present=True, imputed=0.0, outside=outside, distance_percent=percent
+    check = check_modality(
+        "ct",
+        label="CT",
+        present=True,
+        imputed=0.0,
+        without="",
+        outside=outside,
+        distance_percent=percent,
     )
     assert check.range == verdict
-    assert check.to_json()["range"] == verdict
+    assert bool(check.reasons) == (verdict == "outside")
 
 
 def test_summary_says_what_each_modality_and_clinical_input_lacks() -> None:

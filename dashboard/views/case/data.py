@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from camlif.data.cohort import completeness
 from camlif.exceptions import EstimationError
 from camlif.explain.sensitivity import SensitivityRange, sensitivity_range
-from camlif.model.case import absence_reason, completeness
-from camlif.wording import AGE, listed, shown_age
+from camlif.wording import shown_value
 from dashboard import messages
 from dashboard.components.case_view import CaseView, ModelledCase
 from dashboard.components.text import plain
@@ -23,38 +23,27 @@ def patient(case: CaseView) -> None:
     facts = [f"**{plain(cohort.patient_ids[case.row])}**"]
     facts += [plain(fact) for fact in patient_facts(cohort, case.row, profile)]
     st.markdown(" · ".join(facts))
-    states = [(profile.modality(n), status, colour) for n, status, colour in _modalities(case)]
+    states = _modalities(case)
     if isinstance(case, ModelledCase):
         states += _clinical(case)
     badges = [f":{colour}-badge[{plain(status)}] {plain(name)}" for name, status, colour in states]
     st.markdown("  \n".join(badges))  # a line each
-    if isinstance(case, ModelledCase):
-        _unlike(case)
+    if isinstance(case, ModelledCase) and case.summary.unlike:
+        st.markdown(f":red[{plain(case.summary.unlike)}]")
     _clinical_values(case)
-
-
-def _unlike(case: ModelledCase) -> None:
-    """Say how the data are unlike those that the model was trained on."""
-    name = case.workspace.profile.modality
-    reasons = [
-        f"{name(check.name)} {listed(check.reasons)}"
-        for check in case.summary.modalities
-        if check.reasons
-    ]
-    if reasons:
-        st.markdown(f":red[{plain(messages.text('E-33', reasons='; '.join(reasons)))}]")
 
 
 def _modalities(case: CaseView) -> list[tuple[str, str, str]]:
     """Name, status and colour of each modality: of the model's columns, else of the cohort's."""
     if not isinstance(case, ModelledCase):
+        name = case.workspace.profile.modality
         return [
-            (c.modality, c.status, "red" if c.observed == 0 else "gray")
+            (name(c.modality), c.status, "red" if c.observed == 0 else "gray")
             for c in completeness(case.workspace.cohort, case.row)
         ]
     colours = {"absent": "red", "complete": "green"}
     return [
-        (check.name, check.status, colours.get(check.status, "orange"))
+        (check.label, check.status, colours.get(check.status, "orange"))
         for check in case.summary.modalities
     ]
 
@@ -81,21 +70,15 @@ def _clinical_values(case: CaseView) -> None:
     table = pd.DataFrame(
         {
             "column": [str(name) for name in clinical.columns],
-            "value": [_value(str(name), values[name]) for name in clinical.columns],
+            "value": [
+                shown_value(str(name), values[name]) or "not given" for name in clinical.columns
+            ],
             "read by the model": ["yes" if n in inputs else "no" for n in clinical.columns],
             "known in the cohort": [f"{100 * s:.0f}%" for s in clinical.notna().mean()],
         }
     )
     with st.popover("All clinical columns", type="tertiary", key="case_clinical"):
         st.dataframe(table, hide_index=True, key="case_clinical_table")
-
-
-def _value(name: str, value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]  # any scalar
-        return "not given"
-    if isinstance(value, float):
-        return str(shown_age(value)) if name == AGE else f"{value:g}"
-    return str(value)
 
 
 def no_model(case: CaseView) -> None:
@@ -112,16 +95,8 @@ def no_model(case: CaseView) -> None:
 def no_score(case: ModelledCase) -> None:
     """Why this patient is not scored, and how far what is missing could move it."""
     st.header("Result", anchor=False)
-    summary = case.summary
-    if summary.present and not summary.absent and not summary.members_used:
-        st.warning(
-            "No unbiased prediction for this case: every model saw this patient in training. "
-            "No score is shown."
-        )
-        return
-    absent = " and ".join(case.workspace.profile.modality(name) for name in summary.absent)
-    st.warning(plain(messages.text("E-32", modality=absent, reason=absence_reason(summary))))
-    if summary.present:
+    st.warning(plain(case.summary.no_score))
+    if case.summary.present and case.summary.absent:
         _sensitivity(case)
 
 

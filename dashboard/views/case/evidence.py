@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from camlif.exceptions import EstimationError
 from camlif.explain import FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
-from camlif.model.case import caveats as case_caveats
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
@@ -193,6 +192,5 @@ def _where_compared(case: ScoredCase, rows: NDArray[np.int_]) -> str:
 def caveats(case: ScoredCase) -> None:
     """What a reader must keep in mind."""
     st.header("Caveats", anchor=False)
-    name = case.workspace.profile.modality
-    found = case_caveats(case.summary, case.scoring.bundle.card, modality=name)
-    st.markdown("\n".join(f"- {plain(caveat[:1].upper() + caveat[1:])}" for caveat in found))
+    lines = (f"- {plain(c[:1].upper() + c[1:])}" for c in case.summary.caveats)
+    st.markdown("\n".join(lines))

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from camlif.model.case import (
-    HorizonSurvival,
-    agreement_sentence,
-    borderline_sentence,
-    calibration_sentence,
-    frequencies,
-    percentile_words,
-    spread_words,
-    subset_sentence,
-    survival_sentence,
-)
+from camlif.model.case import CaseScore, HorizonSurvival
+from camlif.model.sentences import calibration_sentence
 from camlif.wording import MONTHS_PER_YEAR
 from dashboard.components.case_view import ModelledCase, ScoredCase
 from dashboard.components.chart import show_chart, table_button, theme
@@ -37,25 +28,21 @@ YEAR: SessionKey[str] = SessionKey("year")
 
 def result(case: ScoredCase) -> None:
     """Risk group, percentile, hazard ratio, survival as a frequency."""
-    scoring, score = case.scoring, case.score
+    score = case.score
     st.header("Result", anchor=False)
     colour = "orange" if score.neighbour else STRATUM_COLOURS.get(score.stratum, "gray")
-    n_training = scoring.bundle.card.data.n_patients
-    label, rank = plain(score.label.upper()), plain(percentile_words(score, n_training))
-    st.markdown(f":{colour}-badge[{label}] {rank}")
-    st.markdown(plain(spread_words(score)))
-    reduced = subset_sentence(case.summary.subset)
-    if reduced:
-        st.markdown(f":orange-badge[:material/warning:] {plain(reduced)}")
-    _survival(case)
+    st.markdown(f":{colour}-badge[{plain(score.label.upper())}] {plain(score.percentile_words)}")
+    st.markdown(plain(score.spread_words))
+    if score.subset_sentence:
+        st.markdown(f":orange-badge[:material/warning:] {plain(score.subset_sentence)}")
+    _survival(score)
 
 
-def _survival(case: ScoredCase) -> None:
-    score, endpoint = case.score, case.scoring.bundle.info.endpoint
+def _survival(score: CaseScore) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         horizon = _pick_horizon(score.horizons)
-        st.markdown(plain(frequencies(score, endpoint)), width="content")
-    sentence = survival_sentence(horizon, endpoint, case.scoring.bundle.card.data.n_patients)
+        st.markdown(plain(score.frequencies), width="content")
+    sentence = horizon.sentence
     if horizon.survival is None:
         st.markdown(plain(sentence))
         return
@@ -86,7 +73,7 @@ def certainty(case: ScoredCase) -> None:
     """Agreement of the members, range and calibration."""
     row, summary, score = case.row, case.summary, case.score
     bundle, result_ = case.scoring.bundle, case.scoring.result
-    said = [agreement_sentence(summary, score), borderline_sentence(summary, bundle.strata.cutoffs)]
+    said = [score.agreement_sentence, score.borderline_sentence]
     chart = agreement_strip(
         bundle.reference.z(result_.member_log_risk[row]),
         result_.members_used[row],
@@ -107,17 +94,16 @@ def certainty(case: ScoredCase) -> None:
 
 def _ranges(case: ModelledCase) -> None:
     """Say which modalities are like the training data."""
-    name = case.workspace.profile.modality
     badges = [
-        f":{RANGE_COLOURS[check.range]}-badge[{plain(name(check.name))}: {check.range}]"
+        f":{RANGE_COLOURS[check.range]}-badge[{plain(check.label)}: {check.range}]"
         for check in case.summary.modalities
     ]
     st.markdown(" ".join(badges))
 
 
 def _calibration(case: ScoredCase) -> None:
-    years = int(str(YEAR.require()).split(" ")[0])
-    gate = case.scoring.bundle.reference.gates[years * MONTHS_PER_YEAR]
+    months = MONTHS_PER_YEAR * int(YEAR.require().split(" ")[0])
+    (gate,) = (gate for gate in case.summary.gates if gate.horizon == months)
     st.markdown(plain(calibration_sentence(gate)))
 
 

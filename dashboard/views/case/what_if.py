@@ -140,8 +140,7 @@ def _dropped(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[Chan
 def _show(case: ScoredCase, before: Answer, after: Answer) -> None:
     was, now = before.summary.score, after.summary.score
     if was is None or now is None:
-        reason = "; ".join(after.summary.notes).removeprefix("not scored: ")
-        st.warning(plain(f"The model gives no score for the changed case: {reason}."))
+        st.warning(plain(f"As changed: {after.summary.no_score}"))
         return
     _numbers(before, after, was, now)
     for note in after.summary.notes:
@@ -181,7 +180,7 @@ def _numbers(before: Answer, after: Answer, was: CaseScore, now: CaseScore) -> N
         plain(
             f"z from {signed(now.z.low)} to {signed(now.z.high)} (model spread; was "
             f"{signed(was.z.low)} to {signed(was.z.high)}). {now.members_agree} of "
-            f"{after.summary.members_used} models agree on {now.stratum}."
+            f"{now.members_used} models agree on {now.stratum}."
         )
     )
 

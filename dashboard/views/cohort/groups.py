@@ -13,6 +13,7 @@ from camlif.data.cohort import Cohort
 from camlif.exceptions import EstimationError
 from camlif.statistics import HazardRatio, log_rank, too_few
 from camlif.statistics.outcome import LATE_ENTRY
+from dashboard import messages
 from dashboard.figures.chart import format_p
 from dashboard.figures.forest import ForestRow
 from dashboard.known_outcome import EVERYBODY, Outcome, outcome_of
@@ -32,9 +33,7 @@ def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> Outcome | None
     """Outcome of the rows, or a message why curves stay off."""
     outcome = outcome_of(workspace.cohort, rows)
     if outcome is None or not len(outcome.rows):
-        st.info(
-            "E-08: No follow-up time found. You can still score cases; survival curves stay off."
-        )
+        st.info(messages.text("E-08"))
         return None
     return outcome
 

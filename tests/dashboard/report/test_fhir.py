@@ -53,7 +53,7 @@ def test_closed_gates_leave_no_probability_and_no_score_leaves_no_prediction() -
     assert "probabilityDecimal" not in relative
     abstained = _resource(KINDS["abstained"])
     assert "prediction" not in abstained
-    assert any("not scored: ct missing" in note["text"] for note in abstained["note"])
+    assert any("E-32: CT is missing" in note["text"] for note in abstained["note"])
 
 
 def test_resource_never_holds_an_identifier() -> None:

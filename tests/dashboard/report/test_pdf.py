@@ -33,7 +33,10 @@ def _abstained() -> CaseReport:
     result = replace(
         found.result,
         scored=np.zeros(len(found.cohort), dtype=bool),
-        table=found.result.table.assign(warnings="not scored: ct missing"),
+        presence=found.result.presence & np.array([True, False]),
+        table=found.result.table.assign(
+            warnings="not scored: ct missing, and the model was not validated on pathology alone"
+        ),
     )
     return report(0, replace(found, result=result))
 
@@ -110,7 +113,7 @@ def test_numbers_are_those_of_the_result(kind: str) -> None:
 def test_open_gates_are_said_in_one_sentence_with_their_denominators() -> None:
     first, *others = KINDS["whole"].record.gates
     gates = [
-        first.model_copy(update={"months": m, "ratio": r, "n_patients": 763, "n_events": n})
+        replace(first, horizon=m, ratio=r, n_patients=763, n_events=n)
         for m, r, n in ((12, 1.04, 53), (36, 1.06, 139), (60, 1.1, 1173))
     ]
     assert passed_words(gates) == (
@@ -164,7 +167,7 @@ def test_the_icon_array_takes_the_horizon_of_the_page() -> None:
 def test_a_case_without_score_says_why_and_shows_no_number_of_risk() -> None:
     text = text_of(case_pdf(KINDS["abstained"]))
     assert "No score" in text
-    assert "Not scored: ct missing." in text
+    assert "E-32: CT is missing for this case." in text
     for unwanted in ("hazard ratio", "percentile", "Where this case sits", "Why:"):
         assert unwanted not in text
 
@@ -282,10 +285,7 @@ def test_no_text_makes_the_page_overflow(
         facts=facts,
         caveats=caveats,
         notes=[note] * 7,
-        modalities=[
-            m.model_dump() | {"label": label, "range": "outside"} for m in record.modalities
-        ]
-        * 6,
+        modalities=[replace(m, label=label, range="outside") for m in record.modalities] * 6,
         clinical={f"{label}{i}": note if i % 2 else None for i in range(40)},
         patient_id=label,
         unlike=note,
@@ -326,7 +326,7 @@ def test_a_worklist_has_a_cover_of_all_cases_and_a_page_for_each() -> None:
         assert found.record.case in cover
         assert f"Case {found.record.case}" in page
         assert messages.BANNER in page
-    assert "No score: not scored: ct missing" in cover
+    assert "E-32: CT is missing for this case." in cover
     assert "hidden (calibration gate)" in cover
     assert [f"Page {i + 1} of 4" in page for i, page in enumerate(pages)] == [True] * 4
 

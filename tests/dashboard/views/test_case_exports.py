@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from camlif.data.samples import load_sample
+from camlif.model.sentences import calibration_sentence
 from dashboard import messages
 from dashboard.components.case_view import ModelledCase, ScoredCase, view_case
 from dashboard.profiles import load_profile
@@ -63,7 +64,8 @@ def test_the_pdf_says_what_the_page_says(open_app: OpenApp, cohort: str) -> None
     horizon = next(h for h in result.horizons if h.months == HORIZONS[year])
     if horizon.survival:  # The page tells of the chosen horizon, the paper of all.
         gates = [g for g in report.record.gates if g.open]
-        assert next(g.sentence for g in gates if g.months == horizon.months) in shown
+        gate = next(g for g in gates if g.horizon == horizon.months)
+        assert calibration_sentence(gate) in shown
         assert squeezed(passed_words(gates)) in printed
     for sentence in (
         result.percentile_words,

@@ -123,7 +123,9 @@ def test_a_patient_that_every_model_saw_gets_no_prediction(
     seen = np.ones_like(bundle.reference.seen)
     replace(bundle, reference=replace(bundle.reference, seen=seen)).save(tmp_path / "glioma")
     app = open_app(folder=tmp_path)
-    assert any("No unbiased prediction for this case" in w.value for w in app.warning)
+    assert any(
+        "No unbiased prediction, every model saw this patient" in w.value for w in app.warning
+    )
     assert not app.get("plotly_chart")
     assert problems_of(app) == []
 

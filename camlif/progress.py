@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from camlif.files import write_text
+
 State = Literal["running", "finished", "failed", "cancelled"]
 
 
@@ -41,10 +43,8 @@ class Progress:
 
 
 def write_progress(path: Path, progress: Progress) -> None:
-    """Write a progress file that is never seen half-written."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(asdict(progress)) + "\n", "utf-8")
-    part.replace(path)
+    """Write a progress file that is never seen half-written; after a power cut nobody needs it."""
+    write_text(path, json.dumps(asdict(progress)) + "\n", lasting=False)
 
 
 def read_progress(path: Path) -> Progress | None:

@@ -38,6 +38,7 @@ from camlif.cli.console import (
     progress_bar,
     read_cohort,
     read_manifest_option,
+    require_placeable,
     require_writable,
     say,
     suitability,
@@ -49,6 +50,7 @@ from camlif.data.reading.checks import CONFIDENCE, CheckReport, group_words
 from camlif.data.reading.readers import folder_files
 from camlif.data.reading.repairs import Option, mend, options_for
 from camlif.exceptions import CamlifError, ConfigError, DataError
+from camlif.files import write_text
 from camlif.progress import Progress, kept_in
 from camlif.wording import count, to_csv
 
@@ -135,7 +137,7 @@ def check(
             progress=update,
         )
     if write_manifest is not None:
-        write_manifest.write_text(report.manifest.to_toml(), encoding="utf-8")
+        _write(write_manifest, report.manifest.to_toml())
     if as_json:
         repaired = [option.flag for option in applied]
         offers = [[o.flag for o in options_for(p, report)] for p in report.problems]
@@ -217,7 +219,7 @@ def train(
         seed=seed,
         **{name: value for name, value in wanted.items() if value is not None},
     )
-    require_writable(out, folder=True)
+    require_placeable(out)
     with interruptible(), kept_in(progress) as keep:
         cohort = read_cohort(data, manifest)
         cohort = cohort.select(
@@ -402,7 +404,7 @@ def simulate(
     from camlif.data.simulator import simulate as draw
     from camlif.data.simulator import write_simulated
 
-    require_writable(out, folder=True)
+    require_placeable(out)
     simulated = draw(scenario.value, n_patients=patients, seed=seed)
     write_simulated(simulated, out)
     c_index = simulated.truth.oracle_c_index
@@ -411,6 +413,6 @@ def simulate(
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error

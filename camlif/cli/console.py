@@ -29,6 +29,7 @@ from camlif.data.reading.readers import load_cohort
 from camlif.data.reading.repairs import Look
 from camlif.data.samples import SAMPLES, load_sample
 from camlif.exceptions import ConfigError
+from camlif.files import obstacle
 
 DEFAULT_CLINICAL = ("age", "sex")
 
@@ -112,8 +113,15 @@ def say(text: str) -> None:
     output.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def require_placeable(folder: Path) -> None:
+    """Fail before the work, not after it, where a folder could not be written whole."""
+    reason = obstacle(folder)
+    if reason is not None:
+        raise ConfigError(f"{folder} cannot be written: {reason}.")
+
+
 def require_writable(path: Path, *, folder: bool = False) -> None:
-    """Fail before the work, not after it, where the result could not be written."""
+    """Fail before the work, not after it, where a file, or files in a folder, could not be."""
     home = path if folder else path.parent
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,7 @@ from camlif.data.manifest import (
     ModalitySection,
 )
 from camlif.exceptions import ConfigError
+from camlif.files import place_folder
 from camlif.statistics.concordance import concordance_index
 
 Scenario = Literal["glioma", "luad"]
@@ -388,7 +389,12 @@ def write_simulated(simulated: Simulated, folder: str | Path) -> Path:
         The folder.
     """
     out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    with place_folder(out) as draft:
+        _write_tables(simulated, draft)
+    return out
+
+
+def _write_tables(simulated: Simulated, out: Path) -> None:
     simulated.clinical.to_csv(out / "clinical.csv", index=False, lineterminator="\n")
     for modality, table in simulated.modalities.items():
         name = _file(simulated.scenario, modality)
@@ -398,7 +404,6 @@ def write_simulated(simulated: Simulated, folder: str | Path) -> Path:
     (out / MANIFEST).write_text(simulated.manifest.to_toml(), "utf-8")
     (out / "oracle.json").write_text(json.dumps(oracle(simulated), indent=2) + "\n", "utf-8")
     (out / "README.md").write_text(_readme(simulated), "utf-8")
-    return out
 
 
 def oracle(simulated: Simulated) -> dict[str, Any]:

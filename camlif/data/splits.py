@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from camlif.data.cohort import BoolArray
 from camlif.exceptions import AlignmentError, ConfigError
+from camlif.files import write_text
 
 FOLDS = 5
 Scheme = Literal["covering", "monte_carlo"]
@@ -67,7 +68,7 @@ class Splits:
         cells = np.where(self.test.T, "Test", "Train")
         table = pd.DataFrame(cells, columns=[f"split_{i}" for i in range(len(self))])
         table.insert(0, "patient_id", self.patient_ids)
-        table.to_csv(path, index=False)
+        write_text(path, table.to_csv(index=False))
 
     @classmethod
     def read(cls, path: Path, *, scheme: Scheme, seed: int) -> Splits:

@@ -192,7 +192,13 @@ class Bundle(BundleParts):
         return {name: known.distance(name, rows_of(raw, name)) for name in self.schema.names}
 
     def save(self, path: str | Path) -> None:
-        """Write the bundle folder (created if needed)."""
+        """Write the bundle folder, whole: one that is there is replaced at the end or stays.
+
+        Raises
+        ------
+        ArtifactError
+            If it cannot be written.
+        """
         storage.save(self, Path(path))
 
 

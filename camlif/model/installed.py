@@ -7,6 +7,7 @@ from pathlib import Path
 
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ArtifactError
+from camlif.files import folders_in, standing
 from camlif.model.card import Card
 from camlif.model.matching import MatchReport, match_schema
 from camlif.model.storage import CARD, CONFIG, read_card, read_schema
@@ -45,8 +46,9 @@ def installed_models(*folders: Path) -> tuple[InstalledModel, ...]:
     """
     paths: dict[str, Path] = {}
     for folder in folders:
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if (path / CONFIG).is_file() and (path / CARD).is_file():
+        for path in folders_in(folder):
+            home = standing(path)
+            if (home / CONFIG).is_file() and (home / CARD).is_file():
                 paths.setdefault(path.name, path)
     return tuple(_read(paths[name]) for name in sorted(paths))
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from camlif.data.cohort import Cohort
+from camlif.files import flush, write_text
 from camlif.model.bundle import Bundle
 from camlif.model.scoring import ScoreResult
 from camlif.wording import to_csv
@@ -90,10 +91,12 @@ def write_scores(
             file.truncate()
             file.write((text.partition("\n")[2] if written.size else text).encode())
             written = written.plus(block, file.tell())
-        _keep(state, written)
+        flush(part)  # before the state says that so much is there
+        write_text(state, json.dumps(asdict(written)))
         if progress is not None:
             progress(written.patients, len(cohort))
     part.replace(out)
+    flush(out.parent)
     state.unlink(missing_ok=True)
     return written
 
@@ -105,10 +108,3 @@ def _read(state: Path, key: str) -> Written:
     except (OSError, ValueError, TypeError):
         return Written(key=key)
     return before if before.key == key else Written(key=key)
-
-
-def _keep(state: Path, written: Written) -> None:
-    """Keep the state so that it is never seen half-written."""
-    new = state.with_name(f"{state.name}.new")
-    new.write_text(json.dumps(asdict(written)), "utf-8")
-    new.replace(state)

@@ -1,8 +1,9 @@
 """Bundle folders on disk: every array in one safetensors file, everything else as JSON.
 
-The schema is written twice, in ``config.json`` and in the weights' header: a column renamed,
-removed or moved in one of them is named on loading, before a number is computed from the wrong
-column.
+A folder is written whole, in the place of an older one. The schema is written twice, in
+``config.json`` and in the weights' header: a column renamed, removed or moved in one of them is
+named on loading, before a number is computed from the wrong column. ``config.json`` also holds the
+digests of weights and card, so that files of two models are never taken for one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from camlif.config import RunConfig
 from camlif.data.preprocessing import CLINICAL, FittedColumns, clinical_names
 from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
+from camlif.files import place_folder, standing
 from camlif.model.card import Card, render_markdown
 from camlif.model.reference import HORIZONS, Digests, Reference, SubsetValidation
 from camlif.model.training_range import DISTANCE_PERCENTS, LEVELS, TrainingRange
@@ -135,8 +137,8 @@ def digest(bundle: BundleParts) -> str:
 def save(bundle: BundleParts, path: Path) -> None:
     """Write a bundle folder; see `camlif.model.bundle.Bundle.save`."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        _write(bundle, path)
+        with place_folder(path) as draft:
+            _write(bundle, draft)
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{path} cannot be written: {error}.") from error
 
@@ -144,16 +146,22 @@ def save(bundle: BundleParts, path: Path) -> None:
 def _write(bundle: BundleParts, path: Path) -> None:
     config = _config(bundle)
     save_file(_tensors(bundle), path / WEIGHTS, metadata={"schema": json.dumps(config["schema"])})
-    config["weights_sha256"] = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
-    (path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     (path / CARD).write_text(bundle.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (path / CARD_TEXT).write_text(render_markdown(bundle.card), encoding="utf-8")
+    config["weights_sha256"] = _sha256(path / WEIGHTS)
+    config["card_sha256"] = _sha256(path / CARD)
+    (path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load(path: Path, kind: type[Parts]) -> Parts:
     """Read and check a bundle folder as ``kind``; see `camlif.model.bundle.load_bundle`."""
+    home = standing(path)
     for name in (WEIGHTS, CONFIG, CARD):
-        if not (path / name).is_file():
+        if not (home / name).is_file():
             raise ArtifactError(f"{path.name}: no file {name}. A model folder needs it.")
     config = _read_json(path / CONFIG)
     if config.get("format") != FORMAT:
@@ -161,12 +169,13 @@ def load(path: Path, kind: type[Parts]) -> Parts:
     tensors, header = _read_tensors(path)
     try:
         _require_same_schema(json.loads(header), config["schema"], path)
-        found = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
-        if found != config["weights_sha256"]:
-            raise ArtifactError(
-                f"{path.name}/{WEIGHTS}: its SHA-256 is not the one in {CONFIG}; copy it again."
-            )
         card = read_card(path)
+        # A card's is absent from models of before it was stored.
+        for name, known in ((WEIGHTS, config["weights_sha256"]), (CARD, config.get("card_sha256"))):
+            if known is not None and _sha256(home / name) != known:
+                raise ArtifactError(
+                    f"{path.name}/{name}: its SHA-256 is not the one in {CONFIG}; copy it again."
+                )
         schema = FeatureSchema.from_json(config["schema"])
         run = RunConfig.from_json(config["config"])
         ensemble = _ensemble(tensors, schema, run, config["members"], path)
@@ -204,7 +213,7 @@ def read_range(path: Path) -> TrainingRange:
     """
     schema = read_schema(path)
     try:
-        with safe_open(path / WEIGHTS, framework="np") as file:
+        with safe_open(standing(path) / WEIGHTS, framework="np") as file:
             levels = {m.name: file.get_tensor(f"range.{m.name}") for m in schema.modalities}
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path.name}/{WEIGHTS}: damaged ({error}).") from error
@@ -221,7 +230,7 @@ def read_card(path: Path) -> Card:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads((standing(path.parent) / path.name).read_text(encoding="utf-8"))
     except OSError as error:
         raise ArtifactError(f"{path.parent.name}/{path.name} cannot be read.") from error
     except (ValueError, RecursionError) as error:
@@ -233,7 +242,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
     try:
-        with safe_open(path / WEIGHTS, framework="pt") as file:
+        with safe_open(standing(path) / WEIGHTS, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:

@@ -10,7 +10,7 @@
 | ``failed.csv`` | `FAILED_COLUMNS`; absent where nothing failed |
 | ``summary.json`` | `StudySummary` |
 
-Files appear whole: each is written beside its place and then renamed. A cell is finished when its
+Files appear whole (`camlif.files`). A cell is finished when its
 JSON is there. Readers need the files outside ``cells`` only, so a study is shipped without it.
 """
 
@@ -29,6 +29,7 @@ import pandas as pd
 
 from camlif.data.splits import Splits
 from camlif.exceptions import ArtifactError, ConfigError
+from camlif.files import place_file, write_text
 from camlif.study.records import (
     FAILED_COLUMNS,
     RESULT_COLUMNS,
@@ -184,8 +185,7 @@ def open_study(
     """
     (home / CELLS).mkdir(parents=True, exist_ok=True)
     if not (home / STUDY).is_file():
-        splits.write(_beside(home / FOLDS))
-        _place(home / FOLDS)
+        splits.write(home / FOLDS)
         _write_header(home, settings, cohort, planned=())
         return settings
     header = _header(home)
@@ -281,9 +281,7 @@ def environment() -> dict[str, str]:
 
 def write_cell(home: Path, key: str, results: pd.DataFrame, risks: pd.DataFrame) -> None:
     """Write a finished cell: risks first, since the results say that it is finished."""
-    path = home / CELLS / f"{key}.parquet"
-    risks[list(RISK_COLUMNS)].to_parquet(_beside(path), index=False)
-    _place(path)
+    _write_risks(home / CELLS / f"{key}.parquet", risks)
     rows = results[list(RESULT_COLUMNS)].to_dict("records")
     known = [{k: None if pd.isna(v) else v for k, v in row.items()} for row in rows]
     write_json(home / CELLS / f"{key}.json", known)
@@ -318,10 +316,8 @@ def write_tables(
     summary: StudySummary,
 ) -> None:
     """Write the tables that readers use; the summary last."""
-    results[list(RESULT_COLUMNS)].to_csv(_beside(home / RESULTS), index=False)
-    _place(home / RESULTS)
-    risks[list(RISK_COLUMNS)].to_parquet(_beside(home / RISKS), index=False)
-    _place(home / RISKS)
+    write_text(home / RESULTS, results[list(RESULT_COLUMNS)].to_csv(index=False))
+    _write_risks(home / RISKS, risks)
     write_failed(home, failed)
     write_json(home / SUMMARY, summary.to_json())
 
@@ -331,19 +327,14 @@ def write_failed(home: Path, failed: pd.DataFrame) -> None:
     if failed.empty:
         (home / FAILED).unlink(missing_ok=True)
         return
-    failed[list(FAILED_COLUMNS)].to_csv(_beside(home / FAILED), index=False)
-    _place(home / FAILED)
+    write_text(home / FAILED, failed[list(FAILED_COLUMNS)].to_csv(index=False))
 
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON that is never seen half-written."""
-    _beside(path).write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", "utf-8")
-    _place(path)
+    write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
-def _place(path: Path) -> None:
-    _beside(path).replace(path)
+def _write_risks(path: Path, risks: pd.DataFrame) -> None:
+    with place_file(path) as draft:
+        risks[list(RISK_COLUMNS)].to_parquet(draft, index=False)

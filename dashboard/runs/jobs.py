@@ -21,9 +21,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from camlif.exceptions import ConfigError
+from camlif.files import PRIVATE, folders_in, place_folder, sweep
 from camlif.progress import Progress
 from dashboard.runs import run_folder
-from dashboard.runs.run_folder import PRIVATE, UNFINISHED, Job, JobRequest, State
+from dashboard.runs.run_folder import UNFINISHED, Job, JobRequest, State
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-m", "camlif")
@@ -74,9 +75,7 @@ class JobManager:
 
     def jobs(self) -> tuple[Job, ...]:
         """All runs, the newest first."""
-        if not self._runs.is_dir():
-            return ()
-        found = [run_folder.read_job(path) for path in self._runs.iterdir()]
+        found = [run_folder.read_job(path) for path in folders_in(self._runs)]
         known = [job for job in found if job is not None]
         return tuple(sorted(known, key=lambda job: (job.created, job.id), reverse=True))
 
@@ -140,18 +139,15 @@ class JobManager:
                 return running
             self._require_room()
             job = Job(id=_new_id(), request=request, state="queued", created=time.time())
-            folder = self.folder(job.id)
             try:
                 self._runs.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-                folder.mkdir(mode=PRIVATE)
+                with place_folder(self.folder(job.id), mode=PRIVATE) as draft:
+                    _write_tables(draft, request, prepare)
+                    run_folder.write_job(draft, job)
             except OSError as error:
-                raise ConfigError(f"{self._runs} cannot be written: {error.strerror}.") from error
-            try:
-                _write_tables(folder, request, prepare)
-                run_folder.write_job(folder, job)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
+                raise ConfigError(
+                    f"{self._runs} cannot be written: {error.strerror or error}."
+                ) from error
             self._start_next()
             return self.job(job.id) or job
 
@@ -241,8 +237,15 @@ class JobManager:
             raise ConfigError(f"{waiting} runs wait already. Cancel one, or start this one later.")
 
     def _recover(self) -> None:
-        """Watch what still runs from before a restart; close the record of what is gone."""
+        """Watch what still runs from before a restart; close the record of what is gone.
+
+        What a killed server was writing goes: it may be patients' tables.
+        """
+        sweep(self._runs, older_than=0)
         for job in self.jobs():
+            if not job.active:
+                sweep(self.folder(job.id), older_than=0)
+                shutil.rmtree(self.folder(job.id) / run_folder.TABLES, ignore_errors=True)
             if job.state != "running":
                 continue
             if run_folder.is_alive(self.folder(job.id)):

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camlif.exceptions import ConfigError
+from camlif.files import write_text
 from camlif.progress import Progress, read_progress
 
 if os.name == "posix":
@@ -36,7 +37,6 @@ UNFINISHED: tuple[State, ...] = ("failed", "cancelled", "stopped")
 """Ended without a result: may be tried again."""
 
 JOB, LOG, PROGRESS, LOCK, TABLES = "job.json", "log.txt", "progress.json", "lock", "cohort"
-PRIVATE = 0o700
 TAIL_BYTES = 32_768
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
@@ -119,9 +119,7 @@ def is_id(text: str) -> bool:
 
 def write_job(folder: Path, job: Job) -> None:
     """Write the record so that it is never seen half-written."""
-    part = folder / f".{JOB}.part"
-    part.write_text(json.dumps(asdict(job), indent=1) + "\n", "utf-8")
-    part.replace(folder / JOB)
+    write_text(folder / JOB, json.dumps(asdict(job), indent=1) + "\n")
 
 
 def read_job(folder: Path) -> Job | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from camlif.files import PRIVATE, write_new
+
 ROOT = Path(__file__).resolve().parents[2]
 KEY_BYTES = 32
 
@@ -70,13 +72,9 @@ def install_key() -> bytes:
     """
     path = settings().home / "token.key"
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
+        path.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        if not path.exists():
+            write_new(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
         return path.read_bytes()
     except OSError:
         return secrets.token_bytes(KEY_BYTES)
-    with os.fdopen(descriptor, "wb") as file:
-        key = secrets.token_bytes(KEY_BYTES)
-        file.write(key)
-    return key

@@ -7,7 +7,6 @@ single patient; those on uploaded tables live as long as the session.
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from camlif.data.cohort import Cohort
 from camlif.explain import METHODS, Faithfulness, check_explanations
+from camlif.files import PRIVATE, write_text
 from camlif.model.bundle import Bundle
 
 N_PATIENTS = 50
@@ -82,7 +82,10 @@ class Checks:
         found = check_explanations(bundle, cohort, rows, method=method, missing=self.missing)
         self.memory[self._key(method)] = found
         if self.folder is not None:
-            _write(self.folder / f"{self._key(method)}.json", _VERDICT.dump_json(found))
+            stored = self.folder / f"{self._key(method)}.json"
+            with suppress(OSError):  # a folder that cannot be written costs the next computation
+                self.folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+                write_text(stored, _VERDICT.dump_json(found).decode())
         return found
 
     def default(self) -> str:
@@ -96,15 +99,3 @@ class Checks:
     def _key(self, method: str) -> str:
         parts = (str(VERSION), self.cohort_digest, self.model_digest, method, *self.missing)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write in one piece; a folder that cannot be written only costs the next computation."""
-    part = path.with_suffix(f".{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()

@@ -15,6 +15,7 @@ from camlif.model.bundle import Bundle
 from camlif.model.score_file import write_scores
 from camlif.wording import to_csv
 from tests.builders.bundles import new_patients, tiny_bundle
+from tests.builders.faults import DONE, FAILED, KILLED, SURVIVED, each_cut
 from tests.model.test_matching import renamed
 
 BLOCK = 8
@@ -68,6 +69,27 @@ def test_after_an_interruption_it_goes_on_and_gives_the_same_file(
 
     assert rest(bundle, cohort, out)[0] == 3 * BLOCK
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.parametrize("fault", ["kill", "full disk"])
+def test_wherever_writing_ends_the_file_of_before_stays_and_the_next_call_completes_it(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, cohort, out = tiny_bundle(), new_patients(), tmp_path / "risk.csv"
+    write_scores(bundle, cohort, tmp_path / "whole.csv")
+    whole = (tmp_path / "whole.csv").read_bytes()
+    blocks = list(bundle.score_blocks(cohort, embed=False))
+    digest = bundle.digest  # both before the fork: torch's threads do not live in a forked process
+    monkeypatch.setattr(Bundle, "digest", digest)
+    monkeypatch.setattr(Bundle, "score_blocks", lambda *_, start, **__: blocks[start // BLOCK :])
+
+    out.write_bytes(b"before")
+    for status in each_cut(lambda: write_scores(bundle, cohort, out), tmp_path, fault):  # type: ignore[arg-type]
+        assert out.read_bytes() in (b"before", whole)
+        write_scores(bundle, cohort, out)
+        assert out.read_bytes() == whole
+        out.write_bytes(b"before")
+        assert status in ((KILLED, DONE) if fault == "kill" else (FAILED, SURVIVED, DONE))
 
 
 def test_what_another_cohort_or_model_has_begun_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ from camlif.data.reading.tables import TextTable
 from camlif.data.reading.tokens import replace_ids
 from camlif.data.schema import ModalitySpec
 from camlif.exceptions import DataError
+from camlif.files import standing
 
 RESERVED = "clinical"
 MAX_CLINICAL_COLUMNS = 100
@@ -105,14 +106,15 @@ def folder_files(folder: Path) -> dict[str, Path]:
     DataError
         If there is no such folder.
     """
-    if not folder.is_dir():
+    home = standing(folder)
+    if not home.is_dir():
         raise DataError(
             "There is no such folder." if not folder.exists() else "This is a file, not a folder.",
             file=str(folder),
             fix="Give the folder that holds the tables.",
             code="E-01",
         )
-    visible = [f for f in sorted(folder.iterdir()) if f.name[0] != "."]
+    visible = [f for f in sorted(home.iterdir()) if f.name[0] != "."]
     folders = [f for f in visible if f.is_dir() and os.access(f, os.R_OK | os.X_OK)]
     slides = [s for f in folders for s in sorted(f.iterdir()) if is_slide(s.name)]
     files = {f.name: f for f in visible if f.is_file()}

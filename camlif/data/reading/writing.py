@@ -16,6 +16,7 @@ from camlif.data.manifest import (
     ModalitySection,
 )
 from camlif.data.schema import ENTRY_COLUMN, OUTCOME_COLUMNS, ModalitySpec
+from camlif.files import place_folder
 
 ID = "patient_id"
 
@@ -35,13 +36,12 @@ def write_cohort(cohort: Cohort, folder: str | Path) -> None:
     for it. Schema, values and outcome are read back as they were, the levels of a category in
     alphabetical order.
     """
-    out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
-    _clinical(cohort).to_csv(out / "clinical.csv", index=False)
-    for i, modality in enumerate(cohort.schema.modalities):
-        table = _modality(cohort, modality, cohort.presence[:, i])
-        table.to_parquet(out / f"{modality.name}.parquet", index=False)
-    (out / MANIFEST).write_text(_manifest(cohort).to_toml(), "utf-8")
+    with place_folder(Path(folder)) as draft:
+        _clinical(cohort).to_csv(draft / "clinical.csv", index=False)
+        for i, modality in enumerate(cohort.schema.modalities):
+            table = _modality(cohort, modality, cohort.presence[:, i])
+            table.to_parquet(draft / f"{modality.name}.parquet", index=False)
+        (draft / MANIFEST).write_text(_manifest(cohort).to_toml(), "utf-8")
 
 
 def _clinical(cohort: Cohort) -> pd.DataFrame:

@@ -362,12 +362,31 @@ def test_private_tables_go_when_a_run_is_cancelled_or_cannot_be_prepared(
         raise OSError("disk full")
 
     before = manager.jobs()
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ConfigError, match="disk full"):
         manager.start(request("wait", private=True, cohort_digest="d3"), broken)
     with pytest.raises(ConfigError, match="Load them again"):
         manager.start(request("wait", private=True, cohort_digest="d3"))
     assert manager.jobs() == before
     assert len(list(manager.folder(job.id).parent.iterdir())) == len(before)
+
+
+def test_private_tables_that_a_killed_server_was_writing_go_at_the_next_start(
+    manager: JobManager, home: Path, program: tuple[str, ...]
+) -> None:
+    done = ended(manager, manager.start(request("fail")))
+    tables = (
+        home / "runs" / ".20260101-000000-abcdef.0a1b2c3d.part" / run_folder.TABLES,
+        manager.folder(done.id) / ".cohort.0a1b2c3d.part",
+        manager.folder(done.id) / run_folder.TABLES,
+    )
+    for folder in tables:
+        folder.mkdir(parents=True)
+        (folder / "clinical.csv").write_text("patient_id\nSECRET")
+    assert manager.jobs() == (done,)
+
+    JobManager(home, program=program)
+
+    assert not [folder for folder in tables if folder.exists()]
 
 
 def test_the_record_holds_what_was_asked(manager: JobManager) -> None:

@@ -72,6 +72,8 @@ class CaMlif(FusionNetwork):
     An et al., "CA-MLIF", AAAI 2025, eqs 1-7; Liu et al., ACL 2018 (LMF).
     """
 
+    head: RiskHead
+
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: NetworkConfig) -> None:
         super().__init__()
         if len(schema.modalities) < 2:
@@ -96,7 +98,6 @@ class CaMlif(FusionNetwork):
             self.decoders = self._towers()
         self._build_fusion()
         self.head = RiskHead(self.fusion_width, n_clinical, config)
-        self.n_clinical = self.head.n_clinical
         if config.network_scale is not None:
             self.scale = nn.Parameter(torch.full((1,), config.network_scale))
         if config.linear_skip:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,12 @@ class LossTerms(NamedTuple):
     parts: dict[str, Tensor]
 
 
+class ClinicalReader(Protocol):
+    """A head that may read encoded clinical columns."""
+
+    n_clinical: int
+
+
 class FusionNetwork(nn.Module, ABC):
     """What the training engine and the ensemble ask of a network.
 
@@ -122,11 +128,19 @@ class FusionNetwork(nn.Module, ABC):
 
     Attributes
     ----------
-    n_clinical : int
-        Encoded clinical columns that the risk depends on; 0 where they are ignored.
+    title : str
+        Name in figures and errors, set when the class is registered.
+    head : module
+        Ends in the risk; it knows how many clinical columns it reads.
     """
 
-    n_clinical: int
+    title: ClassVar[str]
+    head: ClinicalReader
+
+    @property
+    def n_clinical(self) -> int:
+        """Encoded clinical columns that the risk depends on; 0 where they are ignored."""
+        return self.head.n_clinical
 
     def fit_outcome(self, event: NDArray[np.bool_], duration: NDArray[np.float64]) -> None:
         """Set buffers that depend on the outcome, such as interval edges.

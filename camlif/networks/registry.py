@@ -60,9 +60,16 @@ _OWN = {"camlif": "camlif.networks.camlif", "unimodal": "camlif.networks.rivals.
 def register(
     key: str, *, title: str, config: type[AnyNetworkConfig], native: TrainConfig, citation: str
 ) -> Callable[[type[FusionNetwork]], type[FusionNetwork]]:
-    """Enter a network class under its key."""
+    """Enter a network class under its key, and tell the class its title.
+
+    Parameters
+    ----------
+    key, title, config, native, citation
+        As in `NetworkEntry`.
+    """
 
     def enter(network: type[FusionNetwork]) -> type[FusionNetwork]:
+        network.title = title
         _ENTRIES[key] = NetworkEntry(
             key=key, title=title, network=network, config=config, native=native, citation=citation
         )

@@ -33,7 +33,6 @@ from camlif.networks.rivals.discrete import DiscreteConfig, DiscreteTimeNetwork,
 from camlif.networks.rivals.token_layers import (
     Attention,
     TokenReader,
-    check_modalities,
     fusion_layers,
 )
 
@@ -133,19 +132,6 @@ def _translation(asked: str, asking: str) -> str:
 class Cmta(DiscreteTimeNetwork):
     """Cross-modal translation and alignment.
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        At least two modalities; tables or bags.
-    n_clinical : int
-        Encoded clinical columns; may be 0.
-    config : CmtaConfig
-
-    Raises
-    ------
-    SchemaError
-        With one modality.
-
     Notes
     -----
     Attention is exact where the published code approximates it over zero padding, and there is no
@@ -158,11 +144,10 @@ class Cmta(DiscreteTimeNetwork):
     Zhou F., Chen H., "Cross-Modal Translation and Alignment for Survival Analysis", ICCV 2023.
     """
 
+    config: CmtaConfig
+
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: CmtaConfig) -> None:
-        super().__init__()
-        check_modalities(schema, "CMTA")
-        self.config = config
-        self.names = schema.names
+        super().__init__(schema, config)
         d = config.width
         self.reader = TokenReader(schema, config)
         self.encoders = nn.ModuleDict({module_key(m): ClassTower(config) for m in self.names})
@@ -177,7 +162,6 @@ class Cmta(DiscreteTimeNetwork):
         self.decoders = nn.ModuleDict({module_key(m): ClassTower(config) for m in self.names})
         self.fusion = fusion_layers(d * len(self.names), d)
         self.head = SurvivalHead(d, n_clinical, config)
-        self.n_clinical = self.head.n_clinical
         self._initialise()
 
     def _initialise(self) -> None:

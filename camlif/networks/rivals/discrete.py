@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from camlif.exceptions import ConfigError, EstimationError, NoEventsError, NotFittedError
 from camlif.losses import cox_partial_likelihood, discrete_time_nll
 from camlif.networks.head import ClinicalConcat
-from camlif.networks.interface import START, FusionNetwork, FusionOutput, LossTerms, Outcome, Step
+from camlif.networks.interface import START, FusionOutput, LossTerms, Outcome, Step
+from camlif.networks.rivals.rival import RivalNetwork
 from camlif.networks.rivals.token_layers import TokenConfig
 
 logger = logging.getLogger(__name__)
@@ -185,8 +186,8 @@ class SurvivalHead(nn.Module):
         return {"nll": nll}
 
 
-class DiscreteTimeNetwork(FusionNetwork):
-    """A fusion network that ends in a `SurvivalHead`."""
+class DiscreteTimeNetwork(RivalNetwork):
+    """A rival that ends in a `SurvivalHead`."""
 
     head: SurvivalHead
 

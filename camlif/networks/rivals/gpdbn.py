@@ -28,7 +28,6 @@ from camlif.networks.rivals.vector_layers import (
     VectorConfig,
     VectorHead,
     VectorNetwork,
-    check_vectors,
     l1_norm,
     linear_parameters,
     relu_layers,
@@ -136,19 +135,6 @@ def pair_key(first: str, second: str) -> str:
 class Gpdbn(VectorNetwork):
     """Genomic and pathological deep bilinear network.
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        At least two modalities; a bag is averaged.
-    n_clinical : int
-        Encoded clinical columns; may be 0.
-    config : GpdbnConfig
-
-    Raises
-    ------
-    SchemaError
-        With one modality.
-
     Notes
     -----
     The fused vector is ``[x_1 .. x_M ; e_12 .. ; e_11 .. e_MM]`` of width
@@ -164,7 +150,6 @@ class Gpdbn(VectorNetwork):
 
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: GpdbnConfig) -> None:
         super().__init__(schema, config)
-        check_vectors(schema, "GPDBN")
         width: dict[str, int] = {}
         self.reducers = nn.ModuleDict()
         for m in schema.modalities:
@@ -190,7 +175,6 @@ class Gpdbn(VectorNetwork):
         fused = sum(width.values()) + ENCODED * (len(self.names) + len(self.pairs))
         self.trunk = relu_layers((fused, *TRUNK), config.dropout)
         self.head = VectorHead(TRUNK[-1], n_clinical, config)
-        self.n_clinical = self.head.n_clinical
         self.counted = linear_parameters(self)
 
     def fit_start(

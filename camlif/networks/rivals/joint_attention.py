@@ -13,7 +13,6 @@ from camlif.losses import cox_partial_likelihood
 from camlif.networks.head import ClinicalConcat
 from camlif.networks.interface import (
     START,
-    FusionNetwork,
     FusionOutput,
     Inputs,
     LossTerms,
@@ -22,11 +21,11 @@ from camlif.networks.interface import (
 )
 from camlif.networks.layers import CLASS_TOKEN_STD
 from camlif.networks.registry import register
+from camlif.networks.rivals.rival import RivalNetwork
 from camlif.networks.rivals.token_layers import (
     EncoderLayer,
     TokenConfig,
     TokenReader,
-    check_modalities,
 )
 
 LAYERS = 2
@@ -51,29 +50,18 @@ class JointAttentionConfig(TokenConfig):
     native=NATIVE,
     citation="Vaswani et al., NeurIPS 2017",
 )
-class JointAttention(FusionNetwork):
+class JointAttention(RivalNetwork):
     """Self-attention over all tokens and a class token, which is regressed on.
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        Any number of modalities; tables or bags. Each adds a learned vector to its tokens.
-    n_clinical : int
-        Encoded clinical columns; may be 0.
-    config : JointAttentionConfig
-
-    Raises
-    ------
-    SchemaError
-        Without a modality.
+    Each modality adds a learned vector to its tokens.
     """
+
+    at_least = 1
 
     def __init__(
         self, schema: FeatureSchema, n_clinical: int, config: JointAttentionConfig
     ) -> None:
-        super().__init__()
-        check_modalities(schema, "Joint attention", at_least=1)
-        self.names = schema.names
+        super().__init__(schema, config)
         d = config.width
         self.reader = TokenReader(schema, config)
         self.modality = nn.Parameter(torch.empty(len(self.names), d))
@@ -85,8 +73,12 @@ class JointAttention(FusionNetwork):
         )
         self.norm = nn.LayerNorm(d)
         self.clinical = ClinicalConcat(d, n_clinical, config)
-        self.n_clinical = self.clinical.n_clinical
         self.out = nn.Linear(self.clinical.width, 1)
+
+    @property
+    def n_clinical(self) -> int:
+        """Encoded clinical columns that the risk depends on."""
+        return self.clinical.n_clinical
 
     def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
         """Compute risks; the normalised class token is the fusion vector."""

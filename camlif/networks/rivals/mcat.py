@@ -23,7 +23,6 @@ from camlif.networks.rivals.token_layers import (
     EncoderLayer,
     GatedAttentionPool,
     TokenReader,
-    check_modalities,
     fusion_layers,
 )
 
@@ -125,18 +124,10 @@ class Branch(nn.Module):
 class Mcat(DiscreteTimeNetwork):
     """Multimodal co-attention transformer.
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        At least two modalities; tables or bags.
-    n_clinical : int
-        Encoded clinical columns; may be 0.
-    config : McatConfig
-
     Raises
     ------
     SchemaError
-        With one modality, or without the query modality.
+        Also without the query modality.
 
     Notes
     -----
@@ -151,10 +142,10 @@ class Mcat(DiscreteTimeNetwork):
     Whole Slide Images", ICCV 2021.
     """
 
+    config: McatConfig
+
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: McatConfig) -> None:
-        super().__init__()
-        check_modalities(schema, "MCAT")
-        self.config = config
+        super().__init__(schema, config)
         self.query = query_of(schema, config)
         self.asked = tuple(name for name in schema.names if name != self.query)
         d, p = config.width, config.dropout
@@ -163,7 +154,6 @@ class Mcat(DiscreteTimeNetwork):
         self.branches = nn.ModuleDict({module_key(m): Branch(d, p) for m in schema.names})
         self.fusion = fusion_layers(d * len(schema.names), d)
         self.head = SurvivalHead(d, n_clinical, config)
-        self.n_clinical = self.head.n_clinical
 
     def _exchange(self) -> nn.Module:
         return CoAttention(self.config.width)

@@ -14,17 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from camlif.config import TrainConfig
 from camlif.data.schema import FeatureSchema, ModalitySpec
 from camlif.exceptions import ConfigError
 from camlif.networks.interface import START, FusionOutput, Inputs, LossTerms, Outcome, Step
 from camlif.networks.layers import module_key
 from camlif.networks.registry import register
+from camlif.networks.rivals.pretrained import NATIVE
 from camlif.networks.rivals.vector_layers import (
     VectorConfig,
     VectorHead,
     VectorNetwork,
-    check_vectors,
     genomic_modality,
     l1_norm,
     relu_layers,
@@ -35,16 +34,6 @@ TRUNK = {"compact": (128, 64, 32), "paper": (512, 256, 32)}
 HEAD = 16
 CLASS_LOGITS = "class_logits"
 """Key of the grade head's logits (n, n_classes) in ``FusionOutput.aux``."""
-
-NATIVE = TrainConfig(
-    epochs=30,
-    constant_epochs=10,
-    learning_rate=1e-4,
-    betas=(0.5, 0.999),
-    weight_decay=4e-4,
-    batch_size=32,
-    clip_norm=None,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,18 +124,7 @@ def class_nll(logits: Tensor, label: Tensor) -> Tensor:
 class MultiCoFusion(VectorNetwork):
     """Multi-task correlation learning with a survival and a grade head.
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        At least two modalities; a bag is averaged.
-    n_clinical : int
-        Encoded clinical columns; may be 0. The grade head does not read them.
-    config : MultiCoFusionConfig
-
-    Raises
-    ------
-    SchemaError
-        With one modality.
+    The grade head reads no clinical columns.
 
     Notes
     -----
@@ -164,7 +142,6 @@ class MultiCoFusion(VectorNetwork):
 
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: MultiCoFusionConfig) -> None:
         super().__init__(schema, config)
-        check_vectors(schema, "MultiCoFusion")
         self.genomic = genomic_modality(schema, config.genomic_modality)
         genes = schema[self.genomic]
         adjacency = group_adjacency(genes) if config.graph == "groups" else None
@@ -177,7 +154,6 @@ class MultiCoFusion(VectorNetwork):
         self.trunk = relu_layers((branch * len(self.names), *trunk), dropout=0.0)
         self.risk_hidden = nn.Linear(trunk[-1], HEAD)
         self.head = VectorHead(HEAD, n_clinical, config)
-        self.n_clinical = self.head.n_clinical
         if config.aux_classes:
             self.class_head = nn.Sequential(
                 nn.Linear(trunk[-1], HEAD), nn.ReLU(), nn.Linear(HEAD, config.aux_classes)

@@ -21,7 +21,6 @@ from camlif.networks.rivals.pretrained import NATIVE, PretrainedConfig, Pretrain
 from camlif.networks.rivals.vector_layers import (
     ENCODER_DIMS,
     VectorHead,
-    check_vectors,
     genomic_modality,
     relu_layers,
 )
@@ -89,18 +88,10 @@ def partners_of(schema: FeatureSchema, config: PathomicFusionConfig) -> dict[str
 class PathomicFusion(PretrainedFusion):
     """Pathomic Fusion.
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        Two or three modalities; a bag is averaged.
-    n_clinical : int
-        Encoded clinical columns; may be 0.
-    config : PathomicFusionConfig
-
     Raises
     ------
     SchemaError
-        With fewer or more modalities, or for a gate or partner that is not one of them.
+        Also for a gate or partner that is not one of the modalities.
 
     Notes
     -----
@@ -112,12 +103,13 @@ class PathomicFusion(PretrainedFusion):
     Chen R.J. et al., IEEE Transactions on Medical Imaging 41(4):757-770, 2022.
     """
 
+    at_most = MAX_MODALITIES
+
     config: PathomicFusionConfig
 
     def __init__(
         self, schema: FeatureSchema, n_clinical: int, config: PathomicFusionConfig
     ) -> None:
-        check_vectors(schema, TITLE, at_most=MAX_MODALITIES)
         super().__init__(schema, config, dims=ENCODER_DIMS, activation="elu")
         self.partners = partners_of(schema, config)
         off = {schema[name].name for name in config.gates_off}
@@ -130,7 +122,6 @@ class PathomicFusion(PretrainedFusion):
         skipped = (WIDTH + 1) * m if config.skip else 0
         self.second = relu_layers((hidden + skipped, hidden), config.dropout)
         self.head = VectorHead(hidden, n_clinical, config)
-        self.n_clinical = self.head.n_clinical
         initialise_snn(self)
 
     def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:

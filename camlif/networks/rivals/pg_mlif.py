@@ -19,7 +19,7 @@ from camlif.networks.interface import FusionOutput, Inputs
 from camlif.networks.layers import initialise_snn, mean_of_others, module_key
 from camlif.networks.registry import register
 from camlif.networks.rivals.pretrained import NATIVE, PretrainedConfig, PretrainedFusion
-from camlif.networks.rivals.vector_layers import VectorHead, check_vectors
+from camlif.networks.rivals.vector_layers import VectorHead
 
 ENCODER = (64, 48, 32)
 WIDTH = ENCODER[-1]
@@ -59,19 +59,6 @@ class PgMlifConfig(PretrainedConfig):
 class PgMlif(PretrainedFusion):
     """Pathology-genomics multimodal low-rank interaction fusion.
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        At least two modalities; a bag is averaged.
-    n_clinical : int
-        Encoded clinical columns; may be 0.
-    config : PgMlifConfig
-
-    Raises
-    ------
-    SchemaError
-        With one modality.
-
     Notes
     -----
     The low-rank fusion of the published code multiplies rows of a batch by different factors, so
@@ -86,7 +73,6 @@ class PgMlif(PretrainedFusion):
     config: PgMlifConfig
 
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: PgMlifConfig) -> None:
-        check_vectors(schema, "PG-MLIF")
         super().__init__(schema, config, dims=ENCODER, activation="silu")
         layer = NetworkConfig(
             width=WIDTH,
@@ -103,7 +89,6 @@ class PgMlif(PretrainedFusion):
         self.mlp = nn.Linear(sum(blocks), FUSED)
         self.dropout = nn.Dropout(config.dropout)
         self.head = VectorHead(FUSED, n_clinical, config)
-        self.n_clinical = self.head.n_clinical
         initialise_snn(self)
         self.owc = OptimalWeightConcat(blocks, layer)  # keeps its own start, near equal weights
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from camlif.config import TrainConfig
 from camlif.data.schema import FeatureSchema
 from camlif.networks.fusion import MAX_TENSOR_MODALITIES, outer_product
 from camlif.networks.interface import FusionOutput, Inputs
@@ -14,19 +13,15 @@ from camlif.networks.layers import module_key
 from camlif.networks.registry import register
 from camlif.networks.rivals.vector_layers import (
     ENCODER_DIMS,
+    GENERIC_NATIVE,
     VectorConfig,
     VectorEncoder,
     VectorHead,
     VectorNetwork,
-    check_vectors,
 )
 
 TITLE = "Tensor fusion"
 HIDDEN = 64
-
-NATIVE = TrainConfig(
-    epochs=30, learning_rate=1e-3, weight_decay=4e-4, batch_size=32, clip_norm=None
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,29 +36,16 @@ class TensorFusionConfig(VectorConfig):
     "tensor_fusion",
     title=TITLE,
     config=TensorFusionConfig,
-    native=NATIVE,
+    native=GENERIC_NATIVE,
     citation="Zadeh et al., EMNLP 2017",
 )
 class TensorFusionNetwork(VectorNetwork):
-    """Encoders, outer product of [x; 1], perceptron; no gates.
+    """Encoders, outer product of [x; 1], perceptron; no gates."""
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        Two or three modalities; a bag is averaged.
-    n_clinical : int
-        Encoded clinical columns; may be 0.
-    config : TensorFusionConfig
-
-    Raises
-    ------
-    SchemaError
-        With fewer or more modalities.
-    """
+    at_most = MAX_TENSOR_MODALITIES
 
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: TensorFusionConfig) -> None:
         super().__init__(schema, config)
-        check_vectors(schema, TITLE, at_most=MAX_TENSOR_MODALITIES)
         self.encoders = nn.ModuleDict(
             {
                 module_key(m.name): VectorEncoder(m.n_features, dropout=config.dropout)
@@ -78,7 +60,6 @@ class TensorFusionNetwork(VectorNetwork):
             nn.ReLU(),
         )
         self.head = VectorHead(HIDDEN, n_clinical, config)
-        self.n_clinical = self.head.n_clinical
 
     def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
         """Compute risks; the last hidden vector (n, 64) is the fusion vector."""

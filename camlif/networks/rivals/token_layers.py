@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from camlif.config import RivalConfig
 from camlif.data.schema import FeatureSchema, ModalitySpec
-from camlif.exceptions import ConfigError, SchemaError
+from camlif.exceptions import ConfigError
 from camlif.networks.interface import Inputs
 from camlif.networks.layers import masked_softmax, merge_heads, module_key, split_heads
 
@@ -53,29 +53,6 @@ class TokenConfig(RivalConfig):
     def width(self) -> int:
         """Token width d."""
         return WIDTHS[self.size]
-
-
-def check_modalities(schema: FeatureSchema, title: str, *, at_least: int = 2) -> None:
-    """Refuse a schema that a method on tokens cannot take.
-
-    Raises
-    ------
-    SchemaError
-        With too few modalities, or two names that differ in a full stop only.
-    """
-    if len(schema.names) < at_least:
-        raise SchemaError(
-            f"{title} exchanges information between modalities.",
-            found=f"{len(schema.names)} modality",
-            expected=f"{at_least} or more",
-            fix="Add a table, or compare single modalities in a study.",
-        )
-    if len({module_key(name) for name in schema.names}) < len(schema.names):
-        raise SchemaError(
-            "Two modality names are too much alike to name parameters by.",
-            found=", ".join(schema.names),
-            fix="Rename one of them.",
-        )
 
 
 class GroupTokenizer(nn.Module):

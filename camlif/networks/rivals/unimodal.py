@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from camlif.config import NetworkConfig, TrainConfig
 from camlif.data.schema import FeatureSchema
-from camlif.exceptions import SchemaError
 from camlif.losses import cox_partial_likelihood
 from camlif.networks.head import RiskHead
 from camlif.networks.interface import (
@@ -18,6 +17,7 @@ from camlif.networks.interface import (
 )
 from camlif.networks.layers import MeanPool, Tokenizer, Tower
 from camlif.networks.registry import register
+from camlif.networks.rivals.rival import check_modalities
 
 
 @register(
@@ -45,19 +45,16 @@ class UnimodalEncoder(FusionNetwork):
         With any other number of modalities.
     """
 
+    head: RiskHead
+
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: NetworkConfig) -> None:
         super().__init__()
-        if len(schema.modalities) != 1:
-            raise SchemaError(
-                f"A unimodal network reads one modality; the cohort has {len(schema.modalities)}.",
-                fix="Select one with Cohort.select.",
-            )
+        check_modalities(schema, "A unimodal network", at_least=1, at_most=1)
         self.config = config
         (self.name,) = schema.names
         self.tokenizer = Tokenizer(schema.modalities[0], config)
         self.encoder = Tower(config) if config.encoder_decoder else MeanPool()
         self.head = RiskHead(config.width, n_clinical, config)
-        self.n_clinical = self.head.n_clinical
 
     def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
         """Compute risks; the class vector stands for the fusion vector, too."""

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from camlif.config import TrainConfig
 from camlif.data.schema import FeatureSchema
-from camlif.exceptions import SchemaError
 from camlif.networks.interface import FusionOutput, Inputs
 from camlif.networks.registry import register
 from camlif.networks.rivals.vector_layers import (
@@ -44,36 +43,20 @@ def hidden_widths(n_features: int) -> tuple[int, ...]:
 class UnimodalMlp(VectorNetwork):
     """Perceptron with SiLU and AlphaDropout on the columns of one modality.
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-        Exactly one modality; a bag is averaged.
-    n_clinical : int
-        Encoded clinical columns; may be 0.
-    config : UnimodalMlpConfig
-
-    Raises
-    ------
-    SchemaError
-        With any other number of modalities.
-
     Notes
     -----
     Widths follow the rule behind the published ones: 58-32, 290-256-128-64-32, 155-128-64-32.
     """
 
+    at_least = 1
+    at_most = 1
+
     def __init__(self, schema: FeatureSchema, n_clinical: int, config: UnimodalMlpConfig) -> None:
-        if len(schema.modalities) != 1:
-            raise SchemaError(
-                f"A unimodal network reads one modality; the cohort has {len(schema.modalities)}.",
-                fix="Select one with Cohort.select.",
-            )
         super().__init__(schema, config)
         n_features = schema.modalities[0].n_features
         dims = hidden_widths(n_features)
         self.encoder = VectorEncoder(n_features, dims, "silu", config.dropout)
         self.head = VectorHead(dims[-1], n_clinical, config)
-        self.n_clinical = self.head.n_clinical
 
     def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
         """Compute risks; the encoder's vector stands for the fusion vector, too."""

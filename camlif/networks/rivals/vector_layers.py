@@ -13,14 +13,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from camlif.config import RivalConfig
+from camlif.config import RivalConfig, TrainConfig
 from camlif.data.schema import FeatureSchema
-from camlif.exceptions import ConfigError, SchemaError
+from camlif.exceptions import ConfigError
 from camlif.losses import Reduction, cox_partial_likelihood
 from camlif.networks.head import RISK_BOUND, ClinicalConcat
 from camlif.networks.interface import (
     START,
-    FusionNetwork,
     FusionOutput,
     Inputs,
     LossTerms,
@@ -28,7 +27,7 @@ from camlif.networks.interface import (
     Step,
 )
 from camlif.networks.layers import initialise_snn, masked_mean
-from camlif.networks.rivals.token_layers import check_modalities
+from camlif.networks.rivals.rival import RivalNetwork
 
 GENOMICS = "genomics"
 ENCODER_DIMS = (64, 48, 32, 32)
@@ -69,26 +68,6 @@ class VectorConfig(RivalConfig):
     def is_bounded(self) -> bool:
         """Whether the risk has bounds."""
         return self.is_native and self.bounded
-
-
-def check_vectors(
-    schema: FeatureSchema, title: str, *, at_least: int = 2, at_most: int | None = None
-) -> None:
-    """Refuse a schema with too few or too many modalities.
-
-    Raises
-    ------
-    SchemaError
-        Also for two names that differ in a full stop only.
-    """
-    check_modalities(schema, title, at_least=at_least)
-    if at_most is not None and len(schema.names) > at_most:
-        raise SchemaError(
-            f"{title} forms all products of the modalities' entries, too many beyond {at_most}.",
-            found=f"{len(schema.names)} modalities",
-            expected=f"{at_most} or fewer",
-            fix="Use PG-MLIF, whose cost is linear in the modalities, or select fewer.",
-        )
 
 
 def genomic_modality(schema: FeatureSchema, named: str | None = None) -> str:
@@ -210,13 +189,14 @@ def l1_norm(parameters: Mapping[str, Tensor], names: tuple[str, ...]) -> Tensor:
     return torch.stack([parameters[name].abs().flatten(1).sum(1) for name in names]).sum(0)
 
 
-class VectorNetwork(FusionNetwork):
-    """A network on the vectors of all modalities, trained on the Cox loss.
+GENERIC_NATIVE = TrainConfig(
+    epochs=30, learning_rate=1e-3, weight_decay=4e-4, batch_size=32, clip_norm=None
+)
+"""Training of the generic references, which have no published settings."""
 
-    Parameters
-    ----------
-    schema : FeatureSchema
-    config : VectorConfig
+
+class VectorNetwork(RivalNetwork):
+    """A rival on one vector per modality (a bag is averaged), trained on the Cox loss.
 
     Attributes
     ----------
@@ -224,12 +204,9 @@ class VectorNetwork(FusionNetwork):
         Divisor of a native head's Cox loss; a matched one divides by the events.
     """
 
+    config: VectorConfig
+    head: VectorHead
     reduction: Reduction = "events"
-
-    def __init__(self, schema: FeatureSchema, config: VectorConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.names = schema.names
 
     def read(self, inputs: Inputs) -> dict[str, Tensor]:
         """Return one vector (n, n_features) per modality."""

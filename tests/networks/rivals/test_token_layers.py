@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from camlif.exceptions import SchemaError
+from camlif.networks.rivals.rival import check_modalities
 from camlif.networks.rivals.token_layers import (
     Attention,
     EncoderLayer,
@@ -14,7 +15,6 @@ from camlif.networks.rivals.token_layers import (
     GroupTokenizer,
     TokenConfig,
     TokenReader,
-    check_modalities,
 )
 from tests.builders.cohorts import make_schema
 from tests.networks.batches import draw_inputs

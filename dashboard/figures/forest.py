@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from camlif.statistics import HazardRatio
 from camlif.wording import count
 from dashboard.figures.chart import Chart, escape, format_p
 from dashboard.figures.layout import Marks, base_figure, hover_text
@@ -22,35 +22,12 @@ WIDEST = 50.0
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForestRow:
-    """One hazard ratio with its 95 % interval; ``p_value`` is None for a reference level."""
-
-    name: str
-    ratio: float
-    low: float
-    high: float
-    p_value: float | None = None
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether the row is the level that others are compared with."""
-        return self.p_value is None
-
-    @property
-    def text(self) -> str:
-        """Numbers in words: ``1.82 (1.31 to 2.53), p < 0.001``."""
-        if self.p_value is None:
-            return "1 (reference)"
-        return f"{self.ratio:.2f} ({self.low:.2f} to {_upper(self.high)}), {format_p(self.p_value)}"
-
-
-def forest_chart(rows: Sequence[ForestRow], *, n: int, events: int, theme: Theme) -> Chart:
+def forest_chart(rows: Sequence[HazardRatio], *, n: int, events: int, theme: Theme) -> Chart:
     """Draw hazard ratios of one Cox model on a log axis.
 
     Parameters
     ----------
-    rows : sequence of ForestRow
+    rows : sequence of HazardRatio
         From top to bottom.
     n, events : int
         Patients and events in the model.
@@ -96,11 +73,13 @@ def forest_chart(rows: Sequence[ForestRow], *, n: int, events: int, theme: Theme
     )
 
 
-def _upper(value: float) -> str:
-    return f"{value:.2f}" if value < 1000 else "over 1000"
+def _text(row: HazardRatio) -> str:
+    """Say it: ``1.82 (1.31 to 2.53), p < 0.001``."""
+    upper = f"{row.high:.2f}" if row.high < 1000 else "over 1000"
+    return f"{row.ratio:.2f} ({row.low:.2f} to {upper}), {format_p(row.p_value)}"
 
 
-def _limits(rows: Sequence[ForestRow]) -> tuple[float, float]:
+def _limits(rows: Sequence[HazardRatio]) -> tuple[float, float]:
     """Axis ends: around every interval, at least 0.5 to 2, at most 1/`WIDEST` to `WIDEST`."""
     lows = [row.low for row in rows if np.isfinite(row.low) and row.low > 0]
     highs = [row.high for row in rows if np.isfinite(row.high)]
@@ -110,7 +89,7 @@ def _limits(rows: Sequence[ForestRow]) -> tuple[float, float]:
 
 
 def _add_row(
-    figure: go.Figure, marks: Marks, row: ForestRow, y: float, low: float, high: float
+    figure: go.Figure, marks: Marks, row: HazardRatio, y: float, low: float, high: float
 ) -> None:
     p = palette(marks.theme)
     ends = [max(row.low, low), min(row.high, high)]
@@ -138,25 +117,23 @@ def _add_row(
         y=[y],
         mode="markers",
         marker={
-            "symbol": "diamond-open" if row.is_reference else "square",
+            "symbol": "square",
             "size": 11,
-            "color": p.text if row.is_reference else p.low,
+            "color": p.low,
             "line": {"color": p.text, "width": 1},
         },
         meta="ratio",
-        **hover_text([f"{escape(row.name, limit=60)}<br>{escape(row.text)}"]),
+        **hover_text([f"{escape(row.name, limit=60)}<br>{escape(_text(row))}"]),
     )
-    marks.text(escape(row.text), x=1, xref="paper", xanchor="left", xshift=8, y=y)
+    marks.text(escape(_text(row)), x=1, xref="paper", xanchor="left", xshift=8, y=y)
 
 
-def _finding(rows: Sequence[ForestRow], n: int, events: int) -> str:
+def _finding(rows: Sequence[HazardRatio], n: int, events: int) -> str:
     model = f"Cox model of {count(n, 'patient')} with {count(events, 'event')}"
-    tested = [row for row in rows if row.p_value is not None]
-    if not tested:
+    if not rows:
         return f"{model}: no hazard ratio was estimated."
-    strongest = min(tested, key=lambda row: row.p_value if row.p_value is not None else 1.0)
+    strongest = min(rows, key=lambda row: row.p_value)
     return (
-        f"{model}: the smallest p belongs to {strongest.name}, hazard ratio "
-        f"{strongest.ratio:.2f} (95 % CI {strongest.low:.2f} to {_upper(strongest.high)}), "
-        f"{format_p(strongest.p_value or 0.0)}."
+        f"{model}: the smallest p belongs to {strongest.name}, hazard ratio (95 % CI) "
+        f"{_text(strongest)}."
     )

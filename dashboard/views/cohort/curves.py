@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,6 @@ from dashboard.session.state import Workspace
 from dashboard.views.cohort.groups import (
     GROUP_BY,
     RISK,
-    forest_rows,
     groupings_of,
     log_rank_words,
     need_outcome,
@@ -198,7 +197,7 @@ def _comparisons(
         except EstimationError as error:
             st.info(plain(str(error)))
             return
-        rows = forest_rows(ratios, suffix=f" vs {reference}")
+        rows = [replace(r, name=f"{r.name} vs {reference}") for r in ratios]
         chart = forest_chart(rows, n=len(group), events=int(event.sum()), theme=theme())
         show_chart(chart, key="group_ratios")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -11,11 +9,10 @@ from numpy.typing import NDArray
 
 from camlif.data.cohort import Cohort
 from camlif.exceptions import EstimationError
-from camlif.statistics import HazardRatio, log_rank, too_few
+from camlif.statistics import log_rank, too_few
 from camlif.statistics.outcome import LATE_ENTRY
 from dashboard import messages
 from dashboard.figures.chart import format_p
-from dashboard.figures.forest import ForestRow
 from dashboard.known_outcome import EVERYBODY, Outcome, outcome_of
 from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey
@@ -93,11 +90,3 @@ def ordered_groups(workspace: Workspace, label: str, values: NDArray[np.object_]
     if label == RISK and workspace.scoring is not None:
         return [name for name in workspace.scoring.bundle.strata.names if name in present]
     return sorted(present)
-
-
-def forest_rows(ratios: Sequence[HazardRatio], *, suffix: str = "") -> list[ForestRow]:
-    """Rows of a forest plot."""
-    return [
-        ForestRow(name=r.name + suffix, ratio=r.ratio, low=r.low, high=r.high, p_value=r.p_value)
-        for r in ratios
-    ]

@@ -28,7 +28,6 @@ from dashboard.views.cohort.groups import (
     NEXT_VIEW,
     RISK,
     SELECTION,
-    forest_rows,
     log_rank_words,
     need_outcome,
 )
@@ -238,8 +237,7 @@ def forest_view(workspace: Workspace) -> None:
     except EstimationError as error:
         st.info(plain(str(error)))
         return
-    rows = forest_rows(ratios)
-    chart = forest_chart(rows, n=len(event), events=int(event.sum()), theme=theme())
+    chart = forest_chart(ratios, n=len(event), events=int(event.sum()), theme=theme())
     show_chart(chart, key="forest")
     st.caption("One Cox model with all rows at once; risk score per training SD, age per 10 years.")
 

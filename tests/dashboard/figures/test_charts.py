@@ -17,12 +17,12 @@ import pytest
 
 import dashboard.figures
 from camlif.data.schema import Endpoint
-from camlif.statistics import kaplan_meier
+from camlif.statistics import HazardRatio, kaplan_meier
 from dashboard.figures import attribution
 from dashboard.figures.agreement import agreement_strip
 from dashboard.figures.chart import Chart, escape, format_p, signed
 from dashboard.figures.discrimination import c_index_dots
-from dashboard.figures.forest import ForestRow, forest_chart
+from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
 from dashboard.figures.kaplan_meier import (
     KmGroup,
@@ -120,7 +120,7 @@ def agreement(theme: Theme) -> Chart:
 
 
 def forest(theme: Theme) -> Chart:
-    rows = [ForestRow(name=n, ratio=2, low=1, high=4, p_value=0.01) for n in NAMES]
+    rows = [HazardRatio(name=n, ratio=2, low=1, high=4, p_value=0.01) for n in NAMES]
     return forest_chart(rows, n=100, events=50, theme=theme)
 
 

@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 import pytest
 
 from camlif.data.schema import Endpoint
+from camlif.statistics import HazardRatio
 from dashboard.figures.agreement import agreement_strip, stack
 from dashboard.figures.discrimination import c_index_dots
-from dashboard.figures.forest import ForestRow, forest_chart
+from dashboard.figures.forest import forest_chart
 from dashboard.figures.overlap import overlap_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart
 
@@ -58,16 +59,16 @@ def test_composition_of_hazard_intervals() -> None:
 
 
 ROWS = (
-    ForestRow(name="score", ratio=1.82, low=1.31, high=2.53, p_value=0.0002),
-    ForestRow(name="grade II", ratio=1, low=1, high=1),
-    ForestRow(name="rare", ratio=80.0, low=0.001, high=np.inf, p_value=0.4),
+    HazardRatio(name="score", ratio=1.82, low=1.31, high=2.53, p_value=0.0002),
+    HazardRatio(name="grade II", ratio=1, low=0.5, high=2, p_value=1.0),
+    HazardRatio(name="rare", ratio=80.0, low=0.001, high=np.inf, p_value=0.4),
 )
 
 
 def test_forest_writes_ratio_interval_and_p_and_draws_a_line_at_one() -> None:
     chart = forest_chart(ROWS, n=612, events=214, theme="light")
     texts = [a.text for a in chart.figure.layout.annotations]
-    assert texts[:2] == ["1.82 (1.31 to 2.53), p &lt; 0.001", "1 (reference)"]
+    assert texts[:2] == ["1.82 (1.31 to 2.53), p &lt; 0.001", "1.00 (0.50 to 2.00), p = 1"]
     assert chart.figure.layout.xaxis.type == "log"
     assert [shape.x0 for shape in chart.figure.layout.shapes] == [1]
     assert chart.table["hazard_ratio"].tolist() == [1.82, 1, 80]

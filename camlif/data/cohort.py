@@ -17,6 +17,14 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
 
+def mean_of_instances(values: FloatArray) -> FloatArray:
+    """Mean of instances (..., k, d) -> (..., d), missing values left out; NaN where all are."""
+    observed = np.isfinite(values)
+    count = observed.sum(axis=-2)
+    total = np.where(observed, values, 0).sum(axis=-2)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
     """Patients with one matrix per modality; every array has one row per patient, in one order.
@@ -147,6 +155,18 @@ class Cohort:
             event=None if self.event is None else self.event[index],
             entry=None if self.entry is None else self.entry[index],
         )
+
+    def rows(self, modality: str) -> FloatArray:
+        """Values of a modality as one row a patient, shape (n, n_features).
+
+        A bag is the mean of its instances; a patient without any has NaN.
+        """
+        if modality in self.tables:
+            return self.tables[modality]
+        rows = np.full((len(self), self.schema[modality].n_features), np.nan, dtype=np.float32)
+        for row, bag in zip(rows, self.bags[modality], strict=True):
+            row[:] = mean_of_instances(bag)
+        return rows
 
     def select(
         self, *, modalities: Sequence[str] | None = None, clinical: Sequence[str] | None = None

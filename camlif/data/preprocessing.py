@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camlif.config import TrainConfig
-from camlif.data.cohort import BoolArray, Cohort, FloatArray
+from camlif.data.cohort import BoolArray, Cohort, FloatArray, mean_of_instances
 from camlif.data.schema import FeatureSchema
 
 MISSING_SUFFIX = " missing"
@@ -46,6 +46,11 @@ class RawInputs:
 
     def __len__(self) -> int:
         return len(self.presence)
+
+    def rows(self, name: str) -> FloatArray:
+        """Values of a modality or `CLINICAL` as one row a patient; a bag is its instances' mean."""
+        values = self.clinical if name == CLINICAL else self.tables[name]
+        return values if values.ndim == 2 else mean_of_instances(values)
 
     def take(self, rows: NDArray[np.int_] | slice) -> RawInputs:
         """Return the given rows."""

@@ -43,17 +43,6 @@ def values_of(raw: RawInputs, players: tuple[str, ...]) -> tuple[FloatArray, ...
     return tuple(raw.clinical if p == CLINICAL else raw.tables[p] for p in players)
 
 
-def bag_mean(table: FloatArray) -> FloatArray:
-    """Mean over the instances of a bag (n, k, d) -> (n, d); tables pass through. NaN if empty."""
-    if table.ndim == 2:
-        return table
-    observed = np.isfinite(table)
-    count = observed.sum(axis=1)
-    total = np.where(observed, table, 0).sum(axis=1)
-    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype("f4")
-    return mean
-
-
 @dataclass(frozen=True, slots=True)
 class Background:
     """Reference values that stand for "nothing known", finite.
@@ -107,8 +96,8 @@ class Background:
         """
         rows: list[FloatArray] = []
         players = players_of(ensemble)
-        for player, x, centre in zip(players, values_of(raw, players), median.mean, strict=True):
-            values = bag_mean(x)
+        for player, centre in zip(players, median.mean, strict=True):
+            values = raw.rows(player)
             own = quantiles(values, (0.5,))
             if player == CLINICAL:
                 own = np.where(_flags(ensemble), np.round(own), own).astype(np.float32)
@@ -130,7 +119,7 @@ class Background:
             raise ConfigError("The baseline needs at least one patient.")
         rows = tuple(
             np.where(np.isfinite(x), x, centre)
-            for x, centre in zip(map(bag_mean, values_of(raw, players)), median.mean, strict=True)
+            for x, centre in zip(map(raw.rows, players), median.mean, strict=True)
         )
         mean = tuple(x.mean(axis=0, keepdims=True, dtype="f8").astype("f4") for x in rows)
         if len(raw) > MAX_BACKGROUND:

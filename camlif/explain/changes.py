@@ -19,7 +19,6 @@ from camlif.data.preprocessing import (
 )
 from camlif.data.schema import ClinicalColumn, ModalitySpec
 from camlif.exceptions import ConfigError
-from camlif.model.scoring import rows_of
 from camlif.model.training_range import LEVELS
 from camlif.wording import AGE, OLDEST_SHOWN
 
@@ -121,7 +120,7 @@ def feature_limits(bundle: Bundle, raw: RawInputs, modality: str, column: str) -
     """
     j = _column(bundle.schema[modality], column)
     levels = bundle.reference.training_range.levels[modality][:, j].astype(float)
-    values = rows_of(raw, modality)
+    values = raw.rows(modality)
     percentile = bundle.reference.training_range.percentile(modality, values)[0, j]
     return Limits(
         low=levels[0],

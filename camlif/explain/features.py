@@ -15,7 +15,7 @@ from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError
-from camlif.explain.background import MEDIAN, Baseline, bag_mean, values_of
+from camlif.explain.background import MEDIAN, Baseline
 from camlif.explain.explained import Batch, Explained, by_column, by_part, prepare
 from camlif.explain.integration import STEPS, integrated_gradients
 from camlif.explain.methods import IG, METHODS, Method, make_masks, seeded
@@ -237,7 +237,7 @@ def _contributions(
     values: list[Values],
     level: Level,
 ) -> tuple[PlayerContributions, ...]:
-    raw = [bag_mean(x) for x in values_of(explained.raw, explained.players)]
+    raw = [explained.raw.rows(player) for player in explained.players]
     return tuple(
         PlayerContributions(
             columns=names,

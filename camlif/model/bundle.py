@@ -29,7 +29,6 @@ from camlif.model.scoring import (
     assemble_result,
     join_results,
     recognise,
-    rows_of,
     unscored_reasons,
 )
 from camlif.model.storage import BundleParts
@@ -189,7 +188,7 @@ class Bundle(BundleParts):
         """
         raw = self.prepare(cohort, missing=missing)
         known = self.reference.training_range
-        return {name: known.distance(name, rows_of(raw, name)) for name in self.schema.names}
+        return {name: known.distance(name, raw.rows(name)) for name in self.schema.names}
 
     def save(self, path: str | Path) -> None:
         """Write the bundle folder, whole: one that is there is replaced at the end or stays.

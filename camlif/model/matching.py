@@ -8,11 +8,11 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from camlif.data.cohort import Cohort, FloatArray
+from camlif.data.cohort import Cohort
 from camlif.data.reading.problems import Problem, examples
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import SchemaError
-from camlif.model.training_range import MAX_SHARE_OUTSIDE, TrainingRange, mean_of_observed
+from camlif.model.training_range import MAX_SHARE_OUTSIDE, TrainingRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +245,7 @@ def _alike(match: ModalityMatch) -> str:
 def _scale(
     match: ModalityMatch, aligned: Cohort, known: TrainingRange, files: Mapping[str, str]
 ) -> list[Problem]:
-    values = _rows(aligned, match.modality)
-    share = known.share_outside(match.modality, values)
+    share = known.share_outside(match.modality, aligned.rows(match.modality))
     share = share[np.isfinite(share)]
     if not len(share) or (share > MAX_SHARE_OUTSIDE).mean() <= MAX_SHARE_OF_PATIENTS:
         return []
@@ -262,16 +261,6 @@ def _scale(
             topic="suitability",
         )
     ]
-
-
-def _rows(cohort: Cohort, modality: str) -> FloatArray:
-    """One row of values a patient; bags by their mean."""
-    if modality in cohort.tables:
-        return cohort.tables[modality]
-    bags = [bag for bag in cohort.bags[modality] if len(bag)]
-    width = cohort.schema[modality].n_features
-    means = [mean_of_observed(bag) for bag in bags]
-    return np.stack(means) if means else np.zeros((0, width), dtype=np.float32)
 
 
 def _not_used(

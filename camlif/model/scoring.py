@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray, Cohort, FloatArray
+from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
 from camlif.model.reference import HORIZONS, Recognised, Reference, feature_digests
@@ -19,7 +19,6 @@ from camlif.model.training_range import (
     MAX_SHARE_OUTSIDE,
     UNLIKE_PERCENT,
     is_unlike,
-    mean_of_observed,
 )
 from camlif.statistics import GateResult
 from camlif.training.ensemble import Prediction
@@ -241,7 +240,7 @@ def assemble_result(
     stratum[scored] = reference.strata.assign(z[scored])
     share = agreement(member, combined.used, stratum.astype(str), reference)
     known = reference.training_range
-    rows_by_modality = {m: rows_of(raw, m) for m in schema.names}
+    rows_by_modality = {m: raw.rows(m) for m in schema.names}
     out_of_range = {m: known.share_outside(m, x) for m, x in rows_by_modality.items()}
     imputed = {m: imputed_share(raw, schema, m) for m in schema.names}
     without = {m: masked_groups(raw, schema, m) for m in schema.names}
@@ -326,18 +325,12 @@ def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult
     )
 
 
-def rows_of(raw: RawInputs, modality: str) -> FloatArray:
-    """Values of a modality as one row per patient, shape (n, n_features): bags by their mean."""
-    table = raw.tables[modality]
-    return table if table.ndim == 2 else mean_of_observed(table)
-
-
 def imputed_share(raw: RawInputs, schema: FeatureSchema, modality: str) -> NDArray[np.float64]:
     """Share of a modality's columns that take the training median, shape (n,); NaN where absent.
 
     Columns of a group of which the patient has nothing are masked, not imputed, and count nowhere.
     """
-    observed = np.isfinite(rows_of(raw, modality))
+    observed = np.isfinite(raw.rows(modality))
     read = np.ones_like(observed)
     if not schema[modality].bag:
         widths = [group.n_features for group in schema[modality].groups]

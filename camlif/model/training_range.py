@@ -143,22 +143,6 @@ def fit_range(cohort: Cohort) -> TrainingRange:
 def _distance_percentiles(
     fitted: TrainingRange, cohort: Cohort, modality: str
 ) -> NDArray[np.float64] | None:
-    if modality in cohort.tables:
-        values = cohort.tables[modality]
-    else:
-        width = cohort.schema[modality].n_features
-        values = np.full((len(cohort), width), np.nan, dtype=np.float32)
-        for row, bag in enumerate(cohort.bags[modality]):
-            if len(bag):
-                values[row] = mean_of_observed(bag)
-    distance = fitted.distance(modality, values)
+    distance = fitted.distance(modality, cohort.rows(modality))
     known = distance[np.isfinite(distance)]
     return np.percentile(known, DISTANCE_PERCENTS) if len(known) else None
-
-
-def mean_of_observed(values: FloatArray) -> FloatArray:
-    """Mean over the last axis but one, missing values left out; NaN where all are missing."""
-    observed = np.isfinite(values)
-    count = observed.sum(axis=-2)
-    total = np.where(observed, values, 0).sum(axis=-2)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)

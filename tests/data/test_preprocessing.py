@@ -12,6 +12,7 @@ from lifelines.statistics import logrank_test
 from numpy.typing import NDArray
 
 from camlif.config import TrainConfig
+from camlif.data.cohort import mean_of_instances
 from camlif.data.preprocessing import (
     CLINICAL,
     Preprocessor,
@@ -294,3 +295,13 @@ def test_selection_keeps_the_strongest_columns_of_the_training_rows() -> None:
         for column in raw.tables["ct"][rows].T
     ]
     assert set(np.flatnonzero(fitted.keep)) == set(np.argsort(strength)[-5:])
+
+
+def test_a_bag_as_one_row_is_the_mean_of_what_its_instances_have() -> None:
+    bag = np.array([[1.0, np.nan, np.nan], [3.0, 4.0, np.nan]], dtype=np.float32)
+    expected = [2.0, 4.0, np.nan]
+    np.testing.assert_array_equal(mean_of_instances(bag), np.float32(expected))
+    padded = np.stack([np.vstack([bag, np.full((1, 3), np.nan)]), np.full((3, 3), np.nan)])
+    rows = mean_of_instances(padded.astype(np.float32))  # silent, also where nothing is there
+    np.testing.assert_array_equal(rows, np.float32([expected, [np.nan] * 3]))
+    np.testing.assert_array_equal(mean_of_instances(bag[:0]), np.full(3, np.nan, np.float32))

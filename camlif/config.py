@@ -234,6 +234,12 @@ class NetworkConfig(_Settings):
         return cls(**{"preset": preset, **settings[preset], **changes})
 
 
+HORIZONS = (12, 36, 60)
+"""Months at which survival is tabulated and the AUC of a study is taken."""
+QUICK_SPLITS = 15
+"""Fewer splits than the paper's are labelled a quick look."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig(_Settings):
     """One training run: Monte Carlo cross-validation whose fold models are the ensemble.

@@ -25,6 +25,26 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def with_interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
+    """Say a number with its interval: ``0.72 (0.65 to 0.78)``."""
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+P_FLOOR = 0.001
+
+
+def p_value(p: float | None) -> str:
+    """Say a p-value to two significant digits: ``0.023``, ``< 0.001``, ``not given``."""
+    if p is None:
+        return "not given"
+    return f"< {P_FLOOR}" if p < P_FLOOR else f"{p:.2g}"
+
+
+def format_p(p: float) -> str:
+    """Say ``p = 0.023`` or ``p < 0.001``."""
+    return f"p {p_value(p)}" if p < P_FLOOR else f"p = {p_value(p)}"
+
+
 MONTHS_PER_YEAR = 12
 
 

@@ -13,11 +13,11 @@ from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from camlif.config import RunConfig
+from camlif.config import HORIZONS, QUICK_SPLITS, RunConfig
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
-from camlif.model.reference import HORIZONS, Reference, SubsetValidation, heldout_mean
+from camlif.model.reference import Reference, SubsetValidation, heldout_mean
 from camlif.statistics import (
     GateResult,
     SplitPValues,
@@ -30,6 +30,7 @@ from camlif.statistics import (
 from camlif.statistics.outcome import LATE_ENTRY
 from camlif.statistics.splits import Interval, corrected_interval
 from camlif.training.engine import TrainingResult
+from camlif.wording import p_value
 
 
 class _Part(BaseModel):
@@ -134,17 +135,11 @@ MISSING_DATA = (
 )
 
 
-def _p_value(p: float | None) -> str:
-    if p is None:
-        return "not given"
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
-
-
 def environment() -> Environment:
     """Return the Jinja environment of everything that a card says; unknown names are errors."""
     # Markdown, shown as text: HTML escaping would spoil "<" and "&".
     found = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
-    found.filters["p_value"] = _p_value
+    found.filters["p_value"] = p_value
     return found
 
 
@@ -152,10 +147,6 @@ def render_markdown(card: Card) -> str:
     """Render ``card.md``."""
     text = (files("camlif.model") / "card.md.jinja").read_text(encoding="utf-8")
     return environment().from_string(text).render(c=card).strip() + "\n"
-
-
-QUICK_SPLITS = 15
-"""Fewer splits are labelled a quick look."""
 
 
 def build_card(

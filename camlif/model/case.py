@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from camlif.config import HORIZONS
 from camlif.model import sentences
-from camlif.model.reference import HORIZONS
 from camlif.model.scoring import MIN_AGREEMENT, SPREAD_Z, ScoreResult
 from camlif.model.training_range import (
     MAX_SHARE_OUTSIDE,

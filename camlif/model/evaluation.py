@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.config import HORIZONS
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.exceptions import DataError, EstimationError
-from camlif.model.reference import HORIZONS
 from camlif.statistics import (
     bootstrap_c_index,
     calibration,

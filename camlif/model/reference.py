@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.config import TrainConfig
+from camlif.config import HORIZONS, TrainConfig
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
@@ -33,9 +33,6 @@ from camlif.statistics import (
 )
 from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
-
-HORIZONS = (12, 36, 60)
-"""Months at which survival is tabulated."""
 
 MAX_SUBSET_MODALITIES = 6
 MIN_SUBSET_PATIENTS = 50

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from camlif.config import HORIZONS
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
-from camlif.model.reference import HORIZONS, Recognised, Reference, feature_digests
+from camlif.model.reference import Recognised, Reference, feature_digests
 from camlif.model.training_range import (
     MAX_SHARE_OUTSIDE,
     UNLIKE_PERCENT,

@@ -21,13 +21,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camlif.config import RunConfig
+from camlif.config import HORIZONS, RunConfig
 from camlif.data.preprocessing import CLINICAL, FittedColumns, clinical_names
 from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
 from camlif.files import place_folder, standing
 from camlif.model.card import Card, render_markdown
-from camlif.model.reference import HORIZONS, Digests, Reference, SubsetValidation
+from camlif.model.reference import Digests, Reference, SubsetValidation
 from camlif.model.training_range import DISTANCE_PERCENTS, LEVELS, TrainingRange
 from camlif.networks.registry import build_architecture
 from camlif.statistics import Calibration, GateResult, KaplanMeierCurve

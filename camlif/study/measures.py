@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.config import HORIZONS
 from camlif.data.cohort import BoolArray
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics import (
@@ -19,7 +20,6 @@ from camlif.statistics import (
     time_dependent_auc,
 )
 from camlif.statistics.outcome import life_table
-from camlif.study.records import HORIZONS
 
 TIME_RANGE = (0.1, 0.9)
 """Quantiles of the training part's event times between which probabilities are judged."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
+from camlif.config import HORIZONS
 from camlif.exceptions import ConfigError
 from camlif.statistics import SplitPValues
 
@@ -18,9 +19,6 @@ HeadChoice = Literal["matched", "native", "both"]
 
 SETS = ("paper", "ablations", "generic", "classical", "all")
 """Names that stand for many methods; `camlif.study.methods` says which."""
-
-HORIZONS = (12, 36, 60)
-"""Months at which the time-dependent AUC is reported."""
 
 RESULT_COLUMNS = (
     "method",

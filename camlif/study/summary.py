@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from camlif.config import HORIZONS, QUICK_SPLITS
 from camlif.data.cohort import Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
@@ -18,17 +19,9 @@ from camlif.statistics import SplitPValues, split_p_values
 from camlif.statistics.splits import corrected_interval, corrected_t_test, holm, plain_half_width
 from camlif.study.methods import REFERENCE
 from camlif.study.printed import PRINTED
-from camlif.study.records import (
-    HORIZONS,
-    CohortFacts,
-    Comparison,
-    StudySettings,
-    VariantSummary,
-)
+from camlif.study.records import CohortFacts, Comparison, StudySettings, VariantSummary
 
 LEVEL = 0.05
-QUICK_SPLITS = 15
-"""Fewer splits are labelled a quick look."""
 
 Key = tuple[str, str, str]
 KEY_COLUMNS = ["method", "variant", "head"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-P_FLOOR = 0.001
 ELLIPSIS = "…"
 
 
@@ -48,13 +47,6 @@ def escape(text: object, *, limit: int | None = None) -> str:
         plain = plain[: limit - 1].rstrip() + ELLIPSIS
     # A "%{" would be read as a template variable wherever a label passes through a template.
     return html.escape(plain, quote=False).replace("%{", "%&#123;")
-
-
-def format_p(p: float) -> str:
-    """Return a p-value to two significant digits, with the floor ``p < 0.001``."""
-    if p < P_FLOOR:
-        return f"p < {P_FLOOR}"
-    return f"p = {p:.2g}"
 
 
 def signed(value: float, digits: int = 2) -> str:

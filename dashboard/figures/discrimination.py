@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from camlif.wording import count
+from camlif.wording import count, with_interval
 from dashboard.figures.agreement import stack
 from dashboard.figures.chart import Chart
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, hover_text
@@ -105,7 +105,7 @@ def _add_interval(
         },
         name=name,
         meta="interval",
-        **hover_text([f"{name}: {value:.3f} ({low:.3f} to {high:.3f})"] * 3),
+        **hover_text([f"{name}: {with_interval(value, low, high, digits=3)}"] * 3),
     )
 
 

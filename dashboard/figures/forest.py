@@ -9,8 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from camlif.statistics import HazardRatio
-from camlif.wording import count
-from dashboard.figures.chart import Chart, escape, format_p
+from camlif.wording import count, format_p
+from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import Marks, base_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 

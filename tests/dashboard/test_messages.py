@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from camlif.exceptions import CamlifError, ConfigError, DataError, SchemaError
-from camlif.wording import count
+from camlif.wording import count, format_p
 from dashboard import messages
 from dashboard.components.text import plain
-from dashboard.figures.chart import format_p
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*(ROOT / "dashboard").rglob("*.py"), *(ROOT / "camlif").rglob("*.py")])

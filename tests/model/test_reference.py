@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import encode
 from camlif.model.reference import (
-    HORIZONS,
     Digests,
     Reference,
     SubsetValidation,

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 import camlif.model.bundle
 import camlif.model.fit
+from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.exceptions import SchemaError
 from camlif.model.bundle import Bundle
-from camlif.model.reference import HORIZONS, Reference
+from camlif.model.reference import Reference
 from camlif.model.scoring import COLUMNS, combine, unscored_reasons
 from camlif.statistics import GateResult
 from tests.builders.bundles import N_SPLITS, new_patients, tiny_bundle, tiny_cohort, tiny_config

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from camlif.config import HORIZONS
 from camlif.data.splits import make_splits
 from camlif.statistics import SplitPValues, split_p_values
 from camlif.statistics.splits import corrected_interval, corrected_t_test, holm, plain_half_width
 from camlif.study.measures import split_measures
 from camlif.study.printed import COHORTS, PRINTED
-from camlif.study.records import HORIZONS
 from camlif.study.summary import summarise, variant_p_values
 from tests.builders.cohorts import simulate
 from tests.study.test_store import FACTS, SETTINGS

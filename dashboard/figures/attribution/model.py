@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
-from camlif.wording import count
+from camlif.wording import count, with_interval
 from dashboard.figures.attribution.cells import CELL_HEIGHT, CellScale, add_cells, cell_axes
 from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import base_figure, empty_figure, hover_text
@@ -186,7 +186,7 @@ def _weight_bars(
         meta="weights",
         **hover_text(
             [
-                f"{escape(name, limit=60)}<br>mean {m:.2f} ({m - b:.2f} to {m + a:.2f})"
+                f"{escape(name, limit=60)}<br>mean {with_interval(m, m - b, m + a)}"
                 for name, m, b, a in zip(names, mean, below, above, strict=True)
             ]
         ),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from camlif.statistics.splits import SplitInterval, corrected_interval
 from camlif.study.summary import KEY_COLUMNS
+from camlif.wording import with_interval
 
 SECTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -121,7 +122,7 @@ class StudyRow:
         """Numbers in words: ``0.719 (0.698 to 0.740)``."""
         if self.interval is None:
             return f"{self.mean:.3f} (one split)"
-        return f"{self.mean:.3f} ({self.interval.low:.3f} to {self.interval.high:.3f})"
+        return with_interval(self.mean, self.interval.low, self.interval.high, digits=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -14,8 +14,8 @@ from plotly.subplots import make_subplots
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics import kaplan_meier, log_rank, too_few
-from camlif.wording import count
-from dashboard.figures.chart import Chart, escape, format_p
+from camlif.wording import count, format_p
+from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import (
     Marks,
     TimeAxis,

@@ -14,8 +14,8 @@ from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics import pairwise_log_rank
 from camlif.study.heldout import STRATUM_NAMES, HeldOut, cut_strata
-from camlif.wording import count, listed
-from dashboard.figures.chart import Chart, format_p
+from camlif.wording import count, format_p, listed
+from dashboard.figures.chart import Chart
 from dashboard.figures.hazard import ordered_grades
 from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
 from dashboard.figures.palette import Theme

@@ -15,12 +15,12 @@ from dashboard.figures.chart import Chart
 from dashboard.figures.icons import icon_array
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.known_outcome import subtype_curve
+from dashboard.report.record import DEFAULT_HORIZON
 from dashboard.session.keys import SessionKey
 
 CURVES_HEIGHT = 307  # pixels: the four panels fit a screen of 900
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
 RANGE_COLOURS = {"in range": "green", "unusual": "orange", "outside": "red", "absent": "gray"}
-DEFAULT_HORIZON = 36
 
 YEAR: SessionKey[str] = SessionKey("year")
 """Horizon in view, as its button says it: ``3 y``."""

@@ -14,9 +14,10 @@ from camlif.data.cohort import BoolArray
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics import group_hazard_ratios, pairwise_log_rank
+from camlif.wording import format_p
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
-from dashboard.figures.chart import Chart, format_p
+from dashboard.figures.chart import Chart
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
 from dashboard.figures.layout import TimeUnit

@@ -11,8 +11,8 @@ from camlif.data.cohort import Cohort
 from camlif.exceptions import EstimationError
 from camlif.statistics import log_rank, too_few
 from camlif.statistics.outcome import LATE_ENTRY
+from camlif.wording import format_p
 from dashboard import messages
-from dashboard.figures.chart import format_p
 from dashboard.known_outcome import EVERYBODY, Outcome, outcome_of
 from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey

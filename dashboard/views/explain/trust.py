@@ -10,7 +10,7 @@ import streamlit as st
 from camlif.data.samples import SAMPLES
 from camlif.exceptions import CamlifError
 from camlif.explain import METHODS, Faithfulness, OrderTest
-from camlif.wording import count
+from camlif.wording import count, with_interval
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.attribution import faithfulness_curves
@@ -160,4 +160,4 @@ def verdict_table(found: Iterable[Faithfulness]) -> pd.DataFrame:
 
 
 def _area(test: OrderTest) -> str:
-    return f"{test.gain:.2f} ({test.low:.2f} to {test.high:.2f})"
+    return with_interval(test.gain, test.low, test.high)

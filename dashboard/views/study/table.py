@@ -7,12 +7,11 @@ from collections.abc import Collection
 import pandas as pd
 import streamlit as st
 
+from camlif.config import HORIZONS
 from camlif.study import Study, StudySummary
-from camlif.study.records import HORIZONS
-from camlif.wording import count, to_csv
+from camlif.wording import count, format_p, to_csv
 from dashboard.components.download import offer_download
 from dashboard.components.text import plain
-from dashboard.figures.chart import format_p
 from dashboard.figures.study.rows import Key, named, section_of
 
 FORMATS = {

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from camlif.config import QUICK_SPLITS
 from camlif.exceptions import EstimationError
 from camlif.study.heldout import MEDIAN, Unit, cut_strata
 from camlif.study.printed import COHORTS, PRINTED
-from camlif.study.summary import KEY_COLUMNS, QUICK_SPLITS
+from camlif.study.summary import KEY_COLUMNS
 from camlif.wording import count, listed
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain

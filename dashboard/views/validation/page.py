@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from camlif.config import HORIZONS
 from camlif.exceptions import EstimationError
-from camlif.model.reference import HORIZONS
 from camlif.model.training_range import DISTANCE_PERCENTS
 from camlif.statistics import decision_curve, gate_reason, subgroup_performance
 from camlif.statistics.over_time import MIN_EVENTS, SubgroupPerformance
-from camlif.wording import count, period
+from camlif.wording import count, period, with_interval
 from dashboard import messages
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.contributions import display_name
@@ -224,7 +224,7 @@ def _cell(value: float | None, low: float | None, high: float | None, n_events: 
         return TOO_FEW
     if value is None:
         return "not defined"
-    return f"{value:.2f}" + ("" if low is None or high is None else f" ({low:.2f} to {high:.2f})")
+    return f"{value:.2f}" if low is None or high is None else with_interval(value, low, high)
 
 
 def _subgroup_numbers(rows: list[tuple[str, str, SubgroupPerformance]]) -> pd.DataFrame:

@@ -18,9 +18,10 @@ import pytest
 import dashboard.figures
 from camlif.data.schema import Endpoint
 from camlif.statistics import HazardRatio, kaplan_meier
+from camlif.wording import format_p
 from dashboard.figures import attribution
 from dashboard.figures.agreement import agreement_strip
-from dashboard.figures.chart import Chart, escape, format_p, signed
+from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.discrimination import c_index_dots
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart

@@ -15,7 +15,7 @@ from lifelines.statistics import logrank_test
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.study.heldout import MEDIAN, QUARTILES, TERTILES
-from dashboard.figures.chart import format_p
+from camlif.wording import format_p
 from dashboard.figures.palette import LIGHT
 from dashboard.figures.study.hazard_panels import hazard_panels, swarm
 from dashboard.figures.study.small_multiples import curves_by_variant

@@ -67,8 +67,12 @@ def _clinical_percentiles(
     return found
 
 
-def _shown_value(column: str, value: Any) -> Any:
-    """Raw value as a figure takes it: None where missing, no age over 89."""
-    if column == AGE and isinstance(value, Real) and float(value) >= OLDEST_SHOWN:
+def _shown_value(column: str, value: Any) -> float | str | None:
+    """Raw value as figures and files take it: None where missing, no age over 89."""
+    if pd.isna(value):
+        return None
+    if not isinstance(value, Real):
+        return str(value)
+    if column == AGE and float(value) >= OLDEST_SHOWN:
         return shown_age(float(value))
-    return value
+    return float(value)

@@ -12,7 +12,7 @@ from camlif.model.case import CaseScore, HorizonSurvival, ModalityCheck
 from camlif.statistics import GateResult
 from dashboard.figures.attribution import FeatureContribution
 
-SCHEMA_VERSION: Literal["1.0"] = "1.0"
+SCHEMA_VERSION: Literal["2.0"] = "2.0"
 DEFAULT_HORIZON = 36
 """Months of the icon array, where its gate is open."""
 
@@ -60,29 +60,6 @@ class CurveRecord(_Part):
     finding: str
 
 
-class FeatureRecord(_Part):
-    """Contribution of a feature, in log risk; the percentile is that of the training cohort."""
-
-    name: str
-    contribution: float
-    value: float | str | None
-    unit: str
-    percentile: float | None
-    value_text: str
-
-    @classmethod
-    def of(cls, found: FeatureContribution) -> FeatureRecord:
-        """Take over a contribution as figures draw it."""
-        return cls(
-            name=found.name,
-            contribution=found.contribution,
-            value=None if found.is_missing else found.value,
-            unit=found.unit,
-            percentile=found.percentile,
-            value_text=found.value_text,
-        )
-
-
 class ExplanationRecord(_Part):
     """What moves the score against a baseline; modalities by exact Shapley values."""
 
@@ -91,7 +68,7 @@ class ExplanationRecord(_Part):
     steps: int
     completeness_gap: float
     modalities: dict[str, float]
-    features: tuple[FeatureRecord, ...]
+    features: tuple[FeatureContribution, ...]
     n_other: int
     sum_other: float
 
@@ -115,7 +92,7 @@ class ExplanationRecord(_Part):
             steps=steps,
             completeness_gap=completeness_gap,
             modalities=dict(modalities),
-            features=tuple(FeatureRecord.of(f) for f in ordered[:KEPT_FEATURES]),
+            features=tuple(ordered[:KEPT_FEATURES]),
             n_other=len(rest),
             sum_other=sum(f.contribution for f in rest),
         )
@@ -144,7 +121,7 @@ class CaseRecord(_Part):
         Estimate, decisions and notes of the board, as the store gives them.
     """
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["2.0"] = SCHEMA_VERSION
     notice: str
     created: dt.date
     case: str

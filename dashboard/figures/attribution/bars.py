@@ -50,10 +50,10 @@ class FeatureContribution:
     contribution : float
         In log risk.
     value : float, str or None
-        Raw value; None (or NaN) where missing.
+        Raw value; None where missing.
     unit : str
     percentile : float or None
-        Of the value within the cohort, 0 to 100.
+        Of the value among training patients, of a clinical one within the cohort; 0 to 100.
     """
 
     name: str
@@ -63,16 +63,11 @@ class FeatureContribution:
     percentile: float | None = None
 
     @property
-    def is_missing(self) -> bool:
-        """Whether the case has no value."""
-        return self.value is None or (isinstance(self.value, float) and bool(np.isnan(self.value)))
-
-    @property
     def value_text(self) -> str:
         """Raw value with unit and cohort percentile, or ``(missing)``."""
-        if self.is_missing:
+        if self.value is None:
             return "(missing)"
-        shown = _figures(self.value) if isinstance(self.value, int | float) else str(self.value)
+        shown = _figures(self.value) if isinstance(self.value, int | float) else self.value
         text = f"{shown} {self.unit}".strip()
         if self.percentile is None:
             return text
@@ -152,7 +147,7 @@ def feature_bars(
         f"{signed(f.contribution)} in log risk: {direction(f.contribution)}"
         for f in top
     ] + [f"sum of {len(rest):,} other features: {signed(remainder)}"] * bool(rest)
-    patterns = [MISSING_PATTERN if f.is_missing else "" for f in top] + ["."] * bool(rest)
+    patterns = [MISSING_PATTERN if f.value is None else "" for f in top] + ["."] * bool(rest)
     add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
     frame_bars(figure, labels, values, theme, row_height=FEATURE_ROW, longest=6)
     first = top[0]
@@ -270,7 +265,7 @@ def _feature_table(
     rows = [
         {
             "feature": f.name,
-            "value": None if f.is_missing else str(f.value),
+            "value": None if f.value is None else str(f.value),
             "unit": f.unit,
             "percentile": f.percentile,
             "contribution": f.contribution,

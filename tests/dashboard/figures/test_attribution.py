@@ -74,7 +74,7 @@ def test_a_feature_names_its_value_unit_and_percentile_and_a_missing_one_is_hatc
             FeatureContribution(
                 name="tumour size", contribution=0.4, value=23.04, unit="mm", percentile=91.2
             ),
-            FeatureContribution(name="grade", contribution=0.3, value=float("nan")),
+            FeatureContribution(name="grade", contribution=0.3, value=None),
         ],
         theme="dark",
     )

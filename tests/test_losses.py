@@ -134,6 +134,73 @@ def test_breslow_loss_equals_torchsurv_without_ties(p: Patients) -> None:
     assert loss_of(p) == pytest.approx(float(expected), rel=2e-6, abs=2e-6)
 
 
+# Delayed entry
+
+
+def draw_entry(p: Patients, seed: int) -> np.ndarray:
+    """Entries before the end of follow-up, many of them tied with another's time."""
+    drawn = np.random.default_rng(seed).integers(-1, 6, len(p.duration))
+    return np.minimum(drawn, p.duration - 1).astype(float)
+
+
+@pytest.mark.parametrize("ties", TIES)
+@given(p=patients(), seed=st.integers(0, 1000))
+def test_cox_loss_with_entry_equals_its_definition(p: Patients, ties: Ties, seed: int) -> None:
+    entry = draw_entry(p, seed)
+    there = (entry[None, :] < p.duration[:, None]) | (entry[None, :] <= 0)
+    there &= p.duration[None, :] >= p.duration[:, None]
+    hazard, expected = np.exp(p.risk), 0.0
+    for time in np.unique(p.duration[p.event]):
+        dying = p.event & (p.duration == time)
+        total = (there[np.flatnonzero(dying)[0]] * hazard).sum()
+        for s in range(dying.sum()):
+            share = s / dying.sum() if ties == "efron" else 0.0
+            expected += np.log(total - share * hazard[dying].sum())
+        expected -= p.risk[dying].sum()
+    tensors = [torch.as_tensor(values) for values in p]
+    loss = cox_partial_likelihood(
+        *tensors, entry=torch.as_tensor(entry), ties=ties, reduction="sum"
+    )
+    assert float(loss) == pytest.approx(expected, abs=1e-9)
+
+
+@given(p=patients(), ties=st.sampled_from(TIES), seed=st.integers(0, 1000))
+def test_padding_and_pieces_change_no_loss_with_entry(p: Patients, ties: Ties, seed: int) -> None:
+    """Padding has any entry; ``CELLS`` decides how many rows are looked at together."""
+    tensors = [torch.as_tensor(values) for values in (*p, draw_entry(p, seed))]
+    padding = (0.7, False, -torch.inf, 3.0)
+    padded = [
+        torch.cat([values, torch.full((2,), fill, dtype=values.dtype)])
+        for values, fill in zip(tensors, padding, strict=True)
+    ]
+    expected = cox_partial_likelihood(*tensors[:3], entry=tensors[3], ties=ties)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(losses, "CELLS", 3 * len(padded[0]))
+        risk = padded[0].requires_grad_()
+        found = cox_partial_likelihood(risk, *padded[1:3], entry=padded[3], ties=ties)
+        found.backward()
+    assert found.item() == pytest.approx(expected.item(), abs=1e-12)
+    assert torch.isfinite(risk.grad).all()
+    assert not risk.grad[-2:].any()
+
+
+@pytest.mark.parametrize("ties", TIES)
+def test_cox_loss_with_entry_passes_gradcheck(ties: Ties) -> None:
+    entry = torch.tensor([0, 2, 0, 5, 1, 0, 3, 4], dtype=torch.float64)
+    risk = LOG_RISK.clone().requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda r: cox_partial_likelihood(r, EVENT, DURATION, entry=entry, ties=ties), (risk,)
+    )
+
+
+def test_stacked_members_share_one_entry() -> None:
+    entry = torch.tensor([0, 2, 0, 5, 1, 0, 3, 4], dtype=torch.float64)
+    risks = torch.stack([LOG_RISK, -LOG_RISK, 2 * LOG_RISK])
+    together = cox_partial_likelihood(risks, EVENT, DURATION, entry=entry)
+    alone = [cox_partial_likelihood(r, EVENT, DURATION, entry=entry) for r in risks]
+    torch.testing.assert_close(together, torch.stack(alone))
+
+
 @pytest.mark.parametrize("ties", TIES)
 @given(p=patients(), seed=st.integers(0, 1000))
 def test_cox_loss_does_not_depend_on_row_order(p: Patients, ties: Ties, seed: int) -> None:

@@ -110,6 +110,11 @@ class Cohort:
         """Whether some patients came under observation after time zero."""
         return self.entry is not None and bool((self.entry > 0).any())
 
+    @property
+    def late_entry(self) -> NDArray[np.float64] | None:
+        """Months of entry, shape (n,); None where nobody enters late."""
+        return self.entry if self.enters_late else None
+
     def outcome(self) -> tuple[BoolArray, NDArray[np.float64]]:
         """Return event and duration, each shape (n,).
 

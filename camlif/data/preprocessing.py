@@ -19,6 +19,7 @@ from torch import Tensor
 from camlif.config import TrainConfig
 from camlif.data.cohort import BoolArray, Cohort, FloatArray, mean_of_instances
 from camlif.data.schema import FeatureSchema
+from camlif.statistics.outcome import rows_of
 
 MISSING_SUFFIX = " missing"
 CLINICAL = "clinical"
@@ -245,18 +246,31 @@ def fit_clinical(values: FloatArray, schema: FeatureSchema, config: TrainConfig)
 
 
 def cox_score_statistic(
-    values: FloatArray, event: BoolArray, duration: NDArray[np.float64]
+    values: FloatArray,
+    event: BoolArray,
+    duration: NDArray[np.float64],
+    entry: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Univariate Cox score statistic U^2 / V at beta = 0 of each column, shape (n_features,).
 
-    Breslow risk sets by cumulative sums, O(n log n) for all columns together.
+    Breslow risk sets by cumulative sums, O(n log n) for all columns together; ``entry`` as of
+    `camlif.statistics.outcome.check_entry`.
     """
     order = np.argsort(-duration, kind="stable")
     x, d, t = values[order].astype(np.float64), event[order], duration[order]
     last = np.searchsorted(-t, -t, side="right") - 1  # last row of each risk set
-    size = (last + 1)[:, None]
-    mean = np.cumsum(x, axis=0)[last] / size
-    variance = np.cumsum(x**2, axis=0)[last] / size - mean**2
+    size, total, squares = last + 1, np.cumsum(x, axis=0)[last], np.cumsum(x**2, axis=0)[last]
+    if entry is not None:
+        late = np.flatnonzero(entry > 0)
+        late = late[np.argsort(-entry[late], kind="stable")]
+        absent = np.searchsorted(-entry[late], -t, side="right")
+        own = values[late].astype(np.float64)
+        none = np.zeros((1, own.shape[1]))
+        size = size - absent
+        total = total - np.concatenate([none, np.cumsum(own, axis=0)])[absent]
+        squares = squares - np.concatenate([none, np.cumsum(own**2, axis=0)])[absent]
+    mean = total / size[:, None]
+    variance = squares / size[:, None] - mean**2
     u = ((x - mean) * d[:, None]).sum(axis=0)
     v = (variance * d[:, None]).sum(axis=0)
     return np.where(v > 1e-12, u**2 / np.maximum(v, 1e-12), 0.0)
@@ -267,11 +281,12 @@ def _selected(
     values: FloatArray,
     event: BoolArray,
     duration: NDArray[np.float64],
+    entry: NDArray[np.float64] | None,
     top: int,
 ) -> FittedColumns:
     """Keep the ``top`` columns with the strongest univariate association in the training rows."""
     x = standardise(torch.from_numpy(values), _tensors(columns)).numpy()
-    strength = cox_score_statistic(x, event, duration) * columns.keep
+    strength = cox_score_statistic(x, event, duration, entry) * columns.keep
     keep = np.zeros_like(columns.keep)
     best = np.argsort(-strength, kind="stable")[:top]
     keep[best] = columns.keep[best]
@@ -298,6 +313,7 @@ class Preprocessor:
         *,
         event: BoolArray,
         duration: NDArray[np.float64],
+        entry: NDArray[np.float64] | None = None,
     ) -> Preprocessor:
         """Fit on the given rows only; no other row is read.
 
@@ -308,8 +324,9 @@ class Preprocessor:
         rows : int array
             Training rows of the split.
         config : TrainConfig
-        event, duration : shape (n,)
-            Read at ``rows``, and only when ``config.select_top`` is set.
+        event, duration, entry : shape (n,)
+            Read at ``rows``, and only when ``config.select_top`` is set; no ``entry`` where nobody
+            enters late.
         """
         train = raw.take(rows)
         columns: dict[str, FittedColumns] = {}
@@ -320,8 +337,14 @@ class Preprocessor:
                 values = values[train.masks[modality.name][here]]
             fitted = fit_columns(values, config)
             if config.select_top is not None and not modality.bag:
+                own = rows[here]
                 fitted = _selected(
-                    fitted, values, event[rows][here], duration[rows][here], config.select_top
+                    fitted,
+                    values,
+                    event[own],
+                    duration[own],
+                    rows_of(entry, own),
+                    config.select_top,
                 )
             columns[modality.name] = fitted
         columns[CLINICAL] = fit_clinical(train.clinical, schema, config)

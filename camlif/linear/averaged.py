@@ -40,7 +40,7 @@ from camlif.linear.penalised import (
     ridge_path,
 )
 from camlif.losses import cox_partial_likelihood
-from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
+from camlif.statistics.outcome import BoolArray, FloatArray, FollowUp, IntArray
 
 L1_RATIO = 0.5
 N_ALPHAS = 40
@@ -92,6 +92,7 @@ def fit_skip_start(
     *,
     n_factors: int,
     n_crossed: int,
+    entry: FloatArray | None = None,
 ) -> SkipStart:
     """Fit the start on a training part.
 
@@ -106,12 +107,15 @@ def fit_skip_start(
         Principal components of a modality, k; 0 fits the columns model alone.
     n_crossed : int
         Leading components whose products are taken, at most k.
+    entry : shape (n,), optional
+        As of `camlif.statistics.outcome.check_entry`.
 
     Raises
     ------
     NoEventsError, EstimationError
         If a Cox model cannot be fitted.
     """
+    followed = FollowUp(event, duration, entry)
     per_unit = _per_unit(clinical)
     clinical = clinical * per_unit
     loadings = [_loadings(x, presence[:, i], n_factors) for i, x in enumerate(columns)]
@@ -129,9 +133,9 @@ def fit_skip_start(
     if n_factors and n_crossed:
         designs.append({"factors": 1.0, "products": 1.0, "clinical": ON_CLINICAL})
     models = [
-        _fit_model(blocks, {"columns": 1.0, "clinical": ON_CLINICAL}, event, duration),
-        _fit_stacked(blocks, columns, presence, event, duration),
-        *(_fit_model(blocks, design, event, duration) for design in designs),
+        _fit_model(blocks, {"columns": 1.0, "clinical": ON_CLINICAL}, followed),
+        _fit_stacked(blocks, columns, presence, followed),
+        *(_fit_model(blocks, design, followed) for design in designs),
     ]
     shares = _shares([model.held_out for model in models])
     mean = {
@@ -213,8 +217,7 @@ class _Model:
 def _fit_model(
     blocks: dict[str, FloatArray],
     penalties: dict[str, float],
-    event: BoolArray,
-    duration: FloatArray,
+    followed: FollowUp,
 ) -> _Model:
     """Fit the blocks that have a penalty.
 
@@ -222,7 +225,7 @@ def _fit_model(
     """
     coefficients = {name: np.zeros(block.shape[1]) for name, block in blocks.items()}
     x = np.concatenate([blocks[name] / penalty for name, penalty in penalties.items()], axis=1)
-    beta, held_out = _elastic_net(x, event, duration)
+    beta, held_out = _elastic_net(x, followed)
     parts = np.split(beta, np.cumsum([blocks[name].shape[1] for name in penalties])[:-1])
     for (name, penalty), part in zip(penalties.items(), parts, strict=True):
         coefficients[name] = part / penalty
@@ -233,28 +236,29 @@ def _fit_stacked(
     blocks: dict[str, FloatArray],
     columns: Sequence[FloatArray],
     presence: BoolArray,
-    event: BoolArray,
-    duration: FloatArray,
+    followed: FollowUp,
 ) -> _Model:
     """Fit a ridge model to each modality and to the clinical columns, and weigh their risks.
 
     A patient who lacks a modality is not fitted there, and counts as average (log risk 0).
     """
-    everyone = np.ones(len(event), dtype=bool)
+    everyone = np.ones(len(followed), dtype=bool)
     parts = [*columns, blocks["clinical"] - blocks["clinical"].mean(axis=0)]
     present = [*presence.T, everyone]
-    fits = [_ridge(x, here, event, duration) for x, here in zip(parts, present, strict=True)]
-    inner = _inner_folds(event)
+    fits = [_ridge(x, here, followed) for x, here in zip(parts, present, strict=True)]
+    inner = _inner_folds(followed.event)
     by_fold = [
         np.stack([x @ fit.inner[f] for x, fit in zip(parts, fits, strict=True)], axis=1)
         for f in range(FOLDS)
     ]
-    out_of_fold = np.zeros((len(event), len(parts)))
+    out_of_fold = np.zeros((len(followed), len(parts)))
     for f, risks in enumerate(by_fold):
         out_of_fold[inner.test_rows(f)] = risks[inner.test_rows(f)]
     per_unit = _per_unit(out_of_fold)
-    weights = per_unit * non_negative_cox(out_of_fold * per_unit, event, duration)
-    held_out = _held_out([risks @ weights[:, None] for risks in by_fold], inner, event, duration)
+    weights = per_unit * non_negative_cox(
+        out_of_fold * per_unit, followed.event, followed.duration, entry=followed.entry
+    )
+    held_out = _held_out([risks @ weights[:, None] for risks in by_fold], inner, followed)
     scaled = [w * fit.coefficients for w, fit in zip(weights, fits, strict=True)]
     coefficients = {name: np.zeros(block.shape[1]) for name, block in blocks.items()}
     coefficients |= {"columns": np.concatenate(scaled[:-1]), "clinical": scaled[-1]}
@@ -272,55 +276,70 @@ class _Chosen:
     inner: FloatArray
 
 
-def _ridge(x: FloatArray, present: BoolArray, event: BoolArray, duration: FloatArray) -> _Chosen:
+def _ridge(x: FloatArray, present: BoolArray, followed: FollowUp) -> _Chosen:
     """Fit a ridge Cox model to the patients who have a block."""
 
     def fit(rows: IntArray) -> FloatArray:
         rows = rows[present[rows]]
-        if not event[rows].any():
+        own = followed.take(rows)
+        if not own.event.any():
             return np.zeros((len(RIDGE_ALPHAS), x.shape[1]))
         penalizers = list(RIDGE_ALPHAS / len(rows))
-        return ridge_path(x[rows], event[rows], duration[rows], penalizers=penalizers)
+        return ridge_path(x[rows], own.event, own.duration, penalizers=penalizers, entry=own.entry)
 
-    inner = _inner_folds(event)
+    inner = _inner_folds(followed.event)
     fits = [fit(inner.train_rows(f)) for f in range(FOLDS)]
-    held_out = _held_out([x @ coefficients.T for coefficients in fits], inner, event, duration)
+    held_out = _held_out([x @ coefficients.T for coefficients in fits], inner, followed)
     best = int(held_out.argmax())
     return _Chosen(fit(np.arange(len(x)))[best], np.array([f[best] for f in fits]))
 
 
-def _elastic_net(x: FloatArray, event: BoolArray, duration: FloatArray) -> tuple[FloatArray, float]:
+def _elastic_net(x: FloatArray, followed: FollowUp) -> tuple[FloatArray, float]:
     """Coefficients at the penalty of the best held-out log partial likelihood, and that value."""
     beta = np.zeros(x.shape[1])
     varies = x.std(axis=0) > CONSTANT
     if not varies.any():
-        return beta, _log_likelihoods(np.zeros((1, len(x))), event, duration).item()
+        return beta, _log_likelihoods(np.zeros((1, len(x))), followed).item()
     x = x[:, varies] - x[:, varies].mean(axis=0)
     alphas = penalty_grid(
-        x, event, duration, l1_ratio=L1_RATIO, n_alphas=N_ALPHAS, ratio=ALPHA_MIN_RATIO
+        x,
+        followed.event,
+        followed.duration,
+        l1_ratio=L1_RATIO,
+        n_alphas=N_ALPHAS,
+        ratio=ALPHA_MIN_RATIO,
+        entry=followed.entry,
     )
-    inner = _inner_folds(event)
+    inner = _inner_folds(followed.event)
     best, held_out = -1, -np.inf
-    for i, fits in enumerate(_step_together(x, alphas, inner, event, duration)):
+    for i, fits in enumerate(_step_together(x, alphas, inner, followed)):
         risks = [x @ beta[:, None] for beta in fits]
-        value = _held_out(risks, inner, event, duration).item()
+        value = _held_out(risks, inner, followed).item()
         if value > held_out:
             best, held_out = i, value
         elif i >= best + PATIENCE:
             break
-    *_, beta[varies] = elastic_net_steps(
-        x, event, duration, l1_ratio=L1_RATIO, alphas=alphas[: best + 1]
-    )
+    *_, beta[varies] = _path(x, followed, alphas[: best + 1])
     return beta, held_out
 
 
+def _path(x: FloatArray, followed: FollowUp, alphas: FloatArray) -> Iterator[FloatArray]:
+    return elastic_net_steps(
+        x,
+        followed.event,
+        followed.duration,
+        l1_ratio=L1_RATIO,
+        alphas=alphas,
+        entry=followed.entry,
+    )
+
+
 def _step_together(
-    x: FloatArray, alphas: FloatArray, inner: Splits, event: BoolArray, duration: FloatArray
+    x: FloatArray, alphas: FloatArray, inner: Splits, followed: FollowUp
 ) -> Iterator[tuple[FloatArray, ...]]:
     """Yield, from the strongest penalty on, the coefficients (p,) of each inner training part."""
     paths = [
-        elastic_net_steps(x[rows], event[rows], duration[rows], l1_ratio=L1_RATIO, alphas=alphas)
-        for rows in map(inner.train_rows, range(FOLDS))
+        _path(x[rows], followed.take(rows), alphas) for rows in map(inner.train_rows, range(FOLDS))
     ]
     return zip(*paths, strict=True)
 
@@ -330,24 +349,23 @@ def _inner_folds(event: BoolArray) -> Splits:
     return make_splits(names, event, n_splits=FOLDS, scheme="covering", seed=INNER_SEED)
 
 
-def _held_out(
-    risks: Sequence[FloatArray], inner: Splits, event: BoolArray, duration: FloatArray
-) -> FloatArray:
+def _held_out(risks: Sequence[FloatArray], inner: Splits, followed: FollowUp) -> FloatArray:
     """Held-out log partial likelihoods (a,) of log risks (n, a) of each inner fold's models."""
     total = np.zeros(risks[0].shape[1])
     for f, of_all in enumerate(risks):
         rows = inner.train_rows(f)
-        total += _log_likelihoods(of_all.T, event, duration)
-        total -= _log_likelihoods(of_all[rows].T, event[rows], duration[rows])
+        total += _log_likelihoods(of_all.T, followed)
+        total -= _log_likelihoods(of_all[rows].T, followed.take(rows))
     return total
 
 
-def _log_likelihoods(risks: FloatArray, event: BoolArray, duration: FloatArray) -> FloatArray:
+def _log_likelihoods(risks: FloatArray, followed: FollowUp) -> FloatArray:
     """Log partial likelihoods (a,) of log risks (a, n)."""
     loss = cox_partial_likelihood(
         torch.as_tensor(risks),
-        torch.as_tensor(event),
-        torch.as_tensor(duration),
+        torch.as_tensor(followed.event),
+        torch.as_tensor(followed.duration),
+        entry=None if followed.entry is None else torch.as_tensor(followed.entry),
         reduction="sum",
     )
     return np.asarray(-loss.numpy())

@@ -36,6 +36,8 @@ class CoxData:
     share : float64, shape (n,)
         Efron's part of the tied events' risks that an event no longer sees: s / m for the s-th
         (from 0) of m events at a time. Zero for Breslow, and for rows without an event.
+    late : LateEntries or None
+        Rows that enter late; None where everybody is there from the start.
     """
 
     x: FloatArray
@@ -44,10 +46,28 @@ class CoxData:
     group: NDArray[np.int_]
     last: NDArray[np.int_]
     share: FloatArray
+    late: LateEntries | None = None
 
     @classmethod
-    def sort(cls, x: FloatArray, event: BoolArray, duration: FloatArray, *, ties: Ties) -> CoxData:
+    def sort(
+        cls,
+        x: FloatArray,
+        event: BoolArray,
+        duration: FloatArray,
+        *,
+        ties: Ties,
+        entry: FloatArray | None = None,
+    ) -> CoxData:
         """Sort patients by falling duration.
+
+        Parameters
+        ----------
+        x : float64, shape (n, p)
+        event : bool, shape (n,)
+        duration : float64, shape (n,)
+        ties : {"efron", "breslow"}
+        entry : float64, shape (n,), optional
+            As of `camlif.statistics.outcome.check_entry`.
 
         Raises
         ------
@@ -64,7 +84,8 @@ class CoxData:
         tied = np.add.reduceat(happened.astype(np.float64), starts)[group]
         use = happened if ties == "efron" else np.zeros_like(happened)
         share = np.where(use, (before - before[starts[group]]) / np.maximum(tied, 1), 0.0)
-        return cls(x[order], happened, starts, group, last, share)
+        late = None if entry is None else LateEntries.sort(entry[order], -rising)
+        return cls(x[order], happened, starts, group, last, share, late)
 
     def columns(self, chosen: BoolArray) -> CoxData:
         """Return the same patients with some columns only."""
@@ -104,6 +125,11 @@ class CoxData:
     def _total(self, values: FloatArray) -> FloatArray:
         """Sum over what each row's event sees: its risk set, less its share of the tied events."""
         total = np.cumsum(values, axis=0)[self.last]
+        if self.late is not None:
+            total = total - self.late.absent(values)
+            if values.ndim == 1:
+                # Rounding of the difference: a risk set holds at least its own event.
+                total = np.maximum(total, values)
         if not self.share.any():
             return np.asarray(total)
         event, share = (
@@ -114,7 +140,10 @@ class CoxData:
     def _expected(self, relative: FloatArray, total: FloatArray) -> FloatArray:
         """Expected events of each patient: risk times cumulative hazard, shape (n,)."""
         steps = np.where(self.event, 1.0 / total, 0.0)
-        cumulative = np.cumsum(steps[::-1])[::-1][self.starts][self.group]
+        since = np.cumsum(steps[::-1])[::-1]
+        cumulative = since[self.starts][self.group]
+        if self.late is not None:
+            cumulative = cumulative - self.late.before(since)
         if self.share.any():
             unseen = self._sum_of_tied(self.share * steps)
             cumulative = cumulative - np.where(self.event, unseen, 0.0)
@@ -126,6 +155,48 @@ class CoxData:
         Added within the group: a difference of running totals would lose small groups beside large.
         """
         return np.asarray(np.add.reduceat(values, self.starts, axis=0)[self.group])
+
+
+@dataclass(frozen=True, slots=True)
+class LateEntries:
+    """Rows of `CoxData` that are not there from the start.
+
+    Attributes
+    ----------
+    rows : int, shape (k,)
+        By falling entry.
+    n_absent : int, shape (n,)
+        How many of them have not entered at a row's time.
+    event_row : int, shape (k,)
+        First row whose time is not after the entry; n where there is none.
+    """
+
+    rows: NDArray[np.int_]
+    n_absent: NDArray[np.int_]
+    event_row: NDArray[np.int_]
+
+    @classmethod
+    def sort(cls, entry: FloatArray, duration: FloatArray) -> LateEntries:
+        """Sort entries (n,) of rows whose durations (n,) fall."""
+        late = np.flatnonzero(entry > 0)
+        rows = late[np.argsort(-entry[late], kind="stable")]
+        falling = -entry[rows]
+        return cls(
+            rows=rows,
+            n_absent=np.searchsorted(falling, -duration, side="right"),
+            event_row=np.searchsorted(-duration, falling, side="left"),
+        )
+
+    def absent(self, values: FloatArray) -> FloatArray:
+        """Sum of the values (n, ...) of rows that have not entered at each row's time."""
+        sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values[self.rows], 0)])
+        return np.asarray(sums[self.n_absent])
+
+    def before(self, since: FloatArray) -> FloatArray:
+        """What each row has missed, (n,), of sums (n,) over the rows from one on."""
+        missed = np.zeros(len(since))
+        missed[self.rows] = np.append(since, 0.0)[self.event_row]
+        return missed
 
 
 def _relative(log_risk: FloatArray) -> tuple[float, FloatArray]:

@@ -21,7 +21,14 @@ from camlif.linear.likelihood import CoxData
 from camlif.linear.proximal import fit_elastic_net
 from camlif.linear.selection import cross_validate
 from camlif.losses import Ties
-from camlif.statistics.outcome import BoolArray, FloatArray, IntArray, check_outcome
+from camlif.statistics.outcome import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    check_entry,
+    check_outcome,
+    rows_of,
+)
 
 MIN_PENALIZER = 1e-4
 """Keeps a solution finite where columns rank the events perfectly, and changes others little."""
@@ -39,6 +46,7 @@ def linear_cox(
     *,
     penalizer: float,
     ties: Ties = "efron",
+    entry: ArrayLike | None = None,
 ) -> FloatArray:
     """Fit a Cox model with an L2 penalty, in float64 by full-batch L-BFGS.
 
@@ -54,6 +62,8 @@ def linear_cox(
     penalizer : float
         Above 0. The scale of lifelines; n times it is scikit-survival's ``alpha``.
     ties : {"efron", "breslow"}
+    entry : array_like, shape (n,), optional
+        When each patient came under observation; see `camlif.statistics.outcome.life_table`.
 
     Returns
     -------
@@ -73,7 +83,7 @@ def linear_cox(
     ----------
     Cox, JRSS B 1972; Efron, JASA 1977; Hoerl and Kennard, Technometrics 1970.
     """
-    (coefficients,) = ridge_path(x, event, duration, penalizers=[penalizer], ties=ties)
+    (coefficients,) = ridge_path(x, event, duration, penalizers=[penalizer], ties=ties, entry=entry)
     return np.asarray(coefficients)
 
 
@@ -84,6 +94,7 @@ def ridge_path(
     *,
     penalizers: Sequence[float],
     ties: Ties = "efron",
+    entry: ArrayLike | None = None,
 ) -> FloatArray:
     """Fit `linear_cox` at several penalties, each from the one before.
 
@@ -103,7 +114,8 @@ def ridge_path(
         raise ConfigError(f"penalizer must be above 0, not {min(penalizers):g}.")
     columns, events, durations = check_columns(x, event, duration)
     left, size, rotation = np.linalg.svd(columns - columns.mean(0), full_matrices=False)
-    data = CoxData.sort(left * size, events, durations, ties=ties)
+    entries = check_entry(entry, durations)
+    data = CoxData.sort(left * size, events, durations, ties=ties, entry=entries)
     variance = size**2 / len(columns)
     components, fits = np.zeros(len(size)), []
     for penalizer in penalizers:
@@ -113,12 +125,16 @@ def ridge_path(
     return np.array(fits)
 
 
-def non_negative_cox(x: ArrayLike, event: ArrayLike, duration: ArrayLike) -> FloatArray:
+def non_negative_cox(
+    x: ArrayLike, event: ArrayLike, duration: ArrayLike, *, entry: ArrayLike | None = None
+) -> FloatArray:
     """Fit `linear_cox` under the condition that no coefficient is below 0.
 
     Parameters, result and errors as there; ties are Efron's and the penalizer `MIN_PENALIZER`.
     """
-    data = CoxData.sort(*check_columns(x, event, duration), ties="efron")
+    columns, events, durations = check_columns(x, event, duration)
+    entries = check_entry(entry, durations)
+    data = CoxData.sort(columns, events, durations, ties="efron", entry=entries)
     ones = np.ones(data.x.shape[1])
     return _fit_ridge(data, 0 * ones, penalizer=MIN_PENALIZER, unit=ones, lowest=0.0)
 
@@ -210,6 +226,7 @@ def elastic_net_cox(
     n_alphas: int = 50,
     alpha_min_ratio: float = 0.01,
     seed: int = 0,
+    entry: ArrayLike | None = None,
 ) -> ElasticNetFit:
     """Fit an elastic-net Cox model whose penalty five inner folds choose by C-index.
 
@@ -226,6 +243,8 @@ def elastic_net_cox(
         As for `elastic_net_path`.
     seed : int
         Of the event-stratified inner folds.
+    entry
+        As for `linear_cox`.
 
     Returns
     -------
@@ -240,6 +259,7 @@ def elastic_net_cox(
         As `elastic_net_path`; also if no inner fold has a comparable pair.
     """
     columns, events, durations = check_columns(x, event, duration)
+    entries = check_entry(entry, durations)
     path = elastic_net_path(
         columns,
         events,
@@ -247,15 +267,21 @@ def elastic_net_cox(
         l1_ratio=l1_ratio,
         n_alphas=n_alphas,
         alpha_min_ratio=alpha_min_ratio,
+        entry=entries,
     )
 
     def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
         part = elastic_net_path(
-            columns[train], events[train], durations[train], l1_ratio=l1_ratio, alphas=path.alphas
+            columns[train],
+            events[train],
+            durations[train],
+            l1_ratio=l1_ratio,
+            alphas=path.alphas,
+            entry=rows_of(entries, train),
         )
         return np.asarray(part.coefficients @ columns[held_out].T)
 
-    inner = cross_validate(held_out_risks, events, durations, seed=seed)
+    inner = cross_validate(held_out_risks, events, durations, entry=entries, seed=seed)
     return ElasticNetFit(
         coefficients=path.coefficients[inner.best],
         alpha=float(path.alphas[inner.best]),
@@ -273,6 +299,7 @@ def elastic_net_path(
     n_alphas: int = 50,
     alpha_min_ratio: float = 0.01,
     alphas: ArrayLike | None = None,
+    entry: ArrayLike | None = None,
 ) -> ElasticNetPath:
     """Fit elastic-net Cox models along falling penalties, each from the one before.
 
@@ -292,6 +319,8 @@ def elastic_net_path(
         ``alpha_min_ratio`` part.
     alphas : array_like, shape (a,), optional
         Penalties to use instead, falling and above 0.
+    entry
+        As for `linear_cox`.
 
     Raises
     ------
@@ -317,15 +346,29 @@ def elastic_net_path(
         _falling(alphas)
         if alphas is not None
         else penalty_grid(
-            columns, events, durations, l1_ratio=l1_ratio, n_alphas=n_alphas, ratio=alpha_min_ratio
+            columns,
+            events,
+            durations,
+            l1_ratio=l1_ratio,
+            n_alphas=n_alphas,
+            ratio=alpha_min_ratio,
+            entry=entry,
         )
     )
-    fits = elastic_net_steps(columns, events, durations, l1_ratio=l1_ratio, alphas=grid)
+    fits = elastic_net_steps(
+        columns, events, durations, l1_ratio=l1_ratio, alphas=grid, entry=entry
+    )
     return ElasticNetPath(alphas=grid, coefficients=np.array(list(fits)), l1_ratio=l1_ratio)
 
 
 def elastic_net_steps(
-    x: ArrayLike, event: ArrayLike, duration: ArrayLike, *, l1_ratio: float, alphas: ArrayLike
+    x: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    l1_ratio: float,
+    alphas: ArrayLike,
+    entry: ArrayLike | None = None,
 ) -> Iterator[FloatArray]:
     """Yield the fits (p,) of `elastic_net_path` one by one, for a caller who may stop early.
 
@@ -334,7 +377,7 @@ def elastic_net_steps(
     if not 0 < l1_ratio <= 1:
         raise ConfigError(f"l1_ratio must lie in (0, 1], not {l1_ratio:g}.")
     grid = _falling(alphas)
-    data = _breslow(*check_columns(x, event, duration))
+    data = _breslow(*check_columns(x, event, duration), entry)
     gradient = data.gradient(np.zeros(len(data.x)))
     beta = np.zeros(data.x.shape[1])
     previous = max(_strongest(gradient, l1_ratio), float(grid[0]))
@@ -356,6 +399,7 @@ def penalty_grid(
     l1_ratio: float,
     n_alphas: int,
     ratio: float,
+    entry: ArrayLike | None = None,
 ) -> FloatArray:
     """Return penalties (a,) from the smallest without any coefficient down to its ``ratio`` part.
 
@@ -370,15 +414,19 @@ def penalty_grid(
         raise ConfigError(f"l1_ratio must lie in (0, 1], not {l1_ratio:g}.")
     if n_alphas < 1 or not 0 < ratio < 1:
         raise ConfigError("n_alphas must be at least 1 and alpha_min_ratio lie in (0, 1).")
-    data = _breslow(*check_columns(x, event, duration))
+    data = _breslow(*check_columns(x, event, duration), entry)
     strongest = _strongest(data.gradient(np.zeros(len(data.x))), l1_ratio)
     if not strongest > 0:
         raise EstimationError("No column differs between patients; there is no path to follow.")
     return np.asarray(np.geomspace(strongest, strongest * ratio, n_alphas))
 
 
-def _breslow(columns: FloatArray, event: BoolArray, duration: FloatArray) -> CoxData:
-    return CoxData.sort(columns - columns.mean(0), event, duration, ties="breslow")
+def _breslow(
+    columns: FloatArray, event: BoolArray, duration: FloatArray, entry: ArrayLike | None
+) -> CoxData:
+    centred = columns - columns.mean(0)
+    entries = check_entry(entry, duration)
+    return CoxData.sort(centred, event, duration, ties="breslow", entry=entries)
 
 
 def _strongest(gradient: FloatArray, l1_ratio: float) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from camlif.data.splits import FOLDS, make_splits
 from camlif.exceptions import NoComparablePairsError
 from camlif.statistics import count_pairs
-from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
+from camlif.statistics.outcome import BoolArray, FloatArray, IntArray, rows_of
 
 RiskPath = Callable[[IntArray, IntArray], FloatArray]
 """Fits on the first rows and returns risks of the second, shape (a, n_held_out)."""
@@ -42,7 +42,12 @@ class InnerRisks:
 
 
 def cross_validate(
-    risk_path: RiskPath, event: BoolArray, duration: FloatArray, *, seed: int
+    risk_path: RiskPath,
+    event: BoolArray,
+    duration: FloatArray,
+    *,
+    seed: int,
+    entry: FloatArray | None = None,
 ) -> InnerRisks:
     """Compute out-of-fold risks and the C-index of each candidate over five inner folds.
 
@@ -55,6 +60,8 @@ def cross_validate(
     duration : float64, shape (n,)
     seed : int
         Of the event-stratified partition.
+    entry : float64, shape (n,), optional
+        As of `camlif.statistics.outcome.check_entry`.
 
     Raises
     ------
@@ -69,7 +76,8 @@ def cross_validate(
     for fold in range(len(folds)):
         held_out = folds.test_rows(fold)
         risks.append(risk_path(folds.train_rows(fold), held_out))
-        pairs.append(_pairs(risks[-1], event[held_out], duration[held_out]))
+        late = rows_of(entry, held_out)
+        pairs.append(_pairs(risks[-1], event[held_out], duration[held_out], late))
     concordant, comparable = np.sum(pairs, axis=0).T
     if not comparable.all():
         raise NoComparablePairsError("No inner fold has two patients who can be compared.")
@@ -80,7 +88,9 @@ def cross_validate(
     )
 
 
-def _pairs(risks: FloatArray, event: BoolArray, duration: FloatArray) -> FloatArray:
+def _pairs(
+    risks: FloatArray, event: BoolArray, duration: FloatArray, entry: FloatArray | None
+) -> FloatArray:
     """Concordant (ties one half) and comparable pairs, shape (a, 2)."""
-    counts = [count_pairs(risk, event, duration) for risk in risks]
+    counts = [count_pairs(risk, event, duration, entry=entry) for risk in risks]
     return np.array([(c.concordant + c.tied_risk / 2, c.comparable) for c in counts])

@@ -104,11 +104,16 @@ class CaMlif(FusionNetwork):
             self.skip = LinearSkip(schema, self.n_clinical, config)
 
     def fit_start(
-        self, inputs: Inputs, event: NDArray[np.bool_], duration: NDArray[np.float64]
+        self,
+        inputs: Inputs,
+        event: NDArray[np.bool_],
+        duration: NDArray[np.float64],
+        *,
+        entry: NDArray[np.float64] | None = None,
     ) -> None:
         """Set the linear skip to the elastic-net Cox solution of the training part."""
         if self.config.linear_skip:
-            self.skip.fit_start(inputs, event, duration)
+            self.skip.fit_start(inputs, event, duration, entry=entry)
 
     def stages(self, training: TrainConfig) -> tuple[Stage, ...]:
         """Train everything but the linear skip, which would overfit beside the network."""
@@ -267,6 +272,7 @@ class CaMlif(FusionNetwork):
             output.risk,
             outcome.event,
             outcome.duration,
+            entry=outcome.entry,
             ties=config.cox_ties,
             reduction=config.cox_reduction,
         )

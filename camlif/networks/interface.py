@@ -45,6 +45,8 @@ class Outcome(NamedTuple):
     duration : Tensor, shape (..., n), months
     presence : BoolTensor, shape (..., n, m)
         Modalities that count for the alignment loss; False in padding rows.
+    entry : Tensor, shape (..., n), months, or None
+        When each patient came under observation; None where nobody enters late.
     interval : LongTensor, shape (..., n), or None
         Discrete-time interval of the duration, of networks that have them (`assign_intervals`);
         -1 in padding rows.
@@ -55,6 +57,7 @@ class Outcome(NamedTuple):
     event: Tensor
     duration: Tensor
     presence: Tensor
+    entry: Tensor | None = None
     interval: Tensor | None = None
     label: Tensor | None = None
 
@@ -142,6 +145,11 @@ class FusionNetwork(nn.Module, ABC):
         """Encoded clinical columns that the risk depends on; 0 where they are ignored."""
         return self.head.n_clinical
 
+    @property
+    def takes_late_entry(self) -> bool:
+        """Whether the loss counts patients from their entry on."""
+        return True
+
     def fit_outcome(self, event: NDArray[np.bool_], duration: NDArray[np.float64]) -> None:
         """Set buffers that depend on the outcome, such as interval edges.
 
@@ -149,7 +157,12 @@ class FusionNetwork(nn.Module, ABC):
         """
 
     def fit_start(
-        self, inputs: Inputs, event: NDArray[np.bool_], duration: NDArray[np.float64]
+        self,
+        inputs: Inputs,
+        event: NDArray[np.bool_],
+        duration: NDArray[np.float64],
+        *,
+        entry: NDArray[np.float64] | None = None,
     ) -> None:
         """Set the start of parameters that take it from the data.
 

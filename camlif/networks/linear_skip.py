@@ -71,7 +71,12 @@ class LinearSkip(nn.Module):
             self.level = nn.Parameter(torch.zeros(len(self.pairs)))
 
     def fit_start(
-        self, inputs: Inputs, event: NDArray[np.bool_], duration: NDArray[np.float64]
+        self,
+        inputs: Inputs,
+        event: NDArray[np.bool_],
+        duration: NDArray[np.float64],
+        *,
+        entry: NDArray[np.float64] | None = None,
     ) -> None:
         """Set all parameters to the elastic-net Cox solution of a training part.
 
@@ -80,6 +85,7 @@ class LinearSkip(nn.Module):
         inputs : Inputs
             Standardised.
         event, duration : shape (n,)
+        entry : shape (n,), optional
 
         Raises
         ------
@@ -88,14 +94,15 @@ class LinearSkip(nn.Module):
         """
         from camlif.linear.averaged import fit_skip_start  # a fit needs it, scoring does not
 
-        columns = [x.double().cpu().numpy() for x in self._columns(inputs)]
-        clinical = inputs.clinical.double().cpu().numpy()
+        columns = [x.cpu().double().numpy() for x in self._columns(inputs)]
+        clinical = inputs.clinical.cpu().double().numpy()
         start = fit_skip_start(
             columns,
             inputs.presence.cpu().numpy(),
             clinical if self.clinical is not None else clinical[:, :0],
             event,
             duration,
+            entry=entry,
             n_factors=self.n_factors,
             n_crossed=self.n_crossed,
         )

@@ -19,6 +19,7 @@ from camlif.statistics.concordance import (
 )
 from camlif.statistics.conformal import Coverage, SurvivalBound, fit_survival_bound
 from camlif.statistics.d_calibration import DCalibration, d_calibration
+from camlif.statistics.decision import DecisionCurve, decision_curve
 from camlif.statistics.discrimination import ipcw_c_index, time_dependent_auc
 from camlif.statistics.group_tests import (
     HazardRatio,
@@ -33,9 +34,8 @@ from camlif.statistics.group_tests import (
 from camlif.statistics.horizon import (
     CalibrationBin,
     CalibrationResult,
-    DecisionCurve,
     calibration,
-    decision_curve,
+    observed_risk,
 )
 from camlif.statistics.kaplan_meier import KaplanMeierCurve, kaplan_meier, median_follow_up
 from camlif.statistics.over_time import (
@@ -88,6 +88,7 @@ __all__ = [
     "kaplan_meier",
     "log_rank",
     "median_follow_up",
+    "observed_risk",
     "pairwise_log_rank",
     "performance_over_time",
     "split_p_values",

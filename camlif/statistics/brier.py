@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics.horizon import CensoringWeights
-from camlif.statistics.outcome import FloatArray, check_numbers, check_outcome
+from camlif.statistics.outcome import FloatArray, check_entry, check_numbers, check_outcome
 
 
 def brier_score(
@@ -18,6 +18,8 @@ def brier_score(
     horizon: float,
     train_event: ArrayLike,
     train_duration: ArrayLike,
+    entry: ArrayLike | None = None,
+    train_entry: ArrayLike | None = None,
 ) -> float:
     """Compute the Brier score at a horizon: 0 is perfect, 0.25 is always saying one half.
 
@@ -31,6 +33,8 @@ def brier_score(
         In the unit of the durations.
     train_event, train_duration : array_like, shape (n_train,)
         Outcome of the training patients, for the distribution of censoring.
+    entry, train_entry : array_like, shape (n,) and (n_train,), optional
+        When patients came under observation; give both or neither.
 
     Raises
     ------
@@ -41,7 +45,8 @@ def brier_score(
 
     Notes
     -----
-    Weights as in `CensoringWeights`. Agrees with scikit-survival and torchsurv (in float32).
+    Weights as in `CensoringWeights`. Agrees with scikit-survival and torchsurv (in float32). With
+    late entry, only who had entered counts at a time, and the weights are divided by their sum.
 
     References
     ----------
@@ -49,7 +54,12 @@ def brier_score(
     """
     column = np.asarray(survival, dtype=np.float64)[..., None]
     scores = _brier_scores(
-        column, event, duration, np.array([horizon], dtype=np.float64), train_event, train_duration
+        column,
+        event,
+        duration,
+        entry,
+        np.array([horizon], dtype=np.float64),
+        CensoringWeights(train_event, train_duration, train_entry),
     )
     return float(scores[0])
 
@@ -62,6 +72,8 @@ def integrated_brier_score(
     times: ArrayLike,
     train_event: ArrayLike,
     train_duration: ArrayLike,
+    entry: ArrayLike | None = None,
+    train_entry: ArrayLike | None = None,
 ) -> float:
     """Compute the mean Brier score between the first and the last of some times.
 
@@ -69,7 +81,7 @@ def integrated_brier_score(
     ----------
     survival : array_like, shape (n, t)
         Predicted probability to be event-free beyond each time, in [0, 1].
-    event, duration, train_event, train_duration
+    event, duration, train_event, train_duration, entry, train_entry
         As in `brier_score`.
     times : array_like, shape (t,)
         Ascending, at least two.
@@ -91,7 +103,12 @@ def integrated_brier_score(
     if len(points) < 2 or (np.diff(points) <= 0).any():
         raise DataError("times must hold at least two values, ascending.", column="times")
     scores = _brier_scores(
-        np.asarray(survival, dtype=np.float64), event, duration, points, train_event, train_duration
+        np.asarray(survival, dtype=np.float64),
+        event,
+        duration,
+        entry,
+        points,
+        CensoringWeights(train_event, train_duration, train_entry),
     )
     return float(np.trapezoid(scores, points) / (points[-1] - points[0]))
 
@@ -100,11 +117,12 @@ def _brier_scores(
     survival: FloatArray,
     event: ArrayLike,
     duration: ArrayLike,
+    entry: ArrayLike | None,
     times: FloatArray,
-    train_event: ArrayLike,
-    train_duration: ArrayLike,
+    weights: CensoringWeights,
 ) -> FloatArray:
     events, durations = check_outcome(event, duration)
+    entries = check_entry(entry, durations)
     if survival.shape != (len(durations), len(times)):
         raise DataError(
             "survival does not hold one value per patient and time.",
@@ -116,14 +134,20 @@ def _brier_scores(
         raise DataError("survival holds values that are no probabilities.", column="survival")
     if not len(durations) or times[-1] >= durations.max():
         raise EstimationError(f"Nobody was followed beyond {times[-1]:g}.")
-    weights = CensoringWeights(train_event, train_duration)
     counted = events & (durations <= times[-1])
     weight = np.zeros(len(durations))
     weight[counted] = weights.at(durations[counted])
-    case = events[:, None] & (durations[:, None] <= times)
-    control = durations[:, None] > times
-    residuals = (
-        case * weight[:, None] * survival**2 + control * weights.at(times) * (1 - survival) ** 2
-    )
-    scores: FloatArray = residuals.mean(axis=0)
-    return scores
+    case = (events[:, None] & (durations[:, None] <= times)) * weight[:, None]
+    followed = durations[:, None] > times
+    if entries is not None:
+        followed &= entries[:, None] < times
+    control = followed * weights.at(times)
+    squares = case * survival**2 + control * (1 - survival) ** 2
+    if not weights.relative:
+        scores: FloatArray = squares.mean(axis=0)
+        return scores
+    total = (case + control).sum(axis=0)
+    if not (total > 0).all():
+        raise EstimationError(f"Nobody is under observation at {times[total <= 0].min():g}.")
+    relative: FloatArray = squares.sum(axis=0) / total
+    return relative

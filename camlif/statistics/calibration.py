@@ -13,13 +13,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
-from camlif.statistics.cox import fit_cox
+from camlif.statistics.cox import breslow_baseline, fit_cox
+from camlif.statistics.horizon import observed_risk
 from camlif.statistics.outcome import (
     BoolArray,
     FloatArray,
+    FollowUp,
+    check_entry,
     check_numbers,
     check_outcome,
-    life_table,
 )
 
 MIN_RATIO, MAX_RATIO = 0.8, 1.25
@@ -141,7 +143,9 @@ class GateResult:
     n_events: int
 
 
-def fit_calibration(risk: ArrayLike, event: ArrayLike, duration: ArrayLike) -> Calibration:
+def fit_calibration(
+    risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, entry: ArrayLike | None = None
+) -> Calibration:
     """Fit the calibration slope and then the baseline hazard.
 
     Parameters
@@ -151,6 +155,8 @@ def fit_calibration(risk: ArrayLike, event: ArrayLike, duration: ArrayLike) -> C
     event : array_like of bool (or 0 and 1), shape (n,)
     duration : array_like, shape (n,)
         Not negative.
+    entry : array_like, shape (n,), optional
+        When each patient came under observation; see `camlif.statistics.outcome.life_table`.
 
     Raises
     ------
@@ -165,7 +171,8 @@ def fit_calibration(risk: ArrayLike, event: ArrayLike, duration: ArrayLike) -> C
     Notes
     -----
     Slope: Cox model with the risk as its one variable (lifelines, Efron's ties). Baseline:
-    Breslow's estimate with ``slope * risk`` held fixed.
+    Breslow's estimate with ``slope * risk`` held fixed. Where patients enter late, both count them
+    from entry on, and the baseline begins at `LifeTable.start`.
 
     References
     ----------
@@ -173,21 +180,25 @@ def fit_calibration(risk: ArrayLike, event: ArrayLike, duration: ArrayLike) -> C
     """
     events, durations = check_outcome(event, duration)
     risks = check_numbers("risk", risk, length=len(durations))
-    table = life_table(events, durations)
+    entries = check_entry(entry, durations)
     if not events.any():
         raise NoEventsError("No event was observed, so no baseline hazard exists.")
-    slope = _slope(risks, events, durations)
+    slope = _slope(risks, events, durations, entries)
     relative = np.exp(np.minimum(slope * risks, MAX_EXPONENT))
-    row = np.searchsorted(table.time, durations)
-    leaving = np.bincount(row, weights=relative, minlength=len(table.time))
-    at_risk = leaving[::-1].cumsum()[::-1]
+    baseline = breslow_baseline(relative, events, durations, entries)
     return Calibration(
-        slope=slope, time=table.time, cumulative_hazard=np.cumsum(table.events / at_risk)
+        slope=slope, time=baseline.time, cumulative_hazard=baseline.cumulative_hazard
     )
 
 
 def calibration_gate(
-    risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, horizon: int, seed: int = 0
+    risk: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    horizon: int,
+    entry: ArrayLike | None = None,
+    seed: int = 0,
 ) -> GateResult:
     """Decide whether absolute risk may be shown at a horizon.
 
@@ -201,6 +212,8 @@ def calibration_gate(
         As in `fit_calibration`.
     horizon : int
         Above 0, unit of the durations.
+    entry : array_like, shape (n,), optional
+        As in `fit_calibration`.
     seed : int
         Of the partition for cross-fitting.
 
@@ -215,16 +228,18 @@ def calibration_gate(
     -----
     Observed: 1 - Kaplan-Meier at the horizon, of all patients. Expected: mean predicted risk, each
     patient's from a calibration fitted on the other `PARTS` - 1 of `PARTS` event-stratified parts.
+    With late entry observed is as in `camlif.statistics.observed_risk`.
     """
     if horizon <= 0:
         raise ConfigError(f"horizon must be above 0, not {horizon}.")
     events, durations = check_outcome(event, duration)
     risks = check_numbers("risk", risk, length=len(durations))
+    entries = check_entry(entry, durations)
     n, n_events = len(risks), int((events & (durations <= horizon)).sum())
     ratio, slope, problem = None, None, ""
     try:
-        slope = fit_calibration(risks, events, durations).slope
-        ratio = _ratio(risks, events, durations, horizon=horizon, seed=seed)
+        slope = fit_calibration(risks, events, durations, entry=entries).slope
+        ratio = _ratio(risks, events, durations, entries, horizon=horizon, seed=seed)
     except (EstimationError, DataError) as error:
         problem = str(error)
     reason = gate_reason(n_patients=n, n_events=n_events, ratio=ratio, horizon=horizon)
@@ -267,7 +282,13 @@ def gate_reason(*, n_patients: int, n_events: int, ratio: float | None, horizon:
 
 
 def cross_fitted_survival(
-    risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, times: ArrayLike, seed: int = 0
+    risk: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    times: ArrayLike,
+    entry: ArrayLike | None = None,
+    seed: int = 0,
 ) -> FloatArray:
     """Predict each patient's survival from a calibration fitted on others.
 
@@ -277,6 +298,8 @@ def cross_fitted_survival(
         As in `fit_calibration`.
     times : array_like, shape (t,)
         Unit of the durations.
+    entry : array_like, shape (n,), optional
+        As in `fit_calibration`.
     seed : int
         Of the partition into `PARTS` event-stratified parts.
 
@@ -293,8 +316,9 @@ def cross_fitted_survival(
     events, durations = check_outcome(event, duration)
     risks = check_numbers("risk", risk, length=len(durations))
     points = np.asarray(times, dtype=np.float64)
+    entries = check_entry(entry, durations)
     survival = np.empty((len(risks), len(points)))
-    for rows, fitted in _cross_fits(risks, events, durations, seed):
+    for rows, fitted in _cross_fits(risks, FollowUp(events, durations, entries), seed):
         # Without the one patient who was followed longest, the rest may end before a time.
         reached = np.minimum(points, fitted.time[-1])
         survival[rows] = fitted.survival(risks[rows], reached)
@@ -303,53 +327,64 @@ def cross_fitted_survival(
 
 
 def cross_fitted_survival_at_end(
-    risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, seed: int = 0
+    risk: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    entry: ArrayLike | None = None,
+    seed: int = 0,
 ) -> FloatArray:
     """Predict each patient's survival at the end of its own follow-up, shape (n,).
 
     The calibration is fitted on others; arguments and errors as in `cross_fitted_survival`.
     """
-    events, durations = check_outcome(event, duration)
-    risks = check_numbers("risk", risk, length=len(durations))
+    followed = FollowUp.check(event, duration, entry)
+    risks = check_numbers("risk", risk, length=len(followed))
     survival = np.empty(len(risks))
-    for rows, fitted in _cross_fits(risks, events, durations, seed):
-        survival[rows] = fitted.survival_at_end(risks[rows], durations[rows])
+    for rows, fitted in _cross_fits(risks, followed, seed):
+        survival[rows] = fitted.survival_at_end(risks[rows], followed.duration[rows])
     return survival
 
 
 def _cross_fits(
-    risk: FloatArray, event: BoolArray, duration: FloatArray, seed: int
+    risk: FloatArray, followed: FollowUp, seed: int
 ) -> Iterator[tuple[BoolArray, Calibration]]:
     """Yield the patients of each part and a calibration fitted on all others."""
-    part = cross_fit_parts(event, seed=seed)
+    part = cross_fit_parts(followed.event, seed=seed)
     for k in range(PARTS):
         rows = part == k
-        yield rows, fit_calibration(risk[~rows], event[~rows], duration[~rows])
+        rest = followed.take(~rows)
+        yield rows, fit_calibration(risk[~rows], rest.event, rest.duration, entry=rest.entry)
 
 
-def _slope(risk: FloatArray, event: BoolArray, duration: FloatArray) -> float:
+def _slope(
+    risk: FloatArray, event: BoolArray, duration: FloatArray, entry: FloatArray | None
+) -> float:
     sd = float(risk.std())
     if sd == 0:
         raise EstimationError("All risks are equal, so they have no calibration slope.")
     try:
-        fitted = fit_cox(pd.DataFrame({"risk": (risk - risk.mean()) / sd}), event, duration)
+        standard = pd.DataFrame({"risk": (risk - risk.mean()) / sd})
+        fitted = fit_cox(standard, event, duration, entry)
     except EstimationError as error:
         raise EstimationError("The calibration slope has no finite estimate.") from error
     return float(fitted.params_["risk"]) / sd
 
 
 def _ratio(
-    risk: FloatArray, event: BoolArray, duration: FloatArray, *, horizon: int, seed: int
+    risk: FloatArray,
+    event: BoolArray,
+    duration: FloatArray,
+    entry: FloatArray | None,
+    *,
+    horizon: int,
+    seed: int,
 ) -> float:
     """Expected over observed events by the horizon, cross-fitted."""
-    observed = 1 - float(life_table(event, duration).survival_at(horizon))
-    if np.isnan(observed):
-        raise EstimationError(
-            f"Follow-up ends at {duration.max():.0f} months, before {horizon} months."
-        )
-    if observed == 0:
-        raise NoEventsError(f"No event was observed by {horizon} months.")
-    survival = cross_fitted_survival(risk, event, duration, times=[horizon], seed=seed)
+    survival = cross_fitted_survival(
+        risk, event, duration, times=[horizon], entry=entry, seed=seed
+    )[:, 0]
+    observed = observed_risk(survival, event, duration, horizon=horizon, entry=entry)
     return float((1 - survival).mean()) / observed
 
 

@@ -1,18 +1,22 @@
-"""Cox models by lifelines whose every doubt about convergence is an error."""
+"""Cox models by lifelines, whose every doubt about convergence is an error; Breslow's baseline."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from camlif.exceptions import EstimationError
-from camlif.statistics.outcome import BoolArray, FloatArray
+from camlif.statistics.outcome import BoolArray, FloatArray, life_table
 
 
-def fit_cox(x: pd.DataFrame, event: BoolArray, duration: FloatArray) -> Any:
+def fit_cox(
+    x: pd.DataFrame, event: BoolArray, duration: FloatArray, entry: FloatArray | None = None
+) -> Any:
     """Fit a Cox model with Efron's ties and no penalty.
 
     Parameters
@@ -21,6 +25,8 @@ def fit_cox(x: pd.DataFrame, event: BoolArray, duration: FloatArray) -> Any:
         Standardised columns: lifelines judges convergence by their absolute variance.
     event : bool, shape (n,)
     duration : float64, shape (n,)
+    entry : float64, shape (n,), optional
+        As of `camlif.statistics.outcome.check_entry`.
 
     Returns
     -------
@@ -38,10 +44,59 @@ def fit_cox(x: pd.DataFrame, event: BoolArray, duration: FloatArray) -> Any:
 
     failures = (ConvergenceError, ConvergenceWarning, LinAlgWarning, np.linalg.LinAlgError)
     table = x.assign(duration=duration, event=event)
+    late = {} if entry is None else {"entry_col": "entry"}
+    if entry is not None:
+        # Whoever is there from the start is at risk at time zero, too.
+        table = table.assign(entry=np.where(entry > 0, entry, -1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         warnings.simplefilter("error", LinAlgWarning)
         try:
-            return CoxPHFitter().fit(table, "duration", "event")
+            return CoxPHFitter().fit(table, "duration", "event", **late)
         except failures as error:
             raise EstimationError(" ".join(str(error).split())) from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baseline:
+    """Breslow's cumulative hazard just after each time; shapes (t,)."""
+
+    time: FloatArray
+    cumulative_hazard: FloatArray
+
+    def at(self, times: ArrayLike) -> FloatArray:
+        """Return the cumulative hazard at any times: 0 before the first, the last one beyond."""
+        hazard = np.concatenate([[0.0], self.cumulative_hazard])
+        return hazard[np.searchsorted(self.time, np.asarray(times), side="right")]
+
+
+def breslow_baseline(
+    relative: FloatArray, event: BoolArray, duration: FloatArray, entry: FloatArray | None = None
+) -> Baseline:
+    """Estimate the cumulative hazard of a patient whose relative hazard is 1.
+
+    Parameters
+    ----------
+    relative : float64, shape (n,)
+        Hazard of each patient over the baseline's.
+    event : bool, shape (n,)
+    duration : float64, shape (n,)
+    entry : float64, shape (n,), optional
+        As of `camlif.statistics.outcome.check_entry`. The hazard then begins at
+        `LifeTable.start`.
+
+    References
+    ----------
+    Breslow, JRSS B 1972.
+    """
+    table = life_table(event, duration, entry)
+    n_times = len(table.time)
+    exposed = np.bincount(np.searchsorted(table.time, duration), relative, n_times)
+    if entry is not None:
+        late = entry > 0
+        place = np.searchsorted(table.time, entry[late])
+        exposed = exposed - np.bincount(place, relative[late], n_times)
+    at_risk = exposed[::-1].cumsum()[::-1]
+    steps = np.zeros(n_times)
+    np.divide(table.counted, at_risk, out=steps, where=table.counted > 0)
+    return Baseline(table.time, np.cumsum(steps))

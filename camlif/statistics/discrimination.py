@@ -7,7 +7,13 @@ from numpy.typing import ArrayLike
 
 from camlif.exceptions import EstimationError, NoComparablePairsError
 from camlif.statistics.horizon import CensoringWeights
-from camlif.statistics.outcome import BoolArray, FloatArray, check_numbers, check_outcome
+from camlif.statistics.outcome import (
+    BoolArray,
+    FloatArray,
+    check_entry,
+    check_numbers,
+    check_outcome,
+)
 
 CELLS = 2_000_000
 """Pairs compared at once."""
@@ -20,6 +26,8 @@ def ipcw_c_index(
     *,
     train_event: ArrayLike,
     train_duration: ArrayLike,
+    entry: ArrayLike | None = None,
+    train_entry: ArrayLike | None = None,
     tau: float | None = None,
 ) -> float:
     """Compute Uno's concordance index, which weighs events by their chance to be seen.
@@ -32,6 +40,8 @@ def ipcw_c_index(
     duration : array_like, shape (n,)
     train_event, train_duration : array_like, shape (n_train,)
         Outcome of the training patients, for the distribution of censoring.
+    entry, train_entry : array_like, shape (n,) and (n_train,), optional
+        When patients came under observation; give both or neither.
     tau : float, optional
         Only events before it count; by default all do.
 
@@ -51,8 +61,8 @@ def ipcw_c_index(
 
     Notes
     -----
-    Each comparable pair weighs 1 / G(t)^2 at its event's time t, G as in `CensoringWeights`. Pairs
-    and ties in risk as in `concordance_index` with ``ties="half"``. Agrees with scikit-survival.
+    Each comparable pair weighs the square of `CensoringWeights` at its event's time. Pairs and ties
+    in risk as in `concordance_index` with ``ties="half"``. Agrees with scikit-survival.
 
     References
     ----------
@@ -60,14 +70,17 @@ def ipcw_c_index(
     """
     events, durations = check_outcome(event, duration)
     risks = check_numbers("risk", risk, length=len(durations))
+    entries = check_entry(entry, durations)
     counted = events if tau is None else events & (durations < tau)
     rows = np.flatnonzero(counted)
-    weights = CensoringWeights(train_event, train_duration).at(durations[rows]) ** 2
+    weights = CensoringWeights(train_event, train_duration, train_entry).at(durations[rows]) ** 2
     concordant, comparable = 0.0, 0.0
     step = max(1, CELLS // max(1, len(risks)))
     for start in range(0, len(rows), step):
         chunk = rows[start : start + step, None]
         later = (durations > durations[chunk]) | ((durations == durations[chunk]) & ~events)
+        if entries is not None:
+            later &= (entries < durations[chunk]) | (entries == 0)
         won = (later & (risks < risks[chunk])).sum(1) + (later & (risks == risks[chunk])).sum(1) / 2
         weight = weights[start : start + step]
         concordant += float(weight @ won)
@@ -87,12 +100,14 @@ def time_dependent_auc(
     horizons: ArrayLike,
     train_event: ArrayLike,
     train_duration: ArrayLike,
+    entry: ArrayLike | None = None,
+    train_entry: ArrayLike | None = None,
 ) -> FloatArray:
     """Compute the cumulative/dynamic AUC: who has the event by a horizon against who does not.
 
     Parameters
     ----------
-    risk, event, duration, train_event, train_duration
+    risk, event, duration, train_event, train_duration, entry, train_entry
         As in `ipcw_c_index`.
     horizons : array_like, shape (t,)
         In the unit of the durations.
@@ -112,9 +127,10 @@ def time_dependent_auc(
 
     Notes
     -----
-    Cases weigh 1 / G at their event, controls are followed beyond the horizon; a tie in risk counts
-    one half. Agrees with scikit-survival; torchsurv 0.2 rounds durations but not horizons to
-    float32, so that its case at the horizon itself may count as a control.
+    Cases weigh `CensoringWeights` at their event, controls are under observation beyond the
+    horizon; a tie in risk counts one half. Agrees with scikit-survival; torchsurv 0.2 rounds
+    durations but not horizons to float32, so that its case at the horizon itself may count as a
+    control.
 
     References
     ----------
@@ -123,28 +139,31 @@ def time_dependent_auc(
     events, durations = check_outcome(event, duration)
     risks = check_numbers("risk", risk, length=len(durations))
     points = check_numbers("horizons", horizons)
-    weights = CensoringWeights(train_event, train_duration)
-    return np.array([_auc(risks, events, durations, weights, float(h)) for h in points])
+    entries = check_entry(entry, durations)
+    weights = CensoringWeights(train_event, train_duration, train_entry)
+    return np.array([_auc(risks, events, durations, entries, weights, float(h)) for h in points])
 
 
 def _auc(
     risk: FloatArray,
     event: BoolArray,
     duration: FloatArray,
+    entry: FloatArray | None,
     weights: CensoringWeights,
     horizon: float,
 ) -> float:
-    _require_cases_and_controls(event, duration, horizon)
     case = event & (duration <= horizon)
-    control = np.sort(risk[duration > horizon])
+    followed = duration > horizon
+    if entry is not None:
+        followed &= entry < horizon
+    if not case.any():
+        raise EstimationError(f"Nobody has had the event by {horizon:g}.")
+    if not followed.any():
+        raise EstimationError(f"Nobody was followed beyond {horizon:g}.")
+    weight = weights.at(duration[case])
+    if not weight.any():
+        raise EstimationError(f"Too few are under observation before {horizon:g}.")
+    control = np.sort(risk[followed])
     below = np.searchsorted(control, risk[case], side="left")
     not_above = np.searchsorted(control, risk[case], side="right")
-    weight = weights.at(duration[case])
     return float(weight @ (below + not_above) / (2 * len(control) * weight.sum()))
-
-
-def _require_cases_and_controls(event: BoolArray, duration: FloatArray, horizon: float) -> None:
-    if not (event & (duration <= horizon)).any():
-        raise EstimationError(f"Nobody has had the event by {horizon:g}.")
-    if not (duration > horizon).any():
-        raise EstimationError(f"Nobody was followed beyond {horizon:g}.")

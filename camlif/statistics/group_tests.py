@@ -10,10 +10,18 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc
 
 from camlif.exceptions import DataError, EstimationError, NoEventsError
 from camlif.statistics.cox import fit_cox
-from camlif.statistics.outcome import BoolArray, FloatArray, check_outcome, life_table
+from camlif.statistics.outcome import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    check_entry,
+    check_outcome,
+    rows_of,
+)
 from camlif.statistics.splits import holm
 
 MIN_PATIENTS = 10
@@ -75,7 +83,13 @@ class HazardRatio:
     p_value: float
 
 
-def log_rank(event: ArrayLike, duration: ArrayLike, stratum: ArrayLike) -> LogRankResult:
+def log_rank(
+    event: ArrayLike,
+    duration: ArrayLike,
+    stratum: ArrayLike,
+    *,
+    entry: ArrayLike | None = None,
+) -> LogRankResult:
     """Test whether groups have the same survival.
 
     Parameters
@@ -84,6 +98,8 @@ def log_rank(event: ArrayLike, duration: ArrayLike, stratum: ArrayLike) -> LogRa
     duration : array_like, shape (n,)
     stratum : array_like of str, shape (n,)
         Group of each patient.
+    entry : array_like, shape (n,), optional
+        When each patient came under observation; see `camlif.statistics.outcome.life_table`.
 
     Raises
     ------
@@ -103,21 +119,44 @@ def log_rank(event: ArrayLike, duration: ArrayLike, stratum: ArrayLike) -> LogRa
     ----------
     Mantel, Cancer Chemotherapy Reports 1966; Peto and Peto, JRSS A 1972.
     """
-    from lifelines.statistics import multivariate_logrank_test
-
     events, durations, groups = _checked(event, duration, stratum)
+    entries = check_entry(entry, durations)
     names = np.unique(groups)
     if len(names) < 2:
         raise EstimationError(f"A log-rank test needs two groups; there is {len(names)}.")
     if not events.any():
         raise NoEventsError("No event was observed, so groups cannot be compared.")
-    _require_overlap(events, durations, groups, names)
-    result = multivariate_logrank_test(durations, groups, events)
-    return LogRankResult(
-        statistic=float(result.test_statistic),
-        dof=len(names) - 1,
-        p_value=float(result.p_value),
-    )
+    times = np.unique(durations[events])
+    counts = [
+        _risk_sets(times, events[rows], durations[rows], rows_of(entries, rows))
+        for rows in (groups == name for name in names)
+    ]
+    at_risk, had_event = (np.stack(part, axis=1) for part in zip(*counts, strict=True))
+    total, n_events = at_risk.sum(axis=1), had_event.sum(axis=1)
+    telling = n_events < total
+    _require_overlap(at_risk[telling], names)
+    share = at_risk / total[:, None]
+    difference = (had_event - n_events[:, None] * share).sum(axis=0)
+    scale = n_events * (total - n_events) / np.maximum(total - 1, 1)
+    covariance = np.diag(scale @ share) - (share * scale[:, None]).T @ share
+    # The differences sum to 0, so one group is left out.
+    first, rest = difference[:-1], covariance[:-1, :-1]
+    statistic = float(first @ np.linalg.solve(rest, first))
+    dof = len(names) - 1
+    return LogRankResult(statistic=statistic, dof=dof, p_value=float(chdtrc(dof, statistic)))
+
+
+def _risk_sets(
+    times: FloatArray, event: BoolArray, duration: FloatArray, entry: FloatArray | None
+) -> tuple[IntArray, IntArray]:
+    """Patients of one group at risk, and with the event, at each time; shape (t,)."""
+    leaving = np.sort(duration)
+    at_risk = len(duration) - np.searchsorted(leaving, times, side="left")
+    if entry is not None:
+        late = np.sort(entry[entry > 0])
+        at_risk = at_risk - (len(late) - np.searchsorted(late, times, side="left"))
+    place = np.searchsorted(times, duration[event])
+    return at_risk, np.bincount(place, minlength=len(times))
 
 
 def too_few(event: ArrayLike, stratum: ArrayLike) -> str | None:
@@ -145,6 +184,7 @@ def pairwise_log_rank(
     stratum: ArrayLike,
     *,
     names: Sequence[str] | None = None,
+    entry: ArrayLike | None = None,
 ) -> tuple[PairwiseLogRank, ...]:
     """Test every pair of groups, corrected by Holm over the pairs tested.
 
@@ -154,6 +194,8 @@ def pairwise_log_rank(
         As in `log_rank`.
     names : sequence of str, optional
         Groups in the order wanted; by default all, sorted.
+    entry
+        As in `log_rank`.
 
     Returns
     -------
@@ -167,6 +209,7 @@ def pairwise_log_rank(
         As `log_rank`.
     """
     events, durations, groups = _checked(event, duration, stratum)
+    entries = check_entry(entry, durations)
     order = tuple(np.unique(groups).tolist()) if names is None else tuple(names)
     pairs = list(combinations(order, 2))
     found: dict[tuple[str, str], LogRankResult] = {}
@@ -176,7 +219,9 @@ def pairwise_log_rank(
         reason = _empty(groups, pair) or too_few(events[rows], groups[rows])
         if reason is None:
             try:
-                found[pair] = log_rank(events[rows], durations[rows], groups[rows])
+                found[pair] = log_rank(
+                    events[rows], durations[rows], groups[rows], entry=rows_of(entries, rows)
+                )
             except EstimationError as error:
                 reason = str(error)
         reasons[pair] = reason or ""
@@ -195,7 +240,11 @@ def pairwise_log_rank(
 
 
 def cox_table(
-    frame: pd.DataFrame, event: ArrayLike, duration: ArrayLike
+    frame: pd.DataFrame,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    entry: ArrayLike | None = None,
 ) -> tuple[HazardRatio, ...]:
     """Fit a Cox model and return a hazard ratio per column, in their order.
 
@@ -205,6 +254,8 @@ def cox_table(
         Numbers without gaps; categories as 0 and 1 columns. The ratio is per unit of a column.
     event : array_like of bool (or 0 and 1), shape (n,)
     duration : array_like, shape (n,)
+    entry : array_like, shape (n,), optional
+        As in `log_rank`.
 
     Raises
     ------
@@ -233,7 +284,7 @@ def cox_table(
     scale = x.std(axis=0)
     table = pd.DataFrame((x - x.mean(axis=0)) / scale, columns=[f"x{i}" for i in range(len(names))])
     try:
-        fitted = fit_cox(table, events, durations)
+        fitted = fit_cox(table, events, durations, check_entry(entry, durations))
     except EstimationError as error:
         raise _explained(error, names) from error
     summary = fitted.summary
@@ -255,6 +306,7 @@ def group_hazard_ratios(
     *,
     reference: str,
     names: Sequence[str] | None = None,
+    entry: ArrayLike | None = None,
 ) -> tuple[HazardRatio, ...]:
     """Return the hazard ratio of every other group against a reference group.
 
@@ -265,6 +317,8 @@ def group_hazard_ratios(
     reference : str
     names : sequence of str, optional
         Groups in the order wanted; by default all, sorted. Groups without a patient are left out.
+    entry
+        As in `log_rank`.
 
     Raises
     ------
@@ -282,7 +336,8 @@ def group_hazard_ratios(
     frame = pd.DataFrame(
         {name: (groups[rows] == name).astype(float) for name in order if name != reference}
     )
-    return cox_table(frame, events[rows], durations[rows])
+    entries = check_entry(entry, durations)
+    return cox_table(frame, events[rows], durations[rows], entry=rows_of(entries, rows))
 
 
 def _checked(
@@ -302,14 +357,13 @@ def _checked(
     return events, durations, groups.astype(str)
 
 
-def _require_overlap(
-    event: BoolArray, duration: FloatArray, groups: NDArray[np.str_], names: NDArray[np.str_]
-) -> None:
-    """Refuse groups that never share a risk set in which some have the event and some do not."""
-    table = life_table(event, duration)
-    telling = table.time[(table.events > 0) & (table.events < table.at_risk)]
-    for name in names:
-        if not len(telling) or duration[groups == name].max() < telling[0]:
+def _require_overlap(at_risk: IntArray, names: NDArray[np.str_]) -> None:
+    """Refuse groups of which nobody is at risk when some have the event and some do not.
+
+    ``at_risk`` (t, k) is that of the times at which this is so.
+    """
+    for name, count in zip(names, at_risk.sum(axis=0), strict=True):
+        if not count:
             raise EstimationError(
                 f"The log-rank test is undefined: {name} is not at risk at any event that could "
                 "tell groups apart."

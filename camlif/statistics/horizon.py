@@ -9,20 +9,23 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from camlif.exceptions import DataError, EstimationError, NoEventsError
-from camlif.statistics.cox import fit_cox
+from camlif.statistics.cox import breslow_baseline, fit_cox
 from camlif.statistics.outcome import (
     BoolArray,
     FloatArray,
-    IntArray,
-    check_numbers,
+    check_entry,
     check_outcome,
     life_table,
+    rows_of,
 )
 
 MAX_BINS = 10
 MIN_BIN_PATIENTS = 20
 KNOTS = (0.1, 0.5, 0.9)
 """Quantiles at which the smooth calibration curve bends (Harrell's choice for three knots)."""
+MAX_START = 0.05
+"""Share of the horizon within which a bin's estimate must begin where patients enter late: it is
+then too high by at most 0.05 S log(1/S), which is 0.018."""
 EDGE = 1e-9
 """Predictions are kept this far from 0 and 1, where log(-log) is infinite."""
 
@@ -81,7 +84,12 @@ class CalibrationResult:
 
 
 def calibration(
-    survival: ArrayLike, event: ArrayLike, duration: ArrayLike, *, horizon: float
+    survival: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    horizon: float,
+    entry: ArrayLike | None = None,
 ) -> CalibrationResult:
     """Compare predicted survival at a horizon with what was observed.
 
@@ -93,6 +101,8 @@ def calibration(
     duration : array_like, shape (n,)
     horizon : float
         Above 0, in the unit of the durations.
+    entry : array_like, shape (n,), optional
+        When each patient came under observation; see `camlif.statistics.outcome.life_table`.
 
     Returns
     -------
@@ -109,7 +119,9 @@ def calibration(
 
     Notes
     -----
-    The smooth curve is a Cox model (lifelines) on a natural cubic spline of log(-log S).
+    The smooth curve is a Cox model (lifelines) on a natural cubic spline of log(-log S), with the
+    baseline's step function. With late entry ``observed`` is that of `observed_risk`, and there are
+    as many bins as begin to be observed within `MAX_START` of the horizon.
 
     References
     ----------
@@ -118,12 +130,8 @@ def calibration(
     events, durations = check_outcome(event, duration)
     predicted = np.asarray(survival, dtype=np.float64)
     check_predictions(predicted, len(durations), horizon)
-    table = life_table(events, durations)
-    observed = 1 - float(table.survival_at(horizon))
-    if np.isnan(observed):
-        raise EstimationError(f"Follow-up ends at {durations.max():g}, before {horizon:g}.")
-    if observed == 0:
-        raise NoEventsError(f"No event was observed by {horizon:g}.")
+    entries = check_entry(entry, durations)
+    observed = observed_risk(predicted, events, durations, horizon=horizon, entry=entries)
     expected = float((1 - predicted).mean())
     return CalibrationResult(
         horizon=horizon,
@@ -132,12 +140,53 @@ def calibration(
         expected=expected,
         observed=observed,
         ratio=expected / observed,
-        ici=_integrated_index(predicted, events, durations, horizon, observed),
-        bins=tuple(
-            _bin(predicted[rows], events[rows], durations[rows], horizon)
-            for rows in _bin_rows(predicted)
-        ),
+        ici=_integrated_index(predicted, events, durations, entries, horizon, observed),
+        bins=_bins(predicted, events, durations, entries, horizon),
     )
+
+
+def observed_risk(
+    survival: FloatArray,
+    event: BoolArray,
+    duration: FloatArray,
+    *,
+    horizon: float,
+    entry: FloatArray | None = None,
+) -> float:
+    """Observed probability of the event by a horizon, for patients with these predictions.
+
+    Parameters
+    ----------
+    survival : float64, shape (n,)
+        Predicted probability to be event-free at the horizon.
+    event : bool, shape (n,)
+    duration : float64, shape (n,)
+    horizon : float
+    entry : float64, shape (n,), optional
+        As of `camlif.statistics.outcome.check_entry`.
+
+    Raises
+    ------
+    EstimationError
+        If no event was observed by the horizon, follow-up ends before, or, with late entry, the
+        smooth curve of `calibration` cannot be fitted.
+
+    Notes
+    -----
+    1 - Kaplan-Meier. Patients who enter late are survivors, of lower risk than everyone whose
+    survival the entry-aware estimate is of: then the smooth calibration curve, averaged over these
+    patients.
+    """
+    observed = 1 - float(life_table(event, duration, entry).survival_at(horizon))
+    if np.isnan(observed):
+        raise EstimationError(
+            f"Follow-up ends at {duration.max():.3g} months, before {horizon:g} months."
+        )
+    if observed == 0:
+        raise NoEventsError(f"No event was observed by {horizon:g} months.")
+    if entry is None or np.ptp(survival) == 0:
+        return observed
+    return 1 - float(_smoothed(survival, event, duration, entry, horizon).mean())
 
 
 def check_predictions(survival: FloatArray, n: int, horizon: float) -> None:
@@ -164,12 +213,33 @@ def check_predictions(survival: FloatArray, n: int, horizon: float) -> None:
         raise DataError("survival holds values that are no probabilities.", column="survival")
 
 
-def _bin_rows(predicted: FloatArray) -> list[np.ndarray]:
+def _bins(
+    predicted: FloatArray,
+    event: BoolArray,
+    duration: FloatArray,
+    entry: FloatArray | None,
+    horizon: float,
+) -> tuple[CalibrationBin, ...]:
+    n_bins = max(1, min(MAX_BINS, len(predicted) // MIN_BIN_PATIENTS))
+    while entry is not None and n_bins > 1:
+        starts = [
+            life_table(event[rows], duration[rows], entry[rows]).start
+            for rows in _bin_rows(predicted, n_bins)
+        ]
+        if max(starts) <= MAX_START * horizon:
+            break
+        n_bins -= 1
+    return tuple(
+        _bin(predicted[rows], event[rows], duration[rows], rows_of(entry, rows), horizon)
+        for rows in _bin_rows(predicted, n_bins)
+    )
+
+
+def _bin_rows(predicted: FloatArray, n_bins: int) -> list[np.ndarray]:
     """Rows of each bin; bins differ in size only where predictions are tied."""
     n = len(predicted)
     order = np.argsort(predicted, kind="stable")
     ordered = predicted[order]
-    n_bins = max(1, min(MAX_BINS, n // MIN_BIN_PATIENTS))
     cuts = [0]
     for wanted in n * np.arange(1, n_bins) // n_bins:
         cut = int(np.searchsorted(ordered, ordered[wanted - 1], side="right"))
@@ -179,9 +249,13 @@ def _bin_rows(predicted: FloatArray) -> list[np.ndarray]:
 
 
 def _bin(
-    predicted: FloatArray, event: BoolArray, duration: FloatArray, horizon: float
+    predicted: FloatArray,
+    event: BoolArray,
+    duration: FloatArray,
+    entry: FloatArray | None,
+    horizon: float,
 ) -> CalibrationBin:
-    table = life_table(event, duration)
+    table = life_table(event, duration, entry)
     row = int(np.searchsorted(table.time, horizon, side="right")) - 1
     bounds = (1.0, 1.0) if row < 0 else tuple(float(b[row]) for b in table.log_log_band())
     observed = float(table.survival_at(horizon))
@@ -197,18 +271,38 @@ def _bin(
 
 
 def _integrated_index(
-    survival: FloatArray, event: BoolArray, duration: FloatArray, horizon: float, observed: float
+    survival: FloatArray,
+    event: BoolArray,
+    duration: FloatArray,
+    entry: FloatArray | None,
+    horizon: float,
+    observed: float,
 ) -> float | None:
     """Mean absolute difference between predicted and smoothed observed risk."""
     if np.ptp(survival) == 0:
         return abs(float(1 - survival[0]) - observed)
-    table = _spline(np.log(-np.log(np.clip(survival, EDGE, 1 - EDGE))))
     try:
-        fitted = fit_cox(table, event, duration)
+        smoothed = _smoothed(survival, event, duration, entry, horizon)
     except EstimationError:
         return None
-    smoothed = fitted.predict_survival_function(table, times=[horizon]).to_numpy()[0]
     return float(np.abs(survival - smoothed).mean())
+
+
+def _smoothed(
+    survival: FloatArray,
+    event: BoolArray,
+    duration: FloatArray,
+    entry: FloatArray | None,
+    horizon: float,
+) -> FloatArray:
+    """Observed survival at the horizon as a smooth function of the predicted, shape (n,)."""
+    table = _spline(np.log(-np.log(np.clip(survival, EDGE, 1 - EDGE))))
+    fitted = fit_cox(table, event, duration, entry)
+    # lifelines' own baseline is interpolated between its steps, and knows no entry.
+    relative = fitted.predict_partial_hazard(table).to_numpy()
+    hazard = breslow_baseline(relative, event, duration, entry).at(horizon)
+    smoothed: FloatArray = np.exp(-hazard * relative)
+    return smoothed
 
 
 def _spline(x: FloatArray) -> pd.DataFrame:
@@ -229,13 +323,15 @@ def _spline(x: FloatArray) -> pd.DataFrame:
 
 
 class CensoringWeights:
-    """Kaplan-Meier estimate G of the chance to be still followed, and its inverse.
+    """Inverse of the chance that a patient whose event is at a time is then under observation.
 
     Parameters
     ----------
     event : array_like of bool (or 0 and 1), shape (n,)
     duration : array_like, shape (n,)
         Of the training patients.
+    entry : array_like, shape (n,), optional
+        Likewise; see `camlif.statistics.outcome.life_table`.
 
     Raises
     ------
@@ -244,133 +340,58 @@ class CensoringWeights:
 
     Notes
     -----
-    At a tie, events leave before those without one. G is right-continuous and stays constant after
-    the last duration: the convention of scikit-survival and torchsurv.
+    Without late entry, the chance is the Kaplan-Meier estimate G of being still followed. At a tie,
+    events leave before those without one. G is right-continuous and stays constant after the last
+    duration: the convention of scikit-survival and torchsurv.
+
+    With late entry, the weight at t is S(t-) / R(t), where S is the entry-aware Kaplan-Meier
+    estimate and R(t) counts who is at risk: without late entry or ties this is 1 / (n G). Only
+    ratios of these weights mean something, so a score divides by their sum. At `LifeTable.start`
+    and before, the weight is 0: estimates are of those who are event-free then.
+
+    References
+    ----------
+    Robins and Rotnitzky, in AIDS Epidemiology, 1992 (weights); Wang, JASA 1991 (left truncation).
     """
 
-    def __init__(self, event: ArrayLike, duration: ArrayLike) -> None:
-        table = life_table(event, duration)
-        exposed = table.at_risk - table.events
-        followed = np.cumprod(1 - table.left / np.maximum(exposed, 1))
-        self._time = table.time
-        self._followed = np.concatenate([[1.0], followed])
+    def __init__(
+        self, event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = None
+    ) -> None:
+        events, durations = check_outcome(event, duration)
+        entries = check_entry(entry, durations)
+        self.relative = entries is not None
+        self._table = life_table(events, durations, entries)
 
     def at(self, times: ArrayLike) -> FloatArray:
-        """Return 1 / G at each time, in the shape of ``times``.
+        """Return the weight at each time, in the shape of ``times``.
 
         Raises
         ------
         EstimationError
-            If G is 0 at one of them: no training patient was followed that long.
+            If no training patient is under observation at one of them.
         """
         points = np.asarray(times, dtype=np.float64)
-        followed = self._followed[np.searchsorted(self._time, points, side="right")]
-        if (followed <= 0).any():
+        weights, known = self._late(points) if self.relative else self._from_start(points)
+        if not known.all():
             raise EstimationError(
-                f"No training patient was followed beyond {self._time[-1]:g}, so censoring cannot "
-                f"be weighed at {points[followed <= 0].min():g}. Use an earlier time."
+                f"No training patient was followed beyond {self._table.time[-1]:g}, so censoring "
+                f"cannot be weighed at {points[~known].min():g}. Use an earlier time."
             )
-        weights: FloatArray = 1 / followed
         return weights
 
+    def _from_start(self, points: FloatArray) -> tuple[FloatArray, BoolArray]:
+        table = self._table
+        exposed = table.at_risk - table.events
+        followed = np.cumprod(1 - table.left / np.maximum(exposed, 1))
+        row = np.searchsorted(table.time, points, side="right")
+        chance = np.concatenate([[1.0], followed])[row]
+        return 1 / np.where(chance > 0, chance, 1.0), chance > 0
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DecisionCurve:
-    """Net benefit at a horizon, by threshold.
-
-    Attributes
-    ----------
-    horizon : float
-    n_patients, n_events : int
-        Events by the horizon.
-    thresholds : float64, shape (t,)
-        Predicted risks from which a patient is flagged.
-    model : float64, shape (t,)
-        Net benefit of flagging by the model, per patient; NaN where follow-up of the flagged ends
-        before the horizon.
-    everyone : float64, shape (t,)
-        Of flagging everyone. Of flagging nobody it is 0.
-    n_flagged : int64, shape (t,)
-    """
-
-    horizon: float
-    n_patients: int
-    n_events: int
-    thresholds: FloatArray
-    model: FloatArray
-    everyone: FloatArray
-    n_flagged: IntArray
-
-
-def decision_curve(
-    survival: ArrayLike,
-    event: ArrayLike,
-    duration: ArrayLike,
-    *,
-    horizon: float,
-    thresholds: ArrayLike,
-) -> DecisionCurve:
-    """Compute the net benefit of flagging patients whose predicted risk reaches a threshold.
-
-    Parameters
-    ----------
-    survival : array_like, shape (n,)
-        Predicted probability to be event-free at the horizon, in [0, 1].
-    event : array_like of bool (or 0 and 1), shape (n,)
-    duration : array_like, shape (n,)
-    horizon : float
-        Above 0, in the unit of the durations.
-    thresholds : array_like, shape (t,)
-        Risks in (0, 1).
-
-    Raises
-    ------
-    EstimationError
-        If a prediction is missing, or follow-up ends before the horizon.
-    DataError
-        If shapes differ, a prediction is no probability, or a threshold lies outside (0, 1).
-
-    Notes
-    -----
-    With threshold p and f the flagged share, net benefit is
-
-        f (1 - S_f(t)) - f S_f(t) p / (1 - p),
-
-    S_f being the Kaplan-Meier estimate of the flagged: true positives minus false positives weighed
-    by the odds of the threshold. Without censoring these are counts.
-
-    References
-    ----------
-    Vickers and Elkin, Medical Decision Making 2006; Vickers et al., BMC Medical Informatics and
-    Decision Making 2008 (censored data).
-    """
-    events, durations = check_outcome(event, duration)
-    predicted = np.asarray(survival, dtype=np.float64)
-    check_predictions(predicted, len(durations), horizon)
-    points = check_numbers("thresholds", thresholds)
-    if not ((points > 0) & (points < 1)).all():
-        raise DataError("thresholds must lie between 0 and 1.", column="thresholds")
-    everyone = np.ones(len(durations), dtype=bool)
-    overall = _event_free(events, durations, everyone, horizon)
-    if np.isnan(overall):
-        raise EstimationError(f"Follow-up ends at {durations.max():g}, before {horizon:g}.")
-    flagged = 1 - predicted >= points[:, None]
-    odds = points / (1 - points)
-    share = flagged.mean(axis=1)
-    survived = np.array([_event_free(events, durations, rows, horizon) for rows in flagged])
-    return DecisionCurve(
-        horizon=horizon,
-        n_patients=len(durations),
-        n_events=int((events & (durations <= horizon)).sum()),
-        thresholds=points,
-        model=share * (1 - survived) - share * survived * odds,
-        everyone=(1 - overall) - overall * odds,
-        n_flagged=flagged.sum(axis=1),
-    )
-
-
-def _event_free(event: BoolArray, duration: FloatArray, rows: BoolArray, horizon: float) -> float:
-    """Kaplan-Meier at the horizon of some patients; 1 where there are none, so that they add 0."""
-    if not rows.any():
-        return 1.0
-    return float(life_table(event[rows], duration[rows]).survival_at(horizon))
+    def _late(self, points: FloatArray) -> tuple[FloatArray, BoolArray]:
+        table = self._table
+        row = np.searchsorted(table.time, points, side="left")
+        at_risk = np.append(table.at_risk, 0)[row]
+        survival = np.concatenate([[1.0], table.survival])[row]
+        begun = points > table.start
+        weights = np.where(begun, survival / np.maximum(at_risk, 1), 0.0)
+        return weights, ~begun | (at_risk > 0)

@@ -19,7 +19,8 @@ ROUNDING = 1e-12
 class KaplanMeierCurve:
     """Product-limit estimate at each distinct duration, ascending; empty arrays for no patient.
 
-    With delayed entry, the entry times are among the times.
+    With delayed entry, the entry times are among the times, and the curve is that of patients who
+    are event-free at ``start``, before which it stays at 1.
 
     Attributes
     ----------
@@ -51,6 +52,11 @@ class KaplanMeierCurve:
     def n_events(self) -> int:
         """Events behind the curve."""
         return int(self.events.sum())
+
+    @property
+    def start(self) -> float:
+        """Time after which the estimate begins: 0, unless patients enter late (`LifeTable`)."""
+        return self._table.start if len(self.time) else 0.0
 
     @property
     def median(self) -> float | None:
@@ -137,7 +143,9 @@ def kaplan_meier(
     Notes
     -----
     An event counts before a patient who leaves at the same time without one, and before one who
-    enters at that time. Greenwood variance.
+    enters at that time. Greenwood variance. Where patients enter late, events before
+    `KaplanMeierCurve.start` do not move the curve: fewer than `MIN_AT_RISK` patients were then
+    under observation.
 
     References
     ----------

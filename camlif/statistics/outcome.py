@@ -16,12 +16,16 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+MIN_AT_RISK = 5
+"""Where patients enter late, estimates start when so many are under observation: an event among
+fewer would put a curve near 0 for ever."""
+
 LATE_ENTRY = (
-    "Some patients enter after time zero. Kaplan-Meier curves of the cohort, numbers at risk and "
-    "median follow-up count a patient from entry on; everything else (training, studies, tests, "
-    "hazard ratios, C-index, Brier score, calibration) counts everyone from time zero."
+    "Some patients enter after time zero. Everything counts them from entry on: training, curves, "
+    "numbers at risk, tests, hazard ratios, C-index, Brier score, AUC and calibration. Curves and "
+    f"the baseline start where {MIN_AT_RISK} patients are under observation."
 )
-"""What honours delayed entry, and what does not."""
+"""How delayed entry is taken into account."""
 
 
 def check_numbers(name: str, values: ArrayLike, *, length: int | None = None) -> FloatArray:
@@ -78,6 +82,8 @@ def check_outcome(event: ArrayLike, duration: ArrayLike) -> tuple[BoolArray, Flo
 class LifeTable:
     """Counts at each distinct duration and entry time, ascending.
 
+    With delayed entry, estimates are of patients who are event-free at `start`.
+
     Attributes
     ----------
     time : float64, shape (t,)
@@ -94,17 +100,44 @@ class LifeTable:
     left: IntArray
 
     @cached_property
+    def first(self) -> int:
+        """First row that estimates use: 0, unless patients enter late.
+
+        Then that from which `MIN_AT_RISK` patients (or the most there ever are) are at risk, but
+        not before an event that leaves nobody at risk though others enter later.
+        """
+        leaving = self.events + self.left
+        enters_late = bool((np.diff(self.at_risk) + leaving[:-1]).any())
+        if not enters_late:
+            return 0
+        enough = self.at_risk >= min(MIN_AT_RISK, int(self.at_risk.max()))
+        emptied = (self.events > 0) & (self.events == self.at_risk)
+        last_enough = int(np.flatnonzero(enough)[-1])
+        after = np.flatnonzero(emptied[:last_enough])
+        begin = int(after[-1]) + 1 if len(after) else 0
+        return begin + int(np.argmax(enough[begin:]))
+
+    @property
+    def start(self) -> float:
+        """Time after which estimates begin: 0, unless patients enter late."""
+        return float(self.time[self.first - 1]) if self.first else 0.0
+
+    @cached_property
+    def counted(self) -> IntArray:
+        """Events that estimates use, shape (t,): those after `start`."""
+        return np.where(np.arange(len(self.time)) >= self.first, self.events, 0)
+
+    @cached_property
     def survival(self) -> FloatArray:
         """Product-limit estimate just after each time, shape (t,)."""
-        # Before the first entry nobody is at risk, and nobody has an event.
-        return np.cumprod(1.0 - self.events / np.maximum(self.at_risk, 1), dtype=np.float64)
+        return np.cumprod(1.0 - self.counted / np.maximum(self.at_risk, 1), dtype=np.float64)
 
     @cached_property
     def greenwood(self) -> FloatArray:
         """Greenwood's sum, the variance of log S, shape (t,); infinite once S is 0."""
         remaining = self.at_risk - self.events
         with np.errstate(divide="ignore", invalid="ignore"):
-            steps = np.where(self.events, self.events / (self.at_risk * remaining), 0.0)
+            steps = np.where(self.counted, self.counted / (self.at_risk * remaining), 0.0)
         return np.cumsum(steps, dtype=np.float64)
 
     def survival_at(self, times: ArrayLike) -> FloatArray:
@@ -156,7 +189,8 @@ def life_table(event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = 
         raise DataError(
             f"{negative} follow-up times are below zero.", column="duration", code="E-10"
         )
-    late = _late_entries(entry, durations)
+    entries = check_entry(entry, durations)
+    late = np.zeros(0) if entries is None else entries[entries > 0]
     time = np.unique(np.concatenate([durations, late]))
     row = np.searchsorted(time, durations)
     leaving = np.bincount(row, minlength=len(time))
@@ -170,14 +204,64 @@ def life_table(event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = 
     )
 
 
-def _late_entries(entry: ArrayLike | None, durations: FloatArray) -> FloatArray:
-    """Return the entry times after time zero."""
+def check_entry(entry: ArrayLike | None, durations: FloatArray) -> FloatArray | None:
+    """Return entry times as float64, shape (n,), 0 for the start; None where nobody enters late.
+
+    Parameters
+    ----------
+    entry : array_like, shape (n,), optional
+        When each patient came under observation; zero, or less, is from the start.
+    durations : float64, shape (n,)
+
+    Raises
+    ------
+    DataError
+        If shapes differ, a value is missing, or a late entry is not before the end of follow-up.
+    """
     if entry is None:
-        return np.zeros(0)
-    entries = check_numbers("entry", entry, length=len(durations))
-    never = int(((entries > 0) & (entries >= durations)).sum())
+        return None
+    entries = np.maximum(check_numbers("entry", entry, length=len(durations)), 0.0)
+    late = entries > 0
+    never = int((late & (entries >= durations)).sum())
     if never:
         raise DataError(
             f"{never} patients enter when their follow-up is over.", column="entry", code="E-10"
         )
-    return entries[entries > 0]
+    return entries if late.any() else None
+
+
+def rows_of(entry: FloatArray | None, rows: NDArray[np.generic]) -> FloatArray | None:
+    """Return the entries of some patients; None stays None."""
+    return None if entry is None else entry[rows]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FollowUp:
+    """Outcome of n patients; arrays of shape (n,).
+
+    Attributes
+    ----------
+    event : bool
+    duration : float64
+    entry : float64, or None
+        As of `check_entry`.
+    """
+
+    event: BoolArray
+    duration: FloatArray
+    entry: FloatArray | None = None
+
+    @classmethod
+    def check(
+        cls, event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = None
+    ) -> FollowUp:
+        """Check as `check_outcome` and `check_entry` do."""
+        events, durations = check_outcome(event, duration)
+        return cls(events, durations, check_entry(entry, durations))
+
+    def __len__(self) -> int:
+        return len(self.event)
+
+    def take(self, rows: NDArray[np.generic]) -> FollowUp:
+        """Return some of the patients, by number or mask."""
+        return FollowUp(self.event[rows], self.duration[rows], rows_of(self.entry, rows))

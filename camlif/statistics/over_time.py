@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,11 +12,11 @@ from camlif.exceptions import EstimationError
 from camlif.statistics.brier import brier_score, integrated_brier_score
 from camlif.statistics.concordance import bootstrap_c_index
 from camlif.statistics.discrimination import time_dependent_auc
+from camlif.statistics.horizon import observed_risk
 from camlif.statistics.outcome import (
-    BoolArray,
     FloatArray,
+    FollowUp,
     check_numbers,
-    check_outcome,
     life_table,
 )
 
@@ -81,6 +82,7 @@ def performance_over_time(
     duration: ArrayLike,
     *,
     horizons: ArrayLike,
+    entry: ArrayLike | None = None,
     grid_survival: ArrayLike | None = None,
     n_resamples: int = RESAMPLES,
     seed: int = 0,
@@ -98,6 +100,8 @@ def performance_over_time(
     duration : array_like, shape (n,)
     horizons : array_like, shape (h,)
         Ascending, in the unit of the durations.
+    entry : array_like, shape (n,), optional
+        When each patient came under observation.
     grid_survival : array_like, shape (n, `GRID`), optional
         Predictions at `brier_times`, for the integrated Brier score; without it, it is None.
     n_resamples, seed : int
@@ -110,34 +114,34 @@ def performance_over_time(
 
     Notes
     -----
-    Censoring is weighed by its Kaplan-Meier estimate in these same patients.
+    Censoring and late entry are weighed by their estimates in these same patients.
     """
-    events, durations = check_outcome(event, duration)
+    followed = FollowUp.check(event, duration, entry)
     points = check_numbers("horizons", horizons)
-    risks = check_numbers("risk", risk, length=len(durations))
+    risks = check_numbers("risk", risk, length=len(followed))
     predicted = np.asarray(survival, dtype=np.float64)
-    bounds = _auc_intervals(risks, events, durations, points, n_resamples, seed)
+    bounds = _auc_intervals(risks, followed, points, n_resamples, seed)
     found = tuple(
         HorizonPerformance(
             horizon=float(h),
-            n_cases=int((events & (durations <= h)).sum()),
-            n_controls=int((durations > h).sum()),
-            auc=_auc(risks, events, durations, float(h)),
+            n_cases=_n_events_by(followed, h),
+            n_controls=_n_beyond(followed, h),
+            auc=_auc(risks, followed, float(h)),
             low=bounds[i][0],
             high=bounds[i][1],
-            brier=_brier(predicted[:, i], events, durations, float(h)),
-            null=_brier(_null(events, durations, [h])[:, 0], events, durations, float(h)),
+            brier=_brier(predicted[:, i], followed, float(h)),
+            null=_brier(_null(followed, [h])[:, 0], followed, float(h)),
         )
         for i, h in enumerate(points)
     )
-    times = brier_times(durations, points)
+    times = brier_times(followed.duration, points)
     ibs, null_ibs = None, None
     if grid_survival is not None and len(times):
-        ibs = _ibs(np.asarray(grid_survival, dtype=np.float64), events, durations, times)
-        null_ibs = _ibs(_null(events, durations, times), events, durations, times)
+        ibs = _ibs(np.asarray(grid_survival, dtype=np.float64), followed, times)
+        null_ibs = _ibs(_null(followed, times), followed, times)
     return PerformanceOverTime(
-        n_patients=len(durations),
-        n_events=int(events.sum()),
+        n_patients=len(followed),
+        n_events=int(followed.event.sum()),
         horizons=found,
         first=None if ibs is None else float(times[0]),
         last=None if ibs is None else float(times[-1]),
@@ -158,10 +162,37 @@ def brier_times(duration: ArrayLike, horizons: ArrayLike) -> FloatArray:
     return np.linspace(reached[0], reached[-1], GRID)
 
 
-def _auc(risk: FloatArray, event: BoolArray, duration: FloatArray, horizon: float) -> float | None:
+def _by_themselves(followed: FollowUp) -> dict[str, Any]:
+    """Arguments of a measure that weighs patients by themselves."""
+    return {
+        "train_event": followed.event,
+        "train_duration": followed.duration,
+        "train_entry": followed.entry,
+        "entry": followed.entry,
+    }
+
+
+def _n_events_by(followed: FollowUp, horizon: float) -> int:
+    return int((followed.event & (followed.duration <= horizon)).sum())
+
+
+def _n_beyond(followed: FollowUp, horizon: float) -> int:
+    """Patients who are under observation beyond a horizon and had entered before."""
+    beyond = followed.duration > horizon
+    return int((beyond if followed.entry is None else beyond & (followed.entry < horizon)).sum())
+
+
+def _null(followed: FollowUp, times: ArrayLike) -> FloatArray:
+    """Kaplan-Meier at the times, the same for every patient, shape (n, t)."""
+    table = life_table(followed.event, followed.duration, followed.entry)
+    curve = table.survival_at(times)
+    return np.broadcast_to(curve, (len(followed), len(curve)))
+
+
+def _auc(risk: FloatArray, followed: FollowUp, horizon: float) -> float | None:
     try:
         found = time_dependent_auc(
-            risk, event, duration, horizons=[horizon], train_event=event, train_duration=duration
+            risk, followed.event, followed.duration, horizons=[horizon], **_by_themselves(followed)
         )
     except EstimationError:
         return None
@@ -169,19 +200,15 @@ def _auc(risk: FloatArray, event: BoolArray, duration: FloatArray, horizon: floa
 
 
 def _auc_intervals(
-    risk: FloatArray,
-    event: BoolArray,
-    duration: FloatArray,
-    horizons: FloatArray,
-    n_resamples: int,
-    seed: int,
+    risk: FloatArray, followed: FollowUp, horizons: FloatArray, n_resamples: int, seed: int
 ) -> list[tuple[float | None, float | None]]:
     rng = np.random.default_rng(seed)
     values: list[list[float]] = [[] for _ in horizons]
     for _ in range(n_resamples):
         rows = rng.integers(len(risk), size=len(risk))
+        drawn = followed.take(rows)
         for i, horizon in enumerate(horizons):
-            auc = _auc(risk[rows], event[rows], duration[rows], float(horizon))
+            auc = _auc(risk[rows], drawn, float(horizon))
             if auc is not None:
                 values[i].append(auc)
     return [
@@ -192,38 +219,23 @@ def _auc_intervals(
     ]
 
 
-def _null(event: BoolArray, duration: FloatArray, times: ArrayLike) -> FloatArray:
-    """Kaplan-Meier at the times, the same for every patient, shape (n, t)."""
-    curve = life_table(event, duration).survival_at(times)
-    return np.broadcast_to(curve, (len(duration), len(curve)))
-
-
-def _brier(
-    survival: FloatArray, event: BoolArray, duration: FloatArray, horizon: float
-) -> float | None:
+def _brier(survival: FloatArray, followed: FollowUp, horizon: float) -> float | None:
     if np.isnan(survival).any():
         return None
     try:
         return brier_score(
-            survival,
-            event,
-            duration,
-            horizon=horizon,
-            train_event=event,
-            train_duration=duration,
+            survival, followed.event, followed.duration, horizon=horizon, **_by_themselves(followed)
         )
     except EstimationError:
         return None
 
 
-def _ibs(
-    survival: FloatArray, event: BoolArray, duration: FloatArray, times: FloatArray
-) -> float | None:
+def _ibs(survival: FloatArray, followed: FollowUp, times: FloatArray) -> float | None:
     if np.isnan(survival).any():
         return None
     try:
         return integrated_brier_score(
-            survival, event, duration, times=times, train_event=event, train_duration=duration
+            survival, followed.event, followed.duration, times=times, **_by_themselves(followed)
         )
     except EstimationError:
         return None
@@ -259,7 +271,13 @@ class SubgroupPerformance:
 
 
 def subgroup_performance(
-    risk: ArrayLike, survival: ArrayLike, event: ArrayLike, duration: ArrayLike, *, horizon: float
+    risk: ArrayLike,
+    survival: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    horizon: float,
+    entry: ArrayLike | None = None,
 ) -> SubgroupPerformance:
     """Measure one group of patients.
 
@@ -273,21 +291,23 @@ def subgroup_performance(
     duration : array_like, shape (n,)
     horizon : float
         In the unit of the durations.
+    entry : array_like, shape (n,), optional
+        When each patient came under observation.
 
     Raises
     ------
     DataError
         If shapes differ, or a risk or an outcome is missing.
     """
-    events, durations = check_outcome(event, duration)
-    risks = check_numbers("risk", risk, length=len(durations))
+    followed = FollowUp.check(event, duration, entry)
+    risks = check_numbers("risk", risk, length=len(followed))
     predicted = np.asarray(survival, dtype=np.float64)
-    by_horizon = int((events & (durations <= horizon)).sum())
-    c_index = _c_index(risks, events, durations)
-    ratio = _ratio(predicted, events, durations, horizon) if by_horizon >= MIN_EVENTS else _NONE
+    by_horizon = _n_events_by(followed, horizon)
+    c_index = _c_index(risks, followed)
+    ratio = _ratio(predicted, followed, horizon) if by_horizon >= MIN_EVENTS else _NONE
     return SubgroupPerformance(
-        n_patients=len(durations),
-        n_events=int(events.sum()),
+        n_patients=len(followed),
+        n_events=int(followed.event.sum()),
         n_events_by_horizon=by_horizon,
         c_index=c_index[0],
         c_low=c_index[1],
@@ -302,26 +322,29 @@ _Estimate = tuple[float | None, float | None, float | None]
 _NONE: _Estimate = (None, None, None)
 
 
-def _c_index(risk: FloatArray, event: BoolArray, duration: FloatArray) -> _Estimate:
-    if event.sum() < MIN_EVENTS:
+def _c_index(risk: FloatArray, followed: FollowUp) -> _Estimate:
+    if followed.event.sum() < MIN_EVENTS:
         return _NONE
     try:
-        found = bootstrap_c_index(risk, event, duration)
+        found = bootstrap_c_index(risk, followed.event, followed.duration, entry=followed.entry)
     except EstimationError:
         return _NONE
     return found.value, found.low, found.high
 
 
-def _ratio(
-    survival: FloatArray, event: BoolArray, duration: FloatArray, horizon: float
-) -> _Estimate:
-    table = life_table(event, duration)
-    observed = 1 - float(table.survival_at(horizon))
-    if np.isnan(observed) or np.isnan(survival).any():
+def _ratio(survival: FloatArray, followed: FollowUp, horizon: float) -> _Estimate:
+    if np.isnan(survival).any():
         return _NONE
+    event, duration, entry = followed.event, followed.duration, followed.entry
+    try:
+        observed = observed_risk(survival, event, duration, horizon=horizon, entry=entry)
+    except EstimationError:
+        return _NONE
+    table = life_table(event, duration, entry)
     row = int(np.searchsorted(table.time, horizon, side="right")) - 1
     low, high = (1 - float(bound[row]) for bound in reversed(table.log_log_band()))
-    expected = float((1 - survival).mean())
+    ratio = float((1 - survival).mean()) / observed
     if np.isnan(low) or low <= 0:
-        return expected / observed, None, None
-    return expected / observed, expected / high, expected / low
+        return ratio, None, None
+    overall = 1 - float(table.survival[row])
+    return ratio, ratio * overall / high, ratio * overall / low

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics.group_tests import log_rank
-from camlif.statistics.outcome import BoolArray, FloatArray, check_outcome
+from camlif.statistics.outcome import FloatArray, check_entry, check_outcome, rows_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,12 @@ class SplitPValues:
 
 
 def split_p_values(
-    log_risk: ArrayLike, event: ArrayLike, duration: ArrayLike, *, test: ArrayLike
+    log_risk: ArrayLike,
+    event: ArrayLike,
+    duration: ArrayLike,
+    *,
+    test: ArrayLike,
+    entry: ArrayLike | None = None,
 ) -> SplitPValues:
     """Compute the pooled, unique and fold p-values of a cross-validation.
 
@@ -49,6 +55,8 @@ def split_p_values(
     duration : array_like, shape (n,)
     test : array_like of bool, shape (e, n)
         Patients in the test part of each split.
+    entry : array_like, shape (n,), optional
+        As in `camlif.statistics.log_rank`.
 
     Raises
     ------
@@ -73,21 +81,24 @@ def split_p_values(
             found=f"shapes {risks.shape} and {tested.shape}",
             expected=f"({len(events)}, e) and (e, {len(events)})",
         )
+    entries = check_entry(entry, durations)
+
+    def p_value(risk: FloatArray, rows: NDArray[np.generic], cutoff: float) -> float:
+        group = np.where(risk < cutoff, "low", "high")
+        late = rows_of(entries, rows)
+        return log_rank(events[rows], durations[rows], group, entry=late).p_value
+
     split, row = np.nonzero(tested)
     pooled = risks[row, split]
-    folds = _fold_p_values(risks, events, durations, tested)
-    known = tested.any(axis=0)
+    folds = _fold_p_values(risks, tested, p_value)
+    known = np.flatnonzero(tested.any(axis=0))
     unique = _mean_z(risks, tested)[known]
     return SplitPValues(
-        unique=_cut_p(unique, events[known], durations[known], float(np.median(unique))),
+        unique=p_value(unique, known, float(np.median(unique))),
         fold_median=float(np.median(folds)) if folds else None,
         n_folds=len(folds),
-        pooled=_cut_p(pooled, events[row], durations[row], float(np.median(pooled))),
+        pooled=p_value(pooled, row, float(np.median(pooled))),
     )
-
-
-def _cut_p(risk: FloatArray, event: BoolArray, duration: FloatArray, cutoff: float) -> float:
-    return log_rank(event, duration, np.where(risk < cutoff, "low", "high")).p_value
 
 
 def _mean_z(risk: FloatArray, test: NDArray[np.bool_]) -> FloatArray:
@@ -102,15 +113,16 @@ def _mean_z(risk: FloatArray, test: NDArray[np.bool_]) -> FloatArray:
 
 
 def _fold_p_values(
-    risk: FloatArray, event: BoolArray, duration: FloatArray, test: NDArray[np.bool_]
+    risk: FloatArray,
+    test: NDArray[np.bool_],
+    p_value: Callable[[FloatArray, NDArray[np.generic], float], float],
 ) -> list[float]:
     found = []
     for e, rows in enumerate(test):
         if rows.all():
             continue  # without a training part there is no cut-off
         try:
-            cutoff = float(np.median(risk[~rows, e]))
-            found.append(_cut_p(risk[rows, e], event[rows], duration[rows], cutoff))
+            found.append(p_value(risk[rows, e], rows, float(np.median(risk[~rows, e]))))
         except EstimationError:
             continue  # one group only, or no event: this split has no p-value
     return found

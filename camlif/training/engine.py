@@ -22,15 +22,20 @@ from torch.func import stack_module_state
 from torch.utils._pytree import tree_map
 
 from camlif.config import GAP_DROPOUT, RunConfig, TrainConfig
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import Preprocessor, RawInputs, clinical_names, encode, stack_columns
 from camlif.data.splits import Splits
 from camlif.exceptions import ConfigError, NoEventsError
 from camlif.networks.registry import build_network
+from camlif.statistics.outcome import FollowUp
 from camlif.training.ensemble import Ensemble, to_tensors
 from camlif.training.loop import Batches, Loop, TrainingData, TrainingProgress
 from camlif.training.spread import Part, share_masks, split_members
 
+NO_LATE_ENTRY = (
+    "Patients of this cohort enter after time zero, and the loss of this method counts everyone "
+    "from time zero on."
+)
 CPU_THREADS = 1  # at batch 16 a second intra-op thread costs more than it brings
 
 
@@ -94,9 +99,9 @@ def train_ensemble(
     NoEventsError
         If a training part holds no event.
     ConfigError
-        If the cohort lacks outcomes.
+        If the cohort lacks outcomes, or patients enter late and the network's loss cannot tell.
     """
-    event, _ = _outcome(cohort)
+    event = _outcome(cohort).event
     for split in range(len(splits)):
         if not event[splits.train_rows(split)].any():
             raise NoEventsError(f"The training part of split {split} holds no event.")
@@ -124,10 +129,10 @@ def train_ensemble(
     return TrainingResult(ensemble=ensemble, history=history, seconds=time.perf_counter() - start)
 
 
-def _outcome(cohort: Cohort) -> tuple[BoolArray, NDArray[np.float64]]:
+def _outcome(cohort: Cohort) -> FollowUp:
     if cohort.event is None or cohort.duration is None or not cohort.with_outcome.all():
         raise ConfigError("Training needs a follow-up time and an event status for every patient.")
-    return cohort.event, cohort.duration
+    return FollowUp.check(cohort.event, cohort.duration, cohort.entry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +174,7 @@ def _train_part(
 ) -> _TrainedPart:
     """Train some of the members; their numbers are those that they have among all."""
     start = time.perf_counter()
-    event, duration = _outcome(cohort)
+    outcome = _outcome(cohort)
     raw = encode(cohort, cohort.schema)
     every = [splits.train_rows(split) for split in range(len(splits))]
     rows = every[part.first : part.stop]
@@ -182,8 +187,9 @@ def _train_part(
                 cohort.schema,
                 train,
                 config.training,
-                event=event,
-                duration=duration,
+                event=outcome.event,
+                duration=outcome.duration,
+                entry=outcome.entry,
             )
             for train in rows
         ]
@@ -196,8 +202,7 @@ def _train_part(
         ).to(device)
         data = TrainingData(
             inputs=ensemble.standardise(to_tensors(raw, device)),
-            event=event,
-            duration=duration,
+            outcome=outcome,
             rows=rows,
             longest=max(len(train) for train in every),
             label=label,
@@ -262,11 +267,14 @@ def _fit_members(ensemble: Ensemble, data: TrainingData) -> NDArray[np.int64] | 
         network = ensemble.member(e)
         at = torch.as_tensor(rows, device=ensemble.device)
         own = tree_map(lambda t, e=e, at=at: t[e][at], data.inputs)
-        network.fit_outcome(data.event[rows], data.duration[rows])
-        network.fit_start(own, data.event[rows], data.duration[rows])
+        seen = data.outcome.take(rows)
+        if seen.entry is not None and not network.takes_late_entry:
+            raise ConfigError(NO_LATE_ENTRY)
+        network.fit_outcome(seen.event, seen.duration)
+        network.fit_start(own, seen.event, seen.duration, entry=seen.entry)
         for name, value in network.state_dict().items():
             ensemble.parameters[name][e] = value
-        intervals.append(network.assign_intervals(data.duration))
+        intervals.append(network.assign_intervals(data.outcome.duration))
     known = [found for found in intervals if found is not None]
     return np.stack(known) if known else None
 

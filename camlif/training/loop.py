@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camlif.config import TrainConfig
-from camlif.data.cohort import BoolArray
 from camlif.networks.interface import Inputs, LossTerms, Outcome, Stage, Step
+from camlif.statistics.outcome import FollowUp
 from camlif.training.ensemble import Ensemble, run_stacked
 from camlif.training.recorded import MIN_STEPS, Run, record
 from camlif.training.sampler import PAD, count_batches, draw_batches
@@ -35,15 +35,14 @@ class TrainingProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """Standardised inputs (e, n, ...), outcome (n,) and the training rows of each member.
+    """Standardised inputs (e, n, ...), outcome of n and the training rows of each member.
 
     ``longest`` counts the patients of the largest training part of all members, those of other
     processes included: every member draws batches of the same shape.
     """
 
     inputs: Inputs
-    event: BoolArray
-    duration: NDArray[np.float64]
+    outcome: FollowUp
     rows: list[NDArray[np.int_]]
     longest: int
     label: NDArray[np.int64] | None
@@ -65,8 +64,12 @@ class Batches:
         device = data.inputs.presence.device
         self.device = device
         self.member = torch.arange(len(data.rows), device=device).unsqueeze(-1)
-        self.event = torch.as_tensor(data.event, device=device)
-        self.duration = torch.as_tensor(data.duration, dtype=torch.float32, device=device)
+        outcome = data.outcome
+        self.event = torch.as_tensor(outcome.event, device=device)
+        self.duration = torch.as_tensor(outcome.duration, dtype=torch.float32, device=device)
+        self.entry: Tensor | None = None
+        if outcome.entry is not None:
+            self.entry = torch.as_tensor(outcome.entry, dtype=torch.float32, device=device)
         self.label = None if data.label is None else torch.as_tensor(data.label, device=device)
         self.interval = None if intervals is None else torch.as_tensor(intervals, device=device)
 
@@ -93,7 +96,7 @@ class Batches:
             drawn.append(
                 draw_batches(
                     rows,
-                    self.data.event,
+                    self.data.outcome.event,
                     n_batches=n_batches,
                     width=width,
                     sampler=config.sampler,
@@ -125,6 +128,7 @@ class Batches:
             event=self.event[rows] & real,
             duration=torch.where(real, self.duration[rows], -torch.inf),
             presence=presence & real.unsqueeze(-1),
+            entry=None if self.entry is None else self.entry[rows],
             interval=None if self.interval is None else self._masked(self.interval[at], real),
             label=None if self.label is None else self._masked(self.label[rows], real),
         )

@@ -249,11 +249,15 @@ def test_members_standardise_with_their_own_rows() -> None:
 
 
 def by_definition(
-    x: NDArray[np.float64], event: NDArray[np.bool_], duration: NDArray[np.float64]
+    x: NDArray[np.float64],
+    event: NDArray[np.bool_],
+    duration: NDArray[np.float64],
+    entry: NDArray[np.float64] | None = None,
 ) -> float:
+    entry = np.zeros(len(x)) if entry is None else entry
     u = v = 0.0
     for i in np.flatnonzero(event):
-        at_risk = x[duration >= duration[i]]
+        at_risk = x[(duration >= duration[i]) & (entry < duration[i])]
         u += x[i] - at_risk.mean()
         v += at_risk.var()
     return u**2 / v
@@ -265,6 +269,10 @@ def test_score_statistic_equals_its_definition_with_ties() -> None:
     event, duration = rng.random(60) < 0.6, rng.integers(1, 9, 60).astype(float)
     expected = [by_definition(column, event, duration) for column in x.T]
     np.testing.assert_allclose(cox_score_statistic(x, event, duration), expected, rtol=1e-10)
+    entry = np.maximum(duration - rng.integers(1, 5, 60), 0)
+    expected = [by_definition(column, event, duration, entry) for column in x.T]
+    found = cox_score_statistic(x, event, duration, entry)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
 def test_score_statistic_of_two_groups_is_the_log_rank_statistic() -> None:

@@ -34,6 +34,14 @@ def draw(n: int = 160, p: int = 12, *, seed: int = 0, tied: bool = False) -> Sam
     return Sample(x, rng.random(n) < 0.6, np.ceil(duration / 3) if tied else duration)
 
 
+def draw_entry(duration: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Late entries of two patients in three, before the end of follow-up; many are tied."""
+    rng = np.random.default_rng(7)
+    late = rng.random(len(duration)) < 2 / 3
+    entry = np.minimum(rng.integers(1, 20, len(duration)), duration - 1)
+    return np.where(late, np.maximum(entry, 0.0), 0.0)
+
+
 @pytest.mark.parametrize("penalizer", [0.003, 0.1, 3.0])
 @pytest.mark.parametrize("tied", [False, True])
 def test_linear_cox_equals_lifelines_at_the_same_penalizer(penalizer: float, tied: bool) -> None:
@@ -45,6 +53,23 @@ def test_linear_cox_equals_lifelines_at_the_same_penalizer(penalizer: float, tie
     fitter.fit(table, "duration", "event", fit_options={"precision": 1e-10})
     own = linear_cox(x, event, duration, penalizer=penalizer, ties="efron")
     np.testing.assert_allclose(own, fitter.params_.to_numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_linear_cox_with_late_entry_equals_lifelines(tied: bool) -> None:
+    from lifelines import CoxPHFitter
+
+    x, event, duration = draw(tied=tied)
+    entry = draw_entry(duration)
+    table = pd.DataFrame(x).assign(
+        duration=duration, event=event, entry=np.where(entry > 0, entry, -1.0)
+    )
+    fitter = CoxPHFitter(penalizer=0.05, l1_ratio=0.0)
+    fitter.fit(table, "duration", "event", entry_col="entry", fit_options={"precision": 1e-10})
+    own = linear_cox(x, event, duration, penalizer=0.05, ties="efron", entry=entry)
+    np.testing.assert_allclose(own, fitter.params_.to_numpy(), atol=1e-5)
+    ignored = linear_cox(x, event, duration, penalizer=0.05, ties="efron")
+    assert np.abs(own - ignored).max() > 1e-3
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
@@ -103,16 +128,21 @@ def test_a_path_without_l2_part_survives_copied_columns() -> None:
 
 @pytest.mark.parametrize("ties", ["breslow", "efron"])
 @pytest.mark.parametrize("size", [1.0, 15.0])
-def test_likelihood_and_gradient_are_those_of_the_loss_of_networks(ties: Ties, size: float) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_likelihood_and_gradient_are_those_of_the_loss_of_networks(
+    ties: Ties, size: float, late: bool
+) -> None:
     x, event, duration = draw(60, 4, tied=True)
     x = size * x
-    data = CoxData.sort(x, event, duration, ties=ties)
+    entry = draw_entry(duration) if late else None
+    data = CoxData.sort(x, event, duration, ties=ties, entry=entry)
     beta = torch.tensor([2.0, -1.0, 0.2, 0.5], dtype=torch.float64, requires_grad=True)
     log_risk = torch.from_numpy(x) @ beta
     loss = cox_partial_likelihood(
         log_risk,
         torch.from_numpy(event),
         torch.from_numpy(duration),
+        entry=None if entry is None else torch.from_numpy(entry),
         ties=ties,
         reduction="batch",
     )
@@ -123,9 +153,11 @@ def test_likelihood_and_gradient_are_those_of_the_loss_of_networks(ties: Ties, s
 
 
 @pytest.mark.parametrize("ties", ["breslow", "efron"])
-def test_hessian_and_gradient_are_the_derivatives_of_the_value(ties: Ties) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_hessian_and_gradient_are_the_derivatives_of_the_value(ties: Ties, late: bool) -> None:
     x, event, duration = draw(40, 3, tied=True)
-    data = CoxData.sort(x, event, duration, ties=ties)
+    entry = draw_entry(duration) if late else None
+    data = CoxData.sort(x, event, duration, ties=ties, entry=entry)
     beta, width = np.array([0.4, -0.3, 0.2]), 1e-5
     steps = width * np.eye(3)
     values = [data.value(data.x @ (beta + s)) - data.value(data.x @ (beta - s)) for s in steps]

@@ -32,7 +32,7 @@ from camlif.statistics import (
     ipcw_c_index,
     time_dependent_auc,
 )
-from camlif.statistics.concordance import compiled_counter, count_later
+from camlif.statistics.pairs import compiled_counter, count_later
 from tests.builders.strategies import Patients, patients
 
 # Eight patients with a tie of three in time, two of them events.
@@ -121,7 +121,7 @@ def test_compiled_counts_of_many_patients_equal_those_of_numpy(
     p, _ = draw(3000)
     by_numpy = count_pairs(*p)
     monkeypatch.setattr(concordance, "COMPILED_FROM", len(p.risk))
-    monkeypatch.setattr(concordance, "_PairCounter", None)  # not asked any more
+    monkeypatch.setattr(concordance, "PairCounter", None)  # not asked any more
     assert count_pairs(*p) == by_numpy
 
 
@@ -406,7 +406,7 @@ def test_bins_hold_20_patients_and_never_split_equal_predictions(
     from camlif.statistics.horizon import _bin_rows
 
     predicted = np.random.default_rng(seed).integers(levels, size=n) / levels
-    bins = _bin_rows(predicted)
+    bins = _bin_rows(predicted, max(1, min(10, n // 20)))
     assert sorted(np.concatenate(bins).tolist()) == list(range(n))
     assert len(bins) <= 10
     assert len(bins) == 1 or min(len(rows) for rows in bins) >= 20
@@ -456,7 +456,7 @@ def test_calibration_result_is_plain_enough_for_json() -> None:
     ("survival", "event", "horizon", "error", "match"),
     [
         ([0.5, np.nan, 0.5], [1, 1, 0], 2.0, EstimationError, "1 patients have no predicted"),
-        ([0.5, 0.5, 0.5], [1, 1, 0], 4.0, EstimationError, "Follow-up ends at 3, before 4"),
+        ([0.5, 0.5, 0.5], [1, 1, 0], 4.0, EstimationError, "ends at 3 months, before 4 months"),
         ([0.5, 0.5, 0.5], [0, 0, 1], 2.0, NoEventsError, "No event was observed by 2"),
         ([0.5, 0.5], [1, 1, 0], 2.0, DataError, "one value per patient"),
         ([0.5, 0.5, 1.2], [1, 1, 0], 2.0, DataError, "no probabilities"),

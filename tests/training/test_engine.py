@@ -18,6 +18,7 @@ from camlif.data.splits import Splits, make_splits
 from camlif.exceptions import ConfigError, NoEventsError, SchemaError
 from camlif.networks.interface import Inputs, Outcome
 from camlif.networks.registry import build_network
+from camlif.statistics.outcome import FollowUp
 from camlif.training import engine
 from camlif.training.engine import TrainingResult, train_ensemble
 from camlif.training.ensemble import Ensemble, to_tensors
@@ -87,8 +88,7 @@ def make_loop(
     seeds = np.random.SeedSequence(3).spawn(len(splits) + 1)
     data = TrainingData(
         inputs=ensemble.standardise(to_tensors(raw, CPU)),
-        event=cohort.event,
-        duration=cohort.duration,
+        outcome=FollowUp.check(cohort.event, cohort.duration, cohort.entry),
         rows=[splits.train_rows(e) for e in range(len(splits))],
         longest=max(len(splits.train_rows(e)) for e in range(len(splits))),
         label=None,
@@ -132,6 +132,7 @@ def train_one(
             torch.from_numpy(cohort.event[rows]),
             torch.from_numpy(cohort.duration[rows]),
             inputs.presence,
+            entry=None if cohort.entry is None else torch.from_numpy(cohort.entry[rows]),
         )
         optimiser.zero_grad()
         module.loss(module(inputs), outcome).total.backward()
@@ -149,10 +150,13 @@ def train_one(
         (replace(NO_DROPOUT, cross_attention="softmax", ca_layers=1), {"batch_size": 0}),
     ],
 )
+@pytest.mark.parametrize("late", [False, True])
 def test_stacked_training_equals_training_members_one_by_one(
-    network: NetworkConfig, training: dict[str, object]
+    network: NetworkConfig, training: dict[str, object], late: bool
 ) -> None:
     cohort = make_cohort(61, {"p": (3, 4), "c": (5,)}, bags={"w": 3}, clinical=True, gaps=0.15)
+    if late:
+        cohort = replace(cohort, entry=0.8 * cohort.duration * (np.arange(61) % 3 == 0))
     settings = TrainConfig(epochs=1, modality_dropout=0.0, weight_decay=0.05, **training)
     loop, seeds = make_loop(cohort, splits_of(cohort), network, settings)
     expected = [
@@ -413,3 +417,25 @@ def test_a_patient_without_outcome_is_refused() -> None:
         train(replace(cohort, duration=duration), splits=splits)
     with pytest.raises(ConfigError, match="every patient"):
         train(replace(cohort, duration=None, event=None), splits=splits)
+
+
+def test_late_entry_changes_what_is_learned() -> None:
+    cohort = make_cohort(60)
+    late = replace(cohort, entry=0.8 * cohort.duration * (np.arange(60) % 2 == 0))
+    settings = {"epochs": 1, "seed": 1}
+    there = train(cohort, **settings).ensemble.parameters
+    after = train(late, **settings).ensemble.parameters
+    assert any(not torch.equal(there[name], after[name]) for name in there)
+
+
+def test_a_loss_that_knows_no_entry_refuses_late_patients() -> None:
+    from camlif.networks.registry import network_entry
+
+    cohort = make_cohort(60)
+    late = replace(cohort, entry=0.5 * cohort.duration)
+    config = RunConfig(
+        network=network_entry("mcat").config(architecture="mcat", head="native"),
+        training=TrainConfig(splits=5, epochs=1),
+    )
+    with pytest.raises(ConfigError, match="counts everyone from time zero"):
+        train_ensemble(late, config, splits_of(late), device=CPU)

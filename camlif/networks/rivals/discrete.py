@@ -176,7 +176,10 @@ class SurvivalHead(nn.Module):
             If the head has hazards and the outcome no intervals.
         """
         if not self.is_discrete:
-            return {"cox": cox_partial_likelihood(output.risk, outcome.event, outcome.duration)}
+            cox = cox_partial_likelihood(
+                output.risk, outcome.event, outcome.duration, entry=outcome.entry
+            )
+            return {"cox": cox}
         if outcome.interval is None:
             raise ConfigError("A discrete-time loss needs the interval of every duration.")
         weight = self.config.event_weight
@@ -190,6 +193,11 @@ class DiscreteTimeNetwork(RivalNetwork):
     """A rival that ends in a `SurvivalHead`."""
 
     head: SurvivalHead
+
+    @property
+    def takes_late_entry(self) -> bool:
+        """A Cox head does; hazards of the native one count everyone from time zero."""
+        return not self.head.is_discrete
 
     def fit_outcome(self, event: NDArray[np.bool_], duration: NDArray[np.float64]) -> None:
         """Set the interval edges of the native head."""

@@ -32,6 +32,7 @@ from camlif.networks.rivals.vector_layers import (
     linear_parameters,
     relu_layers,
 )
+from camlif.statistics.outcome import rows_of
 
 REDUCED = 32
 ENCODED = 20
@@ -90,10 +91,14 @@ class ColumnSelection(nn.Module):
         self.register_buffer("columns", torch.arange(self.width))
 
     def fit(
-        self, x: NDArray[np.float32], event: NDArray[np.bool_], duration: NDArray[np.float64]
+        self,
+        x: NDArray[np.float32],
+        event: NDArray[np.bool_],
+        duration: NDArray[np.float64],
+        entry: NDArray[np.float64] | None = None,
     ) -> None:
         """Choose columns by the univariate Cox score statistic of rows (n, n_features)."""
-        strength = cox_score_statistic(x, event, duration)
+        strength = cox_score_statistic(x, event, duration, entry)
         best = np.sort(np.argsort(-strength, kind="stable")[: self.width])
         self.columns.copy_(torch.from_numpy(best))
 
@@ -178,7 +183,12 @@ class Gpdbn(VectorNetwork):
         self.counted = linear_parameters(self)
 
     def fit_start(
-        self, inputs: Inputs, event: NDArray[np.bool_], duration: NDArray[np.float64]
+        self,
+        inputs: Inputs,
+        event: NDArray[np.bool_],
+        duration: NDArray[np.float64],
+        *,
+        entry: NDArray[np.float64] | None = None,
     ) -> None:
         """Choose columns with ``reduce="select"``, among patients who have the modality."""
         if self.config.reduce != "select":
@@ -187,7 +197,9 @@ class Gpdbn(VectorNetwork):
         for i, m in enumerate(self.names):
             here = inputs.presence[:, i].cpu().numpy()
             selection = cast(ColumnSelection, self.reducers[module_key(m)])
-            selection.fit(read[m].cpu().numpy()[here], event[here], duration[here])
+            selection.fit(
+                read[m].cpu().numpy()[here], event[here], duration[here], rows_of(entry, here)
+            )
 
     def forward(self, inputs: Inputs, *, diagnostics: bool = False) -> FusionOutput:
         """Compute risks; the trunk's last vector (n, 32) is the fusion vector."""

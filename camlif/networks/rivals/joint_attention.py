@@ -100,5 +100,7 @@ class JointAttention(RivalNetwork):
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
         """L_cox alone. Leading dimensions are independent members."""
-        cox = cox_partial_likelihood(output.risk, outcome.event, outcome.duration)
+        cox = cox_partial_likelihood(
+            output.risk, outcome.event, outcome.duration, entry=outcome.entry
+        )
         return LossTerms(cox, {"cox": cox})

@@ -71,6 +71,7 @@ class UnimodalEncoder(FusionNetwork):
             output.risk,
             outcome.event,
             outcome.duration,
+            entry=outcome.entry,
             ties=self.config.cox_ties,
             reduction=self.config.cox_reduction,
         )

@@ -215,7 +215,9 @@ class VectorNetwork(RivalNetwork):
     def cox(self, risk: Tensor, outcome: Outcome) -> Tensor:
         """Cox loss of risks (..., n) with the head's divisor, shape (...,)."""
         reduction = self.reduction if self.config.is_native else "events"
-        return cox_partial_likelihood(risk, outcome.event, outcome.duration, reduction=reduction)
+        return cox_partial_likelihood(
+            risk, outcome.event, outcome.duration, entry=outcome.entry, reduction=reduction
+        )
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
         """L_cox alone. Leading dimensions are independent members."""

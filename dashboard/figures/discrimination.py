@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from camlif.statistics.splits import Interval
 from camlif.wording import count, with_interval
 from dashboard.figures.agreement import stack
 from dashboard.figures.chart import Chart
@@ -20,7 +21,6 @@ STACK_WIDTH = 0.012
 """C-indices closer than this are stacked."""
 STACK_STEP = 0.16
 MEAN_Y = -0.3
-Interval = tuple[float, float, float]
 """Value, low, high."""
 
 
@@ -40,14 +40,14 @@ def c_index_dots(
     Parameters
     ----------
     per_split : sequence of float
-    interval : (mean, low, high)
+    interval : Interval
         95 %, Nadeau-Bengio corrected.
     scheme : str
         Split scheme; stands beside every result.
     n, events : int
         Training cohort.
     theme : {"light", "dark"}
-    heldout : (value, low, high), optional
+    heldout : Interval, optional
         Pooled over held-out patients, with bootstrap interval.
     oracle : float, optional
         C-index of the true log-hazard of a simulated cohort.
@@ -69,7 +69,7 @@ def c_index_dots(
         word = "pooled over patients, 95 % bootstrap"
         _add_interval(figure, heldout, MEAN_Y - 0.3, "square", word, p.raises)
     base_figure(figure, theme, height=280)
-    shown = [*values.tolist(), *interval, *(heldout or ()), CHANCE]
+    shown = [*values.tolist(), *_numbers(interval), *(_numbers(heldout) if heldout else ()), CHANCE]
     shown += [oracle] if oracle is not None else []
     figure.update_xaxes(
         range=[min(shown) - 0.03, max(shown) + 0.05], title_text="C-index on held-out patients"
@@ -88,10 +88,14 @@ def c_index_dots(
     )
 
 
+def _numbers(interval: Interval) -> tuple[float, float, float]:
+    return interval.value, interval.low, interval.high
+
+
 def _add_interval(
     figure: go.Figure, interval: Interval, y: float, symbol: str, name: str, color: str
 ) -> None:
-    value, low, high = interval
+    value, low, high = _numbers(interval)
     figure.add_scatter(
         x=[low, value, high],
         y=[y, y, y],
@@ -130,7 +134,7 @@ def _add_reference(
 def _finding(
     interval: Interval, n_splits: int, scheme: str, n: int, events: int, oracle: float | None
 ) -> str:
-    value, low, high = interval
+    value, low, high = _numbers(interval)
     ceiling = f"; the true log-hazard reaches {oracle:.3f}" if oracle is not None else ""
     return (
         f"Mean C-index {value:.3f} (95 % interval {low:.3f} to {high:.3f}) over "
@@ -148,9 +152,9 @@ def _c_index_table(
     rows: list[tuple[str, float, float, float]] = [
         (f"split {i + 1}", float(v), np.nan, np.nan) for i, v in enumerate(values)
     ]
-    rows.append(("mean of splits", *interval))
+    rows.append(("mean of splits", *_numbers(interval)))
     if heldout is not None:
-        rows.append(("pooled over patients", *heldout))
+        rows.append(("pooled over patients", *_numbers(heldout)))
     if oracle is not None:
         rows.append(("true log-hazard", oracle, np.nan, np.nan))
     return pd.DataFrame(rows, columns=["what", "c_index", "lower", "upper"])

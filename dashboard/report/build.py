@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from camlif.model.case import CaseSummary, summarise_case
+from camlif.model.case import CaseSummary
 from camlif.statistics import KaplanMeierCurve
 from camlif.wording import shown_value
 from dashboard import messages
@@ -59,6 +59,7 @@ class CaseReport:
 def case_report(
     source: Source,
     row: int,
+    summary: CaseSummary,
     *,
     created: dt.date,
     explanation: ExplanationRecord | None = None,
@@ -74,6 +75,8 @@ def case_report(
     source : Source
     row : int
         Position in the cohort.
+    summary : CaseSummary
+        What the page says of the patient.
     created : date
         Printed on the report.
     explanation : ExplanationRecord, optional
@@ -87,7 +90,6 @@ def case_report(
         Months of the icon array.
     """
     bundle, cohort = source.bundle, source.cohort
-    summary = summarise_case(bundle, source.result, row, modality=source.profile.modality)
     subtype = subtype_curve(cohort, row, source.profile)
     record = CaseRecord(
         notice=messages.BANNER,

@@ -74,11 +74,7 @@ def _predictions(record: CaseRecord, result: CaseScore) -> list[dict[str, Any]]:
         "outcome": outcome,
         "qualitativeRisk": {"text": f"{result.label} (risk group of the model)"},
         "relativeRisk": round(ratio.value, DIGITS),
-        "rationale": (
-            f"Hazard ratio against the median training patient, {ratio.value:.2f} "
-            f"({ratio.low:.2f} to {ratio.high:.2f}, spread of the models). "
-            f"{result.agreement_sentence}"
-        ),
+        "rationale": f"{result.spread_words}. {result.agreement_sentence}",
     }
     shown = [h for h in result.horizons if h.survival is not None]
     return [relative, *(_at(h, outcome) for h in shown)]

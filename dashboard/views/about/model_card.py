@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from camlif.data.schema import Endpoint
 from camlif.model.card import Card, render_markdown
 from camlif.model.tripod import Status, TripodRow, tripod_markdown, tripod_rows, tripod_table
 from camlif.wording import to_csv
@@ -63,11 +62,11 @@ def _discrimination(card: Card) -> None:
     d = card.discrimination
     chart = c_index_dots(
         d.per_split,
-        (d.interval.value, d.interval.low, d.interval.high),
+        d.interval,
         scheme=card.training.split_scheme,
         n=card.data.n_patients,
         events=card.data.n_events,
-        heldout=(d.heldout.value, d.heldout.low, d.heldout.high),
+        heldout=d.heldout,
         oracle=d.oracle,
         theme=theme(),
     )
@@ -75,7 +74,6 @@ def _discrimination(card: Card) -> None:
 
 
 def _training_curves(scoring: Scoring) -> None:
-    data = scoring.bundle.card.data
     st.header("Risk groups in the training cohort", anchor=False)
     chart = case_curve_chart(
         scoring.bundle.reference.curves,
@@ -84,7 +82,7 @@ def _training_curves(scoring: Scoring) -> None:
         None,
         None,
         None,
-        endpoint=Endpoint(data.endpoint, data.event_noun, data.event_free),
+        endpoint=scoring.bundle.info.endpoint,
         theme=theme(),
     )
     show_chart(chart, key="training_curves", finding=False)

@@ -138,6 +138,7 @@ def reports(
             case_report(
                 source,
                 case.row,
+                case.summary,
                 created=created,
                 explanation=explained.get(case.row),
                 notes=board_words(kept),

@@ -18,6 +18,7 @@ import pytest
 import dashboard.figures
 from camlif.data.schema import Endpoint
 from camlif.statistics import HazardRatio, kaplan_meier
+from camlif.statistics.splits import Interval
 from camlif.wording import format_p
 from dashboard.figures import attribution
 from dashboard.figures.agreement import agreement_strip
@@ -174,7 +175,13 @@ FIGURES: dict[str, Callable[[Theme], Chart]] = {
     "changed_contributions": lambda t: changed_contributions({EVIL: 0.1}, {EVIL: 0.2}, theme=t),
     "overlap": lambda t: overlap_chart(np.eye(3), NAMES, theme=t),
     "c_index": lambda t: c_index_dots(
-        [0.6, 0.7], (0.65, 0.6, 0.7), scheme="covering", n=9, events=5, theme=t, oracle=0.8
+        [0.6, 0.7],
+        Interval(value=0.65, low=0.6, high=0.7),
+        scheme="covering",
+        n=9,
+        events=5,
+        theme=t,
+        oracle=0.8,
     ),
     **STUDY_FIGURES,
 }

@@ -10,6 +10,7 @@ import pytest
 
 from camlif.data.schema import Endpoint
 from camlif.statistics import HazardRatio
+from camlif.statistics.splits import Interval
 from dashboard.figures.agreement import agreement_strip, stack
 from dashboard.figures.discrimination import c_index_dots
 from dashboard.figures.forest import forest_chart
@@ -161,12 +162,12 @@ def test_c_index_shows_splits_mean_interval_chance_and_ceiling() -> None:
     splits = [0.70, 0.72, 0.74]
     chart = c_index_dots(
         splits,
-        (0.72, 0.69, 0.75),
+        Interval(value=0.72, low=0.69, high=0.75),
         scheme="covering",
         n=500,
         events=210,
         theme="light",
-        heldout=(0.715, 0.68, 0.74),
+        heldout=Interval(value=0.715, low=0.68, high=0.74),
         oracle=0.81,
     )
     assert list(of(chart.figure, "splits")[0].x) == splits

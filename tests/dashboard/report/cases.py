@@ -14,6 +14,7 @@ import pypdf
 from camlif.data.cohort import Cohort
 from camlif.explain import explain_features, explain_modalities
 from camlif.model.bundle import Bundle
+from camlif.model.case import CaseSummary, summarise_case
 from camlif.model.scoring import ScoreResult
 from dashboard.figures.attribution import FeatureContribution
 from dashboard.profiles import load_profile
@@ -77,11 +78,16 @@ def explanation(found: Source, row: int) -> ExplanationRecord:
     )
 
 
+def summary_of(found: Source, row: int) -> CaseSummary:
+    """What the page says of a patient."""
+    return summarise_case(found.bundle, found.result, row, modality=found.profile.modality)
+
+
 def report(row: int = 0, found: Source | None = None, **options: Any) -> CaseReport:
     """The report of a patient, explained."""
     found = found or source()
     why = explanation(found, row) if found.result.scored[row] else None
-    return case_report(found, row, created=DAY, explanation=why, **options)
+    return case_report(found, row, summary_of(found, row), created=DAY, explanation=why, **options)
 
 
 def changed(report: CaseReport, **fields: Any) -> CaseReport:

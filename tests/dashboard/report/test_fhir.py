@@ -10,7 +10,7 @@ import pytest
 from dashboard import messages
 from dashboard.report.build import CaseReport
 from dashboard.report.fhir import to_json
-from tests.dashboard.report.cases import source
+from tests.dashboard.report.cases import report
 from tests.dashboard.report.test_pdf import KINDS
 
 RiskAssessment = pytest.importorskip("fhir.resources.R4B.riskassessment").RiskAssessment
@@ -57,9 +57,6 @@ def test_closed_gates_leave_no_probability_and_no_score_leaves_no_prediction() -
 
 
 def test_resource_never_holds_an_identifier() -> None:
-    from dashboard.report.build import case_report
-    from tests.dashboard.report.cases import DAY
-
-    found = case_report(source(), 0, created=DAY, show_id=True)
+    found = report(0, show_id=True)
     assert found.record.patient_id is not None
     assert found.record.patient_id not in to_json(found.record)

@@ -22,7 +22,16 @@ from dashboard.report.build import CaseReport, case_report
 from dashboard.report.content import N_FEATURES, passed_words
 from dashboard.report.pdf import MARGIN, PAPERS, Paper, case_pdf, plan, worklist_pdf
 from dashboard.report.record import CaseRecord
-from tests.dashboard.report.cases import DAY, changed, read, report, source, squeezed, text_of
+from tests.dashboard.report.cases import (
+    DAY,
+    changed,
+    read,
+    report,
+    source,
+    squeezed,
+    summary_of,
+    text_of,
+)
 
 SIZES: dict[Paper, tuple[float, float]] = {"A4": (595.28, 841.89), "Letter": (612, 792)}
 LONG = "an unusually long name of a thing " * 40
@@ -374,7 +383,7 @@ def test_a_real_case_is_one_page_with_its_curve() -> None:
     )
     for row in np.flatnonzero(result.scored):
         for paper in SIZES:
-            report_ = case_report(found, int(row), created=DAY)
+            report_ = case_report(found, int(row), summary_of(found, int(row)), created=DAY)
             assert report_.record.curve is not None
             pdf = case_pdf(report_, paper)
             assert len(read(pdf).pages) == 1

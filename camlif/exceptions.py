@@ -78,6 +78,14 @@ class SchemaError(DataError):
     """Columns that are missing, renamed, doubled or of the wrong kind."""
 
 
+class SheetError(DataError):
+    """A workbook of several ``sheets``, of which none was chosen."""
+
+    def __init__(self, message: str, *, sheets: Sequence[str], **fields: Any) -> None:
+        self.sheets = tuple(sheets)
+        super().__init__(message, **fields)
+
+
 class AlignmentError(DataError):
     """Tables whose patients do not match."""
 

@@ -18,8 +18,6 @@ from camlif.exceptions import DataError
 if TYPE_CHECKING:
     import h5py
 
-ANNOTATED_ENDINGS = (".h5ad", ".h5mu")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotated:
@@ -39,11 +37,6 @@ class Annotated:
     values: NDArray[np.float32]
     variables: list[str]
     observations: pd.DataFrame
-
-
-def is_annotated(name: str) -> bool:
-    """Whether a file name is that of AnnData or MuData."""
-    return name.lower().endswith(ANNOTATED_ENDINGS)
 
 
 def read_annotated(source: Path | bytes) -> tuple[list[Annotated], pd.DataFrame]:

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.feather
@@ -18,6 +19,15 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from camlif.data.formats.limits import MAX_BYTES, MAX_NUMBER_BYTES, check_shape, too_large
+from camlif.data.formats.raw import (
+    GZIP,
+    RawTable,
+    ReadOptions,
+    Source,
+    first_bytes,
+    require_content,
+    unpack,
+)
 from camlif.exceptions import DataError, SchemaError
 
 ARROW_MAGIC = b"ARROW1\0\0"
@@ -30,8 +40,28 @@ _COLUMNS_AT_ONCE = 64
 """Every column of Parquet that is being read holds a page of it, unpacked, beside its values."""
 
 
+def read_parquet_table(source: Source, options: ReadOptions) -> RawTable:
+    """Read a Parquet file, one on disk without holding it whole; raises as `read_parquet`."""
+    if isinstance(source, bytes) or first_bytes(source).startswith(GZIP):
+        source = unpack(source, max_bytes=options.max_bytes)
+    else:
+        require_content(first_bytes(source))
+    return _raw(read_parquet(source, max_bytes=options.max_bytes, progress=options.progress))
+
+
+def read_feather_table(source: Source, options: ReadOptions) -> RawTable:
+    """Read a Feather file; raises as `read_feather`."""
+    data = unpack(source, max_bytes=options.max_bytes)
+    return _raw(read_feather(data, max_bytes=options.max_bytes))
+
+
+def _raw(table: pa.Table) -> RawTable:
+    rows = np.arange(2, 2 + table.num_rows)
+    return RawTable(header=list(table.column_names), table=table, row_numbers=rows)
+
+
 def read_parquet(
-    source: Path | bytes,
+    source: Source,
     *,
     max_bytes: int = MAX_BYTES,
     progress: Callable[[int, int], None] | None = None,
@@ -71,7 +101,7 @@ def read_parquet(
     return flat(pa.table(columns, names=schema.names), max_bytes=max_bytes)
 
 
-def _opened(source: Path | bytes) -> Path | pa.BufferReader:
+def _opened(source: Source) -> Path | pa.BufferReader:
     return pa.BufferReader(source) if isinstance(source, bytes) else source
 
 

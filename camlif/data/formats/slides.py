@@ -10,9 +10,8 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -20,12 +19,12 @@ from numpy.typing import NDArray
 
 from camlif.data.formats.hdf5 import check_size, member, numbers, opened
 from camlif.data.formats.limits import MAX_BYTES, MAX_COLUMNS, MAX_ROWS_TOTAL, too_large
+from camlif.data.formats.raw import Source
 from camlif.exceptions import DataError, SchemaError
 
 if TYPE_CHECKING:
     import h5py
 
-SLIDE_ENDINGS = (".h5", ".hdf5", ".npz")
 NAMES = ("features", "feats", "feat", "embeddings", "embedding", "x", "arr_0")
 """Names under which extractors keep embeddings, in lower case, the likeliest first."""
 
@@ -54,9 +53,31 @@ class Patches:
     n_read: int
 
 
-def is_slide(name: str) -> bool:
-    """Whether a file name is that of a slide's embeddings."""
-    return name.lower().endswith(SLIDE_ENDINGS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlideReader:
+    """How slides of one format are read.
+
+    Attributes
+    ----------
+    shape : callable
+        Returns patches and width of a source without reading its values; raises DataError, E-01 if
+        it has no such array, E-02 if it is too large.
+    values : callable
+        Returns the embeddings, float32; raises DataError.
+    """
+
+    shape: Callable[[Source], tuple[int, int]]
+    values: Callable[[Source], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slide:
+    """A slide's file, with what ``reader.shape`` says of it."""
+
+    name: str
+    source: Source
+    reader: SlideReader
+    shape: tuple[int, int]
 
 
 def slide_group(name: str) -> str:
@@ -71,65 +92,56 @@ def slide_name(name: str) -> str:
     return base.rsplit(".", 1)[0]
 
 
-def slide_shape(name: str, source: Path | bytes) -> tuple[int, int]:
-    """Return the patches and the width of a slide's embeddings without reading them.
-
-    Raises
-    ------
-    DataError
-        E-01 if the file has no such array, E-02 if it is too large.
-    """
-    if name.lower().endswith(".npz"):
-        return _flat_shape(_npz_shape(source)[1])
-    with opened(source) as file:
-        dataset = member(file, _chosen_dataset(file))
-        check_size(dataset)
-        return _flat_shape(dataset.shape)
-
-
-def read_slides(files: Mapping[str, Path | bytes], shapes: Sequence[tuple[int, int]]) -> Patches:
+def read_slides(slides: Sequence[Slide]) -> Patches:
     """Read the embeddings of slides, evenly thinned where all of them would be too many.
 
     Parameters
     ----------
-    files : mapping of file name to Path or bytes
-    shapes : sequence of (int, int)
-        What `slide_shape` said of each, all of the same width.
+    slides : sequence of Slide
+        At least one; all of the same width.
 
     Raises
     ------
     DataError
         With the ``file`` that could not be read.
     """
-    width = shapes[0][1]
-    total = sum(n for n, _ in shapes)
+    width = slides[0].shape[1]
+    total = sum(slide.shape[0] for slide in slides)
     share = min(1.0, min(MAX_ROWS_TOTAL, MAX_VALUES // max(width, 1)) / max(total, 1))
-    parts, slides = [], []
-    for position, ((name, source), (n, _)) in enumerate(zip(files.items(), shapes, strict=True)):
-        kept = max(1, math.floor(n * share))
-        rows = np.unique(np.linspace(0, n - 1, kept).astype(int))
+    parts, owners = [], []
+    for position, slide in enumerate(slides):
+        n = slide.shape[0]
+        rows = np.unique(np.linspace(0, n - 1, max(1, math.floor(n * share))).astype(int))
         try:
-            parts.append(_read(name, source)[rows])
+            values = slide.reader.values(slide.source)
         except DataError as error:
-            error.file = name
+            error.file = slide.name
             raise
-        slides.append(np.full(len(rows), position))
-    return Patches(values=np.concatenate(parts), slides=np.concatenate(slides), n_read=total)
+        parts.append(values.reshape(_flat_shape(values.shape))[rows])
+        owners.append(np.full(len(rows), position))
+    return Patches(values=np.concatenate(parts), slides=np.concatenate(owners), n_read=total)
 
 
-def _read(name: str, source: Path | bytes) -> NDArray[np.float32]:
-    if name.lower().endswith(".npz"):
-        key, _ = _npz_shape(source)
-        try:
-            with _archive(source) as archive:
-                array = io.BytesIO(archive.read(key))
-            values = np.lib.format.read_array(array, allow_pickle=False).astype(np.float32)
-        except _DAMAGED as error:
-            raise DataError("The npz archive is damaged.", code="E-01") from error
-    else:
-        with opened(source) as file:
-            values = numbers(member(file, _chosen_dataset(file)))
-    return values.reshape(_flat_shape(values.shape))
+def _hdf5_shape(source: Source) -> tuple[int, int]:
+    with opened(source) as file:
+        dataset = member(file, _chosen_dataset(file))
+        check_size(dataset)
+        return _flat_shape(dataset.shape)
+
+
+def _hdf5_values(source: Source) -> NDArray[np.float32]:
+    with opened(source) as file:
+        return numbers(member(file, _chosen_dataset(file)))
+
+
+def _npz_values(source: Source) -> NDArray[np.float32]:
+    key, _ = _npz_shape(source)
+    try:
+        with _archive(source) as archive:
+            array = io.BytesIO(archive.read(key))
+        return np.lib.format.read_array(array, allow_pickle=False).astype(np.float32)
+    except _DAMAGED as error:
+        raise DataError("The npz archive is damaged.", code="E-01") from error
 
 
 def _flat_shape(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -182,14 +194,14 @@ def _chosen_dataset(file: h5py.File) -> str:
     return _choose({n: s for n, s in shapes.items() if found[n].dtype.kind == "f"}, others)
 
 
-def _archive(source: Path | bytes) -> zipfile.ZipFile:
+def _archive(source: Source) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError("The file is no npz archive.", code="E-01") from error
 
 
-def _npz_shape(source: Path | bytes) -> tuple[str, tuple[int, ...]]:
+def _npz_shape(source: Source) -> tuple[str, tuple[int, ...]]:
     """Return the entry of the embeddings and their shape, which must fit the entry's size."""
     try:
         with _archive(source) as archive:
@@ -232,3 +244,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     except (SyntaxError, tokenize.TokenError, MemoryError, TypeError, LookupError) as error:
         raise DataError("The array's header is damaged.", code="E-01") from error
     return shape, kind
+
+
+HDF5 = SlideReader(shape=_hdf5_shape, values=_hdf5_values)
+NPZ = SlideReader(shape=lambda source: _flat_shape(_npz_shape(source)[1]), values=_npz_values)

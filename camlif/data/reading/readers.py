@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from camlif.data.cohort import Cohort
-from camlif.data.formats.slides import is_slide
+from camlif.data.formats.registry import format_of
+from camlif.data.formats.slides import SlideReader
 from camlif.data.manifest import (
     MANIFEST,
     Change,
@@ -59,9 +60,9 @@ def load_cohort(
     Parameters
     ----------
     path : str or Path
-        Folder with one table per modality and ``clinical.*`` (csv, csv.gz, tsv, txt, parquet,
-        feather, xlsx, h5ad or h5mu), and optionally ``cohort.toml``. Of sub-folders, only the
-        slides' embeddings (h5, npz) are read: a sub-folder is a modality.
+        Folder with one table per modality and ``clinical.*`` in any of the `FORMATS` of
+        `camlif.data.formats.registry`, and optionally ``cohort.toml``. Of sub-folders, only the
+        slides' embeddings are read: a sub-folder is a modality.
     manifest : Manifest or Path, optional
         Used instead of the folder's own.
     progress : callable, optional
@@ -116,9 +117,14 @@ def folder_files(folder: Path) -> dict[str, Path]:
         )
     visible = [f for f in sorted(home.iterdir()) if f.name[0] != "."]
     folders = [f for f in visible if f.is_dir() and os.access(f, os.R_OK | os.X_OK)]
-    slides = [s for f in folders for s in sorted(f.iterdir()) if is_slide(s.name)]
+    slides = [s for f in folders for s in sorted(f.iterdir()) if _is_slide(s.name)]
     files = {f.name: f for f in visible if f.is_file()}
     return files | {f"{s.parent.name}/{s.name}": s for s in slides if s.is_file()}
+
+
+def _is_slide(name: str) -> bool:
+    form = format_of(name)
+    return form is not None and isinstance(form.reader, SlideReader)
 
 
 def read_cohort(

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from camlif.data.formats.annotated import Annotated, is_annotated, read_annotated
-from camlif.data.formats.limits import MAX_BYTES, conversion, too_large
-from camlif.data.formats.slides import (
-    is_slide,
-    read_slides,
-    slide_group,
-    slide_name,
-    slide_shape,
-)
+from camlif.data.formats.annotated import Annotated
+from camlif.data.formats.limits import MAX_BYTES, too_large
+from camlif.data.formats.raw import Source
+from camlif.data.formats.registry import MatricesReader, conversion, format_of
+from camlif.data.formats.slides import Slide, SlideReader, read_slides, slide_group, slide_name
 from camlif.data.manifest import MANIFEST
 from camlif.data.reading.checks import FileReport
 from camlif.data.reading.cleaning import without_columns
@@ -35,11 +30,11 @@ from camlif.data.reading.patients import FlowStep
 from camlif.data.reading.problems import examples
 from camlif.data.reading.roles import find_duration, find_event, find_id, plain
 from camlif.data.reading.specimens import patient_of
-from camlif.data.reading.tables import Format, TextTable, read_table, table_format, table_stem
+from camlif.data.reading.tables import TextTable, read_table, table_stem
 from camlif.exceptions import DataError, SchemaError
 from camlif.wording import count
 
-Files = Mapping[str, Path | bytes]
+Files = Mapping[str, Source]
 NO_TABLES = ("readme", "license", "licence", "notes", "changelog", "requirements")
 
 
@@ -55,13 +50,14 @@ def read_sources(files: Files, reading: Reading) -> list[TextTable]:
     for each folder.
     """
     tables: list[TextTable] = []
-    slides: dict[str, dict[str, Path | bytes]] = {}
+    slides: dict[str, list[tuple[str, Source, SlideReader]]] = {}
     for name, source in files.items():
+        form = format_of(name)
         if name in reading.manifest.ignore:
             reading.files[name] = FileReport(name=name, role="ignored")
             reading.found.note("Left out as the mapping says.", file=name)
-        elif is_slide(name):
-            slides.setdefault(slide_group(name), {})[name] = source
+        elif form is not None and isinstance(form.reader, SlideReader):
+            slides.setdefault(slide_group(name), []).append((name, source, form.reader))
         else:
             reading.files[name] = FileReport(
                 name=name, role="manifest" if name == MANIFEST else "ignored"
@@ -108,12 +104,13 @@ def _refuse(name: str, reading: Reading) -> None:
         )
 
 
-def _tables_of(name: str, source: Path | bytes, reading: Reading) -> Iterator[TextTable]:
-    if is_annotated(name):
-        yield from _annotated(name, source, reading)
+def _tables_of(name: str, source: Source, reading: Reading) -> Iterator[TextTable]:
+    form = format_of(name)
+    if form is not None and isinstance(form.reader, MatricesReader):
+        yield from _annotated(name, form.name, form.reader, source, reading)
         return
     stem = plain(table_stem(name))
-    if table_format(name) is None or stem in NO_TABLES:
+    if form is None or stem in NO_TABLES:
         return
     if _STUDY_META.fullmatch(stem):
         reading.found.note("Describes a study of cBioPortal, and holds no table.", file=name)
@@ -143,11 +140,12 @@ def _report(table: TextTable, n_rows: int | None = None) -> FileReport:
     )
 
 
-def _annotated(name: str, source: Path | bytes, reading: Reading) -> Iterator[TextTable]:
+def _annotated(
+    name: str, form: str, reader: MatricesReader, source: Source, reading: Reading
+) -> Iterator[TextTable]:
     """Yield a table for each matrix, and a clinical one if the observations tell an outcome."""
-    form: Format = "h5mu" if name.lower().endswith(".h5mu") else "h5ad"
     try:
-        matrices, common = read_annotated(source)
+        matrices, common = reader.read(source)
         tables = [_matrix(name, form, matrix, common, reading) for matrix in matrices]
         columns = list(common.columns)
         if find_duration(columns) is not None and find_event(columns) is not None:
@@ -182,7 +180,7 @@ def _texts(values: pd.Series) -> list[str]:
 
 
 def _matrix(
-    name: str, form: Format, matrix: Annotated, common: pd.DataFrame, reading: Reading
+    name: str, form: str, matrix: Annotated, common: pd.DataFrame, reading: Reading
 ) -> TextTable:
     repeated = len(matrix.variables) - len(set(matrix.variables))
     if repeated or "patient_id" in matrix.variables:
@@ -207,7 +205,7 @@ def _matrix(
     )
 
 
-def _observed(name: str, form: Format, common: pd.DataFrame) -> TextTable:
+def _observed(name: str, form: str, common: pd.DataFrame) -> TextTable:
     """Return what is the same in all observations of a patient, one row each."""
     ids = np.array(_patients(common, common), dtype=object)
     patients, first = np.unique(ids, return_index=True)
@@ -226,32 +224,32 @@ def _observed(name: str, form: Format, common: pd.DataFrame) -> TextTable:
     )
 
 
-def _slides(group: str, members: Files, reading: Reading) -> TextTable | None:
+def _slides(
+    group: str, members: Sequence[tuple[str, Source, SlideReader]], reading: Reading
+) -> TextTable | None:
     """Return the patches of a group of slides, each with its slide's name as identifier."""
-    readable: dict[str, Path | bytes] = {}
-    shapes: list[tuple[int, int]] = []
-    for name, source in members.items():
+    readable: list[Slide] = []
+    for name, source, reader in members:
         try:
-            shape = slide_shape(name, source)
-            if shapes and shape[1] != shapes[0][1]:
+            shape = reader.shape(source)
+            if readable and shape[1] != readable[0].shape[1]:
                 raise SchemaError(
-                    f"The patches have {shape[1]:,} values each, those of {next(iter(readable))} "
-                    f"{shapes[0][1]:,}.",
+                    f"The patches have {shape[1]:,} values each, those of {readable[0].name} "
+                    f"{readable[0].shape[1]:,}.",
                     fix="Extract all slides of a folder with the same model.",
                 )
         except DataError as error:
             reading.found.refuse(error, name)
             continue
-        readable[name] = source
-        shapes.append(shape)
+        readable.append(Slide(name=name, source=source, reader=reader, shape=shape))
     if not readable:
         return None
     try:
-        patches = read_slides(readable, shapes)
+        patches = read_slides(readable)
     except DataError as error:
         reading.found.refuse(error, error.file or group)
         return None
-    names = [slide_name(name) for name in readable]
+    names = [slide_name(slide.name) for slide in readable]
     width = patches.values.shape[1]
     columns = [pa.array([names[i] for i in patches.slides], pa.string())]
     columns += [pa.array(np.ascontiguousarray(v)) for v in patches.values.T]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from camlif.data.formats.limits import CONVERSIONS
+from camlif.data.formats.registry import offered_types, offered_words
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.readers import folder_files
 from camlif.data.samples import SAMPLES
@@ -23,11 +23,6 @@ from dashboard.views.upload.check import show_check
 from dashboard.views.upload.mapping import show_mapping
 from dashboard.views.upload.match import show_match
 
-FILE_TYPES = (
-    *("csv", "tsv", "txt", "maf", "gz", "parquet", "feather", "xlsx", "xlsm"),
-    *("h5ad", "h5mu", "h5", "hdf5", "npz", "toml"),
-    *(ending.removeprefix(".") for ending in CONVERSIONS),  # refused, with how to convert them
-)
 MAX_FILE_MB = 250
 MAX_SESSION_MB = 600
 UPLOADER: SessionKey[int] = SessionKey("uploader_round")  # a new key drops the uploaded bytes
@@ -59,10 +54,9 @@ def _add_files() -> None:
     st.header("1. Add files", anchor=False)
     round_ = UPLOADER.start_with(0)
     files = st.file_uploader(
-        "Tables (csv, tsv, txt, maf, csv.gz, parquet, feather, xlsx, h5ad, h5mu), slides (h5, npz) "
-        "and optionally cohort.toml. Files that can run code (pt, pkl, rds ...) are not read: "
-        "you are told how to convert them.",
-        type=list(FILE_TYPES),
+        f"{offered_words()} and optionally cohort.toml. Files that can run code (pt, pkl, rds ...) "
+        "are not read: you are told how to convert them.",
+        type=[*offered_types(), "toml"],
         accept_multiple_files=True,
         key=f"uploader_{round_}",
         max_upload_size=MAX_FILE_MB,

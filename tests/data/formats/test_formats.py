@@ -16,7 +16,6 @@ import pytest
 
 from camlif.data.cohort import Cohort
 from camlif.data.formats import slides
-from camlif.data.formats.annotated import is_annotated
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.problems import Problem
 from camlif.data.reading.readers import check_folder, load_cohort, read_cohort
@@ -605,8 +604,7 @@ def test_without_the_library_the_message_says_what_to_install(
         assert "pip install" in found.fix
 
 
-def test_names_of_formats_are_known_in_one_place() -> None:
-    assert is_annotated("A.H5AD")
+def test_a_slides_path_gives_its_group_and_name() -> None:
     assert slides.slide_group("..\\..\\path\\a.h5") == "path"
     assert slides.slide_group("../a.h5") == "patches"
     assert slides.slide_name("x/TCGA-1.2.svs.h5") == "TCGA-1.2.svs"

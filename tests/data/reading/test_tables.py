@@ -18,7 +18,7 @@ import pytest
 from camlif.data.formats import limits
 from camlif.data.reading import tables
 from camlif.data.reading.problems import Findings
-from camlif.data.reading.tables import TextTable, read_table, table_format, table_stem
+from camlif.data.reading.tables import TextTable, read_table, table_stem
 from tests.builders.workbooks import workbook
 
 
@@ -153,10 +153,7 @@ def test_offsets_outside_a_feather_file_are_refused_before_they_are_followed() -
     assert refused(buffer.getvalue().replace(offsets, hostile), "x.feather")[0] == "E-01"
 
 
-def test_names_give_format_and_stem() -> None:
-    assert table_format("a/CT.CSV.GZ") == "text"
-    assert table_format("model.pkl") is None
-    assert table_format("x.parquet.gz") is None
+def test_a_name_gives_the_stem() -> None:
     assert table_stem("folder\\ct_features.csv.gz") == "ct_features"
 
 

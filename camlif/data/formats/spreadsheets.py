@@ -1,4 +1,7 @@
-"""Read the sheets of an XLSX workbook as text, with bounds on what its archive may unpack to."""
+"""Sheets of an XLSX workbook as text, with bounds on what its archive may unpack to.
+
+Fails with `DataError` (damaged, too large, empty) and `SheetError` (several sheets, none chosen).
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from python_calamine import CalamineError, CalamineWorkbook
 
-from camlif.exceptions import DataError
+from camlif.data.formats.raw import RawTable, ReadOptions, Source, unpack
+from camlif.exceptions import DataError, SheetError
 
 MAX_ENTRIES = 10_000
 MAX_SHEET_CELLS = 20_000_000
@@ -24,6 +29,30 @@ _COLUMN = re.compile(rb"""\br\s*=\s*["']([A-Z]{1,7})[0-9]""")
 _ROW = re.compile(rb"""\br\s*=\s*["'][A-Z]{1,7}([0-9]{1,10})["']""")
 _VALUE = re.compile(rb"<(?:\w+:)?v\b[^>]*>\s*([0-9]{1,9})\s*<")
 _ITEM = re.compile(rb"<(?:\w+:)?si\b")
+
+
+def read_workbook(source: Source, options: ReadOptions) -> RawTable:
+    """Read the only sheet with content, or the one that was chosen.
+
+    Raises
+    ------
+    SheetError
+        If there are several and none of them was chosen.
+    DataError
+        As `read_sheets`.
+    """
+    data = unpack(source, max_bytes=options.max_bytes)
+    sheets = read_sheets(data, max_bytes=options.max_bytes)
+    if options.sheet not in sheets and len(sheets) > 1:
+        raise SheetError("Several sheets have content.", sheets=tuple(sheets))
+    cells = sheets[options.sheet] if options.sheet in sheets else next(iter(sheets.values()))
+    header, *rows = cells
+    columns = [pa.array([row[i] for row in rows], pa.string()) for i in range(len(header))]
+    return RawTable(
+        header=header,
+        table=pa.table(columns, names=[str(i) for i in range(len(header))]),
+        row_numbers=np.arange(2, 2 + len(rows)),
+    )
 
 
 def read_sheets(data: bytes, *, max_bytes: int) -> dict[str, list[list[str]]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 from camlif.exceptions import ConfigError
+from camlif.settings import Needs, Settings, check, require_names
 
 PRESETS = ("default", "robust", "printed", "release")
 PRODUCT_PRESET = "robust"
@@ -16,37 +16,51 @@ PRODUCT_PRESET = "robust"
 MAX_BILINEAR_WIDTH = 32  # a bilinear gate costs d * d * d_f parameters
 
 
-class _Settings:
-    """JSON round trip and digest shared by all settings classes."""
-
-    __slots__ = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]  # always a dataclass
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Build from plain values; unknown names raise ConfigError."""
-        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]  # always a dataclass
-        unknown = set(data) - known
-        if unknown:
-            raise ConfigError(f"Unknown settings for {cls.__name__}: {', '.join(sorted(unknown))}.")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the JSON form."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+def _is_linear(c: Any) -> bool:
+    return bool(c.cross_attention == "linear")
 
 
-def _check(condition: bool, message: str) -> None:
-    if not condition:
-        raise ConfigError(message)
+_EFFECTS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("n_copies", lambda c: c.tokens == "copies", "tokens='copies'"),
+    ("n_tokens", lambda c: c.tokens == "groups", "tokens='groups'"),
+    ("heads encoder_layers", lambda c: c.encoder_decoder, "encoder_decoder=True"),
+    ("ablate_ca", lambda c: c.cross_attention == "none", "cross_attention='none'"),
+    (
+        "ca_layers ca_heads",
+        lambda c: c.cross_attention != "none",
+        "cross_attention='linear' or 'softmax'",
+    ),
+    (
+        "ca_activation ca_kv_norm ca_scale ca_softmax_dim ca_residual",
+        _is_linear,
+        "cross_attention='linear'",
+    ),
+    (
+        "ca_tau",
+        lambda c: _is_linear(c) and c.ca_scale == "mean",
+        "cross_attention='linear' and ca_scale='mean'",
+    ),
+    (
+        "ca_skip",
+        lambda c: _is_linear(c) and c.ca_residual != "other_tokens",
+        "cross_attention='linear' and ca_residual other than 'other_tokens'",
+    ),
+    ("mam_gate", lambda c: c.mam, "mam=True"),
+    ("lmf_rank lmf_rank_weights", lambda c: c.lmf == "low_rank", "lmf='low_rank'"),
+    ("share_fusion", lambda c: c.second_fusion is True, "second_fusion=True"),
+    ("owc_hidden", lambda c: c.owc != "none", "owc other than 'none'"),
+    ("owc_skip", lambda c: c.mlif == "paper", "mlif='paper'"),
+    ("clinical_width", lambda c: c.clinical == "concat", "clinical='concat'"),
+    ("skip_factors skip_crossed", lambda c: c.linear_skip, "linear_skip=True"),
+    ("sim_detach", lambda c: c.alpha > 0 and c.has_decoders, "alpha above 0 and decoders"),
+)
+_NETWORK_NEEDS: Mapping[str, Needs] = MappingProxyType(
+    {name: Needs(holds, words) for names, holds, words in _EFFECTS for name in names.split()}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RivalConfig(_Settings):
+class RivalConfig(Settings):
     """What every rival network's settings share; each rival adds its own in its file.
 
     Attributes
@@ -65,9 +79,12 @@ class RivalConfig(_Settings):
     clinical: Literal["concat", "none"] = "concat"
     clinical_width: int = 16
 
+    def _check_ranges(self) -> None:
+        check(self.clinical_width >= 1, "clinical_width must be at least 1.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkConfig(_Settings):
+class NetworkConfig(Settings):
     """The graph of CA-MLIF. Every ablation and every preset is a choice of these fields.
 
     Attributes
@@ -164,27 +181,37 @@ class NetworkConfig(_Settings):
     cox_ties: Literal["breslow", "efron"] = "breslow"
     cox_reduction: Literal["events", "batch", "sum"] = "events"
 
-    def __post_init__(self) -> None:
-        _check(
-            min(self.width, self.heads, self.ca_heads, self.lmf_width, self.mam_width) >= 1,
-            "width, heads, ca_heads, lmf_width and mam_width must be at least 1.",
+    NEEDS: ClassVar[Mapping[str, Needs]] = _NETWORK_NEEDS
+
+    def _check_ranges(self) -> None:
+        sizes = (
+            "width heads ca_heads lmf_width mam_width encoder_layers ca_layers n_tokens n_copies "
+            "lmf_rank owc_hidden clinical_width"
         )
-        _check(self.width % self.heads == 0, f"width {self.width} is no multiple of heads.")
-        _check(self.width % self.ca_heads == 0, f"width {self.width} is no multiple of ca_heads.")
-        _check(0 <= self.dropout < 1, "dropout must lie in [0, 1).")
-        _check(
-            min(self.encoder_layers, self.ca_layers, self.n_tokens, self.lmf_rank) >= 1,
-            "encoder_layers, ca_layers, n_tokens and lmf_rank must be at least 1.",
-        )
-        _check(
+        for name in sizes.split():
+            check(getattr(self, name) >= 1, f"{name} must be at least 1.")
+        for name in ("embed_hidden", "head_hidden"):
+            value = getattr(self, name)
+            check(value is None or value >= 1, f"{name} must be None or at least 1.")
+        check(self.width % self.heads == 0, f"width {self.width} is no multiple of heads.")
+        check(self.width % self.ca_heads == 0, f"width {self.width} is no multiple of ca_heads.")
+        check(0 <= self.dropout < 1, "dropout must lie in [0, 1).")
+        check(all(0 <= p < 1 for p in self.embed_dropout), "embed_dropout must lie in [0, 1).")
+        check(self.ca_tau > 0, "ca_tau must be above 0.")
+        check(
             self.cross_attention != "softmax" or self.ca_layers == 1,
             "cross_attention='softmax' takes ca_layers=1 only.",
         )
-        _check(self.alpha >= 0, "alpha must not be negative.")
-        _check(
+        check(self.alpha >= 0, "alpha must not be negative.")
+        check(
             0 <= self.skip_crossed <= self.skip_factors or not self.linear_skip,
             "skip_crossed must lie between 0 and skip_factors.",
         )
+
+    def _is_own(self, each: Field[Any]) -> bool:
+        """A preset's choices may lose their effect by a change, and a single encoder reads few."""
+        whole = self.architecture == "camlif" and self.preset == "default"
+        return whole and Settings._is_own(self, each)
 
     @property
     def hidden(self) -> int:
@@ -231,7 +258,10 @@ class NetworkConfig(_Settings):
         }
         if preset not in settings:
             raise ConfigError(f"Unknown preset {preset!r}. Choose one of {', '.join(PRESETS)}.")
-        return cls(**{"preset": preset, **settings[preset], **changes})
+        require_names(cls, changes)
+        config = cls(**{"preset": preset, **settings[preset], **changes})
+        config.require_effect(changes)
+        return config
 
 
 HORIZONS = (12, 36, 60)
@@ -241,7 +271,7 @@ QUICK_SPLITS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig(_Settings):
+class TrainConfig(Settings):
     """One training run: Monte Carlo cross-validation whose fold models are the ensemble.
 
     Attributes
@@ -269,7 +299,7 @@ class TrainConfig(_Settings):
     """
 
     splits: int = 15
-    split_scheme: Literal["covering", "monte_carlo"] = "covering"
+    split_scheme: SplitScheme = "covering"
     test_fraction: float = 0.2
     seed: int = 0
     epochs: int = 30
@@ -289,16 +319,39 @@ class TrainConfig(_Settings):
     strata: Literal["tertiles", "median"] = "tertiles"
     stored_precision: Literal["float16", "float32"] = "float16"
 
-    def __post_init__(self) -> None:
-        _check(self.splits >= 2, "At least 2 splits are needed.")
-        _check(self.epochs >= 1, "At least 1 epoch is needed.")
-        _check(self.batch_size == 0 or self.batch_size >= 4, "batch_size must be 0 or at least 4.")
-        _check(0 < self.test_fraction < 0.5, "test_fraction must lie in (0, 0.5).")
-        _check(
+    NEEDS: ClassVar[Mapping[str, Needs]] = MappingProxyType(
+        {
+            "betas": Needs(lambda c: c.optimiser == "adam", "optimiser='adam'"),
+            "momentum": Needs(lambda c: c.optimiser == "sgd", "optimiser='sgd'"),
+        }
+    )
+
+    def _check_ranges(self) -> None:
+        check(self.splits >= 2, "At least 2 splits are needed.")
+        check(0 < self.test_fraction < 0.5, "test_fraction must lie in (0, 0.5).")
+        require_scheme(self.splits, self.split_scheme, self.test_fraction)
+        check(self.seed >= 0, "seed must not be negative.")
+        check(self.epochs >= 1, "At least 1 epoch is needed.")
+        check(
+            self.constant_epochs is None or self.constant_epochs >= 0,
+            "constant_epochs must be None or at least 0.",
+        )
+        check(self.learning_rate > 0, "learning_rate must be above 0.")
+        check(all(0 <= b < 1 for b in self.betas), "betas must lie in [0, 1).")
+        check(0 <= self.momentum < 1, "momentum must lie in [0, 1).")
+        check(self.batch_size == 0 or self.batch_size >= 4, "batch_size must be 0 or at least 4.")
+        check(self.weight_decay >= 0, "weight_decay must not be negative.")
+        check(self.clip_norm is None or self.clip_norm > 0, "clip_norm must be None or above 0.")
+        check(
             self.modality_dropout is None or 0 <= self.modality_dropout < 1,
             "modality_dropout must lie in [0, 1).",
         )
-        _check(0 <= self.clip_quantile < 0.5, "clip_quantile must lie in [0, 0.5).")
+        check(0 <= self.max_missing <= 1, "max_missing must lie in [0, 1].")
+        check(0 <= self.clip_quantile < 0.5, "clip_quantile must lie in [0, 0.5).")
+        check(
+            self.select_top is None or self.select_top >= 1,
+            "select_top must be None or at least 1.",
+        )
 
     @property
     def n_constant(self) -> int:
@@ -312,6 +365,29 @@ class TrainConfig(_Settings):
 
 
 GAP_DROPOUT = 0.15
+FOLDS = 5
+"""Parts of a covering partition."""
+SplitScheme = Literal["covering", "monte_carlo"]
+
+
+def require_scheme(n_splits: int, scheme: SplitScheme, test_fraction: float) -> None:
+    """Raise ConfigError where splits of a scheme cannot be made as asked.
+
+    Another scheme is never taken in silence: it changes who is tested how often.
+    """
+    if scheme != "covering":
+        return
+    if n_splits % FOLDS:
+        raise ConfigError(
+            f"{n_splits} covering splits cannot be made: they come in partitions of {FOLDS}. Take "
+            f"{-(-n_splits // FOLDS) * FOLDS} splits, or the scheme monte_carlo "
+            "(--split-scheme monte-carlo)."
+        )
+    if test_fraction != 1 / FOLDS:
+        raise ConfigError(
+            f"Covering splits test {1 / FOLDS:g} of the patients each, not {test_fraction:g}. "
+            "Take the scheme monte_carlo (--split-scheme monte-carlo)."
+        )
 
 
 def require_camlif(config: NetworkConfig | RivalConfig) -> NetworkConfig:
@@ -328,7 +404,7 @@ def require_camlif(config: NetworkConfig | RivalConfig) -> NetworkConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunConfig(_Settings):
+class RunConfig(Settings):
     """Everything that determines a trained bundle, given the cohort."""
 
     network: NetworkConfig | RivalConfig = field(default_factory=NetworkConfig)
@@ -353,17 +429,17 @@ class RunConfig(_Settings):
         Raises
         ------
         ConfigError
-            For an unknown preset.
+            For an unknown preset or setting, a value that is not allowed, or one without effect.
         """
         settings: dict[str, dict[str, Any]] = {
             "robust": {"batch_size": 128, "epochs": 8},
             "printed": {"modality_dropout": 0.0},
             "release": {"modality_dropout": 0.0},
         }
-        return cls(
-            network=NetworkConfig.from_preset(preset, **(network or {})),
-            training=TrainConfig(**{**settings.get(preset, {}), **training}),
-        )
+        require_names(TrainConfig, training)
+        trained = TrainConfig(**{**settings.get(preset, {}), **training})
+        trained.require_effect(training)
+        return cls(network=NetworkConfig.from_preset(preset, **(network or {})), training=trained)
 
     @property
     def camlif(self) -> NetworkConfig:

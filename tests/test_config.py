@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import FrozenInstanceError, fields
+from typing import Literal, get_origin, get_type_hints
 
 import pytest
 
 from camlif.config import PRESETS, NetworkConfig, RunConfig, TrainConfig
 from camlif.exceptions import ConfigError
+from camlif.networks.registry import networks
 
 
 def differences(a: NetworkConfig, b: NetworkConfig) -> dict[str, object]:
@@ -168,3 +171,74 @@ def test_the_constant_part_is_a_third_unless_set() -> None:
     assert TrainConfig(epochs=12, constant_epochs=0).learning_rate_at(0) < 1e-3
     constant = TrainConfig(epochs=12, constant_epochs=12)
     assert constant.learning_rate_at(11) == constant.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("optimiser", "adamw", "'adam', 'sgd'"),
+        ("split_scheme", "nonsense", "'covering', 'monte_carlo'"),
+        ("stored_precision", "float8", "'float16', 'float32'"),
+        ("sampler", "stratified", "'event_stratified', 'random'"),
+        ("strata", "quartiles", "'tertiles', 'median'"),
+        ("epochs", 3.5, "a whole number"),
+        ("epochs", True, "a whole number"),
+        ("learning_rate", "fast", "a finite number"),
+        ("learning_rate", float("nan"), "a finite number"),
+        ("learning_rate", 0.0, "above 0"),
+        ("betas", (0.9,), "a tuple"),
+        ("betas", (0.9, 1.0), "[0, 1)"),
+        ("select_top", 0, "at least 1"),
+        ("weight_decay", -1.0, "negative"),
+        ("max_missing", 1.5, "[0, 1]"),
+        ("clip_norm", 0.0, "above 0"),
+        ("seed", -1, "negative"),
+        ("momentum", 0.5, "has no effect"),
+    ],
+)
+def test_a_training_setting_that_is_not_allowed_is_named_with_what_is(
+    name: str, value: object, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        RunConfig.from_preset("robust", **{name: value})
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cross_attention": "flash"}, "'linear', 'softmax', 'none'"),
+        ({"second_fusion": "both"}, "'original_only'"),
+        ({"width": 64.0}, "a whole number"),
+        ({"ca_softmax_dim": 0}, "-2, -1"),
+        ({"n_copies": 3}, "has no effect: it needs tokens='copies'"),
+        ({"ablate_ca": "drop_branch"}, "cross_attention='none'"),
+        ({"cross_attention": "none", "ca_layers": 3}, "has no effect"),
+        ({"lmf": "concat", "lmf_rank": 8}, "lmf='low_rank'"),
+        ({"alpha": 0.0, "sim_detach": False}, "has no effect"),
+        ({"embed_dropout": (0.2, 1.0)}, "[0, 1)"),
+        ({"widht": 32}, "Did you mean width"),
+    ],
+)
+def test_a_network_setting_that_is_not_allowed_or_not_read_is_an_error(
+    changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        RunConfig.from_preset("default", network=changes)
+
+
+def test_settings_of_rivals_are_checked_alike() -> None:
+    for entry in networks().values():
+        closed = [
+            (field.name, kind)
+            for field in fields(entry.config)
+            if get_origin(kind := get_type_hints(entry.config)[field.name]) is Literal
+        ]
+        for name, _ in closed:
+            with pytest.raises(ConfigError, match=name):
+                entry.config(**{name: "nonsense"})
+
+
+def test_every_effect_is_said_of_a_setting_that_exists() -> None:
+    for kind in (NetworkConfig, TrainConfig):
+        assert set(kind.NEEDS) <= {field.name for field in fields(kind)}

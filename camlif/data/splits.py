@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from camlif.config import FOLDS, SplitScheme, require_scheme
 from camlif.data.cohort import BoolArray
 from camlif.exceptions import AlignmentError, ConfigError
 from camlif.files import write_text
-
-FOLDS = 5
-Scheme = Literal["covering", "monte_carlo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +30,7 @@ class Splits:
 
     patient_ids: NDArray[np.str_]
     test: BoolArray
-    scheme: Scheme
+    scheme: SplitScheme
     seed: int
 
     def __post_init__(self) -> None:
@@ -71,7 +68,7 @@ class Splits:
         write_text(path, table.to_csv(index=False))
 
     @classmethod
-    def read(cls, path: Path, *, scheme: Scheme, seed: int) -> Splits:
+    def read(cls, path: Path, *, scheme: SplitScheme, seed: int) -> Splits:
         """Read a file of `write`.
 
         Raises
@@ -98,7 +95,7 @@ def make_splits(
     event: BoolArray,
     *,
     n_splits: int = 15,
-    scheme: Scheme = "covering",
+    scheme: SplitScheme = "covering",
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Splits:
@@ -106,8 +103,7 @@ def make_splits(
 
     ``covering`` draws n_splits / 5 independent random 5-fold partitions, so that every patient is
     tested equally often. ``monte_carlo`` draws independent test parts (the paper), so about 4 of
-    100 patients are never tested in 15 splits. Split counts that are no multiple of 5, and test
-    fractions other than 0.2, use ``monte_carlo``.
+    100 patients are never tested in 15 splits.
 
     Parameters
     ----------
@@ -118,8 +114,10 @@ def make_splits(
     Raises
     ------
     ConfigError
-        With fewer patients than a split needs.
+        With fewer patients than a split needs, or for covering splits whose number is no multiple
+        of 5 or whose test fraction is not 0.2.
     """
+    require_scheme(n_splits, scheme, test_fraction)
     n = len(patient_ids)
     if n < 2 * FOLDS or event.sum() < FOLDS:
         raise ConfigError(
@@ -127,18 +125,12 @@ def make_splits(
             f"at least {2 * FOLDS} patients and {FOLDS} events are needed."
         )
     rng = np.random.default_rng(seed)
-    covering = scheme == "covering" and n_splits % FOLDS == 0 and test_fraction == 1 / FOLDS
-    if covering:
+    if scheme == "covering":
         parts = [_partition(event, rng) for _ in range(n_splits // FOLDS)]
         test = np.concatenate([part == np.arange(FOLDS)[:, None] for part in parts])
     else:
         test = np.stack([_draw(event, test_fraction, rng) for _ in range(n_splits)])
-    return Splits(
-        patient_ids=patient_ids,
-        test=test,
-        scheme="covering" if covering else "monte_carlo",
-        seed=seed,
-    )
+    return Splits(patient_ids=patient_ids, test=test, scheme=scheme, seed=seed)
 
 
 def _partition(event: BoolArray, rng: np.random.Generator) -> NDArray[np.int_]:

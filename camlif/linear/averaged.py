@@ -32,7 +32,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from camlif.data.splits import FOLDS, Splits, make_splits
+from camlif.config import FOLDS
+from camlif.data.splits import Splits, make_splits
 from camlif.linear.penalised import (
     elastic_net_steps,
     non_negative_cox,

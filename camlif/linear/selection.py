@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from camlif.data.splits import FOLDS, make_splits
+from camlif.config import FOLDS
+from camlif.data.splits import make_splits
 from camlif.exceptions import NoComparablePairsError
 from camlif.statistics import count_pairs
 from camlif.statistics.outcome import BoolArray, FloatArray, IntArray, rows_of

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
-from camlif.config import HORIZONS
+from camlif.config import FOLDS, HORIZONS, SplitScheme, require_scheme
 from camlif.exceptions import ConfigError
 from camlif.statistics import SplitPValues
 
@@ -103,7 +103,7 @@ class StudySettings(_Record):
     methods: tuple[str, ...] = ("paper",)
     heads: HeadChoice = "matched"
     splits: int = 15
-    scheme: Literal["covering", "monte_carlo"] = "covering"
+    scheme: SplitScheme = "covering"
     seed: int = 0
     clinical: tuple[str, ...] = ()
     gaps: bool = False
@@ -115,6 +115,7 @@ class StudySettings(_Record):
     def __post_init__(self) -> None:
         if self.splits < 2:
             raise ConfigError("A study needs at least 2 splits.")
+        require_scheme(self.splits, self.scheme, 1 / FOLDS)
         if self.heads not in ("matched", "native", "both"):
             raise ConfigError(f"Unknown heads {self.heads!r}. Choose matched, native or both.")
 

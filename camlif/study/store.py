@@ -155,8 +155,7 @@ def _read_results(path: Path) -> pd.DataFrame:
 def read_folds(home: Path, settings: StudySettings) -> Splits:
     """Read the folds file of a study."""
     # A split count that is no multiple of 5 is drawn by Monte Carlo whatever was asked for.
-    scheme = settings.scheme if settings.splits % 5 == 0 else "monte_carlo"
-    return Splits.read(home / FOLDS, scheme=scheme, seed=settings.seed)
+    return Splits.read(home / FOLDS, scheme=settings.scheme, seed=settings.seed)
 
 
 def read_failed(home: Path) -> pd.DataFrame:

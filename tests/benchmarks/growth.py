@@ -45,9 +45,11 @@ def _epoch(patients: int, features: int, device: str) -> Timing:
     """Time the second epoch of `MEMBERS` members; a fifth of the patients is left out of each."""
     width = features // 6
     cohort = make_cohort(patients, {"pathology": (width,) * 4, "genomics": (width,) * 2})
-    training = TrainConfig(splits=MEMBERS, epochs=2, batch_size=BATCH)
+    training = TrainConfig(splits=MEMBERS, split_scheme="monte_carlo", epochs=2, batch_size=BATCH)
     config = RunConfig(network=NetworkConfig(), training=training)
-    splits = make_splits(cohort.patient_ids, cohort.event, n_splits=MEMBERS, seed=0)
+    splits = make_splits(
+        cohort.patient_ids, cohort.event, n_splits=MEMBERS, scheme="monte_carlo", seed=0
+    )
     return epoch_timing(
         lambda note: train_ensemble(
             cohort, config, splits, device=torch.device(device), progress=note

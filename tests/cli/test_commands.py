@@ -124,7 +124,18 @@ def test_train_takes_scheme_modalities_and_clinical(
     camlif: Command, data: Path, tmp_path: Path
 ) -> None:
     run = camlif(
-        *("train", data, "--out", tmp_path / "m", "--splits", 2, "--epochs", 1, "--width", 16),
+        *(
+            "train",
+            data,
+            "--out",
+            tmp_path / "m",
+            "--splits",
+            2,
+            "--epochs",
+            1,
+            "--width",
+            16,
+        ),
         *("--split-scheme", "monte-carlo", "--modalities", "genomics,pathology"),
         *("--clinical", "none", "--batch-size", 0, "--select-top", 20),
     )

@@ -71,7 +71,8 @@ def test_a_study_is_run_reported_and_continued(camlif: Command, data: Path, tmp_
 
 
 def test_multicofusion_learns_the_grade(camlif: Command, data: Path, tmp_path: Path) -> None:
-    options = ("--splits", 2, "--epochs", 1, "--jobs", 1, "--device", "cpu", "--json")
+    options = ("--splits", 2, "--split-scheme", "monte-carlo", "--epochs", 1)
+    options += ("--jobs", 1, "--device", "cpu", "--json")
     run = camlif("study", data, "--methods", "multicofusion", "--out", tmp_path / "a", *options)
     assert run.status == 0
     assert json.loads(run.out)["rows"][0]["title"] == "MultiCoFusion"
@@ -163,7 +164,7 @@ def test_train_keeps_its_progress_and_leaves_the_file_out_of_the_card(
     out, progress = tmp_path / "model", tmp_path / "progress.json"
     run = camlif(
         *("train", data, "--out", out, "--splits", 2, "--epochs", 2, "--width", 16),
-        *("--device", "cpu", "--progress", progress, "--json"),
+        *("--split-scheme", "monte-carlo", "--device", "cpu", "--progress", progress, "--json"),
     )
     assert run.status == 0
     done = read_progress(progress)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from camlif.data.splits import Scheme, Splits, make_splits
+from camlif.config import SplitScheme, TrainConfig
+from camlif.data.splits import Splits, make_splits
 from camlif.exceptions import AlignmentError, ConfigError
 
 
@@ -26,7 +27,7 @@ def patients(n: int, n_events: int) -> tuple[NDArray[np.str_], NDArray[np.bool_]
     scheme=st.sampled_from(["covering", "monte_carlo"]),
 )
 def test_training_and_test_patients_are_disjoint_and_complete(
-    n: int, share: float, scheme: Scheme
+    n: int, share: float, scheme: SplitScheme
 ) -> None:
     ids, event = patients(n, max(5, round(share * n)))
     splits = make_splits(ids, event, scheme=scheme)
@@ -56,7 +57,7 @@ def test_monte_carlo_leaves_some_patients_untested() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["covering", "monte_carlo"])
-def test_events_are_spread_evenly(scheme: Scheme) -> None:
+def test_events_are_spread_evenly(scheme: SplitScheme) -> None:
     ids, event = patients(103, 41)
     splits = make_splits(ids, event, scheme=scheme)
     events = (splits.test & event).sum(axis=1)
@@ -66,21 +67,24 @@ def test_events_are_spread_evenly(scheme: Scheme) -> None:
     assert sizes.mean() == pytest.approx(103 / 5, abs=1)
 
 
-@pytest.mark.parametrize(
-    ("n_splits", "fraction", "scheme"),
-    [(15, 0.2, "covering"), (3, 0.2, "monte_carlo"), (5, 0.25, "monte_carlo")],
-)
-def test_covering_falls_back_where_it_cannot_be(
-    n_splits: int, fraction: float, scheme: Scheme
+@pytest.mark.parametrize(("n_splits", "fraction"), [(3, 0.2), (5, 0.25)])
+def test_covering_splits_that_cannot_be_are_refused_and_never_another_scheme(
+    n_splits: int, fraction: float
 ) -> None:
     ids, event = patients(100, 40)
-    splits = make_splits(ids, event, n_splits=n_splits, test_fraction=fraction)
-    assert splits.scheme == scheme
+    with pytest.raises(ConfigError, match="monte_carlo"):
+        make_splits(ids, event, n_splits=n_splits, test_fraction=fraction)
+    with pytest.raises(ConfigError, match="monte_carlo"):
+        TrainConfig(splits=n_splits, test_fraction=fraction)
+    splits = make_splits(
+        ids, event, n_splits=n_splits, scheme="monte_carlo", test_fraction=fraction
+    )
+    assert splits.scheme == "monte_carlo"
     assert (splits.test.sum(axis=1) == round(100 * fraction)).all()
 
 
 @pytest.mark.parametrize("scheme", ["covering", "monte_carlo"])
-def test_a_seed_fixes_the_splits(scheme: Scheme) -> None:
+def test_a_seed_fixes_the_splits(scheme: SplitScheme) -> None:
     ids, event = patients(60, 30)
     first, again, other = (make_splits(ids, event, scheme=scheme, seed=s).test for s in (4, 4, 5))
     assert np.array_equal(first, again)
@@ -88,7 +92,7 @@ def test_a_seed_fixes_the_splits(scheme: Scheme) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["covering", "monte_carlo"])
-def test_a_file_gives_the_same_splits_back(scheme: Scheme, tmp_path: Path) -> None:
+def test_a_file_gives_the_same_splits_back(scheme: SplitScheme, tmp_path: Path) -> None:
     ids, event = patients(30, 12)
     ids[3] = "NA"  # must stay text
     splits = make_splits(ids, event, n_splits=5, scheme=scheme, seed=2)

@@ -133,7 +133,7 @@ def test_folder_holds_no_pickle_and_no_patient_identifier(saved: Path) -> None:
 
 
 def test_training_again_gives_the_same_scores() -> None:
-    config = tiny_config(splits=2, epochs=1)
+    config = tiny_config(splits=2, split_scheme="monte_carlo", epochs=1)
     cohort = tiny_cohort()
     first, second = (camlif.train(cohort, config, device="cpu") for _ in range(2))
     assert first.digest == second.digest
@@ -145,7 +145,9 @@ def test_patients_without_outcome_are_left_out_and_counted() -> None:
     duration = cohort.duration.copy()
     duration[:10] = np.nan
     bundle = camlif.train(
-        replace(cohort, duration=duration), tiny_config(splits=2, epochs=1), device="cpu"
+        replace(cohort, duration=duration),
+        tiny_config(splits=2, split_scheme="monte_carlo", epochs=1),
+        device="cpu",
     )
     assert bundle.card.data.n_without_outcome == 10
     assert bundle.card.data.n_patients == len(cohort) - 10

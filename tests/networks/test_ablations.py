@@ -34,11 +34,11 @@ def names(network: CaMlif) -> set[str]:
             {"cross_attention": "none", "ablate_ca": "drop_branch"},
             ("cross_attention.", "decoders."),
         ),
-        ({"mam": False}, (".gate.", ".value.")),
-        ({"lmf": "concat"}, (".factors.",)),
-        ({"lmf": "tensor"}, (".factors.",)),
+        ({"mam": False, "mam_gate": "auto"}, (".gate.", ".value.")),
+        ({"lmf": "concat", "lmf_rank": 4}, (".factors.",)),
+        ({"lmf": "tensor", "lmf_rank": 4}, (".factors.",)),
         ({"lmf_post": "none"}, ("fusion.post.",)),
-        ({"owc": "none"}, ("owc.",)),
+        ({"owc": "none", "owc_hidden": 64}, ("owc.",)),
         ({"clinical": "none"}, ("head.clinical.",)),
         ({"encoder_decoder": False}, ("encoders.", "decoders.")),
         ({"encoder_layers": 1}, ("encoders.ct.layers.1.", "decoders.ct.layers.1.")),
@@ -96,7 +96,7 @@ def test_dropping_the_branch_makes_enhanced_vectors_the_original_ones() -> None:
 @pytest.mark.parametrize("second", [False, "original_only"])
 def test_without_the_second_fusion_its_columns_are_gone(second: object, share: bool) -> None:
     full = build(SCHEMA, small_config(share_fusion=share))
-    ablated = build(SCHEMA, small_config(share_fusion=share, second_fusion=second))
+    ablated = build(SCHEMA, small_config(second_fusion=second))
     owc_columns = H * (7 + 7) + H  # into the hidden layer, out of it, and its bias
     removed = owc_columns + H * H  # and into the MLP
     if not share:

@@ -146,7 +146,7 @@ def test_gated_vectors_follow_the_definition(kind: str) -> None:
 
 # T12
 def test_without_a_gate_the_vector_is_projected_only() -> None:
-    module = gate("concat", mam=False)
+    module = gate("auto", mam=False)
     own, partner = draw(width=D).values()
     expected = (own @ module.out.weight.T + module.out.bias).clamp(min=0)
     torch.testing.assert_close(module(own, partner), expected, atol=1e-12, rtol=0)
@@ -164,7 +164,8 @@ def test_gate_forms_cost_what_is_stated() -> None:
 
 def owc(kind: str) -> tuple[OptimalWeightConcat, list[Tensor]]:
     torch.manual_seed(10)
-    module = OptimalWeightConcat([H, H, D, D], small_config(owc=kind)).double()
+    hidden = {"owc_hidden": 64} if kind == "none" else {}
+    module = OptimalWeightConcat([H, H, D, D], small_config(owc=kind, **hidden)).double()
     if kind != "none":
         torch.nn.init.normal_(module.weight.weight)
     return module, [torch.randn(4, w, dtype=torch.float64) for w in (H, H, D, D)]

@@ -270,13 +270,14 @@ def test_what_a_patient_lacks_adds_nothing_to_the_skip() -> None:
 def test_training_leaves_the_skip_at_its_start_and_moves_the_network() -> None:
     cohort = make_cohort(80, seed=4)
     event, _ = cohort.outcome()
-    splits = make_splits(cohort.patient_ids, event, n_splits=2, seed=1)
+    splits = make_splits(cohort.patient_ids, event, n_splits=2, scheme="monte_carlo", seed=1)
     trained = []
     for epochs in (1, 3):
         config = RunConfig.from_preset(
             "robust",
             network=SMALL,
             splits=2,
+            split_scheme="monte_carlo",
             epochs=epochs,
             stored_precision="float32",
         )
@@ -289,7 +290,7 @@ def test_training_leaves_the_skip_at_its_start_and_moves_the_network() -> None:
 
 
 def test_skip_settings_survive_the_round_trip_and_impossible_ones_are_refused() -> None:
-    config = RunConfig.from_preset("robust", network={"skip_crossed": 1}, splits=3)
+    config = RunConfig.from_preset("robust", network={"skip_crossed": 1}, splits=5)
     assert RunConfig.from_json(config.to_json()) == config
     with pytest.raises(ConfigError, match="skip_crossed"):
         NetworkConfig(linear_skip=True, skip_factors=1, skip_crossed=2)
@@ -307,6 +308,7 @@ def robust_bundle() -> Bundle:
         "robust",
         network={"width": 16, "mam_gate": "concat", "mam_width": 8, "lmf_width": 8},
         splits=2,
+        split_scheme="monte_carlo",
         epochs=1,
     )
     return train(cohort, config, device="cpu")

@@ -38,7 +38,7 @@ NO_DROPOUT = replace(NARROW, dropout=0.0, embed_dropout=(0.0, 0.0))
 
 
 def splits_of(cohort: Cohort, n: int = 5) -> Splits:
-    return make_splits(cohort.patient_ids, cohort.event, n_splits=n, seed=1)
+    return make_splits(cohort.patient_ids, cohort.event, n_splits=n, scheme="monte_carlo", seed=1)
 
 
 def train(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from camlif.config import NetworkConfig, RunConfig
+from camlif.config import FOLDS, NetworkConfig, RunConfig, SplitScheme
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import encode
 from camlif.data.splits import Splits, make_splits
@@ -25,7 +25,9 @@ UNIMODAL = replace(FULL, architecture="unimodal")
 def drawn(signal: Signal, n_splits: int) -> tuple[Simulated, Splits]:
     simulated = simulate(600, GROUPS, signal=signal, event_share=0.57, seed=0)
     cohort = simulated.cohort
-    return simulated, make_splits(cohort.patient_ids, cohort.event, n_splits=n_splits, seed=0)
+    scheme: SplitScheme = "monte_carlo" if n_splits % FOLDS else "covering"
+    splits = make_splits(cohort.patient_ids, cohort.event, n_splits=n_splits, scheme=scheme, seed=0)
+    return simulated, splits
 
 
 def held_out_c_indices(

@@ -40,7 +40,9 @@ def test_parts_cover_every_member_once_and_are_no_smaller_than_worth_it(
 
 def train(network: AnyNetworkConfig, processes: int, **training: object) -> TrainingResult:
     config = RunConfig(network=network, training=TrainConfig(**{"epochs": 2, **training}))
-    splits = make_splits(COHORT.patient_ids, COHORT.event, n_splits=MEMBERS, seed=1)
+    splits = make_splits(
+        COHORT.patient_ids, COHORT.event, n_splits=MEMBERS, scheme="monte_carlo", seed=1
+    )
     return train_ensemble(COHORT, config, splits, device=torch.device("cpu"), processes=processes)
 
 
@@ -75,7 +77,9 @@ def test_an_error_in_the_middle_is_told_and_leaves_no_process() -> None:
         raise KeyboardInterrupt
 
     config = RunConfig(network=NetworkConfig(width=16), training=TrainConfig(epochs=2))
-    splits = make_splits(COHORT.patient_ids, COHORT.event, n_splits=MEMBERS, seed=1)
+    splits = make_splits(
+        COHORT.patient_ids, COHORT.event, n_splits=MEMBERS, scheme="monte_carlo", seed=1
+    )
     with pytest.raises(KeyboardInterrupt):
         train_ensemble(
             COHORT, config, splits, device=torch.device("cpu"), processes=2, progress=stop
@@ -115,7 +119,9 @@ def test_a_network_in_evaluation_drops_nothing() -> None:
 
 def test_part_sizes_do_not_change_the_batches() -> None:
     """Splits of unequal size: the part without the largest one draws as many batches."""
-    splits = make_splits(COHORT.patient_ids, COHORT.event, n_splits=MEMBERS, seed=1)
+    splits = make_splits(
+        COHORT.patient_ids, COHORT.event, n_splits=MEMBERS, scheme="monte_carlo", seed=1
+    )
     fewer = splits.test.copy()
     fewer[-MIN_MEMBERS:, :14] = True
     splits = replace(splits, test=fewer)

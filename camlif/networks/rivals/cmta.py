@@ -75,12 +75,9 @@ class CmtaConfig(DiscreteConfig):
     alpha_sim: float = 1.0
     similarity: Literal["l1", "cosine"] = "l1"
 
-    def __post_init__(self) -> None:
-        DiscreteConfig.__post_init__(self)  # slots rebuild the class, which breaks super()
+    def _check_ranges(self) -> None:
         if self.alpha_sim < 0 or not 0 <= self.attention_dropout < 1:
             raise ConfigError("alpha_sim must not be negative, attention_dropout lie in [0, 1).")
-        if self.similarity not in ("l1", "cosine"):
-            raise ConfigError(f"similarity must be 'l1' or 'cosine', not {self.similarity!r}.")
 
 
 class ClassTower(nn.Module):

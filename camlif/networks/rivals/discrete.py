@@ -43,8 +43,7 @@ class DiscreteConfig(TokenConfig):
     n_intervals: int = 4
     event_weight: float = 0.0
 
-    def __post_init__(self) -> None:
-        TokenConfig.__post_init__(self)  # slots rebuild the class, which breaks super()
+    def _check_ranges(self) -> None:
         if self.n_intervals < 2:
             raise ConfigError("n_intervals must be at least 2.")
         if not 0 <= self.event_weight < 1:

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from camlif.config import TrainConfig
 from camlif.data.preprocessing import cox_score_statistic
 from camlif.data.schema import FeatureSchema
-from camlif.exceptions import ConfigError
 from camlif.networks.interface import START, FusionOutput, Inputs, Step
 from camlif.networks.layers import module_key
 from camlif.networks.registry import register
@@ -67,11 +66,6 @@ class GpdbnConfig(VectorConfig):
     dropout: float = 0.1
     reduce: Literal["linear", "select"] = "linear"
     triangular: bool = False
-
-    def __post_init__(self) -> None:
-        VectorConfig.__post_init__(self)  # slots rebuild the class, which breaks super()
-        if self.reduce not in ("linear", "select"):
-            raise ConfigError(f"reduce must be 'linear' or 'select', not {self.reduce!r}.")
 
 
 class ColumnSelection(nn.Module):

@@ -63,12 +63,7 @@ class MultiCoFusionConfig(VectorConfig):
     graph: Literal["dense", "groups"] = "dense"
     genomic_modality: str | None = None
 
-    def __post_init__(self) -> None:
-        VectorConfig.__post_init__(self)  # slots rebuild the class, which breaks super()
-        if self.size not in BRANCH:
-            raise ConfigError(f"size must be one of {', '.join(BRANCH)}, not {self.size!r}.")
-        if self.graph not in ("dense", "groups"):
-            raise ConfigError(f"graph must be 'dense' or 'groups', not {self.graph!r}.")
+    def _check_ranges(self) -> None:
         if self.aux_classes < 0 or self.aux_classes == 1:
             raise ConfigError("aux_classes must be 0 or at least 2.")
 

@@ -43,8 +43,7 @@ class PgMlifConfig(PretrainedConfig):
     rank: int = 4
     gates: bool = True
 
-    def __post_init__(self) -> None:
-        PretrainedConfig.__post_init__(self)  # slots rebuild the class, which breaks super()
+    def _check_ranges(self) -> None:
         if self.rank < 1:
             raise ConfigError("rank must be at least 1.")
 

@@ -68,8 +68,7 @@ class PretrainedConfig(VectorConfig):
     freeze_epochs: int = 4
     genomic_modality: str | None = None
 
-    def __post_init__(self) -> None:
-        VectorConfig.__post_init__(self)  # slots rebuild the class, which breaks super()
+    def _check_ranges(self) -> None:
         if self.pretrain_epochs < 1 or self.freeze_epochs < 0:
             raise ConfigError("pretrain_epochs must be at least 1, freeze_epochs at least 0.")
 

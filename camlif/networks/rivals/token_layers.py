@@ -43,9 +43,7 @@ class TokenConfig(RivalConfig):
     size: Literal["compact", "paper"] = "compact"
     dropout: float = 0.25
 
-    def __post_init__(self) -> None:
-        if self.size not in WIDTHS:
-            raise ConfigError(f"size must be one of {', '.join(WIDTHS)}, not {self.size!r}.")
+    def _check_ranges(self) -> None:
         if not 0 <= self.dropout < 1:
             raise ConfigError("dropout must lie in [0, 1).")
 

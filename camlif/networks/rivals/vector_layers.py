@@ -53,7 +53,7 @@ class VectorConfig(RivalConfig):
     bounded: bool = True
     l1: float = 3e-4
 
-    def __post_init__(self) -> None:
+    def _check_ranges(self) -> None:
         if not 0 <= self.dropout < 1:
             raise ConfigError("dropout must lie in [0, 1).")
         if self.l1 < 0:

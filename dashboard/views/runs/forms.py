@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from camlif.config import PRESETS, PRODUCT_PRESET
+from camlif.config import FOLDS, PRESETS, PRODUCT_PRESET, require_scheme
 from camlif.exceptions import CamlifError
 from camlif.study import StudySettings, StudySummary
 from camlif.study.methods import catalogue, names
@@ -47,6 +47,10 @@ NAMED_FOR: SessionKey[str] = SessionKey("train_name_for")
 """Digest of the cohort that a model's name was proposed for."""
 STUDY_METHODS: SessionKey[list[str]] = SessionKey("study_form_methods")
 DEFAULT_SPLITS, MAX_SPLITS = 15, 100
+SPLITS_HELP = (
+    "In fives: each five test every patient once. Other numbers are for the command line, with "
+    "--split-scheme monte-carlo."
+)
 MAX_EPOCHS = 1000
 DEFAULT_METHODS = ("camlif", "classical")
 
@@ -99,7 +103,13 @@ def _training_form(workspace: Workspace) -> None:
         preset = second.selectbox("Preset", PRESETS, index=default, key="train_preset")
         device = third.selectbox("Device", DEVICES, key="train_device")
         splits = first.number_input(
-            "Splits (models of the ensemble)", 2, MAX_SPLITS, DEFAULT_SPLITS, key="train_splits"
+            "Splits (models of the ensemble)",
+            FOLDS,
+            MAX_SPLITS,
+            DEFAULT_SPLITS,
+            FOLDS,
+            key="train_splits",
+            help=SPLITS_HELP,
         )
         epochs = second.number_input(
             "Epochs (empty: the preset's)", 1, MAX_EPOCHS, None, key="train_epochs"
@@ -116,6 +126,7 @@ def _training_form(workspace: Workspace) -> None:
     if start:
         try:
             check_name(name, taken)
+            require_scheme(splits, "covering", 1 / FOLDS)
         except CamlifError as error:
             st.error(plain(str(error)))
             return
@@ -160,7 +171,9 @@ def _study_form(workspace: Workspace) -> None:
             key="study_heads",
             help="matched: all with CA-MLIF's Cox head and protocol. native: each with its own.",
         )
-        splits = second.number_input("Splits", 2, MAX_SPLITS, DEFAULT_SPLITS, key="study_splits")
+        splits = second.number_input(
+            "Splits", FOLDS, MAX_SPLITS, DEFAULT_SPLITS, FOLDS, key="study_splits", help=SPLITS_HELP
+        )
         epochs = third.number_input(
             "Epochs (empty: each preset's)", 1, MAX_EPOCHS, None, key="study_epochs"
         )
@@ -168,17 +181,29 @@ def _study_form(workspace: Workspace) -> None:
         choice = StudyChoice(
             methods=tuple(methods), heads=heads, splits=splits, epochs=epochs, seed=seed
         )
+        problem = _scheme_problem(splits)
         with st.container(horizontal=True, vertical_alignment="center"):
             start = st.form_submit_button("Start study", type="primary", key="study_start")
             st.form_submit_button("Estimate time", key="study_estimate")
-            if methods:
+            if methods and problem is None:
                 rows = study_variants(choice, loaded.cohort)
                 seconds = estimate_study(choice, loaded.cohort, resources.catalogue(), _measured())
                 _say_estimate(seconds, f"{count(len(rows), 'row')} of {splits} splits: ")
     if start and not methods:
         st.error("Pick at least one method.")
+    elif problem is not None:
+        st.error(plain(problem))
     elif start:
         _start(loaded, study_request(source_of(loaded), choice))
+
+
+def _scheme_problem(splits: int) -> str | None:
+    """Say why covering splits cannot be made; None if they can."""
+    try:
+        require_scheme(splits, "covering", 1 / FOLDS)
+    except CamlifError as error:
+        return str(error)
+    return None
 
 
 def _measured() -> list[tuple[StudySummary, int]]:

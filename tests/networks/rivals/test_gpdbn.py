@@ -82,7 +82,7 @@ def test_selection_keeps_the_columns_that_go_with_the_outcome() -> None:
 
 def test_selection_is_each_member_s_own() -> None:
     cohort = make_cohort(90, {P: (40,), G: (35,)}, signal="none")
-    splits = make_splits(cohort.patient_ids, cohort.event, n_splits=2)
+    splits = make_splits(cohort.patient_ids, cohort.event, n_splits=2, scheme="monte_carlo")
     run = RunConfig(
         network=native("gpdbn", reduce="select"), training=TrainConfig(epochs=1, batch_size=0)
     )

@@ -115,9 +115,17 @@ def test_exchange_needs_two_modalities(key: str) -> None:
 @pytest.mark.parametrize("key", ["mcat", "cmta"])
 def test_native_training_fits_each_members_own_intervals(key: str) -> None:
     cohort = simulate(80).cohort
-    splits = make_splits(cohort.patient_ids, cohort.event, n_splits=2)
+    splits = make_splits(cohort.patient_ids, cohort.event, n_splits=2, scheme="monte_carlo")
     native = network_entry(key).native
-    training = TrainConfig(**{**native.to_json(), "splits": 2, "epochs": 2, "constant_epochs": 2})
+    training = TrainConfig(
+        **{
+            **native.to_json(),
+            "splits": 2,
+            "epochs": 2,
+            "constant_epochs": 2,
+            "split_scheme": "monte_carlo",
+        }
+    )
     config = RunConfig(network=settings_of(key, head="native"), training=training)
     result = train_ensemble(cohort, config, splits, device=torch.device("cpu"))
     assert np.isfinite(result.history["nll"]).all()

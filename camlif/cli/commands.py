@@ -204,6 +204,13 @@ def train(
         int | None, typer.Option(min=1, help="Keep the strongest columns of each modality.")
     ] = None,
     manifest: ManifestOption = None,
+    keep_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--keep-tokens",
+            help="Keep keyed digests of the identifiers, to recognise training patients by.",
+        ),
+    ] = False,
     progress: ProgressOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -240,6 +247,7 @@ def train(
                 device=device,
                 progress=tell,
                 processes=processes,
+                keep_tokens=keep_tokens,
                 reproduce=f"python -m camlif {shlex.join(_reproducing(sys.argv[1:]))}",
             )
         bundle.save(out)
@@ -296,6 +304,7 @@ def score(
         "patients": written.patients,
         "scored": written.scored,
         "heldout": written.heldout,
+        "unclear": written.unclear,
         "unlike": written.unlike,
         "device": written.device,
         "seconds": round(time.perf_counter() - start, 2),
@@ -309,6 +318,9 @@ def score(
         f"in {summary['seconds']:.1f} s; {written.heldout} were in the training cohort and have "
         "held-out risks"
     )
+    if written.unclear:
+        patients = count(written.unclear, "patient")
+        say(f"Of {patients} it cannot be told whether they were; the column warnings says why.")
     unscored = written.patients - written.scored
     if unscored:
         patients = count(unscored, "patient has", "patients have")

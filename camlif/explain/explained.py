@@ -279,9 +279,11 @@ def prepare(
     index = np.asarray(rows, dtype=int).reshape(-1)
     if not len(index):
         raise ConfigError("Pick at least one patient.")
-    raw = bundle.prepare(cohort.take(index), missing=missing)
+    patients = cohort.take(index)
+    raw = bundle.prepare(patients, missing=missing)
     background = find_background(bundle, cohort, baseline, missing=missing, seed=seed)
-    return prepare_encoded(bundle, raw, bundle.recognise(raw).seen, background=background)
+    seen = bundle.recognise(raw, patients.patient_ids).seen
+    return prepare_encoded(bundle, raw, seen, background=background)
 
 
 def prepare_encoded(

@@ -91,7 +91,8 @@ def sensitivity_range(
     rng = np.random.default_rng(seed)
     chosen = rng.choice(pool, draws, replace=len(pool) < draws)
     drawn = _with_modalities(raw.take(np.full(draws, row)), raw.take(chosen), names, bundle)
-    seen = np.repeat(bundle.recognise(raw.take(np.array([row]))).seen, draws, axis=0)
+    own = bundle.recognise(raw.take(np.array([row])), cohort.patient_ids[[row]])
+    seen = np.repeat(own.seen, draws, axis=0)
     if seen.all():
         raise EstimationError("No unbiased prediction: every model saw this patient in training.")
     z = bundle.reference.z(combine(bundle.ensemble.predict(drawn).log_risk, seen).log_risk)

@@ -17,7 +17,7 @@ from camlif.explain.explained import prepare_encoded
 from camlif.explain.modalities import attribute_modalities
 from camlif.explain.results import ModalityAttribution
 from camlif.model.case import CaseSummary, summarise_case
-from camlif.model.reference import Recognised
+from camlif.model.recognition import Recognised
 from camlif.model.scoring import ScoreResult, assemble_result, unscored_reasons
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ExploredCase:
     raw : RawInputs
         As it is.
     recognised : Recognised
-        Whether it is a training patient, and the members that saw it.
+        Whether it is a training patient, and the members that saw it or may have.
     """
 
     bundle: Bundle
@@ -96,7 +96,8 @@ class ExploredCase:
         """Encode a patient of a cohort; ``missing`` are modalities declared missing."""
         one = cohort.take([row])
         raw = bundle.prepare(one, missing=missing)
-        return cls(bundle=bundle, cohort=one, raw=raw, recognised=bundle.recognise(raw))
+        recognised = bundle.recognise(raw, one.patient_ids)
+        return cls(bundle=bundle, cohort=one, raw=raw, recognised=recognised)
 
     @property
     def present(self) -> tuple[str, ...]:

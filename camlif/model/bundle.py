@@ -23,12 +23,11 @@ from camlif.data.schema import FeatureSchema
 from camlif.exceptions import AlignmentError
 from camlif.model import storage
 from camlif.model.matching import MatchReport, align, match_schema
-from camlif.model.reference import Recognised
+from camlif.model.recognition import Recognised
 from camlif.model.scoring import (
     ScoreResult,
     assemble_result,
     join_results,
-    recognise,
     unscored_reasons,
 )
 from camlif.model.storage import BundleParts
@@ -81,9 +80,13 @@ class Bundle(BundleParts):
         """Encode a cohort in the model's columns; see `camlif.model.matching.align` for errors."""
         return encode(align(cohort, self.schema, missing=missing), self.schema)
 
-    def recognise(self, raw: RawInputs) -> Recognised:
-        """Find the training patients among some, and the members that saw them."""
-        return recognise(raw, self.schema, self.reference)
+    def recognise(self, raw: RawInputs, patient_ids: NDArray[np.str_] | None = None) -> Recognised:
+        """Find the training patients among some, and the members that saw them.
+
+        Identifiers count only where the bundle keeps digests of them.
+        """
+        digests = self.reference.digests
+        return digests.recognise(digests.digest(raw, self.schema, patient_ids), self.reference.seen)
 
     def score(
         self,
@@ -95,7 +98,8 @@ class Bundle(BundleParts):
     ) -> ScoreResult:
         """Score a cohort; the outcome, if any, is not read.
 
-        A patient of the training cohort gets only the members that did not see it.
+        A patient of the training cohort gets only the members that did not see it; one that may
+        be, those that saw none of the training patients it may be, if there are such.
 
         Parameters
         ----------
@@ -164,7 +168,7 @@ class Bundle(BundleParts):
             prediction=prediction,
             rows=rows,
             reasons=reasons,
-            recognised=self.recognise(raw),
+            recognised=self.recognise(raw, block.patient_ids),
             started=started,
             device=str(device),
         )

@@ -17,6 +17,7 @@ from camlif.config import HORIZONS, QUICK_SPLITS, RunConfig
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
+from camlif.model.recognition_rates import RecognitionRates
 from camlif.model.reference import Reference, SubsetValidation, heldout_mean
 from camlif.statistics import (
     GateResult,
@@ -116,6 +117,8 @@ class Card(_Part):
     calibration_slope: float
     calibration: tuple[GateResult, ...]
     subsets: tuple[SubsetValidation, ...]
+    recognition: tuple[RecognitionRates, ...]
+    recognition_note: str
     limits: tuple[str, ...]
     reproduce: str
     config_digest: str
@@ -132,6 +135,16 @@ NOT_FOR = (
 MISSING_DATA = (
     "Single values: median of the training part. Clinical values: median and a missing indicator. "
     "Whole modalities: a learned token; scored only where that set of modalities was validated."
+)
+RECOGNITION_NOTE = (
+    "A training patient is scored only by models that did not see it. It is recognised by keyed "
+    "digests of blocks of its values at three significant digits, 8 bits a block at most, which "
+    "cannot be read back to measurements. Whoever holds this model can guess blocks of a few flags "
+    "or levels from them."
+)
+TOKENS_NOTE = (
+    " Its owner chose to keep keyed digests of the patients' identifiers too, against which "
+    "identifiers can be tried."
 )
 
 
@@ -158,6 +171,7 @@ def build_card(
     splits: Splits,
     result: TrainingResult,
     reference: Reference,
+    recognition: tuple[RecognitionRates, ...],
     member_log_risk: NDArray[np.float64],
     presence: BoolArray,
     reproduce: str,
@@ -187,6 +201,8 @@ def build_card(
         calibration_slope=reference.calibration.slope,
         calibration=tuple(reference.gates.values()),
         subsets=reference.subsets,
+        recognition=recognition,
+        recognition_note=RECOGNITION_NOTE + (TOKENS_NOTE if reference.digests.keeps_tokens else ""),
         limits=tuple(_limits(cohort, config, splits, reference)),
         reproduce=reproduce,
         config_digest=config.digest,

@@ -14,6 +14,7 @@ import numpy as np
 
 from camlif.config import HORIZONS
 from camlif.model import sentences
+from camlif.model.recognition import Membership
 from camlif.model.scoring import MIN_AGREEMENT, SPREAD_Z, ScoreResult
 from camlif.model.training_range import (
     MAX_SHARE_OUTSIDE,
@@ -82,7 +83,7 @@ class HorizonSurvival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberPlace:
-    """Where one member places the case; ``used`` is false if it saw the patient in training."""
+    """Where one member places the case; ``used`` is false if it saw the patient, or may have."""
 
     z: float | None
     used: bool
@@ -109,8 +110,10 @@ class CaseScore:
     horizons : tuple of HorizonSurvival
     members_agree, members_used : int
         Members that place the patient in ``stratum``, of those used; members that saw the patient
-        in training are not.
+        in training, or may have, are not.
     members : tuple of MemberPlace
+    left_out : str
+        What members are called that are not used; empty where all are.
     frequencies : str
         Survival at all open horizons; empty where none is open.
     subset_sentence : str
@@ -132,6 +135,7 @@ class CaseScore:
     members_agree: int
     members_used: int
     members: tuple[MemberPlace, ...]
+    left_out: str
     subset_sentence: str
     agreement_sentence: str
     borderline_sentence: str | None
@@ -150,7 +154,10 @@ class CaseSummary:
         Empty where the patient is scored.
     members : int
         Of the model.
-    is_training : bool
+    membership : Membership
+        Whether the patient was in the training cohort.
+    held_out : bool
+        Whether no member used can have seen the patient.
     present, absent : tuple of str
         Modalities of the model that the patient has and lacks.
     modalities : tuple of ModalityCheck
@@ -170,7 +177,8 @@ class CaseSummary:
     score: CaseScore | None
     no_score: str
     members: int
-    is_training: bool
+    membership: Membership
+    held_out: bool
     present: tuple[str, ...]
     absent: tuple[str, ...]
     modalities: tuple[ModalityCheck, ...]
@@ -215,7 +223,8 @@ def summarise_case(
         score=score,
         no_score="" if score else sentences.no_score_sentence(notes, [modality(m) for m in absent]),
         members=bundle.n_members,
-        is_training=bool(result.is_training[row]),
+        membership=result.membership[row],
+        held_out=bool(result.held_out[row]),
         present=tuple(m for m, there in zip(names, presence, strict=True) if there),
         absent=absent,
         modalities=modalities,
@@ -294,6 +303,7 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
     record, n_training = result.table.iloc[row], bundle.card.data.n_patients
     stratum, used = str(record["stratum"]), result.members_used[row]
     agree, n_used = round(float(record["agreement"]) * int(used.sum())), int(used.sum())
+    membership, held_out = result.membership[row], bool(result.held_out[row])
     z, ratio = _z_interval(bundle, result, row), _hazard_ratio(bundle, result, row)
     neighbour = _neighbour(bundle, result, row, z)
     horizons = tuple(_horizon(bundle, result, row, months) for months in HORIZONS)
@@ -326,8 +336,9 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
             )
         ),
         subset_sentence=sentences.subset_sentence(bundle.reference.subset(known)),
+        left_out=("" if used.all() else sentences.left_out_words(membership, held_out=held_out)),
         agreement_sentence=sentences.agreement_sentence(
-            agree, n_used, stratum, is_training=bool(result.is_training[row])
+            agree, n_used, stratum, membership=membership, held_out=held_out
         ),
         borderline_sentence=(
             sentences.borderline_sentence(agree, n_used, z, bundle.strata.cutoffs)

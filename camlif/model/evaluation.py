@@ -39,7 +39,8 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n``, ``events``, ``heldout`` (patients of the training cohort), ``unscored``,
+        ``n``, ``events``, ``heldout`` (patients of the training cohort), ``unclear`` (those of whom
+        that cannot be told, scored as if they were, where members are left), ``unscored``,
         ``c_index`` (with bootstrap interval, and ``strict`` beside it), ``strata``, ``log_rank``,
         ``calibration`` by horizon, and ``calibration_note`` and ``entry_note``: a caution, or
         None.
@@ -72,6 +73,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         "n": len(rows),
         "events": int(event.sum()),
         "heldout": heldout,
+        "unclear": int(result.unclear[rows].sum()),
         "unscored": int((~result.scored).sum()),
         "c_index": {
             "value": interval.value,

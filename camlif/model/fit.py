@@ -5,6 +5,7 @@ Fails with the errors of the configuration, the splits and the engine; nothing i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import joblib
@@ -16,10 +17,14 @@ from camlif.data.preprocessing import encode
 from camlif.data.splits import make_splits
 from camlif.model.bundle import Bundle
 from camlif.model.card import build_card
+from camlif.model.recognition import fit_digests
+from camlif.model.recognition_rates import measure_recognition
 from camlif.model.reference import fit_reference
 from camlif.training.engine import resolve_modality_dropout, train_ensemble
 from camlif.training.ensemble import choose_device
 from camlif.training.loop import TrainingProgress
+
+SALT_BYTES = 16
 
 
 def train(
@@ -30,6 +35,7 @@ def train(
     device: str = "auto",
     progress: Callable[[TrainingProgress], None] | None = None,
     processes: int | None = None,
+    keep_tokens: bool = False,
     reproduce: str = "camlif.train(cohort, config)",
 ) -> Bundle:
     """Train the ensemble by Monte Carlo cross-validation and fit all that scoring needs.
@@ -48,6 +54,9 @@ def train(
         Called after each epoch.
     processes : int, optional
         Members are spread over so many; default: one a core. The weights are the same.
+    keep_tokens : bool
+        Also keep a keyed digest of every identifier, by which a training patient is recognised
+        whatever its values. Whoever holds the bundle can try identifiers against them.
     reproduce : str
         Command named in the card.
 
@@ -82,7 +91,15 @@ def train(
         progress=progress,
         processes=processes or joblib.cpu_count(only_physical_cores=True),
     )
-    reference = fit_reference(known, raw, result.ensemble, splits.test, config.training)
+    digests = fit_digests(
+        raw,
+        known.schema,
+        salt=_salt(known, config),
+        patient_ids=known.patient_ids if keep_tokens else None,
+    )
+    reference = fit_reference(
+        known, raw, result.ensemble, splits.test, config.training, digests=digests
+    )
     card = build_card(
         name=name,
         cohort=known,
@@ -91,6 +108,7 @@ def train(
         splits=splits,
         result=result,
         reference=reference,
+        recognition=measure_recognition(digests, raw, known.schema, seed=training.seed),
         member_log_risk=result.ensemble.predict(raw).log_risk,
         presence=raw.presence,
         reproduce=reproduce,
@@ -103,3 +121,9 @@ def train(
         reference=reference,
         card=card,
     )
+
+
+def _salt(cohort: Cohort, config: RunConfig) -> bytes:
+    """Key of the digests: differs between bundles, and is not to be guessed without the cohort."""
+    text = f"{cohort.digest} {config.digest}"
+    return hashlib.blake2b(text.encode(), digest_size=SALT_BYTES).digest()

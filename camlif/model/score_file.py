@@ -23,8 +23,9 @@ class Written:
     ----------
     key : str
         Digest of what determines the file's content; another's part is not continued.
-    patients, scored, heldout : int
-        Patients, those with a score, and of these the ones that were in the training cohort.
+    patients, scored, heldout, unclear : int
+        Patients, those with a score, and of these the ones that were in the training cohort and
+        those of whom that cannot be told.
     unlike : int
         Those with a score who are unlike the training data; see `ScoreResult.unlike`.
     device : str
@@ -37,6 +38,7 @@ class Written:
     patients: int = 0
     scored: int = 0
     heldout: int = 0
+    unclear: int = 0
     unlike: int = 0
     device: str = ""
     size: int = 0
@@ -48,6 +50,7 @@ class Written:
             patients=self.patients + len(block),
             scored=self.scored + int(block.scored.sum()),
             heldout=self.heldout + int((block.is_training & block.scored).sum()),
+            unclear=self.unclear + int((block.unclear & block.scored).sum()),
             unlike=self.unlike + int(block.unlike.sum()),
             device=block.device,
             size=size,

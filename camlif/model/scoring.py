@@ -15,7 +15,8 @@ from camlif.config import HORIZONS
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
-from camlif.model.reference import Recognised, Reference, feature_digests
+from camlif.model.recognition import Membership, Recognised, unclear_note
+from camlif.model.reference import Reference
 from camlif.model.training_range import (
     MAX_SHARE_OUTSIDE,
     UNLIKE_PERCENT,
@@ -29,7 +30,7 @@ MIN_AGREEMENT = 0.8
 MAX_SILENT_IMPUTATION = 0.05
 SPREAD_Z = 1.96
 _BY_PATIENT = (
-    *("member_log_risk", "members_used", "is_training", "scored", "presence"),
+    *("member_log_risk", "members_used", "membership", "held_out", "scored", "presence"),
     *("survival", "survival_low", "survival_high"),
 )
 _BY_MODALITY = ("out_of_range", "imputed", "without", "distance_percent")
@@ -42,6 +43,7 @@ COLUMNS = (
     "stratum",
     "agreement",
     *(f"survival_{h}m" for h in HORIZONS),
+    "in_training",
     "missing",
     "warnings",
 )
@@ -59,8 +61,11 @@ class ScoreResult:
     member_log_risk : float64, shape (n, e)
         NaN where unscored.
     members_used : bool, shape (n, e)
-        False where the member saw the patient in training.
-    is_training : bool, shape (n,)
+        False where the member saw the patient in training, or may have.
+    membership : ndarray of Membership, shape (n,)
+        Whether the patient was in the training cohort.
+    held_out : bool, shape (n,)
+        Whether no member used can have seen the patient.
     scored : bool, shape (n,)
     presence : bool, shape (n, m)
         Modalities used for the score.
@@ -85,7 +90,8 @@ class ScoreResult:
     table: pd.DataFrame
     member_log_risk: NDArray[np.float64]
     members_used: BoolArray
-    is_training: BoolArray
+    membership: NDArray[np.object_]
+    held_out: BoolArray
     scored: BoolArray
     presence: BoolArray
     out_of_range: Mapping[str, NDArray[np.float64]]
@@ -113,6 +119,16 @@ class ScoreResult:
     def z(self) -> NDArray[np.float64]:
         """Log risk on the scale of the training cohort's held-out risks, shape (n,)."""
         return self.table["z"].to_numpy("float64")
+
+    @property
+    def is_training(self) -> BoolArray:
+        """Patients of the training cohort, shape (n,)."""
+        return np.asarray(self.membership == Membership.TRAINING)
+
+    @property
+    def unclear(self) -> BoolArray:
+        """Patients of whom it cannot be told whether they are, shape (n,)."""
+        return np.asarray(self.membership == Membership.UNCLEAR)
 
     @property
     def unlike(self) -> BoolArray:
@@ -171,11 +187,6 @@ def agreement(
     same = reference.strata.assign(z.ravel()).reshape(z.shape) == stratum[:, None]
     count = used.sum(axis=1)
     return np.where(count > 0, (same & used).sum(axis=1) / np.maximum(count, 1), np.nan)
-
-
-def recognise(raw: RawInputs, schema: FeatureSchema, reference: Reference) -> Recognised:
-    """Find the training patients among others by the digests of their feature rows."""
-    return reference.recognise(feature_digests(raw, schema))
 
 
 def unscored_reasons(
@@ -261,6 +272,8 @@ def assemble_result(
             warnings[row] = [reason]
         elif seen[row].all():
             warnings[row] = ["not scored: no unbiased prediction, every model saw this patient"]
+        elif recognised.membership[row] == Membership.UNCLEAR:
+            warnings[row].append(unclear_note(recognised, row, int(combined.used[row].sum())))
     curves = _curves(combined, reference)
     table = pd.DataFrame(
         {
@@ -272,6 +285,7 @@ def assemble_result(
             "stratum": [name or None for name in stratum],
             "agreement": np.where(scored, share, np.nan),
             **_tabulated(combined.log_risk, reference),
+            "in_training": [str(membership) for membership in recognised.membership],
             "missing": _missing(cohort, raw.presence, schema),
             "warnings": ["; ".join(w) for w in warnings],
         },
@@ -281,7 +295,8 @@ def assemble_result(
         table=table,
         member_log_risk=member,
         members_used=combined.used,
-        is_training=recognised.is_training,
+        membership=recognised.membership,
+        held_out=recognised.held_out,
         scored=scored,
         presence=raw.presence,
         out_of_range=out_of_range,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from camlif.data.schema import Endpoint
+from camlif.model.recognition import Membership
 from camlif.model.reference import SubsetValidation
 from camlif.model.scoring import MIN_AGREEMENT
 from camlif.statistics import GateResult
@@ -66,12 +67,34 @@ def subset_sentence(subset: SubsetValidation | None) -> str:
     )
 
 
-def agreement_sentence(agree: int, used: int, stratum: str, *, is_training: bool) -> str:
-    """Say how many members place the case in its stratum, of those that did not see it."""
-    unseen = " that did not see this patient" if is_training else ""
+def models_words(count: str, membership: Membership, *, held_out: bool) -> str:
+    """Say which models are used: "5 models that did not see this patient"."""
+    if membership == Membership.TRAINING:
+        return f"{count} that did not see this patient"
+    if membership == Membership.UNCLEAR and held_out:
+        return f"{count} that cannot have seen this patient"
+    return count
+
+
+def left_out_words(membership: Membership, *, held_out: bool) -> str:
+    """Say which models are shown beside those that count; empty where all count."""
+    if membership == Membership.NEW:
+        return ""
+    if membership == Membership.TRAINING:
+        return "models that saw this patient, not counted"
+    likely = "that may have seen" if held_out else "more likely to have seen"
+    return f"models {likely} this patient, not counted"
+
+
+def agreement_sentence(
+    agree: int, used: int, stratum: str, *, membership: Membership, held_out: bool
+) -> str:
+    """Say how many members place the case in its stratum, of those that count."""
     if used == 1:
-        return f"The only model{unseen} places it in {stratum}."
-    return f"{agree} of the {used} models{unseen} place it in {stratum}."
+        only = models_words("The only model", membership, held_out=held_out)
+        return f"{only} places it in {stratum}."
+    models = models_words(f"{used} models", membership, held_out=held_out)
+    return f"{agree} of the {models} place it in {stratum}."
 
 
 def borderline_sentence(agree: int, used: int, z: Interval, cutoffs: Sequence[float]) -> str:

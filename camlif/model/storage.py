@@ -27,14 +27,15 @@ from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
 from camlif.files import place_folder, standing
 from camlif.model.card import Card, render_markdown
-from camlif.model.reference import Digests, Reference, SubsetValidation
+from camlif.model.recognition import TrainingDigests
+from camlif.model.reference import Reference, SubsetValidation
 from camlif.model.training_range import DISTANCE_PERCENTS, LEVELS, TrainingRange
 from camlif.networks.registry import build_architecture
 from camlif.statistics import Calibration, GateResult, KaplanMeierCurve
 from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
 
-FORMAT = 1
+FORMAT = 2
 FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", "distance.")
 """Arrays in which a value that is not finite is damage; others use NaN for "unknown"."""
 
@@ -94,12 +95,10 @@ def _tensors(bundle: BundleParts) -> dict[str, Tensor]:
     }
     arrays = {
         "reference.sorted_z": reference.sorted_z,
-        "reference.digests": reference.digests.blocks.view(np.int64),
         "reference.seen": reference.seen.astype(np.uint8),
         **{f"calibration.{k}": v for k, v in reference.calibration.to_arrays().items()},
+        **{f"digests.{k}": v for k, v in reference.digests.to_arrays().items()},
     }
-    if reference.digests.rows.shape[1]:  # a bundle of before has none, and keeps its digest
-        arrays["reference.row_digests"] = reference.digests.rows.view(np.int64)
     for stratum, curve in reference.curves.items():
         arrays |= {f"curve.{stratum}.{k}": v for k, v in curve.to_arrays().items()}
     tensors |= {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
@@ -121,6 +120,7 @@ def _config(bundle: BundleParts) -> dict[str, Any]:
             "strata": reference.strata.to_json(),
             "gates": [asdict(gate) for gate in reference.gates.values()],
             "subsets": [asdict(subset) for subset in reference.subsets],
+            "digests": reference.digests.to_json(),
         },
     }
 
@@ -333,15 +333,6 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Any]:
     return {k.removeprefix(prefix): t.numpy() for k, t in tensors.items() if k.startswith(prefix)}
 
 
-def _digests(tensors: dict[str, Tensor]) -> Digests:
-    """Rows are absent from models of before they were stored."""
-    blocks = tensors["reference.digests"].numpy().view(np.uint64)
-    rows = tensors.get("reference.row_digests")
-    if rows is None:
-        return Digests(blocks=blocks, rows=np.zeros((len(blocks), 0), dtype=np.uint64))
-    return Digests(blocks=blocks, rows=rows.numpy().view(np.uint64))
-
-
 def _reference(
     tensors: dict[str, Tensor], data: dict[str, Any], schema: FeatureSchema
 ) -> Reference:
@@ -357,12 +348,15 @@ def _reference(
     gates = {gate["horizon"]: GateResult(**gate) for gate in data["gates"]}
     if set(gates) != set(HORIZONS):
         raise ValueError(f"calibration gates are not those of {HORIZONS} months")
+    seen = tensors["reference.seen"].numpy().astype(bool)
+    digests = TrainingDigests.from_stored(data["digests"], _under(tensors, "digests."))
+    digests.check(schema, len(seen))
     return Reference(
         mean=data["mean"],
         sd=data["sd"],
         sorted_z=tensors["reference.sorted_z"].numpy(),
-        digests=_digests(tensors),
-        seen=tensors["reference.seen"].numpy().astype(bool),
+        digests=digests,
+        seen=seen,
         strata=strata,
         curves={
             s: KaplanMeierCurve.from_arrays(_under(tensors, f"curve.{s}.")) for s in strata.names

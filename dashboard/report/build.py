@@ -96,7 +96,7 @@ def case_report(
         created=created,
         case=source.tokens[row],
         patient_id=summary.patient_id if show_id else None,
-        is_training=summary.is_training,
+        membership=summary.membership,
         facts=patient_facts(cohort, row, source.profile),
         clinical=_clinical(source, row),
         modalities=summary.modalities,

@@ -207,8 +207,8 @@ def _certainty(record: CaseRecord, result: CaseScore) -> Iterator[Text | Picture
         alt=f"Hazard z-score by each model. {result.agreement_sentence} {result.spread_words}.",
     )
     legend = "z by model (dots), their mean with 1.96 SD (diamond)"
-    if record.is_training:
-        legend += "; open: models that saw this patient, not counted"
+    if result.left_out:
+        legend += f"; open: {result.left_out}"
     yield Text(f"{legend}.", "small", color=LIGHT.muted)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from camlif.model.case import CaseScore, HorizonSurvival, ModalityCheck
+from camlif.model.recognition import Membership
 from camlif.statistics import GateResult
 from dashboard.figures.attribution import FeatureContribution
 
@@ -126,7 +127,7 @@ class CaseRecord(_Part):
     created: dt.date
     case: str
     patient_id: str | None
-    is_training: bool
+    membership: Membership
     facts: tuple[str, ...]
     clinical: dict[str, str | None]
     modalities: tuple[ModalityCheck, ...]

@@ -159,7 +159,9 @@ def test_score_writes_the_columns_of_the_contract(
     rows = _rows(out)
     assert [r["patient_id"] for r in rows] == load_cohort(data).patient_ids.tolist()
     assert summary["patients"] == len(rows) == N_PATIENTS
-    assert summary["scored"] == summary["heldout"] == sum(r["log_risk"] != "" for r in rows)
+    assert summary["scored"] == sum(r["log_risk"] != "" for r in rows)
+    assert summary["scored"] == summary["heldout"] + summary["unclear"]
+    assert {r["in_training"] for r in rows} <= {"yes", "cannot tell"}
     for row in rows:
         assert (row["log_risk"] == "") == row["warnings"].startswith("not scored")
         if row["log_risk"]:

@@ -9,8 +9,7 @@ import pytest
 
 from camlif.exceptions import EstimationError
 from camlif.explain.sensitivity import DRAWS, sensitivity_range
-from camlif.model.reference import feature_digests
-from tests.builders.bundles import new_patients, tiny_bundle
+from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
 
 EVERYONE = np.ones(40, dtype=bool)
@@ -50,13 +49,15 @@ def test_strata_are_those_between_the_ends_and_the_seed_fixes_the_draws() -> Non
 
 
 def test_a_patient_of_the_training_cohort_counts_only_for_members_that_did_not_see_it() -> None:
-    bundle = tiny_bundle()
-    raw = bundle.prepare(new_patients())
-    alone = feature_digests(raw.take(np.array([LACKS_CT])), bundle.schema)
-    seen = np.ones((1, bundle.n_members), dtype=bool)
-    all_seen = replace(bundle.reference, digests=alone, seen=seen)
+    bundle, cohort = tiny_bundle(), tiny_cohort()
+    row = int(np.flatnonzero(~cohort.presence.all(axis=1))[0])
+    seen = bundle.reference.seen.copy()
+    seen[row] = True
+    spoiled = replace(bundle, reference=replace(bundle.reference, seen=seen))
+    donors = np.ones(len(cohort), dtype=bool)
+    assert sensitivity_range(bundle, cohort, row, donors).low < np.inf
     with pytest.raises(EstimationError, match="No unbiased prediction"):
-        sensitivity_range(replace(bundle, reference=all_seen), new_patients(), LACKS_CT, EVERYONE)
+        sensitivity_range(spoiled, cohort, row, donors)
 
 
 def test_a_complete_patient_has_no_range() -> None:

@@ -17,6 +17,7 @@ from camlif.model.case import (
     check_modality,
     summarise_case,
 )
+from camlif.model.recognition import Membership
 from camlif.model.scoring import ScoreResult
 from camlif.model.sentences import calibration_sentence, hidden_sentence, survival_sentence
 from camlif.statistics import GateResult
@@ -111,7 +112,7 @@ def test_summary_counts_members_and_modalities() -> None:
     result = bundle.score(cohort)
     row = int(np.flatnonzero(result.scored)[0])
     summary = summarise_case(bundle, result, row)
-    assert summary.is_training
+    assert summary.membership == Membership.TRAINING
     assert summary.members == N_SPLITS
     assert set(summary.present) | set(summary.absent) == {"pathology", "ct"}
     score = summary.score

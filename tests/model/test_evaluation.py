@@ -46,7 +46,8 @@ def test_training_patients_count_with_heldout_risks_and_calibration_is_cautioned
     unseen = np.where(result.members_used, result.member_log_risk, np.nan)[result.scored]
     event, duration = (values[result.scored] for values in cohort.outcome())
     heldout = concordance_index(np.nanmean(unseen, axis=1), event, duration)
-    assert report["heldout"] == report["n"]
+    assert report["heldout"] == result.is_training[result.scored].sum()
+    assert report["heldout"] + report["unclear"] == report["n"]
     assert report["c_index"]["value"] == pytest.approx(heldout)
     assert str(report["heldout"]) in report["calibration_note"]
     assert "training cohort" in report["calibration_note"]
@@ -54,7 +55,7 @@ def test_training_patients_count_with_heldout_risks_and_calibration_is_cautioned
 
 def test_new_patients_need_no_caution() -> None:
     report = evaluate(tiny_bundle(), new_patients())
-    assert report["heldout"] == 0
+    assert report["heldout"] == report["unclear"] == 0
     assert report["calibration_note"] is None
 
 

@@ -54,7 +54,7 @@ def test_the_file_is_the_table_of_all_patients_and_nothing_else_is_left(tmp_path
     assert (tmp_path / "risk.csv").read_text("utf-8") == to_csv(result.table)
     assert [p.name for p in tmp_path.iterdir()] == ["risk.csv"]
     assert (written.patients, written.scored) == (len(cohort), int(result.scored.sum()))
-    assert written.heldout == 0
+    assert written.heldout == written.unclear == 0
 
 
 @pytest.mark.parametrize("torn", [b"", b"P9999,0.1"])

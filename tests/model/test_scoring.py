@@ -75,6 +75,7 @@ def test_table_has_the_columns_of_the_contract() -> None:
         "survival_12m",
         "survival_36m",
         "survival_60m",
+        "in_training",
         "missing",
         "warnings",
     )
@@ -113,7 +114,7 @@ def test_blocks_of_any_size_give_what_all_patients_at_once_give(
     )
     for name in ("member_log_risk", "survival", "survival_low", "survival_high", "embedding"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-5)
-    for name in ("members_used", "is_training", "scored", "presence"):
+    for name in ("members_used", "membership", "held_out", "scored", "presence"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
     assert all((parts.without[m] == whole.without[m]).all() for m in whole.without)
     for name in ("out_of_range", "imputed", "distance_percent"):
@@ -238,7 +239,11 @@ def test_training_patients_get_heldout_risks_whatever_their_identifiers() -> Non
         cohort.take(order), patient_ids=np.array([f"anon{i}" for i in range(len(cohort))])
     )
     result = bundle.score(renamed_ids)
-    assert result.is_training.all()
+    complete = renamed_ids.presence.all(axis=1)
+    assert result.is_training[complete].all()
+    assert (result.is_training | result.unclear).all()
+    words = np.where(result.is_training, "yes", "cannot tell")
+    np.testing.assert_array_equal(result.table["in_training"], words)
     unseen = ~bundle.reference.seen[order]
     np.testing.assert_array_equal(result.members_used, unseen & result.scored[:, None])
     for row in np.flatnonzero(result.scored)[:20]:
@@ -249,6 +254,7 @@ def test_training_patients_get_heldout_risks_whatever_their_identifiers() -> Non
 def test_new_patients_get_every_member() -> None:
     result = tiny_bundle().score(_complete())
     assert not result.is_training.any()
+    assert (result.table["in_training"] == "no").all()
     assert (result.members_used.sum(axis=1) == N_SPLITS).all()
 
 
@@ -273,6 +279,20 @@ def test_a_training_patient_whom_no_member_saw_is_still_one_of_training() -> Non
     assert result.scored[0]
     assert result.is_training[0]
     assert result.members_used[0].all()
+
+
+def test_an_unclear_patient_is_scored_by_members_that_cannot_have_seen_it_and_says_so() -> None:
+    bundle, cohort = tiny_bundle(), tiny_cohort()
+    older = replace(cohort, clinical=cohort.clinical.assign(age=cohort.clinical["age"] + 7))
+    result = bundle.score(older)
+    rows = np.flatnonzero(result.unclear & result.scored & result.held_out)
+    assert len(rows) > len(cohort) / 2
+    np.testing.assert_array_equal(result.members_used[rows], ~bundle.reference.seen[rows])
+    for row in rows:
+        assert (
+            "cannot tell whether this patient was in the training cohort: its values are like "
+            "those of a training patient (scored by the one model that did not see that one)"
+        ) in result.table["warnings"][row]
 
 
 def test_group_and_percentile_do_not_depend_on_the_uploaded_cohort() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from camlif.exceptions import EstimationError
 from camlif.explain import FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
+from camlif.model.sentences import models_words
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
@@ -175,11 +176,10 @@ def _outcomes(case: ScoredCase, rows: NDArray[np.int_]) -> str:
 def _where_compared(case: ScoredCase, rows: NDArray[np.int_]) -> str:
     result = case.scoring.result
     members = int(result.members_used[case.row].sum())
-    unseen = " that did not see this patient" if case.summary.is_training else ""
-    text = (
-        f"Nearest in the fused space of the {count(members, 'model')}{unseen}. "
-        "Distance 1 is that of two random cases."
+    models = models_words(
+        count(members, "model"), case.summary.membership, held_out=case.summary.held_out
     )
+    text = f"Nearest in the fused space of the {models}. Distance 1 is that of two random cases."
     seen = int(result.is_training[rows].sum())
     if seen:
         text += (

@@ -71,7 +71,7 @@ def _pick_horizon(horizons: tuple[HorizonSurvival, ...]) -> HorizonSurvival:
 
 def certainty(case: ScoredCase) -> None:
     """Agreement of the members, range and calibration."""
-    row, summary, score = case.row, case.summary, case.score
+    row, score = case.row, case.score
     bundle, result_ = case.scoring.bundle, case.scoring.result
     said = [score.agreement_sentence, score.borderline_sentence]
     chart = agreement_strip(
@@ -86,8 +86,8 @@ def certainty(case: ScoredCase) -> None:
     _heading("How sure", chart, "agreement")
     st.markdown(plain(" ".join(part for part in said if part)))
     show_chart(chart, key="agreement", finding=False, table=False)
-    if summary.is_training:
-        st.caption("Open circles: models that saw this patient, not counted.")
+    if score.left_out:
+        st.caption(f"Open circles: {score.left_out}.")
     _ranges(case)
     _calibration(case)
 

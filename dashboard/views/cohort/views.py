@@ -11,6 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from camlif.exceptions import EstimationError
+from camlif.model.scoring import ScoreResult
 from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
 from camlif.wording import count
 from dashboard.components import worklists
@@ -75,14 +76,25 @@ def metrics(workspace: Workspace) -> None:
         columns[3].metric("C-index", "-")
     stratum = workspace.scoring.result.table["stratum"].to_numpy()[scored.rows].astype(str)
     columns[4].metric("Log-rank, risk groups", log_rank_words(scored, stratum))
-    if workspace.scoring.result.is_training[rows].any():
-        n = int(workspace.scoring.result.is_training[rows].sum())
-        st.caption(
-            plain(
-                f"{count(n, 'patient')} shown were in the training cohort; their risks come only "
-                "from models that did not see them."
-            )
+    _say_training(workspace.scoring.result, rows)
+
+
+def _say_training(result: ScoreResult, rows: NDArray[np.int_]) -> None:
+    """Say how many of the patients shown were in the training cohort, or may have been."""
+    training, unclear = int(result.is_training[rows].sum()), int(result.unclear[rows].sum())
+    said = []
+    if training:
+        said.append(
+            f"{count(training, 'patient')} shown were in the training cohort; their risks come "
+            "only from models that did not see them."
         )
+    if unclear:
+        said.append(
+            f"Of {count(unclear, 'patient')} shown it cannot be told whether they were; models "
+            "that may have seen them are left out where others remain."
+        )
+    if said:
+        st.caption(plain(" ".join(said)))
 
 
 def _words(

@@ -41,7 +41,8 @@ class Predictions:
     outcome : Outcome
     risk : float64, shape (n,)
         Log risk; of training patients from members that did not see them.
-    is_training : bool, shape (n,)
+    is_training, unclear : bool, shape (n,)
+        Patients of the training cohort, and those of whom that cannot be told.
     times : float64, shape (t,)
         Months.
     survival : float64, shape (n, t)
@@ -52,6 +53,7 @@ class Predictions:
     outcome: Outcome
     risk: NDArray[np.float64]
     is_training: BoolArray
+    unclear: BoolArray
     times: NDArray[np.float64]
     survival: NDArray[np.float64]
 
@@ -138,7 +140,12 @@ def predict(
         )
         survival[is_training] = fitted[np.searchsorted(rows, outcome.rows[is_training])]
     return Predictions(
-        outcome=outcome, risk=risk, is_training=is_training, times=times, survival=survival
+        outcome=outcome,
+        risk=risk,
+        is_training=is_training,
+        unclear=result.unclear[outcome.rows],
+        times=times,
+        survival=survival,
     )
 
 

@@ -63,8 +63,9 @@ def main() -> None:
 
 def _who(workspace: Workspace, found: Measured) -> None:
     """Say whose outcomes these are, and where their predictions come from."""
-    outcome, training = found.predictions.outcome, int(found.predictions.is_training.sum())
-    n = len(outcome.rows)
+    outcome, n = found.predictions.outcome, len(found.predictions.outcome.rows)
+    training = int(found.predictions.is_training.sum())
+    unclear = int(found.predictions.unclear.sum())
     who = (
         f"{count(n, 'patient')} with a score and an outcome, "
         f"{count(int(outcome.event.sum()), 'event')} ({workspace.cohort.info.endpoint.name})."
@@ -81,8 +82,15 @@ def _who(workspace: Workspace, found: Measured) -> None:
             f"For {training:,} of the training cohort {held_out} "
             f"For {n - training:,} others {frozen}"
         )
+    elif unclear:
+        used = f"None is known to be of the training cohort: {frozen}"
     else:
         used = f"None is of the training cohort: {frozen}"
+    if unclear:
+        used += (
+            f" Of {count(unclear, 'patient')} it cannot be told whether they were in the training "
+            "cohort: members that may have seen them are left out where others remain."
+        )
     st.markdown(plain(f"{who} {used}"))
     say_late_entry(workspace.cohort)
 

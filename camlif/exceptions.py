@@ -102,6 +102,13 @@ class ConfigError(CamlifError, ValueError):
     """A setting outside its allowed values."""
 
 
+class MissingPackageError(ConfigError, ImportError):
+    """An optional package that is not installed; ``what`` needs it."""
+
+    def __init__(self, what: str, package: str) -> None:
+        super().__init__(f"{what} needs {package}, which is not installed: pip install {package}.")
+
+
 class ModelError(CamlifError, RuntimeError):
     """A model that cannot be built, loaded or used."""
 

@@ -24,7 +24,7 @@ from camlif.data.schema import (
     ModalitySpec,
 )
 from camlif.data.simulator import TITLES, simulate, write_simulated
-from camlif.exceptions import ConfigError
+from camlif.exceptions import ConfigError, MissingPackageError
 
 SAMPLE_FOLDER = Path(__file__).resolve().parents[2] / "sample_data"
 SAMPLE_PATIENTS = 480
@@ -121,7 +121,7 @@ def load_sample(key: str) -> Cohort:
     Raises
     ------
     ConfigError
-        For an unknown key, or for ``transbig`` without scikit-survival.
+        For an unknown key; MissingPackageError for ``transbig`` without scikit-survival.
     """
     if key not in SAMPLES:
         raise ConfigError(f"No sample {key!r}; there are {', '.join(SAMPLES)}.")
@@ -145,7 +145,7 @@ def _transbig() -> Cohort:
     try:
         from sksurv.datasets import load_breast_cancer
     except ImportError as error:
-        raise ConfigError("TRANSBIG needs scikit-survival: pip install scikit-survival.") from error
+        raise MissingPackageError("The sample TRANSBIG", "scikit-survival") from error
     features, outcome = load_breast_cancer()
     genes = tuple(c for c in features.columns if c.startswith("X"))
     event_name, time_name = outcome.dtype.names

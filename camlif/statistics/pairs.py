@@ -2,8 +2,8 @@
 
 An event is compared with the patients who leave later, who must have entered before it. Two
 counters give the same numbers: one in NumPy, under any weights of the patients, and one by a single
-pass over a binary indexed tree, compiled by numba where it is there. Numba comes with shap;
-importing it and compiling take a second or two, once.
+pass over a binary indexed tree, compiled by numba where that can be imported (a new Python comes
+before its numba). Importing it and compiling take a second or two, once.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from camlif.data import samples
 from camlif.data.samples import SAMPLES, load_sample
 from camlif.data.simulator import simulate, write_simulated
-from camlif.exceptions import ConfigError
+from camlif.exceptions import ConfigError, MissingPackageError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,6 +52,14 @@ def test_shipped_samples_are_small() -> None:
     files = [f for f in (ROOT / "sample_data").rglob("*") if f.is_file()]
 
     assert sum(f.stat().st_size for f in files) < 6e6
+
+
+def test_transbig_says_that_scikit_survival_is_missing_and_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sksurv.datasets", None)
+    with pytest.raises(MissingPackageError, match="pip install scikit-survival"):
+        load_sample("transbig")
 
 
 def test_transbig_has_its_published_numbers_and_never_speaks_of_death() -> None:

@@ -1,7 +1,7 @@
 """Classical references: models that no network should lose to.
 
-Ridge, elastic net and late fusion run on our own code and permissive libraries; the entries of
-`CLASSICAL` that use scikit-survival (GPL-3.0) import it when they are fitted.
+Ridge, elastic net and late fusion run on our own code and permissive libraries; the two of trees
+need scikit-survival (GPL-3.0).
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from camlif.study.references.penalised import (
     ClinicalCox,
     ConstantRisk,
     ElasticNetCox,
-    GradientBoosting,
-    RandomForest,
     RidgeCox,
 )
+from camlif.study.references.trees import GradientBoosting, RandomForest
 
 __all__ = [
     "CLASSICAL",

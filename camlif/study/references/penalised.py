@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from camlif.data.preprocessing import CLINICAL
-from camlif.exceptions import EstimationError, SchemaError
-from camlif.linear.penalised import ridge_path
+from camlif.exceptions import SchemaError
+from camlif.linear.penalised import ElasticNetPath, elastic_net_path, ridge_path
 from camlif.linear.selection import InnerRisks, cross_validate
 from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
 from camlif.study.references.interface import (
@@ -25,7 +25,6 @@ ALPHAS = tuple(float(10.0**k) for k in range(4, -2, -1))
 L1_RATIO = 0.5
 ALPHA_MIN_RATIO = 0.01
 N_ALPHAS = 50
-MAX_COXNET_ITERATIONS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,52 +132,42 @@ class ClinicalCox:
 
 @dataclass(frozen=True, slots=True)
 class ElasticNetCox:
-    """Cox model with an elastic-net penalty along a path, by scikit-survival."""
+    """Cox model with an elastic-net penalty along a path (Simon et al., J. Stat. Softw. 2011)."""
 
     def fit(
         self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
     ) -> Fitted:
         """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
 
-        def fit_path(rows: IntArray, alphas: FloatArray | None) -> tuple[Design, Any]:
+        def fit_path(rows: IntArray, alphas: FloatArray | None) -> tuple[Design, ElasticNetPath]:
             part, had_event, followed = x.take(rows), event[rows], duration[rows]
             design = Design.fit(part, had_event, followed)
-            return design, _coxnet_path(design(part), had_event, followed, alphas)
+            path = elastic_net_path(
+                design(part),
+                had_event,
+                followed,
+                l1_ratio=L1_RATIO,
+                n_alphas=N_ALPHAS,
+                alpha_min_ratio=ALPHA_MIN_RATIO,
+                alphas=alphas,
+            )
+            return design, path
 
         design, path = fit_path(np.arange(len(x)), None)
 
         def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
-            inner_design, inner_path = fit_path(train, path.alphas_)
-            return np.asarray(inner_path.coef_.T @ inner_design(x.take(held_out)).T)
+            inner_design, inner_path = fit_path(train, path.alphas)
+            return np.asarray(inner_path.coefficients @ inner_design(x.take(held_out)).T)
 
         inner = cross_validate(held_out_risks, event, duration, seed=seed)
-        coefficients = np.asarray(path.coef_[:, inner.best])
+        coefficients = path.coefficients[inner.best]
         settings = {
-            "alpha": float(path.alphas_[inner.best]),
+            "alpha": float(path.alphas[inner.best]),
             "l1_ratio": L1_RATIO,
             "n_coefficients": int(np.count_nonzero(coefficients)),
             **_common(design, inner),
         }
         return Fitted(design, LinearRisk(coefficients), settings)
-
-
-def _coxnet_path(
-    matrix: FloatArray, event: BoolArray, duration: FloatArray, alphas: FloatArray | None
-) -> Any:
-    from sksurv.linear_model import CoxnetSurvivalAnalysis
-    from sksurv.util import Surv
-
-    path = CoxnetSurvivalAnalysis(
-        l1_ratio=L1_RATIO,
-        n_alphas=N_ALPHAS,
-        alphas=alphas,
-        alpha_min_ratio=ALPHA_MIN_RATIO,
-        max_iter=MAX_COXNET_ITERATIONS,
-    )
-    try:
-        return path.fit(matrix, Surv.from_arrays(event, duration))
-    except (ValueError, ArithmeticError) as error:
-        raise EstimationError(f"The elastic-net Cox model did not converge: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,57 +189,3 @@ class ConstantRisk:
     def risk(self, x: ClassicalInputs) -> FloatArray:
         """Return zeros, shape (n,)."""
         return np.zeros(len(x))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RandomForest:
-    """Random survival forest (Ishwaran et al., Ann. Appl. Stat. 2008)."""
-
-    n_estimators: int = 500
-    min_samples_leaf: int = 10
-
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> Fitted:
-        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
-        from sksurv.ensemble import RandomSurvivalForest
-        from sksurv.util import Surv
-
-        settings = {
-            "n_estimators": self.n_estimators,
-            "min_samples_leaf": self.min_samples_leaf,
-            "max_features": "sqrt",
-        }
-        design = Design.fit(x, event, duration)
-        # Low memory: without survival functions, which nothing here asks for.
-        forest = RandomSurvivalForest(**settings, low_memory=True, n_jobs=1, random_state=seed)
-        forest.fit(design(x), Surv.from_arrays(event, duration))
-        return Fitted(design, forest.predict, settings | {"n_columns": design.n_columns})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GradientBoosting:
-    """Gradient boosting of small trees with Cox's loss (Ridgeway, Comput. Sci. Stat. 1999)."""
-
-    n_estimators: int = 300
-    learning_rate: float = 0.05
-    subsample: float = 0.5
-    max_depth: int = 2
-
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> Fitted:
-        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
-        from sksurv.ensemble import GradientBoostingSurvivalAnalysis
-        from sksurv.util import Surv
-
-        settings = {
-            "n_estimators": self.n_estimators,
-            "learning_rate": self.learning_rate,
-            "subsample": self.subsample,
-            "max_depth": self.max_depth,
-        }
-        design = Design.fit(x, event, duration)
-        trees = GradientBoostingSurvivalAnalysis(**settings, loss="coxph", random_state=seed)
-        trees.fit(design(x), Surv.from_arrays(event, duration))
-        return Fitted(design, trees.predict, settings | {"n_columns": design.n_columns})

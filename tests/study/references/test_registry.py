@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +15,18 @@ from numpy.typing import NDArray
 from camlif.config import TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, Preprocessor, encode
-from camlif.exceptions import SchemaError
+from camlif.exceptions import MissingPackageError, SchemaError
+from camlif.linear.selection import cross_validate
 from camlif.statistics import concordance_index
-from camlif.statistics.outcome import BoolArray, FloatArray
+from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
 from camlif.study.references import CLASSICAL, ClassicalInputs, classical_inputs
 from camlif.study.references.interface import CUT_COLUMNS, MAX_COLUMNS, Design, FittedModel
+from camlif.study.references.penalised import ALPHA_MIN_RATIO, L1_RATIO, N_ALPHAS
 from tests.builders.cohorts import make_cohort
 
 N, N_TRAIN = 150, 90
 TRAIN, TEST = np.arange(N_TRAIN), np.arange(N_TRAIN, N)
-PERMISSIVE = ("km", "cox_clinical", "cox_ridge", "linear_cox", "late_mean", "late_stack")
+TREES = ("random_survival_forest", "gradient_boosting")
 SELECTING = TrainConfig(select_top=6)
 
 
@@ -120,7 +123,7 @@ def test_the_same_seed_gives_the_same_fit(key: str) -> None:
     np.testing.assert_array_equal(again.risk(inputs()), fitted(key).risk(inputs()))
 
 
-@pytest.mark.parametrize("key", ["random_survival_forest", "gradient_boosting"])
+@pytest.mark.parametrize("key", TREES)
 def test_another_seed_grows_other_trees(key: str) -> None:
     other = fit(key, inputs(), cohort(), seed=1)
     assert (other.risk(inputs()) != fitted(key).risk(inputs())).any()
@@ -130,17 +133,56 @@ def test_the_constant_risk_has_a_c_index_of_one_half() -> None:
     assert concordance_index(fitted("km").risk(inputs()), *cohort().outcome()) == 0.5
 
 
-@pytest.mark.parametrize("key", PERMISSIVE)
-def test_permissive_references_do_without_scikit_survival(
-    key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_scikit_survival(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [name for name in sys.modules if name.split(".")[0] == "sksurv"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "sksurv", None)
+
+
+@pytest.mark.usefixtures("without_scikit_survival")
+@pytest.mark.parametrize("key", [key for key in CLASSICAL if key not in TREES])
+def test_all_references_but_the_trees_do_without_scikit_survival(key: str) -> None:
     x, event, duration = draw(60, {"ct": 2})
     with_clinical = replace(x, clinical=x.tables["ct"])
     model = CLASSICAL[key].model.fit(with_clinical, event, duration, seed=0)
     assert np.isfinite(model.risk(with_clinical)).all()
+
+
+@pytest.mark.usefixtures("without_scikit_survival")
+@pytest.mark.parametrize("key", TREES)
+def test_trees_say_that_scikit_survival_is_missing_and_how_to_install_it(key: str) -> None:
+    x, event, duration = draw(60, {"ct": 2})
+    missing = "needs scikit-survival, which is not installed: pip install scikit-survival"
+    with pytest.raises(MissingPackageError, match=missing):
+        CLASSICAL[key].model.fit(x, event, duration, seed=0)
+
+
+def test_the_elastic_net_chooses_and_fits_as_scikit_survival_does() -> None:
+    from sksurv.linear_model import CoxnetSurvivalAnalysis
+    from sksurv.util import Surv
+
+    event, duration = (values[TRAIN] for values in cohort().outcome())
+    x, model = inputs().take(TRAIN), fitted("cox_enet")
+    design = Design.fit(x, event, duration)
+    grid = {"l1_ratio": L1_RATIO, "n_alphas": N_ALPHAS, "alpha_min_ratio": ALPHA_MIN_RATIO}
+
+    def coxnet(rows: IntArray, **alphas: Any) -> tuple[Design, Any]:
+        part = Design.fit(x.take(rows), event[rows], duration[rows])
+        path = CoxnetSurvivalAnalysis(**grid | alphas, max_iter=1_000_000, tol=1e-10)
+        return part, path.fit(part(x.take(rows)), Surv.from_arrays(event[rows], duration[rows]))
+
+    def held_out(train: IntArray, rows: IntArray) -> FloatArray:
+        part, inner = coxnet(train, alphas=path.alphas_)
+        return np.asarray(inner.coef_.T @ part(x.take(rows)).T)
+
+    path = coxnet(np.arange(len(x)))[1]
+    inner = cross_validate(held_out, event, duration, seed=0)
+    coefficients = path.coef_[:, inner.best]
+    assert model.settings["alpha"] == pytest.approx(path.alphas_[inner.best], rel=1e-9)
+    assert model.settings["inner_c_index"] == pytest.approx(inner.c_index[inner.best], abs=1e-12)
+    assert model.settings["n_coefficients"] == np.count_nonzero(coefficients)
+    np.testing.assert_allclose(model.risk(x), design(x) @ coefficients, rtol=0, atol=1e-4)
 
 
 def test_a_clinical_model_does_not_apply_without_clinical_inputs() -> None:

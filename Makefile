@@ -43,8 +43,8 @@ lint: setup-dev
 
 # The shipped sample cohorts and models, in the order in which they depend on each other.
 samples: setup
-	$(BIN)/python -m camlif simulate glioma --patients 480 --seed 1 --out sample_data/glioma
-	$(BIN)/python -m camlif simulate luad --patients 480 --seed 1 --out sample_data/luad
+	$(BIN)/python -m camlif simulate glioma --patients 480 --seed 1 --force --out sample_data/glioma
+	$(BIN)/python -m camlif simulate luad --patients 480 --seed 1 --force --out sample_data/luad
 
 # An interrupted study goes on where it stopped; an hour on two cores.
 study: STUDY := $(BIN)/python -m camlif study sample_data/glioma --out sample_data/glioma/study
@@ -54,10 +54,10 @@ study: setup
 	$(STUDY) --methods paper --heads native
 
 train: setup
-	$(BIN)/python -m camlif train sample_data/glioma --out models/glioma
-	$(BIN)/python -m camlif train sample_data/luad --out models/luad
-	$(BIN)/python -m camlif train transbig --out models/transbig --clinical all
-	$(BIN)/python -m camlif train ../shared/data/hancock --manifest models/hancock/cohort.toml --out models/hancock
+	$(BIN)/python -m camlif train sample_data/glioma --force --out models/glioma
+	$(BIN)/python -m camlif train sample_data/luad --force --out models/luad
+	$(BIN)/python -m camlif train transbig --force --out models/transbig --clinical all
+	$(BIN)/python -m camlif train ../shared/data/hancock --force --manifest models/hancock/cohort.toml --out models/hancock
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -25,6 +25,7 @@ from camlif.cli.console import (
     ClinicalOption,
     DataArgument,
     DeviceOption,
+    ForceOption,
     JsonOption,
     ManifestOption,
     ModalitiesOption,
@@ -32,8 +33,10 @@ from camlif.cli.console import (
     Scheme,
     choose_clinical,
     choose_modalities,
+    cohort_folder,
     errors,
     interruptible,
+    made_parent,
     output,
     progress_bar,
     read_cohort,
@@ -123,20 +126,21 @@ def check(
     write_manifest: Annotated[
         Path | None, typer.Option(help="Save the mapping, with the repairs, as cohort.toml.")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is in a cohort folder, its problems and how to mend them. Exit 0 usable, 2 not."""
-    folder = Path(data)
-    with progress_bar(quiet=as_json) as update:
+    with cohort_folder(data) as folder, progress_bar(quiet=as_json) as update:
         _, report, applied = mend(
             folder_files(folder),
             repair or (),
             manifest=read_manifest_option(manifest),
-            title=folder.resolve().name,
+            title=Path(data).resolve().name,
             look=suitability(model),
             progress=update,
         )
     if write_manifest is not None:
+        require_writable(write_manifest, force=force)
         _write(write_manifest, report.manifest.to_toml())
     if as_json:
         repaired = [option.flag for option in applied]
@@ -212,6 +216,7 @@ def train(
         ),
     ] = False,
     progress: ProgressOption = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the ensemble by Monte Carlo cross-validation and write a model folder."""
@@ -226,7 +231,7 @@ def train(
         seed=seed,
         **{name: value for name, value in wanted.items() if value is not None},
     )
-    require_placeable(out)
+    require_placeable(out, force=force)
     with interruptible(), kept_in(progress) as keep:
         cohort = read_cohort(data, manifest)
         cohort = cohort.select(
@@ -282,6 +287,7 @@ def score(
     missing: Annotated[str, typer.Option(help="Modalities to treat as missing.")] = "",
     device: DeviceOption = "auto",
     manifest: ManifestOption = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score patients; those that cannot be scored stay in the file with the reason.
@@ -293,12 +299,12 @@ def score(
     from camlif.model.scoring import OUT_OF_MEMORY
     from camlif.model.sentences import hidden_sentence
 
-    require_writable(out)
+    require_writable(out, force=force)
     bundle = load_bundle(model, device=device)
     cohort = read_cohort(data, manifest)
     absent = tuple(name.strip() for name in missing.split(",") if name.strip())
     start = time.perf_counter()
-    with progress_bar("scoring", quiet=as_json) as update:
+    with made_parent(out), progress_bar("scoring", quiet=as_json) as update:
         written = write_scores(bundle, cohort, out, missing=absent, progress=update)
     summary = {
         "patients": written.patients,
@@ -345,13 +351,14 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
     device: DeviceOption = "auto",
     manifest: ManifestOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Report C-index, log-rank and calibration on a cohort with outcome, as JSON."""
     from camlif.model.bundle import load_bundle
     from camlif.model.evaluation import evaluate as evaluate_bundle
 
     if out is not None:
-        require_writable(out)
+        require_writable(out, force=force)
     report = evaluate_bundle(load_bundle(model, device=device), read_cohort(data, manifest))
     text = json.dumps(report, indent=1)
     if out is None:
@@ -370,12 +377,13 @@ def explain(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: DeviceOption = "auto",
     manifest: ManifestOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Write contributions of modalities, feature groups and features to each log risk."""
     from camlif.explain import explain_features, explain_modalities
     from camlif.model.bundle import load_bundle
 
-    require_writable(out)
+    require_writable(out, force=force)
     bundle = load_bundle(model, device=device)
     cohort = read_cohort(data, manifest)
     rows = _rows(cohort, patient)
@@ -411,12 +419,13 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Cohort folder to write.")],
     patients: Annotated[int, typer.Option(min=50)] = 480,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    force: ForceOption = False,
 ) -> None:
     """Write a simulated cohort with known truth; the oracle C-index stands beside the tables."""
     from camlif.data.simulator import simulate as draw
     from camlif.data.simulator import write_simulated
 
-    require_placeable(out)
+    require_placeable(out, force=force)
     simulated = draw(scenario.value, n_patients=patients, seed=seed)
     write_simulated(simulated, out)
     c_index = simulated.truth.oracle_c_index
@@ -425,6 +434,7 @@ def simulate(
 
 def _write(path: Path, text: str) -> None:
     try:
-        write_text(path, text)
+        with made_parent(path):
+            write_text(path, text)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error

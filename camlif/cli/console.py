@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,16 +23,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from camlif.data.cohort import Cohort
+from camlif.data.cohort import DEFAULT_CLINICAL, Cohort
 from camlif.data.manifest import Manifest, read_manifest
+from camlif.data.products import product_of
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.readers import load_cohort
 from camlif.data.reading.repairs import Look
-from camlif.data.samples import SAMPLES, load_sample
+from camlif.data.samples import SAMPLES, load_sample, sample_folder
 from camlif.exceptions import ConfigError
 from camlif.files import obstacle
 
-DEFAULT_CLINICAL = ("age", "sex")
+MAX_HEADER = 1_000_000
+"""Bytes of a first line: a table of thousands of columns."""
 
 output = Console()
 errors = Console(stderr=True)
@@ -54,6 +57,7 @@ ManifestOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ModalitiesOption = Annotated[str, typer.Option(help="all, or names separated by commas.")]
 ClinicalOption = Annotated[str, typer.Option(help="Names, all or none.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
 ProgressOption = Annotated[
     Path | None, typer.Option("--progress", help="JSON file to keep the progress in.")
 ]
@@ -64,13 +68,23 @@ def read_manifest_option(path: Path | None) -> Manifest | None:
     return None if path is None else read_manifest(path)
 
 
-def read_cohort(data: str, manifest: Path | None = None) -> Cohort:
-    """Read a cohort folder, or a sample by its name where no folder has that name."""
+@contextmanager
+def cohort_folder(data: str) -> Iterator[Path]:
+    """Yield the folder that ``DATA`` stands for: a folder, or a sample where none has its name."""
     path = Path(data)
-    if data in SAMPLES and not path.exists():
+    if data not in SAMPLES or path.exists():
+        yield path
+    else:
+        with sample_folder(data) as folder:
+            yield folder
+
+
+def read_cohort(data: str, manifest: Path | None = None) -> Cohort:
+    """Read the cohort that ``DATA`` stands for; a manifest given replaces the folder's own."""
+    if manifest is None and data in SAMPLES and not Path(data).exists():
         return load_sample(data)
-    with progress_bar() as update:
-        return load_cohort(path, manifest=read_manifest_option(manifest), progress=update)
+    with cohort_folder(data) as folder, progress_bar() as update:
+        return load_cohort(folder, manifest=read_manifest_option(manifest), progress=update)
 
 
 def choose_modalities(wanted: str) -> list[str] | None:
@@ -113,24 +127,58 @@ def say(text: str) -> None:
     output.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def require_placeable(folder: Path) -> None:
-    """Fail before the work, not after it, where a folder could not be written whole."""
+def require_placeable(folder: Path, *, force: bool) -> None:
+    """Fail before the work where a folder cannot be written whole, or holds something already."""
     reason = obstacle(folder)
     if reason is not None:
         raise ConfigError(f"{folder} cannot be written: {reason}.")
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty. Name another folder, or replace it by --force.")
 
 
-def require_writable(path: Path, *, folder: bool = False) -> None:
-    """Fail before the work, not after it, where a file, or files in a folder, could not be."""
-    home = path if folder else path.parent
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
-    if path.is_dir() != folder and path.exists():
-        raise ConfigError(f"{path} cannot be written: it is {'no' if folder else 'a'} folder.")
-    if not os.access(home, os.W_OK):
+def require_writable(path: Path, *, force: bool) -> None:
+    """Fail before the work where a file cannot be written, or would replace what is no result.
+
+    A result of this program is replaced; an input, another table, a manifest only by ``--force``.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} cannot be written: it is a folder.")
+    parent = next(folder for folder in path.resolve().parents if folder.exists())
+    if not parent.is_dir():
+        raise ConfigError(f"{path} cannot be written: {parent} is no folder.")
+    if not os.access(parent, os.W_OK):
         raise ConfigError(f"{path} cannot be written: permission denied.")
+    if path.exists() and not force and not _is_result(path):
+        raise ConfigError(
+            f"{path} exists and is no result of this program. Name another file, or replace it by "
+            "--force."
+        )
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file is a table or report that this program wrote."""
+    if path.suffix.lower() == ".json":
+        try:
+            return {"c_index", "calibration"} <= set(json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return False
+    with path.open("rb") as file:
+        first = file.readline(MAX_HEADER).decode("utf-8", "replace")
+    return not first.strip() or product_of(first.split(",")) is not None
+
+
+@contextmanager
+def made_parent(path: Path) -> Iterator[None]:
+    """Make the folder of a file; what is still empty after a failure is removed again."""
+    missing = [folder for folder in path.resolve().parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 @contextmanager

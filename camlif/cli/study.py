@@ -14,7 +14,7 @@ from camlif.cli import console
 from camlif.exceptions import ConfigError
 from camlif.progress import Progress, kept_in
 from camlif.study.records import SETS, StudySettings, VariantSummary
-from camlif.study.store import Study, read_study
+from camlif.study.store import Study, is_begun, read_study
 
 EXIT_FAILED_CELLS = 1
 SMALLEST_P = 0.001
@@ -96,7 +96,7 @@ def study(
         return
     if not data:
         raise ConfigError("Name a cohort folder or a sample, or add --report.")
-    console.require_writable(out, folder=True)
+    console.require_placeable(out, force=is_begun(out))
     where = Where(jobs=jobs, backend=backend.value, address=address, device=device)
     with console.interruptible(), kept_in(progress) as keep:
         cohort = console.read_cohort(data, manifest)

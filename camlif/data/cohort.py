@@ -17,6 +17,10 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
 
+DEFAULT_CLINICAL = ("age", "sex")
+"""Clinical inputs of a model unless others are chosen."""
+
+
 def mean_of_instances(values: FloatArray) -> FloatArray:
     """Mean of instances (..., k, d) -> (..., d), missing values left out; NaN where all are."""
     observed = np.isfinite(values)
@@ -54,6 +58,8 @@ class Cohort:
         followed from time zero. Before ``duration`` where that is known.
     problems : tuple of str
         Sentences about what reading changed or found (for pages and cards).
+    inputs_chosen : bool
+        Whether ``schema.clinical`` was chosen (see `select`), rather than all that could be.
     """
 
     info: CohortInfo
@@ -67,6 +73,7 @@ class Cohort:
     entry: NDArray[np.float64] | None = None
     bags: Mapping[str, tuple[FloatArray, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    inputs_chosen: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.patient_ids)
@@ -200,7 +207,15 @@ class Cohort:
             tables={name: self.tables[name] for name in names if name in self.tables},
             bags={name: self.bags[name] for name in names if name in self.bags},
             presence=self.presence[:, positions],
+            inputs_chosen=self.inputs_chosen or clinical is not None,
         )
+
+    def with_chosen_inputs(self) -> Cohort:
+        """Return the cohort with its chosen clinical inputs; else age and sex, as it has them."""
+        if self.inputs_chosen:
+            return self
+        named = {c.name for c in self.schema.clinical}
+        return self.select(clinical=[name for name in DEFAULT_CLINICAL if name in named])
 
     @property
     def digest(self) -> str:

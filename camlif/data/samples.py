@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ import pandas as pd
 from camlif.data.cohort import Cohort
 from camlif.data.reading.durations import DAYS_PER_MONTH
 from camlif.data.reading.readers import load_cohort
+from camlif.data.reading.writing import write_cohort
 from camlif.data.schema import (
     ClinicalColumn,
     CohortInfo,
@@ -127,12 +129,26 @@ def load_sample(key: str) -> Cohort:
         raise ConfigError(f"No sample {key!r}; there are {', '.join(SAMPLES)}.")
     if key == "transbig":
         return _transbig()
-    folder = SAMPLE_FOLDER / key
-    if folder.is_dir():
+    with sample_folder(key) as folder:
         return load_cohort(folder)
-    made = simulate(key, n_patients=SAMPLE_PATIENTS, seed=SAMPLE_SEED)
+
+
+@contextmanager
+def sample_folder(key: str) -> Iterator[Path]:
+    """Yield a sample as a cohort folder; one that is made for the purpose is gone afterwards.
+
+    Parameters and errors are those of `load_sample`.
+    """
+    folder = SAMPLE_FOLDER / key
+    if key != "transbig" and folder.is_dir():
+        yield folder
+        return
     with TemporaryDirectory() as temporary:
-        return load_cohort(write_simulated(made, temporary))
+        if key == "transbig":
+            write_cohort(_transbig(), Path(temporary))
+        else:
+            write_simulated(simulate(key, n_patients=SAMPLE_PATIENTS, seed=SAMPLE_SEED), temporary)
+        yield Path(temporary)
 
 
 def _transbig() -> Cohort:

@@ -43,7 +43,8 @@ def train(
     Parameters
     ----------
     cohort : Cohort
-        Patients without an outcome are left out and counted in the card.
+        Patients without an outcome are left out and counted in the card. Clinical inputs are those
+        of `Cohort.select`, else age and sex.
     config : RunConfig, optional
         Default: the preset ``robust``.
     name : str
@@ -71,7 +72,7 @@ def train(
         If the cohort cannot be trained on.
     """
     config = config or RunConfig.from_preset(PRODUCT_PRESET)
-    known = cohort.take(cohort.with_outcome)
+    known = cohort.with_chosen_inputs().take(cohort.with_outcome)
     training = config.training
     splits = make_splits(
         known.patient_ids,

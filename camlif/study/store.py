@@ -104,6 +104,11 @@ def is_study(path: str | Path) -> bool:
     return all((Path(path) / name).is_file() for name in (STUDY, FOLDS, RESULTS, RISKS, SUMMARY))
 
 
+def is_begun(path: str | Path) -> bool:
+    """Whether a folder holds a study, finished or not."""
+    return (Path(path) / STUDY).is_file()
+
+
 def read_study(path: str | Path) -> Study:
     """Read a study's folder, finished or not.
 

@@ -7,47 +7,22 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from camlif.cli.commands import main
 from camlif.data.preprocessing import RawInputs
 from camlif.data.reading.readers import load_cohort
 from camlif.model.bundle import Bundle, load_bundle
 from camlif.model.scoring import COLUMNS
 from camlif.statistics import concordance_index
 from camlif.training.ensemble import Ensemble, Prediction
+from tests.cli.conftest import Command, Run
 
 N_PATIENTS = 120
-
-
-class Run(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Run]
-
-
-@pytest.fixture
-def camlif(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process and return its status and output."""
-
-    def run(*arguments: object) -> Run:
-        monkeypatch.setattr(sys, "argv", ["camlif", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return Run(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 def _process(*arguments: object) -> Run:

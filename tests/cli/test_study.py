@@ -4,43 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from camlif.cli.commands import _reproducing, main
+from camlif.cli.commands import _reproducing
 from camlif.cli.console import interruptible
 from camlif.data.simulator import simulate, write_simulated
 from camlif.progress import Progress, kept_in, read_progress
 from camlif.study import read_study
-
-
-class Run(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Run]
-
-
-@pytest.fixture
-def camlif(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process and return its status and output."""
-
-    def run(*arguments: object) -> Run:
-        monkeypatch.setattr(sys, "argv", ["camlif", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return Run(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
+from tests.cli.conftest import Command
 
 
 @pytest.fixture(scope="module")

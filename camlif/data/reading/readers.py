@@ -18,6 +18,7 @@ from camlif.data.manifest import (
     apply_changes,
     read_manifest,
 )
+from camlif.data.products import product_of
 from camlif.data.reading.checks import CheckReport, FeatureGroup
 from camlif.data.reading.cleaning import blank_cells, kept_rows
 from camlif.data.reading.clinical import read_clinical, report_personal_ids
@@ -33,7 +34,6 @@ from camlif.data.reading.roles import (
     find_duration,
     find_event,
     is_clinical_name,
-    is_predictions,
     modality_name,
 )
 from camlif.data.reading.sources import Files, read_sources, reshaped
@@ -208,11 +208,7 @@ def _ignored(file: str, changes: Sequence[Change]) -> bool:
 
 def _assign_roles(tables: list[TextTable], reading: Reading) -> None:
     """Decide what each table is, and read it as that."""
-    specimens, rest = _without_specimens(tables, reading)
-    for table in list(rest):
-        if is_predictions(table.columns):
-            reading.set_role(table.file, "predictions")
-            rest.remove(table)
+    specimens, rest = _without_specimens(_without_products(tables, reading), reading)
     clinical = _find_clinical(rest, reading)
     if clinical is not None:
         rest.remove(clinical)
@@ -251,6 +247,21 @@ def _assign_roles(tables: list[TextTable], reading: Reading) -> None:
             fix="Add one table per modality, the first column patient_id.",
         )
     check_overlap(reading.all_tables, reading.found)
+
+
+def _without_products(tables: list[TextTable], reading: Reading) -> list[TextTable]:
+    """Leave out tables that this program wrote: a result beside the inputs is no input."""
+    rest = []
+    for table in tables:
+        product = product_of(table.columns)
+        if product is None:
+            rest.append(table)
+        else:
+            reading.set_role(table.file, "predictions")
+            reading.found.note(
+                f"Holds {product}, a result and no input; left out.", file=table.file
+            )
+    return rest
 
 
 def _upright(table: TextTable, patients: set[str], reading: Reading) -> TextTable:

@@ -156,11 +156,6 @@ def is_clinical_name(file: str) -> bool:
     return plain(table_stem(file)) in CLINICAL_STEMS
 
 
-def is_predictions(columns: Sequence[str]) -> bool:
-    """Whether the columns are those of a score file."""
-    return {"log_risk", "risk_sd"} <= set(columns)
-
-
 def modality_name(file: str) -> str:
     """Return the modality that a file holds: its name without folder and endings."""
     return re.sub(r"[^0-9A-Za-z_-]+", "_", table_stem(file)).strip("_") or "table"

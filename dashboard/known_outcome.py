@@ -22,7 +22,7 @@ EVERYBODY = "All patients"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class KnownOutcome:
     """Patients of a view with a known outcome: rows of the cohort, event, duration and entry."""
 
     rows: NDArray[np.int_]
@@ -30,20 +30,20 @@ class Outcome:
     duration: NDArray[np.float64]
     entry: NDArray[np.float64] | None = None
 
-    def take(self, members: BoolArray) -> Outcome:
+    def take(self, members: BoolArray) -> KnownOutcome:
         """Return the outcome of some of the patients."""
         entry = None if self.entry is None else self.entry[members]
-        return Outcome(self.rows[members], self.event[members], self.duration[members], entry)
+        return KnownOutcome(self.rows[members], self.event[members], self.duration[members], entry)
 
 
-def outcome_of(cohort: Cohort, rows: NDArray[np.int_]) -> Outcome | None:
+def outcome_of(cohort: Cohort, rows: NDArray[np.int_]) -> KnownOutcome | None:
     """Outcome of the rows that have one; None where the cohort has none."""
     if not cohort.has_outcome:
         return None
     event, duration = cohort.outcome()
     known = rows[cohort.with_outcome[rows]]
     entry = None if cohort.entry is None else cohort.entry[known]
-    return Outcome(known, event[known], duration[known], entry)
+    return KnownOutcome(known, event[known], duration[known], entry)
 
 
 MIN_SUBTYPE = 10

@@ -61,11 +61,11 @@ class DropModality:
     modality: str
 
 
-Change = SetFeature | SetGroup | SetClinical | DropModality
+WhatIfChange = SetFeature | SetGroup | SetClinical | DropModality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class TrainingLimits:
     """Where a value may be moved, in raw units.
 
     Attributes
@@ -110,7 +110,7 @@ class Limits:
             )
 
 
-def feature_limits(bundle: Bundle, raw: RawInputs, modality: str, column: str) -> Limits:
+def feature_limits(bundle: Bundle, raw: RawInputs, modality: str, column: str) -> TrainingLimits:
     """Return where a feature may be moved.
 
     Raises
@@ -122,7 +122,7 @@ def feature_limits(bundle: Bundle, raw: RawInputs, modality: str, column: str) -
     levels = bundle.reference.training_range.levels[modality][:, j].astype(float)
     values = raw.rows(modality)
     percentile = bundle.reference.training_range.percentile(modality, values)[0, j]
-    return Limits(
+    return TrainingLimits(
         low=levels[0],
         high=levels[-1],
         median=levels[LEVELS.index(0.5)],
@@ -132,7 +132,7 @@ def feature_limits(bundle: Bundle, raw: RawInputs, modality: str, column: str) -
     )
 
 
-def clinical_limits(bundle: Bundle, raw: RawInputs, column: str) -> Limits:
+def clinical_limits(bundle: Bundle, raw: RawInputs, column: str) -> TrainingLimits:
     """Return where a numeric clinical input may be moved; ages are whole years and end at 90.
 
     Raises
@@ -150,7 +150,7 @@ def clinical_limits(bundle: Bundle, raw: RawInputs, column: str) -> Limits:
     )
     if column == AGE:
         low, high = float(math.ceil(low)), float(min(math.floor(high), OLDEST_SHOWN))
-    return Limits(
+    return TrainingLimits(
         low=low,
         high=high,
         median=median,
@@ -169,7 +169,7 @@ def clinical_level(bundle: Bundle, raw: RawInputs, column: str) -> str | None:
     return None
 
 
-def apply_change(bundle: Bundle, raw: RawInputs, change: Change) -> RawInputs:
+def apply_change(bundle: Bundle, raw: RawInputs, change: WhatIfChange) -> RawInputs:
     """Return a patient's inputs with one change.
 
     Raises

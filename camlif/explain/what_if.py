@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs
-from camlif.explain.changes import Change, DropModality, apply_change
+from camlif.explain.changes import DropModality, WhatIfChange, apply_change
 from camlif.explain.explained import prepare_encoded
 from camlif.explain.modalities import attribute_modalities
 from camlif.explain.results import ModalityAttribution
@@ -64,7 +64,7 @@ class Answer:
 class WhatIf:
     """A case as it is and as changed."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[WhatIfChange, ...]
     before: Answer
     after: Answer
 
@@ -105,7 +105,7 @@ class ExploredCase:
         names = self.bundle.schema.names
         return tuple(m for m, there in zip(names, self.raw.presence[0], strict=True) if there)
 
-    def ask(self, changes: Sequence[Change] = ()) -> Answer:
+    def ask(self, changes: Sequence[WhatIfChange] = ()) -> Answer:
         """Return what the model says after some changes.
 
         Raises
@@ -120,7 +120,7 @@ class ExploredCase:
             raw = apply_change(self.bundle, raw, change)
         return self._answer(raw)
 
-    def compare(self, changes: Sequence[Change]) -> WhatIf:
+    def compare(self, changes: Sequence[WhatIfChange]) -> WhatIf:
         """Return what the model says before and after some changes; see `ask`."""
         return WhatIf(changes=tuple(changes), before=self.ask(), after=self.ask(changes))
 

@@ -27,7 +27,7 @@ NEW = ALL = 0  # no worklist has this number
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def show_errors() -> Iterator[None]:
     """Say what a record cannot be kept for, in the place where it was asked for."""
     try:
         yield
@@ -130,7 +130,7 @@ def _current(case: CaseView, worklist: Worklist) -> None:
     if not allowed(Action.WORKLIST_CHANGED, current_user().role):
         return
     if st.button("Take this case off the list", key="worklist_remove"):
-        with told():
+        with show_errors():
             resources.store().remove_from_worklist(current_user(), worklist.id, case.token)
             st.rerun()
 
@@ -202,7 +202,7 @@ def switch(name: SettingName, label: str, action: Action, *, key: str, help: str
     wanted: SessionKey[bool] = SessionKey(key)
 
     def turned() -> None:
-        with told():
+        with show_errors():
             resources.store().switch(current_user(), name, on=wanted.require())
 
     wanted.set(on)
@@ -213,7 +213,7 @@ def switch(name: SettingName, label: str, action: Action, *, key: str, help: str
 
 def _commit_first() -> None:
     """Draw the switch that hides results until the board has committed itself."""
-    with told():
+    with show_errors():
         switch(
             SettingName.COMMIT_FIRST,
             "Commit first",

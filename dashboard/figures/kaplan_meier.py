@@ -21,7 +21,7 @@ from dashboard.figures.palette import (
     palette,
     strata_colors,
 )
-from dashboard.figures.prediction import Prediction, add_prediction
+from dashboard.figures.prediction import PredictedCurve, add_prediction
 from dashboard.figures.survival_frame import draw, label, time_axis
 from dashboard.figures.survival_lines import (
     Line,
@@ -120,7 +120,7 @@ def kaplan_meier_chart(
     ends = [end_of(line, axis) for line in lines if line.n]
     table = survival_table(censored)
     if own_curve is not None:
-        own = Prediction.shown(*own_curve)
+        own = PredictedCurve.shown(*own_curve)
         if own is not None:
             ends.append(add_prediction(figure, own, axis, theme))
             table = pd.concat([table, own.table()], ignore_index=True)
@@ -217,7 +217,7 @@ def case_curve_chart(
     tables = [curve_table(line.name, line.curve) for line in lines]
     predicted = None
     if times is not None and survival is not None:
-        predicted = Prediction.shown(times, survival, low, high)
+        predicted = PredictedCurve.shown(times, survival, low, high)
     if predicted is not None:
         ends.append(add_prediction(figure, predicted, axis, theme))
         tables.append(predicted.table())
@@ -310,7 +310,7 @@ def _when(months: float) -> str:
 
 def _case_finding(
     own: Line | None,
-    predicted: Prediction | None,
+    predicted: PredictedCurve | None,
     axis: TimeAxis,
     endpoint: Endpoint,
     subtype: Line | None,

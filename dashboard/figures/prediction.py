@@ -17,7 +17,7 @@ THIS_CASE = "this case (predicted)"
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class PredictedCurve:
     """One patient's predicted curve: months and probabilities, each shape (t,), t >= 2.
 
     ``low`` and ``high`` are NaN where no interval is given.
@@ -35,7 +35,7 @@ class Prediction:
         survival: ArrayLike,
         low: ArrayLike | None = None,
         high: ArrayLike | None = None,
-    ) -> Prediction | None:
+    ) -> PredictedCurve | None:
         """Keep the part that may be shown (not NaN); None if that is no curve."""
         months, values = np.asarray(times, dtype=float), np.asarray(survival, dtype=float)
         keep = np.isfinite(values)
@@ -69,7 +69,7 @@ class Prediction:
 
 
 def add_prediction(
-    figure: go.Figure, predicted: Prediction, axis: TimeAxis, theme: Theme
+    figure: go.Figure, predicted: PredictedCurve, axis: TimeAxis, theme: Theme
 ) -> tuple[str, float, float, str]:
     """Draw a predicted curve, with its interval if given; return its end label.
 

@@ -16,7 +16,7 @@ from dashboard.figures.attribution.bars import direction
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import TimeAxis, base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette, rgba, strata_colors
-from dashboard.figures.prediction import Prediction
+from dashboard.figures.prediction import PredictedCurve
 from dashboard.figures.survival_lines import BAND_OPACITY
 
 BEFORE, AFTER = "as it is", "as changed"
@@ -32,13 +32,13 @@ MAX_NAME = 30
 
 
 def changed_curves(
-    before: Prediction | None, after: Prediction | None, *, endpoint: Endpoint, theme: Theme
+    before: PredictedCurve | None, after: PredictedCurve | None, *, endpoint: Endpoint, theme: Theme
 ) -> Chart:
     """Draw the predicted survival before (dashed) and after (solid, with the models' spread).
 
     Parameters
     ----------
-    before, after : Prediction or None
+    before, after : PredictedCurve or None
         None where absolute survival is hidden or the model abstains.
     endpoint : Endpoint
     theme : {"light", "dark"}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ReportSource:
     """A scored cohort: what the Case page looks at."""
 
     cohort: Cohort
@@ -57,7 +57,7 @@ class CaseReport:
 
 
 def case_report(
-    source: Source,
+    source: ReportSource,
     row: int,
     summary: CaseSummary,
     *,
@@ -72,7 +72,7 @@ def case_report(
 
     Parameters
     ----------
-    source : Source
+    source : ReportSource
     row : int
         Position in the cohort.
     summary : CaseSummary
@@ -119,7 +119,7 @@ def case_report(
     )
 
 
-def _cohort(source: Source) -> CohortRecord:
+def _cohort(source: ReportSource) -> CohortRecord:
     info = source.cohort.info
     return CohortRecord(
         title=info.title,
@@ -129,7 +129,7 @@ def _cohort(source: Source) -> CohortRecord:
     )
 
 
-def _clinical(source: Source, row: int) -> dict[str, str | None]:
+def _clinical(source: ReportSource, row: int) -> dict[str, str | None]:
     clinical = source.cohort.clinical.iloc[row]
     return {
         column.name: shown_value(column.name, clinical.get(column.name))
@@ -137,7 +137,7 @@ def _clinical(source: Source, row: int) -> dict[str, str | None]:
     }
 
 
-def _model(source: Source) -> ModelRecord:
+def _model(source: ReportSource) -> ModelRecord:
     bundle = source.bundle
     card, endpoint = bundle.card, bundle.info.endpoint
     return ModelRecord(
@@ -158,7 +158,7 @@ def _model(source: Source) -> ModelRecord:
 
 
 def _curve(
-    source: Source,
+    source: ReportSource,
     summary: CaseSummary,
     row: int,
     subtype: tuple[str, KaplanMeierCurve] | None,

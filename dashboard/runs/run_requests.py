@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class RunSource:
     """The cohort of a run.
 
     Attributes
@@ -112,7 +112,7 @@ def free_name(stem: str, taken: Iterable[str]) -> str:
     return clean if clean not in used else f"{clean}_{number}"
 
 
-def training_request(source: Source, choice: TrainingChoice, name: str) -> JobRequest:
+def training_request(source: RunSource, choice: TrainingChoice, name: str) -> JobRequest:
     """Return the run that trains a model."""
     arguments = ["train", source.argument, "--out", f"{MODELS}/{name}", "--preset", choice.preset]
     arguments += _options(splits=choice.splits, epochs=choice.epochs, seed=choice.seed)
@@ -127,7 +127,7 @@ def training_request(source: Source, choice: TrainingChoice, name: str) -> JobRe
     )
 
 
-def study_request(source: Source, choice: StudyChoice) -> JobRequest:
+def study_request(source: RunSource, choice: StudyChoice) -> JobRequest:
     """Return the run that compares methods."""
     arguments = ["study", source.argument, "--out", STUDY]
     arguments += ["--methods", ",".join(choice.methods), "--heads", choice.heads]

@@ -174,7 +174,7 @@ def own_scores(
     return ScoringJob(_bundle, _cohort, missing)
 
 
-def remembered(compute: Callable[[], T], what: str, *of: NDArray[Any]) -> T:
+def compute_once(compute: Callable[[], T], what: str, *of: NDArray[Any]) -> T:
     """Return what a computation gave before, in this session, for the same arrays.
 
     Parameters
@@ -190,12 +190,12 @@ def remembered(compute: Callable[[], T], what: str, *of: NDArray[Any]) -> T:
     for values in of:
         digest.update(f"{values.dtype} {values.shape}".encode())
         digest.update(np.ascontiguousarray(values).tobytes())
-    found: T = _remembered(digest.hexdigest(), compute)
+    found: T = _compute_once(digest.hexdigest(), compute)
     return found
 
 
 @st.cache_resource(scope="session", max_entries=256, ttl=SESSION_TTL, show_spinner=False)
-def _remembered(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
+def _compute_once(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
     return _compute()
 
 

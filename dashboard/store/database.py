@@ -110,7 +110,7 @@ def writing(engine: Engine) -> Iterator[Session]:
     StoreError
         If the database refuses; nothing of the block is kept then.
     """
-    with _told(), Session(engine, expire_on_commit=False) as session, session.begin():
+    with _store_errors(), Session(engine, expire_on_commit=False) as session, session.begin():
         connection = session.connection(execution_options={WRITES: True})
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPEND_LOCK})
@@ -126,7 +126,7 @@ def reading(engine: Engine) -> Iterator[Session]:
     StoreError
         If it cannot be read.
     """
-    with _told(), Session(engine, expire_on_commit=False) as session:
+    with _store_errors(), Session(engine, expire_on_commit=False) as session:
         yield session
 
 
@@ -134,7 +134,7 @@ def empty_journal(engine: Engine) -> None:
     """Move SQLite's journal into the file, so that nothing deleted can be read from it."""
     if engine.dialect.name != "sqlite":
         return
-    with _told():
+    with _store_errors():
         connection = engine.raw_connection()
         try:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -143,7 +143,7 @@ def empty_journal(engine: Engine) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     """Errors of the database in plain words; its own text may quote values."""
     try:
         yield

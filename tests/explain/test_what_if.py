@@ -13,12 +13,12 @@ from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.exceptions import ConfigError, SchemaError
 from camlif.explain import (
-    Change,
     DropModality,
     ExploredCase,
     SetClinical,
     SetFeature,
     SetGroup,
+    WhatIfChange,
     clinical_level,
     clinical_limits,
     explain_modalities,
@@ -92,7 +92,7 @@ def test_a_changed_feature_gives_the_score_of_a_patient_with_that_value() -> Non
 
 def test_a_training_patient_keeps_its_held_out_members_however_much_is_changed() -> None:
     case = opened(of_training=True)
-    everything: list[Change] = [
+    everything: list[WhatIfChange] = [
         SetGroup(m.name, g.name, 95) for m in case.bundle.schema.modalities for g in m.groups
     ]
     found = case.compare(everything)
@@ -246,7 +246,7 @@ def test_ages_are_not_told_beyond_ninety() -> None:
         (SetClinical("sex", "unknown"), "female, male"),
     ],
 )
-def test_what_the_model_does_not_have_is_refused(change: Change, words: str) -> None:
+def test_what_the_model_does_not_have_is_refused(change: WhatIfChange, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         opened().ask([change])
 

@@ -36,7 +36,7 @@ from camlif.data.reading.roles import (
     is_clinical_name,
     modality_name,
 )
-from camlif.data.reading.sources import Files, read_sources, reshaped
+from camlif.data.reading.sources import Files, read_sources, with_patients_in_rows
 from camlif.data.reading.specimens import Specimens, by_patient, find_specimens, join_specimens
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.tokens import replace_ids
@@ -291,7 +291,7 @@ def _without_specimens(
             specimens.append(found)
             reading.owners |= found.owners()
             reading.set_role(table.file, "clinical")
-    turned = (reshaped(table, reading) for table in rest)
+    turned = (with_patients_in_rows(table, reading) for table in rest)
     return specimens, [table for table in turned if table is not None]
 
 

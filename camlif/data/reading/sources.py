@@ -71,7 +71,7 @@ def read_sources(files: Files, reading: Reading) -> list[TextTable]:
     return [without_columns(t, reading.manifest.drop, reading.found) for t in kept]
 
 
-def reshaped(table: TextTable, reading: Reading) -> TextTable | None:
+def with_patients_in_rows(table: TextTable, reading: Reading) -> TextTable | None:
     """Return a table of variants, cells or measurements as one that has patients in rows.
 
     None (and an error) where that would be too large.

@@ -13,7 +13,7 @@ from dashboard.access.access import Action, allowed
 from dashboard.components import trail
 from dashboard.components.download import offer_download
 from dashboard.components.text import moment, plain
-from dashboard.components.worklists import switch, told
+from dashboard.components.worklists import show_errors, switch
 from dashboard.session import resources
 from dashboard.session.keys import SessionKey
 from dashboard.session.user import current_user
@@ -34,7 +34,7 @@ def main() -> None:
     if not allowed(Action.RECORDS_VIEWED, current_user().role):
         st.info("This page is for the administrator.")
         return
-    with told():
+    with show_errors():
         store = resources.store()
         trail.record_once(Action.RECORDS_VIEWED)
         _storage()

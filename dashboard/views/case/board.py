@@ -11,7 +11,7 @@ from dashboard.access.access import Action, allowed
 from dashboard.components.case_view import CaseView
 from dashboard.components.text import moment, plain, plain_lines
 from dashboard.components.trail import case_key
-from dashboard.components.worklists import told
+from dashboard.components.worklists import show_errors
 from dashboard.session import resources
 from dashboard.session.user import current_user
 from dashboard.store import Decision, Note, RiskGroup, SettingName, StoreError
@@ -29,7 +29,7 @@ LEAVE_OUT = "Kept on this computer under the case token. Leave names and identif
 def panel(case: CaseView) -> None:
     """Draw the panel."""
     st.header("Notes and decision", anchor=False)
-    with told():
+    with show_errors():
         keeps = resources.store().is_on(SettingName.KEEP_RECORDS)
         if not keeps:
             st.info(STORAGE_OFF)
@@ -68,7 +68,7 @@ def _notes(case: CaseView, *, writable: bool) -> None:
             )
             text = st.text_area("Note", key=key, height=90, help=LEAVE_OUT)
             if st.form_submit_button("Add note", key="note_add"):
-                with told():
+                with show_errors():
                     check_free_of_identifiers(text, case.workspace.cohort.patient_ids)
                     resources.store().add_note(current_user(), case_key(case), text)
                     st.rerun()
@@ -83,7 +83,7 @@ def _decisions(case: CaseView, *, writable: bool) -> None:
     decisions = resources.store().decisions(case.token)
     estimate = commit_first.estimate_of(case)
     if estimate is not None:
-        st.markdown(plain(commit_first.said(estimate)))
+        st.markdown(plain(commit_first.estimate_sentence(estimate)))
     if commit_first.waiting(case) is not None:
         st.caption("The decision follows the board's estimate.")
     elif writable:
@@ -110,7 +110,7 @@ def _decision_form(case: CaseView, number: int) -> None:
             "What was decided", key=f"decision_text_{key}", height=68, help=LEAVE_OUT
         )
         if st.form_submit_button("Record decision", key="decision_add"):
-            with told():
+            with show_errors():
                 check_free_of_identifiers(text, case.workspace.cohort.patient_ids)
                 resources.store().record_decision(current_user(), case_key(case), group, text)
                 st.rerun()

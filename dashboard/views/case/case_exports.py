@@ -15,7 +15,7 @@ from dashboard.components import worklists
 from dashboard.components.case_view import ModelledCase, view_case
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.download import offer_download
-from dashboard.report.build import CaseReport, Source, case_report
+from dashboard.report.build import CaseReport, ReportSource, case_report
 from dashboard.report.fhir import to_json
 from dashboard.report.pdf import PAPERS, Paper, case_pdf, worklist_pdf
 from dashboard.report.record import ExplanationRecord
@@ -150,9 +150,9 @@ def reports(
     return found
 
 
-def source_of(workspace: Workspace, scoring: Scoring) -> Source:
+def source_of(workspace: Workspace, scoring: Scoring) -> ReportSource:
     """Return what the pages look at, as a report takes it."""
-    return Source(
+    return ReportSource(
         cohort=workspace.cohort,
         tokens=workspace.loaded.tokens,
         cohort_digest=workspace.loaded.digest,

@@ -8,7 +8,7 @@ from dashboard.access.access import Action, allowed
 from dashboard.components.case_view import CaseView, ScoredCase
 from dashboard.components.text import moment, plain
 from dashboard.components.trail import case_key
-from dashboard.components.worklists import told
+from dashboard.components.worklists import show_errors
 from dashboard.session import resources
 from dashboard.session.user import current_user
 from dashboard.store import Estimate, RiskGroup, SettingName, StoreError
@@ -48,7 +48,7 @@ def form(case: ScoredCase) -> None:
             if group is None:
                 st.error("Choose low, intermediate or high first.")
                 return
-            with told():
+            with show_errors():
                 resources.store().record_estimate(
                     current_user(), case_key(case), group, model_result=case.score.label
                 )
@@ -65,7 +65,7 @@ def estimate_of(case: CaseView) -> Estimate | None:
         return None
 
 
-def said(estimate: Estimate) -> str:
+def estimate_sentence(estimate: Estimate) -> str:
     """Say the board's estimate beside the model's result, and which came first."""
     first = "before the result was shown"
     if estimate.result_shown is not None:

@@ -8,10 +8,10 @@ import streamlit as st
 from camlif.exceptions import CamlifError
 from camlif.explain import (
     Answer,
-    Change,
     DropModality,
     ExploredCase,
     SetGroup,
+    WhatIfChange,
 )
 from camlif.model.case import CaseScore
 from dashboard.components.case_view import ScoredCase
@@ -19,7 +19,7 @@ from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart, signed
-from dashboard.figures.prediction import Prediction
+from dashboard.figures.prediction import PredictedCurve
 from dashboard.figures.what_if import changed_contributions, changed_curves, changed_members
 from dashboard.session.keys import SessionKey
 from dashboard.views.case.what_if_inputs import feature_inputs
@@ -82,7 +82,7 @@ def _reset() -> None:
     ROUND.set((ROUND.get() or 0) + 1)
 
 
-def _changes(case: ScoredCase, explored: ExploredCase) -> list[Change]:
+def _changes(case: ScoredCase, explored: ExploredCase) -> list[WhatIfChange]:
     prefix = f"what_if_{case.token}_{ROUND.get() or 0}"
     changes = feature_inputs(case, explored, prefix)
     changes += _group_inputs(case, explored, prefix)
@@ -91,7 +91,7 @@ def _changes(case: ScoredCase, explored: ExploredCase) -> list[Change]:
     return changes
 
 
-def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[Change]:
+def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[WhatIfChange]:
     options = [
         (modality, group.name)
         for modality in explored.present
@@ -107,7 +107,7 @@ def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list
         wrap=True,
         help="Every feature of the group takes this percentile of its own training values.",
     )
-    changes: list[Change] = []
+    changes: list[WhatIfChange] = []
     for modality, group in chosen:
         percent = st.segmented_control(
             plain(f"{group}: percentile of training"),
@@ -121,7 +121,7 @@ def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list
     return changes
 
 
-def _dropped(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[Change]:
+def _dropped(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[WhatIfChange]:
     if len(explored.present) < 2:
         return []
     chosen = st.multiselect(
@@ -185,9 +185,9 @@ def _numbers(before: Answer, after: Answer, was: CaseScore, now: CaseScore) -> N
     )
 
 
-def _curve(answer: Answer) -> Prediction | None:
+def _curve(answer: Answer) -> PredictedCurve | None:
     result = answer.result
-    return Prediction.shown(
+    return PredictedCurve.shown(
         result.times, result.survival[0], result.survival_low[0], result.survival_high[0]
     )
 

@@ -9,12 +9,12 @@ import streamlit as st
 
 from camlif.data.preprocessing import CLINICAL
 from camlif.explain import (
-    Change,
     ExploredCase,
     FeatureAttribution,
-    Limits,
     SetClinical,
     SetFeature,
+    TrainingLimits,
+    WhatIfChange,
     clinical_level,
     clinical_limits,
     feature_limits,
@@ -54,7 +54,7 @@ def contributions(case: ScoredCase) -> FeatureAttribution:
     )
 
 
-def feature_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[Change]:
+def feature_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[WhatIfChange]:
     """Ask which features to change, and to what; a value left as it is is no change."""
     chosen = st.multiselect(
         "Change features",
@@ -81,7 +81,7 @@ def _options(case: ScoredCase, explored: ExploredCase) -> list[Pick]:
     return picks + [pick for _, pick in sorted(sized)]
 
 
-def _change(case: ScoredCase, explored: ExploredCase, pick: Pick, key: str) -> Change | None:
+def _change(case: ScoredCase, explored: ExploredCase, pick: Pick, key: str) -> WhatIfChange | None:
     bundle, raw = explored.bundle, explored.raw
     unit = case.workspace.cohort.info.units.get(pick.column, "")
     if pick.player != CLINICAL:
@@ -103,7 +103,7 @@ def _change(case: ScoredCase, explored: ExploredCase, pick: Pick, key: str) -> C
     return None if level is None or level == own else SetClinical(pick.column, level)
 
 
-def _number(name: str, unit: str, limits: Limits, key: str) -> float | None:
+def _number(name: str, unit: str, limits: TrainingLimits, key: str) -> float | None:
     """Slider and number that follow each other; None where the value is as it was."""
     label = f"{name} ({unit})" if unit else name
     if not limits.varies:
@@ -143,14 +143,14 @@ def _number(name: str, unit: str, limits: Limits, key: str) -> float | None:
     return None if value is None or value == start else float(value)
 
 
-def _follow(source: str, target: str, limits: Limits) -> None:
+def _follow(source: str, target: str, limits: TrainingLimits) -> None:
     """Move one input to the other's value, at most to the end of the training range."""
     value = SessionKey[float](source).get()
     if value is not None:
         SessionKey[float](target).set(float(np.clip(value, limits.low, limits.high)))
 
 
-def _told(name: str, unit: str, limits: Limits) -> str:
+def _told(name: str, unit: str, limits: TrainingLimits) -> str:
     """The own value with unit and percentile, and the range that may be tried."""
     if limits.own is None:
         own = "missing, so the slider starts at the training median"

@@ -21,7 +21,7 @@ from dashboard.figures.chart import Chart
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
 from dashboard.figures.layout import TimeUnit
-from dashboard.known_outcome import Outcome
+from dashboard.known_outcome import KnownOutcome
 from dashboard.session import resources
 from dashboard.session.state import Workspace
 from dashboard.views.cohort.groups import (
@@ -41,7 +41,7 @@ UNITS: tuple[TimeUnit, ...] = ("months", "years")
 
 
 def _km_groups(
-    workspace: Workspace, label: str, outcome: Outcome
+    workspace: Workspace, label: str, outcome: KnownOutcome
 ) -> tuple[list[KmGroup], NDArray[np.object_]]:
     values = groupings_of(workspace)[label].to_numpy(dtype=object)[outcome.rows]
     groups = []
@@ -145,7 +145,7 @@ def _chart(
 
 
 def _km_caption(
-    workspace: Workspace, label: str, outcome: Outcome, values: NDArray[np.object_]
+    workspace: Workspace, label: str, outcome: KnownOutcome, values: NDArray[np.object_]
 ) -> None:
     given = np.array([pd.notna(v) for v in values])
     parts = [
@@ -170,7 +170,7 @@ def _km_caption(
 
 
 def _comparisons(
-    workspace: Workspace, label: str, outcome: Outcome, values: NDArray[np.object_]
+    workspace: Workspace, label: str, outcome: KnownOutcome, values: NDArray[np.object_]
 ) -> None:
     """Pairwise log-rank tests and hazard ratios against a reference group."""
     given = np.array([pd.notna(v) for v in values])
@@ -186,7 +186,7 @@ def _comparisons(
     with right:
         reference = st.selectbox("Reference group for hazard ratios", names, key=f"ref_{label}")
         try:
-            ratios = resources.remembered(
+            ratios = resources.compute_once(
                 lambda: group_hazard_ratios(
                     event, duration, group, reference=reference, names=names
                 ),
@@ -206,7 +206,7 @@ def _comparisons(
 def _pairwise_table(
     event: BoolArray, duration: NDArray[np.float64], group: NDArray[np.str_], names: Sequence[str]
 ) -> pd.DataFrame:
-    pairs = resources.remembered(
+    pairs = resources.compute_once(
         lambda: pairwise_log_rank(event, duration, group, names=names),
         f"log-rank of pairs of {names}",
         event,

@@ -13,7 +13,7 @@ from camlif.statistics import log_rank, too_few
 from camlif.statistics.outcome import LATE_ENTRY
 from camlif.wording import format_p
 from dashboard import messages
-from dashboard.known_outcome import EVERYBODY, Outcome, outcome_of
+from dashboard.known_outcome import EVERYBODY, KnownOutcome, outcome_of
 from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
@@ -26,7 +26,7 @@ SELECTION = "Selected patients"
 MAX_GROUPS = 8
 
 
-def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> Outcome | None:
+def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> KnownOutcome | None:
     """Outcome of the rows, or a message why curves stay off."""
     outcome = outcome_of(workspace.cohort, rows)
     if outcome is None or not len(outcome.rows):
@@ -41,12 +41,12 @@ def say_late_entry(cohort: Cohort) -> None:
         st.caption(LATE_ENTRY)
 
 
-def log_rank_words(outcome: Outcome, group: NDArray[np.str_]) -> str:
+def log_rank_words(outcome: KnownOutcome, group: NDArray[np.str_]) -> str:
     """Say the log-rank p-value of groups, hidden where a group is too small."""
     try:
         if too_few(outcome.event, group):
             return "hidden: too few"
-        test = resources.remembered(
+        test = resources.compute_once(
             lambda: log_rank(outcome.event, outcome.duration, group),
             "log-rank",
             outcome.event,

@@ -55,7 +55,7 @@ def metrics(workspace: Workspace) -> None:
         return
     risk = workspace.scoring.result.log_risk[scored.rows]
     try:
-        c = resources.remembered(
+        c = resources.compute_once(
             lambda: bootstrap_c_index(risk, scored.event, scored.duration),
             "C-index",
             risk,
@@ -239,7 +239,7 @@ def forest_view(workspace: Workspace) -> None:
     kept = frame[complete]
     kept = kept.loc[:, kept.nunique() > 1].astype(float)
     try:
-        ratios = resources.remembered(
+        ratios = resources.compute_once(
             lambda: cox_table(kept, event, duration),
             f"Cox model of {list(kept)}",
             kept.to_numpy(),

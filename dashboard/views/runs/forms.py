@@ -19,7 +19,7 @@ from dashboard.runs.run_folder import Job, JobRequest
 from dashboard.runs.run_requests import (
     DEVICES,
     HEADS,
-    Source,
+    RunSource,
     StudyChoice,
     TrainingChoice,
     check_name,
@@ -84,11 +84,11 @@ def _say_who_sees_the_model(workspace: Workspace) -> None:
         )
 
 
-def source_of(loaded: LoadedCohort) -> Source:
+def source_of(loaded: LoadedCohort) -> RunSource:
     """Return a cohort as a run reads it; an upload's patients go by their tokens."""
     if loaded.key == state.UPLOADED:
-        return Source(cohort=resources.tokenised(loaded), digest=loaded.digest, sample=None)
-    return Source(cohort=loaded.cohort, digest=loaded.digest, sample=loaded.key)
+        return RunSource(cohort=resources.tokenised(loaded), digest=loaded.digest, sample=None)
+    return RunSource(cohort=loaded.cohort, digest=loaded.digest, sample=loaded.key)
 
 
 def _training_form(workspace: Workspace) -> None:

@@ -36,7 +36,7 @@ def main() -> None:
         "this computer and are erased when the session ends."
     )
     _add_files()
-    told = session.told()
+    told = session.take_message()
     if told:
         st.info(plain(told))
     upload = session.checked()

@@ -27,7 +27,7 @@ ROUND: SessionKey[int] = SessionKey("mapping_round")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MappingStep:
     """One change that somebody made, as one entry of a list."""
 
     title: str
@@ -42,7 +42,7 @@ class CheckedUpload:
     ----------
     files : mapping of file name to bytes, or to Path in the import folder
         Kept until the cohort is used, because every change reads them again; then empty.
-    steps : tuple of Step
+    steps : tuple of MappingStep
         Made to the mapping, in order.
     loaded : LoadedCohort or None
         None where the report has errors.
@@ -50,7 +50,7 @@ class CheckedUpload:
     """
 
     files: dict[str, Path | bytes]
-    steps: tuple[Step, ...]
+    steps: tuple[MappingStep, ...]
     loaded: LoadedCohort | None
     report: CheckReport
 
@@ -63,7 +63,7 @@ def checked() -> CheckedUpload | None:
     return CHECKED.get()
 
 
-def check(files: dict[str, Path | bytes], steps: tuple[Step, ...] = ()) -> None:
+def check(files: dict[str, Path | bytes], steps: tuple[MappingStep, ...] = ()) -> None:
     """Read tables with the changes made to their mapping, and keep the result."""
     changes = [change for step in steps for change in step.changes]
     cohort, report = read_cohort(files, changes=changes)
@@ -110,7 +110,7 @@ def tell(text: str) -> None:
     TOLD.set(text)
 
 
-def told() -> str | None:
+def take_message() -> str | None:
     """Return what is to be said, once."""
     return TOLD.pop()
 
@@ -131,7 +131,7 @@ def change(title: str, changes: tuple[Change, ...]) -> None:
     if upload is None or not changes:
         return
     try:
-        check(upload.files, (*upload.steps, Step(title, changes)))
+        check(upload.files, (*upload.steps, MappingStep(title, changes)))
     except SchemaError as error:
         REFUSED.set(str(error))
         start_round()

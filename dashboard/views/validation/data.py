@@ -22,7 +22,7 @@ from camlif.statistics import (
     performance_over_time,
 )
 from dashboard.figures.calibration import CalibrationPanel
-from dashboard.known_outcome import Outcome
+from dashboard.known_outcome import KnownOutcome
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Scoring, Workspace
 
@@ -38,7 +38,7 @@ class Predictions:
 
     Attributes
     ----------
-    outcome : Outcome
+    outcome : KnownOutcome
     risk : float64, shape (n,)
         Log risk; of training patients from members that did not see them.
     is_training, unclear : bool, shape (n,)
@@ -50,7 +50,7 @@ class Predictions:
         patients. NaN beyond follow-up.
     """
 
-    outcome: Outcome
+    outcome: KnownOutcome
     risk: NDArray[np.float64]
     is_training: BoolArray
     unclear: BoolArray
@@ -84,7 +84,7 @@ class Measured:
 MEASURED: SessionKey[tuple[tuple[object, ...], Measured]] = SessionKey("validation_measured")
 
 
-def measured(workspace: Workspace, scoring: Scoring, outcome: Outcome) -> Measured:
+def measured(workspace: Workspace, scoring: Scoring, outcome: KnownOutcome) -> Measured:
     """Measure the patients in view, or return what was measured before of the same ones."""
     rows = hashlib.sha256(outcome.rows.tobytes()).hexdigest()
     key = (workspace.loaded.digest, scoring.model.digest, scoring.missing, rows)
@@ -95,7 +95,7 @@ def measured(workspace: Workspace, scoring: Scoring, outcome: Outcome) -> Measur
     return held[1]
 
 
-def _measure(cohort: Cohort, scoring: Scoring, outcome: Outcome) -> Measured:
+def _measure(cohort: Cohort, scoring: Scoring, outcome: KnownOutcome) -> Measured:
     grid = brier_times(outcome.duration, AUC_HORIZONS)
     times = np.unique([*AUC_HORIZONS, *grid]).astype(float)
     predictions = predict(cohort, scoring, outcome, times)
@@ -121,7 +121,7 @@ def _measure(cohort: Cohort, scoring: Scoring, outcome: Outcome) -> Measured:
 
 
 def predict(
-    cohort: Cohort, scoring: Scoring, outcome: Outcome, times: NDArray[np.float64]
+    cohort: Cohort, scoring: Scoring, outcome: KnownOutcome, times: NDArray[np.float64]
 ) -> Predictions:
     """Predict the patients of an outcome at some times.
 

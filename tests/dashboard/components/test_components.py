@@ -160,11 +160,11 @@ def _remembering() -> None:
         return float(x.sum())
 
     for _ in range(2):
-        resources.remembered(lambda: total(values), "sum", values)
+        resources.compute_once(lambda: total(values), "sum", values)
     other = values.copy()
     other[50_000] += 1
-    st.write(resources.remembered(lambda: total(other), "sum", other) - total(values))
-    resources.remembered(lambda: total(values), "another sum", values)
+    st.write(resources.compute_once(lambda: total(other), "sum", other) - total(values))
+    resources.compute_once(lambda: total(values), "another sum", values)
     st.write(len(calls) - 1)
 
 

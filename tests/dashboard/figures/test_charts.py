@@ -35,7 +35,7 @@ from dashboard.figures.kaplan_meier import (
 from dashboard.figures.layout import LABEL_CHARACTER_PX, coordinates, label_room
 from dashboard.figures.overlap import overlap_chart
 from dashboard.figures.palette import Theme, palette
-from dashboard.figures.prediction import Prediction
+from dashboard.figures.prediction import PredictedCurve
 from dashboard.figures.survivors import short_long_chart
 from dashboard.figures.what_if import changed_contributions, changed_curves, changed_members
 from tests.dashboard.figures.study.figures import STUDY_FIGURES
@@ -104,7 +104,9 @@ def inputs() -> list[attribution.Input]:
 
 def changed(theme: Theme) -> Chart:
     times = np.arange(61.0)
-    curve = Prediction.shown(times, np.exp(-times / 60), np.exp(-times / 50), np.exp(-times / 70))
+    curve = PredictedCurve.shown(
+        times, np.exp(-times / 60), np.exp(-times / 50), np.exp(-times / 70)
+    )
     return changed_curves(curve, curve, endpoint=Endpoint("os", EVIL, EVIL), theme=theme)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from camlif.data.schema import Endpoint
-from dashboard.figures.prediction import Prediction
+from dashboard.figures.prediction import PredictedCurve
 from dashboard.figures.what_if import (
     AFTER,
     BEFORE,
@@ -25,8 +25,8 @@ def only(figure: go.Figure, meta: str) -> Any:
     return trace
 
 
-def predicted(rate: float) -> Prediction:
-    curve = Prediction.shown(
+def predicted(rate: float) -> PredictedCurve:
+    curve = PredictedCurve.shown(
         TIMES, np.exp(-rate * TIMES), np.exp(-1.2 * rate * TIMES), np.exp(-0.8 * rate * TIMES)
     )
     assert curve is not None

@@ -18,7 +18,7 @@ from camlif.model.case import CaseSummary, summarise_case
 from camlif.model.scoring import ScoreResult
 from dashboard.figures.attribution import FeatureContribution
 from dashboard.profiles import load_profile
-from dashboard.report.build import CaseReport, Source, case_report
+from dashboard.report.build import CaseReport, ReportSource, case_report
 from dashboard.report.record import CaseRecord, ExplanationRecord
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 
@@ -45,10 +45,10 @@ def _scored(*, is_open: bool, training: bool) -> tuple[Bundle, Cohort, ScoreResu
     return bundle, cohort, bundle.score(cohort)
 
 
-def source(*, is_open: bool = True, training: bool = False) -> Source:
+def source(*, is_open: bool = True, training: bool = False) -> ReportSource:
     """New patients scored by the tiny bundle, or its own training patients."""
     bundle, cohort, result = _scored(is_open=is_open, training=training)
-    return Source(
+    return ReportSource(
         cohort=cohort,
         tokens=[f"{i:016x}" for i in range(len(cohort))],
         cohort_digest="d" * 64,
@@ -59,7 +59,7 @@ def source(*, is_open: bool = True, training: bool = False) -> Source:
     )
 
 
-def explanation(found: Source, row: int) -> ExplanationRecord:
+def explanation(found: ReportSource, row: int) -> ExplanationRecord:
     """Contributions of a patient, without percentiles."""
     modalities = explain_modalities(found.bundle, found.cohort, [row])
     features = explain_features(found.bundle, found.cohort, [row], steps=16)
@@ -78,12 +78,12 @@ def explanation(found: Source, row: int) -> ExplanationRecord:
     )
 
 
-def summary_of(found: Source, row: int) -> CaseSummary:
+def summary_of(found: ReportSource, row: int) -> CaseSummary:
     """What the page says of a patient."""
     return summarise_case(found.bundle, found.result, row, modality=found.profile.modality)
 
 
-def report(row: int = 0, found: Source | None = None, **options: Any) -> CaseReport:
+def report(row: int = 0, found: ReportSource | None = None, **options: Any) -> CaseReport:
     """The report of a patient, explained."""
     found = found or source()
     why = explanation(found, row) if found.result.scored[row] else None

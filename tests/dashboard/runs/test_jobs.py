@@ -18,7 +18,7 @@ from camlif.model.bundle import load_bundle
 from dashboard.runs import run_folder
 from dashboard.runs.jobs import JobManager
 from dashboard.runs.run_folder import Job, JobRequest
-from dashboard.runs.run_requests import Source, TrainingChoice, training_request
+from dashboard.runs.run_requests import RunSource, TrainingChoice, training_request
 from tests.builders.cohorts import make_cohort
 
 PATIENCE = 20.0
@@ -403,7 +403,7 @@ def test_the_record_holds_what_was_asked(manager: JobManager) -> None:
 def test_the_command_itself_trains_an_upload_and_tells_its_progress(home: Path) -> None:
     cohort = make_cohort(120, clinical=True)
     choice = TrainingChoice(preset="default", splits=5, epochs=2, seed=0, device="cpu")
-    source = Source(cohort=cohort, digest="d", sample=None)
+    source = RunSource(cohort=cohort, digest="d", sample=None)
     manager = JobManager(home)
     job = manager.start(training_request(source, choice, "mine"), source.write)
     until(lambda: state_of(manager, job) not in run_folder.ACTIVE, patience=300)

@@ -15,7 +15,7 @@ from camlif.exceptions import ConfigError
 from camlif.model.installed import InstalledModel
 from camlif.study import StudySummary, VariantSummary
 from dashboard.runs import run_requests as runs
-from dashboard.runs.run_requests import Source, StudyChoice, TrainingChoice
+from dashboard.runs.run_requests import RunSource, StudyChoice, TrainingChoice
 from tests.builders.bundles import tiny_bundle
 from tests.builders.cohorts import make_cohort
 
@@ -23,8 +23,8 @@ TRAINING = TrainingChoice(preset="default", splits=5, epochs=None, seed=3, devic
 STUDY = StudyChoice(methods=("camlif", "coxnet"), heads="both", splits=5, epochs=2, seed=0)
 
 
-def source(sample: str | None = "glioma") -> Source:
-    return Source(cohort=make_cohort(120, clinical=True), digest="d", sample=sample)
+def source(sample: str | None = "glioma") -> RunSource:
+    return RunSource(cohort=make_cohort(120, clinical=True), digest="d", sample=sample)
 
 
 def test_a_training_becomes_a_command() -> None:

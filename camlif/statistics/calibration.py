@@ -336,7 +336,12 @@ def cross_fitted_survival_at_end(
 ) -> FloatArray:
     """Predict each patient's survival at the end of its own follow-up, shape (n,).
 
-    The calibration is fitted on others; arguments and errors as in `cross_fitted_survival`.
+    The calibration is fitted on others.
+
+    Parameters
+    ----------
+    risk, event, duration, entry, seed
+        As in `cross_fitted_survival`, and so the errors.
     """
     followed = FollowUp.check(event, duration, entry)
     risks = check_numbers("risk", risk, length=len(followed))

@@ -147,9 +147,13 @@ def count_pairs(
     entry: ArrayLike | None = None,
     ties: Ties = "half",
 ) -> PairCounts:
-    """Count the pairs behind `concordance_index`; parameters and errors as there.
+    """Count the pairs behind `concordance_index`.
 
-    Counts of zero comparable pairs are returned, not raised.
+    Parameters
+    ----------
+    risk, event, duration, entry, ties
+        As in `concordance_index`, and so the errors; but counts of zero comparable pairs are
+        returned, not raised.
     """
     risks, events, durations, entries = _checked(risk, event, duration, entry)
     compiled = compiled_counter() if len(risks) >= COMPILED_FROM else None

@@ -192,6 +192,15 @@ def observed_risk(
 def check_predictions(survival: FloatArray, n: int, horizon: float) -> None:
     """Require one probability per patient.
 
+    Parameters
+    ----------
+    survival : float, shape (n,)
+        Predicted probabilities of being event-free at the horizon, in [0, 1].
+    n : int
+        Patients.
+    horizon : float
+        Time that the predictions are for, in the unit of the durations; named in errors.
+
     Raises
     ------
     EstimationError

@@ -189,6 +189,11 @@ def median_follow_up(
 
     Leaving without the event is what is waited for, and an event ends the waiting.
 
+    Parameters
+    ----------
+    event, duration, entry
+        As in `kaplan_meier`.
+
     Returns
     -------
     float or None

@@ -31,6 +31,14 @@ LATE_ENTRY = (
 def check_numbers(name: str, values: ArrayLike, *, length: int | None = None) -> FloatArray:
     """Return finite numbers as float64, shape (n,).
 
+    Parameters
+    ----------
+    name : str
+        What the values are, for errors.
+    values : array_like, shape (n,)
+    length : int, optional
+        Values that there must be; any number by default.
+
     Raises
     ------
     DataError
@@ -255,7 +263,16 @@ class FollowUp:
     def check(
         cls, event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = None
     ) -> FollowUp:
-        """Check as `check_outcome` and `check_entry` do."""
+        """Check as `check_outcome` and `check_entry` do.
+
+        Parameters
+        ----------
+        event : array_like of bool (or 0 and 1), shape (n,)
+        duration : array_like, shape (n,)
+            Follow-up in any unit.
+        entry : array_like, shape (n,), optional
+            When each patient came under observation, in the same unit.
+        """
         events, durations = check_outcome(event, duration)
         return cls(events, durations, check_entry(entry, durations))
 

@@ -57,6 +57,22 @@ def row_sets(
     A patient who enters after an event leaves after it, too. Those pairs are taken off by letting
     patients leave when they enter: pairs of the events with these rows and with each other, less
     the pairs of the events with each other.
+
+    Parameters
+    ----------
+    risk : float64, shape (n,)
+        Finite; only its order counts.
+    event : bool, shape (n,)
+    duration : float64, shape (n,)
+    entry : float64, shape (n,), or None
+        In the unit of the durations; None counts everybody from the start.
+    ties : {"half", "strict"}
+        As in `concordance_index`.
+
+    Raises
+    ------
+    ConfigError
+        For unknown ``ties``.
     """
     if ties not in ("half", "strict"):
         raise ConfigError(f"ties must be 'half' or 'strict', not {ties!r}.")

@@ -207,7 +207,15 @@ class Manifest(_Section):
     units: dict[str, str] = Field(default_factory=dict)
 
     def info(self, title: str, subtype: str | None, grade: str | None) -> CohortInfo:
-        """Return the cohort's description; ``title`` serves where the manifest has none."""
+        """Return the cohort's description; ``title`` serves where the manifest has none.
+
+        Parameters
+        ----------
+        title : str
+            Title of a cohort whose manifest has none, such as its folder's name.
+        subtype, grade : str or None
+            Clinical columns that hold the subtype and the grade; None where the cohort has none.
+        """
         return CohortInfo(
             title=self.title or title,
             badge=self.badge,

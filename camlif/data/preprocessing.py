@@ -234,7 +234,17 @@ def fit_columns(
 
 
 def fit_clinical(values: FloatArray, schema: FeatureSchema, config: TrainConfig) -> FittedColumns:
-    """Fit the clinical matrix: numbers are standardised, levels and missing indicators stay 0/1."""
+    """Fit the clinical matrix: numbers are standardised, levels and missing indicators stay 0/1.
+
+    Parameters
+    ----------
+    values : float32, shape (n, n_columns)
+        Encoded clinical columns of the training patients; NaN is missing.
+    schema : FeatureSchema
+        Says which of the columns are numbers.
+    config : TrainConfig
+        Says how missing values are filled and columns scaled.
+    """
     names = clinical_names(schema)
     numeric = {c.name for c in schema.clinical if c.kind == "numeric"}
     is_number = np.array([name in numeric for name in names], dtype=bool)
@@ -255,6 +265,16 @@ def cox_score_statistic(
 
     Breslow risk sets by cumulative sums, O(n log n) for all columns together; ``entry`` as of
     `camlif.statistics.outcome.check_entry`.
+
+    Parameters
+    ----------
+    values : float, shape (n, n_features)
+        Without missing values.
+    event : bool, shape (n,)
+    duration : float, shape (n,)
+        Follow-up in any unit.
+    entry : float, shape (n,), optional
+        When each patient came under observation, in the unit of the durations.
     """
     order = np.argsort(-duration, kind="stable")
     x, d, t = values[order].astype(np.float64), event[order], duration[order]

@@ -71,6 +71,15 @@ class Splits:
     def read(cls, path: Path, *, scheme: SplitScheme, seed: int) -> Splits:
         """Read a file of `write`.
 
+        Parameters
+        ----------
+        path : Path
+            CSV with a column patient_id and one column of Train and Test per split.
+        scheme : SplitScheme
+            Scheme that the file was drawn by, which it does not hold.
+        seed : int
+            Seed that it was drawn with.
+
         Raises
         ------
         AlignmentError

@@ -88,7 +88,26 @@ def numbers(dataset: h5py.Dataset, rows: NDArray[np.int_] | None = None) -> NDAr
 
 
 def check_size(dataset: h5py.Dataset, *, held: int = 0, max_bytes: int = MAX_BYTES) -> int:
-    """Return ``held`` plus the bytes of a dataset unpacked, or raise E-02."""
+    """Return ``held`` plus the bytes of a dataset unpacked, or raise E-02.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    held : int
+        Bytes counted so far, of datasets read before.
+    max_bytes : int
+        Most bytes that one file may unpack to.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    DataError
+        E-02 if the sum is above ``max_bytes``.
+    """
     # A chunk of a dataset that can grow may be larger than the dataset.
     chunk = math.prod(dataset.chunks) if dataset.chunks else 0
     held += max(int(dataset.size or 0), chunk) * dataset.dtype.itemsize

@@ -97,7 +97,22 @@ def file_use(report: CheckReport, file: str) -> FileUse:
 
 
 def use_file(report: CheckReport, file: str, use: FileUse) -> tuple[Change, ...]:
-    """Return the changes that put a file to another use."""
+    """Return the changes that put a file to another use.
+
+    Parameters
+    ----------
+    report : CheckReport
+        Of the upload as it is read now.
+    file : str
+        Name of a file of the upload.
+    use : FileUse
+        What the file is to be used as.
+
+    Returns
+    -------
+    tuple of Change
+        Changes of ``cohort.toml``, in the order in which they apply; none where nothing differs.
+    """
     old = file_use(report, file)
     changes: list[Change] = []
     if file in report.manifest.ignore:

@@ -35,7 +35,16 @@ def matching(columns: Sequence[str], patterns: Iterable[str]) -> list[str]:
 
 
 def without_columns(table: TextTable, patterns: Sequence[str], found: Findings) -> TextTable:
-    """Return a table without the columns that the manifest drops."""
+    """Return a table without the columns that the manifest drops.
+
+    Parameters
+    ----------
+    table : TextTable
+    patterns : sequence of str
+        Names of columns, or patterns with ``*`` and ``?``.
+    found : Findings
+        Takes a note of the columns that were dropped.
+    """
     dropped = matching(table.columns, patterns)
     if not dropped:
         return table

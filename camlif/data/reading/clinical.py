@@ -138,7 +138,16 @@ def _renamed(
 
 
 def report_personal(table: PatientTable, column: str, found: Findings) -> bool:
-    """Add an error if a column's name or texts look like personal data; return whether they do."""
+    """Add an error if a column's name or texts look like personal data; return whether they do.
+
+    Parameters
+    ----------
+    table : PatientTable
+    column : str
+        One of its columns.
+    found : Findings
+        Takes the error E-17.
+    """
     kind = personal_kind(column) or _personal_values(table.rows.text(column))
     if kind is not None:
         found.error(

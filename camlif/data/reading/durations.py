@@ -33,7 +33,18 @@ def named_unit(column: str) -> str | None:
 def read_durations(
     table: PatientTable, column: str, section: ClinicalSection, found: Findings
 ) -> tuple[NDArray[np.float64], str] | None:
-    """Return follow-up in months, shape (n,), and the unit that it was in; None if unclear."""
+    """Return follow-up in months, shape (n,), and the unit that it was in; None if unclear.
+
+    Parameters
+    ----------
+    table : PatientTable
+    column : str
+        Holds the follow-up as numbers in one unit.
+    section : ClinicalSection
+        Of the manifest; its ``duration_unit`` wins over a unit in the column's name.
+    found : Findings
+        Takes an error where the unit is unclear, and warnings of cells that are no numbers.
+    """
     where: dict[str, Any] = {"file": table.rows.file, "column": column}
     numbers = to_numbers(table.rows.table[column])
     values = numbers.values
@@ -78,7 +89,19 @@ def read_durations(
 def report_texts(
     numbers: Numbers, table: PatientTable, found: Findings, where: dict[str, Any]
 ) -> None:
-    """Warn of cells of a column that are no numbers."""
+    """Warn of cells of a column that are no numbers.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        The column as read, with the rows and texts that are no numbers.
+    table : PatientTable
+        Gives the rows' places in the file.
+    found : Findings
+        Takes the warning E-15; nothing is added where every cell is a number or empty.
+    where : dict
+        ``file`` and ``column`` of the finding.
+    """
     if not len(numbers.bad_rows):
         return
     column = where["column"]
@@ -102,7 +125,27 @@ def read_entries(
     section: ClinicalSection,
     found: Findings,
 ) -> NDArray[np.float64]:
-    """Return entry times in months, at least 0; NaN where unknown or after the follow-up."""
+    """Return entry times in months, at least 0; NaN where unknown or after the follow-up.
+
+    Parameters
+    ----------
+    table : PatientTable
+    column : str
+        Holds the entry times as numbers.
+    duration : float, shape (n,)
+        Follow-up in months; NaN where unknown.
+    unit : str
+        Unit of the follow-up column, which serves where the entry column's name tells none.
+    section : ClinicalSection
+        Of the manifest.
+    found : Findings
+        Takes notes and warnings of entries that are changed or not used.
+
+    Returns
+    -------
+    float64, shape (n,)
+        Months.
+    """
     where: dict[str, Any] = {"file": table.rows.file, "column": column}
     numbers = to_numbers(table.rows.table[column])
     report_texts(numbers, table, found, where)

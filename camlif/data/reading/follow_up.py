@@ -92,7 +92,17 @@ class FollowUp:
 def read_follow_up(
     table: PatientTable, section: ClinicalSection, found: Findings
 ) -> FollowUp | None:
-    """Read the outcome; None where the table has none or where it is unclear (see ``found``)."""
+    """Read the outcome; None where the table has none or where it is unclear (see ``found``).
+
+    Parameters
+    ----------
+    table : PatientTable
+        The clinical table, one row per patient.
+    section : ClinicalSection
+        Of the manifest: which columns hold duration, event and entry, and what their values mean.
+    found : Findings
+        Takes errors, warnings and notes; an unclear outcome is an error with a question to answer.
+    """
     columns = table.rows.columns
     for declared in (section.duration, section.event, section.entry):
         if declared and declared not in columns:
@@ -177,6 +187,14 @@ def median_follow_up(
     entry: NDArray[np.float64] | None = None,
 ) -> float | None:
     """Median follow-up in months by reverse Kaplan-Meier; None where half are never reached.
+
+    Parameters
+    ----------
+    event : bool, shape (n,)
+    duration : float, shape (n,)
+        Months.
+    entry : float, shape (n,), optional
+        Months; None counts everybody from the start.
 
     References
     ----------

@@ -67,7 +67,16 @@ class Reading:
         return None if self.progress is None else partial(_tell, self.progress, what)
 
     def set_role(self, file: str, role: Role, modality: str | None = None) -> None:
-        """Note what a file was read as."""
+        """Note what a file was read as.
+
+        Parameters
+        ----------
+        file : str
+            Name of a file that was read.
+        role : Role
+        modality : str, optional
+            Modality that a feature table or groups file belongs to.
+        """
         self.files[file] = replace(self.files[file], role=role, modality=modality)
 
     @property

@@ -98,7 +98,18 @@ def read_modality(
 ) -> ModalityData | None:
     """Read a feature table; None if it holds no numeric column (an error was added).
 
-    ``progress`` is called with (columns read, columns).
+    Parameters
+    ----------
+    name : str
+        Name of the modality.
+    table : PatientTable
+        One row per patient, or per item of a patient's bag.
+    section : ModalitySection
+        Of the manifest: columns to leave out, and what the features are.
+    found : Findings
+        Takes errors, and warnings of columns and cells that are not read.
+    progress : callable, optional
+        Called with (columns read, columns).
     """
     table = _without_other_columns(table, section, found)
     matrix = _numbers(table, found, progress)

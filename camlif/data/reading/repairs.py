@@ -174,7 +174,17 @@ def declare_modalities(report: CheckReport) -> tuple[Change, ...]:
 def in_table(
     report: CheckReport, file: str, entry: str
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """Return what must be declared first, and the path of an entry in a table's own section."""
+    """Return what must be declared first, and the path of an entry in a table's own section.
+
+    Parameters
+    ----------
+    report : CheckReport
+        Of the upload as it is read now.
+    file : str
+        File of the table, clinical or of features.
+    entry : str
+        Name of the entry, such as ``"drop"``.
+    """
     modality = next((f.modality for f in report.files if f.name == file), None)
     if modality is None:
         return (), ("clinical", entry)

@@ -67,7 +67,16 @@ def patient_of(specimen: str, owners: Mapping[str, str]) -> str:
 
 
 def by_patient(table: TextTable, owners: Mapping[str, str], declared: str | None) -> TextTable:
-    """Return the table with patients in the place of specimens, where most identifiers are such."""
+    """Return the table with patients in the place of specimens, where most identifiers are such.
+
+    Parameters
+    ----------
+    table : TextTable
+    owners : mapping of str to str
+        Specimen to patient; empty where the cohort has no specimens.
+    declared : str or None
+        Identifier column that the manifest names.
+    """
     column = find_id(table.columns, declared)
     if not owners or column is None:
         return table
@@ -84,6 +93,15 @@ def join_specimens(clinical: TextTable, specimens: Specimens, reading: Reading) 
 
     Every row of the specimens' table is accounted for in the reading's steps. Different specimens
     of a patient are settled like any repeated patient.
+
+    Parameters
+    ----------
+    clinical : TextTable
+        One row per patient.
+    specimens : Specimens
+        The specimens' table and its two identifier columns.
+    reading : Reading
+        Takes the findings and the account of rows; its manifest says how repeats are settled.
     """
     found, file = reading.found, specimens.table.file
     rest = specimens.table.table.drop_columns([specimens.specimen])

@@ -111,7 +111,13 @@ class CaMlif(FusionNetwork):
         *,
         entry: NDArray[np.float64] | None = None,
     ) -> None:
-        """Set the linear skip to the elastic-net Cox solution of the training part."""
+        """Set the linear skip to the elastic-net Cox solution of the training part.
+
+        Parameters
+        ----------
+        inputs, event, duration, entry
+            As in `FusionNetwork.fit_start`.
+        """
         if self.config.linear_skip:
             self.skip.fit_start(inputs, event, duration, entry=entry)
 
@@ -266,7 +272,13 @@ class CaMlif(FusionNetwork):
         return torch.cat(vectors, dim=-1), torch.cat(weights, dim=-1)
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """Eq 7: L_cox + alpha * L_sim. Leading dimensions are independent members."""
+        """Eq 7: L_cox + alpha * L_sim. Leading dimensions are independent members.
+
+        Parameters
+        ----------
+        output, outcome, step
+            As in `FusionNetwork.loss`.
+        """
         config = self.config
         cox = cox_partial_likelihood(
             output.risk,

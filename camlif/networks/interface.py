@@ -167,6 +167,16 @@ class FusionNetwork(nn.Module, ABC):
         """Set the start of parameters that take it from the data.
 
         Called once per member, before training, with its standardised training part.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            Standardised features of the n training patients, with their presence.
+        event : bool, shape (n,)
+        duration : float64, shape (n,)
+            Months.
+        entry : float64, shape (n,), optional
+            Months at which patients came under observation; None counts everybody from the start.
         """
 
     def assign_intervals(self, duration: NDArray[np.float64]) -> NDArray[np.int64] | None:
@@ -183,7 +193,22 @@ class FusionNetwork(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """Compute the loss; leading dimensions are independent members."""
+        """Compute the loss; leading dimensions are independent members.
+
+        Parameters
+        ----------
+        output : FusionOutput
+            What `forward` returned, risk of shape (..., n).
+        outcome : Outcome
+            Of the same patients, in the same order.
+        step : Step
+            Where in the training run the batch stands; some losses change with it.
+
+        Returns
+        -------
+        LossTerms
+            The total, of shape (...,), and its terms by name.
+        """
 
     def penalty(self, parameters: Mapping[str, Tensor], step: Step = START) -> dict[str, Tensor]:
         """Return weighted penalties on the stacked parameters (e, ...), each of shape (e,)."""

@@ -62,7 +62,17 @@ def initialise_snn(network: nn.Module) -> None:
 
 
 def group_network(n_in: int, n_out: int, config: NetworkConfig) -> nn.Sequential:
-    """Two-layer embedding of one feature group."""
+    """Two-layer embedding of one feature group.
+
+    Parameters
+    ----------
+    n_in : int
+        Features of the group.
+    n_out : int
+        Width of the token.
+    config : NetworkConfig
+        Says which layers (``embed``), their hidden width and their dropout.
+    """
     hidden = config.hidden
     if config.embed == "relu_mlp":
         return nn.Sequential(

@@ -108,7 +108,17 @@ class ClassTower(nn.Module):
 def cosine_distance(original: Tensor, enhanced: Tensor, weight: Tensor) -> Tensor:
     """Mean over counted patients of 1 - cosine, no gradient into the original.
 
-    Shapes: (..., n, d) twice and (..., n) -> (...,).
+    Parameters
+    ----------
+    original, enhanced : Tensor, shape (..., n, d)
+        Class vectors before and after the exchange.
+    weight : bool Tensor, shape (..., n)
+        Patients who count.
+
+    Returns
+    -------
+    Tensor, shape (...,)
+        In [0, 2]; 0 where nobody counts.
     """
     distance = 1 - F.cosine_similarity(original.detach(), enhanced, dim=-1)
     counted = torch.where(weight, distance, 0.0).sum(-1)
@@ -214,7 +224,13 @@ class Cmta(DiscreteTimeNetwork):
         return mean, attention
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """Likelihood and, per modality, ``sim_<modality>``: alpha_sim times the pull."""
+        """Likelihood and, per modality, ``sim_<modality>``: alpha_sim times the pull.
+
+        Parameters
+        ----------
+        output, outcome, step
+            As in `FusionNetwork.loss`.
+        """
         parts = self.head.loss(output, outcome)
         if self.config.alpha_sim > 0:
             for i, m in enumerate(self.names):

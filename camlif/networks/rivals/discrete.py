@@ -207,6 +207,12 @@ class DiscreteTimeNetwork(RivalNetwork):
         return self.head.assign(duration)
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """Negative log-likelihood alone. Leading dimensions are independent members."""
+        """Negative log-likelihood alone. Leading dimensions are independent members.
+
+        Parameters
+        ----------
+        output, outcome, step
+            As in `FusionNetwork.loss`.
+        """
         parts = self.head.loss(output, outcome)
         return LossTerms(torch.stack(list(parts.values())).sum(0), parts)

@@ -91,7 +91,18 @@ class ColumnSelection(nn.Module):
         duration: NDArray[np.float64],
         entry: NDArray[np.float64] | None = None,
     ) -> None:
-        """Choose columns by the univariate Cox score statistic of rows (n, n_features)."""
+        """Choose columns by the univariate Cox score statistic of rows (n, n_features).
+
+        Parameters
+        ----------
+        x : float32, shape (n, n_features)
+            Standardised features of the training patients.
+        event : bool, shape (n,)
+        duration : float64, shape (n,)
+            Months.
+        entry : float64, shape (n,), optional
+            Months at which patients came under observation.
+        """
         strength = cox_score_statistic(x, event, duration, entry)
         best = np.sort(np.argsort(-strength, kind="stable")[: self.width])
         self.columns.copy_(torch.from_numpy(best))
@@ -184,7 +195,13 @@ class Gpdbn(VectorNetwork):
         *,
         entry: NDArray[np.float64] | None = None,
     ) -> None:
-        """Choose columns with ``reduce="select"``, among patients who have the modality."""
+        """Choose columns with ``reduce="select"``, among patients who have the modality.
+
+        Parameters
+        ----------
+        inputs, event, duration, entry
+            As in `FusionNetwork.fit_start`.
+        """
         if self.config.reduce != "select":
             return
         read = self.read(inputs)

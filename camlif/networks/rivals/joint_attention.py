@@ -99,7 +99,13 @@ class JointAttention(RivalNetwork):
         return torch.cat(parts, dim=-2), torch.cat([first, *masks.values()], dim=-1)
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """L_cox alone. Leading dimensions are independent members."""
+        """L_cox alone. Leading dimensions are independent members.
+
+        Parameters
+        ----------
+        output, outcome, step
+            As in `FusionNetwork.loss`.
+        """
         cox = cox_partial_likelihood(
             output.risk, outcome.event, outcome.duration, entry=outcome.entry
         )

@@ -87,7 +87,19 @@ class CoAttention(nn.Module):
     def forward(
         self, query: Tensor, memory: Tensor, asking: Tensor, mask: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the summaries (n, q, d) and the weights (n, q, k) they were made with."""
+        """Return the summaries (n, q, d) and the weights (n, q, k) they were made with.
+
+        Parameters
+        ----------
+        query : Tensor, shape (n, q, d)
+            Tokens that ask.
+        memory : Tensor, shape (n, k, d)
+            Tokens that are summarised.
+        asking : bool Tensor, shape (n, q)
+            Which asking tokens are real; unused here, for exchanges that need it.
+        mask : bool Tensor, shape (n, k)
+            Which summarised tokens are real.
+        """
         summaries, weights = self.attention(query, memory, mask)
         return summaries, {"coattention": weights.squeeze(-3)}
 

@@ -77,7 +77,13 @@ class TransportExchange(nn.Module):
     def forward(
         self, query: Tensor, memory: Tensor, asking: Tensor, mask: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the carried tokens pi^T P (n, q, d); the plan, its cost and its entropy."""
+        """Return the carried tokens pi^T P (n, q, d); the plan, its cost and its entropy.
+
+        Parameters
+        ----------
+        query, memory, asking, mask
+            As in `CoAttention.forward`.
+        """
         config = self.config
         real = mask.unsqueeze(-1) & asking.unsqueeze(-2)
         cost = transport_cost(memory, query, real)

@@ -167,6 +167,11 @@ class MultiCoFusion(VectorNetwork):
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
         """Cox loss in batches of odd number (from 0), class likelihood in the others.
 
+        Parameters
+        ----------
+        output, outcome, step
+            As in `FusionNetwork.loss`.
+
         Raises
         ------
         ConfigError

@@ -150,7 +150,13 @@ class PretrainedFusion(VectorNetwork):
         )
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """Cox loss of the fused risk, or one of each encoder's own in the first stage."""
+        """Cox loss of the fused risk, or one of each encoder's own in the first stage.
+
+        Parameters
+        ----------
+        output, outcome, step
+            As in `FusionNetwork.loss`.
+        """
         if step.stage != ALONE:
             return super().loss(output, outcome, step)
         parts = {f"cox_{m}": self.cox(output.aux[RISK + m], outcome) for m in self.names}

@@ -66,7 +66,13 @@ class UnimodalEncoder(FusionNetwork):
         return FusionOutput(risk, {self.name: class_vector, "fusion": class_vector}, {})
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """L_cox alone. Leading dimensions are independent members."""
+        """L_cox alone. Leading dimensions are independent members.
+
+        Parameters
+        ----------
+        output, outcome, step
+            As in `FusionNetwork.loss`.
+        """
         cox = cox_partial_likelihood(
             output.risk,
             outcome.event,

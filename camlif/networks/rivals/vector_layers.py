@@ -220,6 +220,12 @@ class VectorNetwork(RivalNetwork):
         )
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """L_cox alone. Leading dimensions are independent members."""
+        """L_cox alone. Leading dimensions are independent members.
+
+        Parameters
+        ----------
+        output, outcome, step
+            As in `FusionNetwork.loss`.
+        """
         cox = self.cox(output.risk, outcome)
         return LossTerms(cox, {"cox": cox})

@@ -403,6 +403,24 @@ def penalty_grid(
 ) -> FloatArray:
     """Return penalties (a,) from the smallest without any coefficient down to its ``ratio`` part.
 
+    Parameters
+    ----------
+    x, event, duration
+        As in `check_columns`.
+    l1_ratio : float
+        Share of the penalty that is the lasso's, in (0, 1].
+    n_alphas : int
+        Number of penalties, at least 1.
+    ratio : float
+        Smallest penalty as a part of the largest, in (0, 1).
+    entry : array_like, shape (n,), optional
+        When each patient came under observation, in the unit of the durations.
+
+    Returns
+    -------
+    float64, shape (n_alphas,)
+        Falling, evenly spaced in their logarithm.
+
     Raises
     ------
     ConfigError
@@ -438,6 +456,14 @@ def check_columns(
     x: ArrayLike, event: ArrayLike, duration: ArrayLike
 ) -> tuple[FloatArray, BoolArray, FloatArray]:
     """Return a matrix as float64 (n, p) with its outcome, checked.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Columns, without missing values.
+    event : array_like of bool (or 0 and 1), shape (n,)
+    duration : array_like, shape (n,)
+        Follow-up in any unit.
 
     Raises
     ------

@@ -203,7 +203,22 @@ class Ensemble:
         return output._replace(risk=output.risk - self.offset.unsqueeze(-1))
 
     def predict(self, raw: RawInputs, *, embed: bool = False, chunk: int = CHUNK) -> Prediction:
-        """Score patients in chunks; a patient's risk does not depend on who shares the chunk."""
+        """Score patients in chunks; a patient's risk does not depend on who shares the chunk.
+
+        Parameters
+        ----------
+        raw : RawInputs
+            n patients, not standardised.
+        embed : bool
+            Also return the fusion vectors.
+        chunk : int
+            Patients at a time, at least 1.
+
+        Returns
+        -------
+        Prediction
+            Log risks (n, e) of the e members, and the vectors.
+        """
         n, e = len(raw), len(self)
         log_risk = np.empty((n, e))
         embeddings: list[NDArray[np.float32]] = []
@@ -226,7 +241,18 @@ def run_stacked(
     *,
     diagnostics: bool = False,
 ) -> FusionOutput:
-    """Run members in one go: parameters (e, ...), inputs (e, n, ...) -> outputs (e, n, ...)."""
+    """Run members in one go: parameters (e, ...), inputs (e, n, ...) -> outputs (e, n, ...).
+
+    Parameters
+    ----------
+    network : FusionNetwork
+        The architecture that members share.
+    parameters : mapping of str to Tensor, each (e, ...)
+    inputs : Inputs, each (e, n, ...)
+        Standardised by each member.
+    diagnostics : bool
+        Also return attention weights and the like.
+    """
 
     def run_one(member: dict[str, Tensor], batch: Inputs) -> FusionOutput:
         output: FusionOutput = functional_call(

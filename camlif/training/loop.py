@@ -156,7 +156,22 @@ class Loop:
         progress: Callable[[TrainingProgress], None] | None,
         start: float,
     ) -> dict[str, NDArray[np.float32]]:
-        """Train all epochs of all stages and return the history."""
+        """Train all epochs of all stages and return the history.
+
+        Parameters
+        ----------
+        config : TrainConfig
+            Settings of the run; a network may divide it into stages.
+        progress : callable or None
+            Called after each epoch.
+        start : float
+            ``time.perf_counter()`` at which the run began.
+
+        Returns
+        -------
+        dict of str to float32, shape (epochs, e)
+            Terms of each member's loss by epoch.
+        """
         stages = self.network.stages(config)
         epochs = sum(stage.training.epochs for stage in stages)
         history: list[dict[str, Tensor]] = []

@@ -21,6 +21,14 @@ def count_batches(
 
     The random sampler leaves out a last batch of fewer than `SMALLEST_BATCH` patients; the
     stratified one deals everybody evenly.
+
+    Parameters
+    ----------
+    n_train : int
+        Patients of the training part.
+    batch_size : int
+        Patients of a batch; 0 takes all in one.
+    sampler : {"event_stratified", "random"}
     """
     if batch_size == 0:
         return 1

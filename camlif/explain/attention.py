@@ -95,6 +95,15 @@ def attention_weights(
     One result for each ordered pair of modalities that the patient has. With more than two
     modalities the contexts of the others are averaged; weights are shares within each.
 
+    Parameters
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+    row : int
+        A patient of the cohort.
+    missing : tuple of str
+        Modalities to treat as missing whatever columns are there.
+
     Raises
     ------
     ConfigError
@@ -113,7 +122,16 @@ def attention_weights(
 
 
 def token_names(modality: ModalitySpec, config: NetworkConfig, n: int) -> tuple[str, ...]:
-    """Names of a modality's n tokens."""
+    """Names of a modality's n tokens.
+
+    Parameters
+    ----------
+    modality : ModalitySpec
+    config : NetworkConfig
+        Says what tokens are made beside one for each group.
+    n : int
+        Tokens of the modality.
+    """
     if modality.bag is not None:
         return tuple(f"item {i + 1}" for i in range(n))
     groups = tuple(group.name for group in modality.groups)

@@ -93,6 +93,15 @@ class Background:
         """Median of every column over patients; a column that none has takes the training median.
 
         A 0/1 clinical column takes the value of most patients.
+
+        Parameters
+        ----------
+        raw : RawInputs
+            The cohort, not standardised; NaN is missing.
+        ensemble : Ensemble
+            Says which players there are, and which clinical columns are 0/1.
+        median : Background
+            Training medians.
         """
         rows: list[FloatArray] = []
         players = players_of(ensemble)
@@ -109,6 +118,17 @@ class Background:
         cls, raw: RawInputs, players: tuple[str, ...], median: Background, *, seed: int
     ) -> Background:
         """Patients as reference; gaps take the training median.
+
+        Parameters
+        ----------
+        raw : RawInputs
+            The patients, not standardised; NaN is missing.
+        players : tuple of str
+            Modalities, and clinical where the model reads it.
+        median : Background
+            Training medians.
+        seed : int
+            Of the choice among more than `MAX_BACKGROUND` patients.
 
         Raises
         ------
@@ -133,6 +153,11 @@ def find_background(
     bundle: Bundle, cohort: Cohort, baseline: Baseline, *, missing: tuple[str, ...], seed: int
 ) -> Background:
     """Look a baseline up.
+
+    Parameters
+    ----------
+    bundle, cohort, baseline, missing, seed
+        As in `camlif.explain.features.explain_features`.
 
     Raises
     ------

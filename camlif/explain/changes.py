@@ -113,6 +113,19 @@ class TrainingLimits:
 def feature_limits(bundle: Bundle, raw: RawInputs, modality: str, column: str) -> TrainingLimits:
     """Return where a feature may be moved.
 
+    Parameters
+    ----------
+    bundle : Bundle
+    raw : RawInputs
+        One patient.
+    modality, column : str
+        The feature.
+
+    Returns
+    -------
+    TrainingLimits
+        In the feature's own unit.
+
     Raises
     ------
     ConfigError
@@ -134,6 +147,14 @@ def feature_limits(bundle: Bundle, raw: RawInputs, modality: str, column: str) -
 
 def clinical_limits(bundle: Bundle, raw: RawInputs, column: str) -> TrainingLimits:
     """Return where a numeric clinical input may be moved; ages are whole years and end at 90.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    raw : RawInputs
+        One patient.
+    column : str
+        A numeric clinical input.
 
     Raises
     ------
@@ -161,7 +182,16 @@ def clinical_limits(bundle: Bundle, raw: RawInputs, column: str) -> TrainingLimi
 
 
 def clinical_level(bundle: Bundle, raw: RawInputs, column: str) -> str | None:
-    """Return the patient's level of a category; None where missing or unknown to the model."""
+    """Return the patient's level of a category; None where missing or unknown to the model.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    raw : RawInputs
+        One patient.
+    column : str
+        A clinical input that is a category.
+    """
     names = clinical_names(bundle.schema)
     for level in _clinical(bundle, column).levels:
         if raw.clinical[0, names.index(f"{column}={level}")] == 1:
@@ -171,6 +201,14 @@ def clinical_level(bundle: Bundle, raw: RawInputs, column: str) -> str | None:
 
 def apply_change(bundle: Bundle, raw: RawInputs, change: WhatIfChange) -> RawInputs:
     """Return a patient's inputs with one change.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    raw : RawInputs
+        One patient; it stays as it is.
+    change : WhatIfChange
+        Of one input, or of a modality or feature group altogether.
 
     Raises
     ------

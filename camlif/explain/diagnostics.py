@@ -79,6 +79,11 @@ def owc_weights(
 ) -> BlockWeights:
     """Return what optimal weight concatenation gives each fused block of each patient.
 
+    Parameters
+    ----------
+    bundle, cohort, rows, missing
+        As in `camlif.explain.features.explain_features`.
+
     Raises
     ------
     ConfigError
@@ -120,6 +125,11 @@ def context_entropy(
     bundle: Bundle, cohort: Cohort, rows: Sequence[int] | NDArray[np.int_]
 ) -> ContextEntropy:
     """Return how uniform the cross-attention's contexts are, by modality and head.
+
+    Parameters
+    ----------
+    bundle, cohort, rows
+        As in `camlif.explain.features.explain_features`.
 
     Raises
     ------

@@ -93,14 +93,29 @@ def rows_at_once(risk: EnsembleRisk, points: int = 1) -> int:
 def evaluate(
     risk: EnsembleRisk, values: tuple[Tensor, ...], fixed: tuple[Tensor, ...]
 ) -> NDArray[np.float64]:
-    """Risks of many points, a chunk at a time, shape (n,)."""
+    """Risks of many points, a chunk at a time, shape (n,).
+
+    Parameters
+    ----------
+    risk : EnsembleRisk
+    values : tuple of Tensor, each (n, ...)
+        Raw values of the n points, by player.
+    fixed : tuple of Tensor, each (n, ...)
+        Gaps of the values, token masks and presence, which are not varied.
+    """
     return _in_chunks(risk, risk, values, fixed)
 
 
 def evaluate_members(
     risk: EnsembleRisk, values: tuple[Tensor, ...], fixed: tuple[Tensor, ...]
 ) -> NDArray[np.float64]:
-    """Each member's risks of many points, shape (e, n)."""
+    """Each member's risks of many points, shape (e, n).
+
+    Parameters
+    ----------
+    risk, values, fixed
+        As in `evaluate`.
+    """
     return _in_chunks(risk, risk.by_member, values, fixed)
 
 
@@ -222,6 +237,15 @@ def by_part(
     """Yield parts whose points may be evaluated at once, and ``function`` of each, in order.
 
     Several are worked on at the same time, each in a thread.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a batch; must be safe in several threads.
+    batches : sequence of Batch
+        At least one, all on one device.
+    points : int
+        Points that each patient is evaluated at.
     """
     parts = [part for batch in batches for part in batch.split(points)]
     threads = free_threads(batches[0].values[0].device)
@@ -268,6 +292,11 @@ def prepare(
     seed: int = 0,
 ) -> Explained:
     """Encode patients and group them by the members that score them.
+
+    Parameters
+    ----------
+    bundle, cohort, rows, baseline, missing, seed
+        As in `camlif.explain.features.explain_features`.
 
     Raises
     ------
@@ -338,7 +367,23 @@ def group_by_members(
     reasons: Sequence[str | None],
     background: Background,
 ) -> tuple[Batch, ...]:
-    """One batch per set of members that did not see the patient."""
+    """One batch per set of members that did not see the patient.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        Of e members.
+    players : tuple of str
+        Modalities, and clinical where the model reads it.
+    raw : RawInputs
+        The n patients, not standardised.
+    seen : bool, shape (n, e)
+        Whether a member was trained on the patient.
+    reasons : sequence of str or None, shape (n,)
+        Why a patient is not scored; such patients are in no batch.
+    background : Background
+        What contributions are measured against.
+    """
     groups: dict[bytes, list[int]] = {}
     for row, reason in enumerate(reasons):
         if reason is None:

@@ -203,6 +203,19 @@ def assess(
 ) -> Faithfulness:
     """Test contributions (one row per pair of `MemberPairs`) against the risk itself.
 
+    Parameters
+    ----------
+    pairs : MemberPairs
+        Of patients with each member that counts for them.
+    found : FeatureAttribution
+        Contributions of one method, a row for each pair.
+    draws : int
+        Random orders that removal is compared with.
+    resamples : int
+        Bootstrap resamples of the members.
+    seed : int
+        Of both.
+
     Raises
     ------
     EstimationError
@@ -264,6 +277,15 @@ def order(values: Values, inert: NDArray[np.bool_], rng: np.random.Generator) ->
     """Rank of each unit when the largest value goes first, (n, u); inert units go last.
 
     Equal values are ranked at random.
+
+    Parameters
+    ----------
+    values : float64, shape (n, u)
+        Contributions of u features or groups.
+    inert : bool, shape (n, u)
+        Units that cannot move the risk.
+    rng : np.random.Generator
+        Settles ties.
     """
     key = np.where(inert, np.inf, -values)
     sequence = np.lexsort((rng.random(values.shape), key), axis=1)
@@ -328,7 +350,17 @@ def _points(part: Batch, masks: Masks, ranks: Ranks, counts: Ranks) -> tuple[Ten
 def inert_units_of(
     pairs: MemberPairs, groups: tuple[tuple[str, ...], ...], level: Level
 ) -> NDArray[np.bool_]:
-    """Units that cannot move a patient's risk, (n, u)."""
+    """Units that cannot move a patient's risk, (n, u).
+
+    Parameters
+    ----------
+    pairs : MemberPairs
+        Of n patients.
+    groups : tuple of tuple of str
+        The feature group of each column, by player.
+    level : {"feature", "group"}
+        What a unit is.
+    """
     width = sum(len(g) if level == "feature" else len(set(g)) for g in groups)
     inert = np.zeros((pairs.n_patients, width), dtype=bool)
     for batch in pairs.explained.batches:
@@ -355,8 +387,22 @@ def stability(
 ) -> Stability | None:
     """Resample the members and compare the order of the top features with the ensemble's.
 
-    ``values`` (q, u) are contributions by pair. A patient counts in a resample that holds at least
-    one of its members.
+    A patient counts in a resample that holds at least one of its members.
+
+    Parameters
+    ----------
+    pairs : MemberPairs
+        Of q patients with members.
+    values : float64, shape (q, u)
+        Contributions of u features or groups, by pair.
+    resamples : int
+        Bootstrap resamples of the members.
+    rng : np.random.Generator
+
+    Returns
+    -------
+    Stability or None
+        None with fewer than two members.
     """
     used = np.unique(pairs.members)
     if len(used) < 2:

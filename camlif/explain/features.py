@@ -99,7 +99,15 @@ def attribute(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> FeatureAttribution:
-    """Spread the log risk of prepared patients over their raw values; see `explain_features`."""
+    """Spread the log risk of prepared patients over their raw values; see `explain_features`.
+
+    Parameters
+    ----------
+    explained : Explained
+        Patients as `prepare` returns them, with their baseline.
+    method, level, steps, seed, progress
+        As in `explain_features`, and so the errors.
+    """
     start = time.perf_counter()
     chosen = _method(method, steps)
     level = level or chosen.levels[0]
@@ -197,7 +205,16 @@ def _method(key: str, steps: int) -> Method:
 
 
 def inert_units(part: Batch, groups: tuple[tuple[str, ...], ...], level: Level) -> list[BoolArray]:
-    """Columns, or groups, all of whose values cannot move the risk, (n, f) by player."""
+    """Columns, or groups, all of whose values cannot move the risk, (n, f) by player.
+
+    Parameters
+    ----------
+    part : Batch
+        n patients.
+    groups : tuple of tuple of str
+        The feature group of each column, by player.
+    level : {"feature", "group"}
+    """
     columns = [(x if x.ndim == 2 else x.all(dim=1)).cpu().numpy() for x in part.inert]
     if level == "feature":
         return columns

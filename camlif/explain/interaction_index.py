@@ -106,6 +106,17 @@ def sampled_interactions(game: Game, p: int, *, rounds: int, seed: int) -> GameV
     Every round relabels `covering_orders` at random and so gives each pair one unbiased sample; a
     player without effect makes an odd number even. Takes about p^2 evaluations a round.
 
+    Parameters
+    ----------
+    game : Game
+        Gives the values of coalitions.
+    p : int
+        Players, at least 2.
+    rounds : int
+        Samples of each pair, at least 2.
+    seed : int
+        Of the orders.
+
     Raises
     ------
     ConfigError

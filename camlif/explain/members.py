@@ -73,6 +73,11 @@ def member_pairs(
 ) -> MemberPairs:
     """Prepare each patient once for every member that counts for it, against training medians.
 
+    Parameters
+    ----------
+    bundle, cohort, rows, missing
+        As in `camlif.explain.features.explain_features`.
+
     Raises
     ------
     ConfigError

@@ -156,6 +156,15 @@ def feature_ablation(batch: Batch, masks: Masks) -> PerPlayer:
 def shapley_sampling(batch: Batch, masks: Masks, samples: int = PERMUTATIONS) -> PerPlayer:
     """Mean marginal risk over random orders of the groups.
 
+    Parameters
+    ----------
+    batch : Batch
+        n patients.
+    masks : Masks
+        Which columns make up a group.
+    samples : int
+        Random orders.
+
     References
     ----------
     Castro et al., "Polynomial calculation of the Shapley value based on sampling", 2009.
@@ -177,6 +186,13 @@ def kernel_shap(batch: Batch, masks: Masks, samples: int = KERNEL_SAMPLES) -> Pe
     """Shapley values of the groups by weighted least squares, a patient at a time.
 
     Groups that the risk cannot depend on take no part in the regression.
+
+    Parameters
+    ----------
+    batch, masks
+        As in `shapley_sampling`.
+    samples : int
+        Coalitions evaluated a patient.
 
     References
     ----------

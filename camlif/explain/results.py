@@ -48,6 +48,13 @@ def completeness_gap(total: Values, log_risk: Values, base_value: Values) -> Val
     """Share of log risk minus base value that contributions miss or overshoot, shape (n,).
 
     Differences below `GAP_FLOOR` count as `GAP_FLOOR`.
+
+    Parameters
+    ----------
+    total : float64, shape (n,)
+        Sum of a patient's contributions.
+    log_risk, base_value : float64, shape (n,)
+        What they should add up to, and from.
     """
     wanted = log_risk - base_value
     gap: Values = np.abs(total - wanted) / np.maximum(np.abs(wanted), GAP_FLOOR)
@@ -318,6 +325,13 @@ def agreement(a: FeatureAttribution, b: FeatureAttribution, *, k: int = 30) -> f
     Taken over the features that are among the top ``k`` of either, for the patients that both
     explain; over feature groups if one of the two works on groups.
 
+    Parameters
+    ----------
+    a, b : FeatureAttribution
+        Of the same patients by the same model.
+    k : int
+        At least 1.
+
     Raises
     ------
     ConfigError
@@ -335,6 +349,13 @@ def agreement(a: FeatureAttribution, b: FeatureAttribution, *, k: int = 30) -> f
 
 def rank_agreement(first: Values, second: Values, *, k: int) -> float:
     """Spearman rank correlation of two importances (f,) over the top ``k`` of either.
+
+    Parameters
+    ----------
+    first, second : float64, shape (f,)
+        At least 0, of the same f features.
+    k : int
+        At least 1.
 
     Raises
     ------

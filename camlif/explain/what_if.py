@@ -93,7 +93,17 @@ class ExploredCase:
     def open(
         cls, bundle: Bundle, cohort: Cohort, row: int, *, missing: tuple[str, ...] = ()
     ) -> ExploredCase:
-        """Encode a patient of a cohort; ``missing`` are modalities declared missing."""
+        """Encode a patient of a cohort.
+
+        Parameters
+        ----------
+        bundle : Bundle
+        cohort : Cohort
+        row : int
+            The patient.
+        missing : tuple of str
+            Modalities to treat as missing whatever columns are there.
+        """
         one = cohort.take([row])
         raw = bundle.prepare(one, missing=missing)
         recognised = bundle.recognise(raw, one.patient_ids)

@@ -133,11 +133,17 @@ class Bundle(BundleParts):
         embed: bool = True,
         start: int = 0,
     ) -> Iterator[ScoreResult]:
-        """Score a cohort `BLOCK` patients at a time, in its order, from row ``start`` on.
+        """Score a cohort `BLOCK` patients at a time, in its order.
 
         Beside the cohort only a few blocks are in memory, one on each free core. A patient's result
-        does not depend on its block. Arguments and errors as in `score`; an empty cohort gives one
-        empty block.
+        does not depend on its block. An empty cohort gives one empty block.
+
+        Parameters
+        ----------
+        cohort, missing, embed
+            As in `score`, and so the errors.
+        start : int
+            Row of the cohort to begin with.
         """
         if not any(m.source for m in self.match(cohort.schema).modalities):
             raise AlignmentError(

@@ -176,7 +176,32 @@ def build_card(
     presence: BoolArray,
     reproduce: str,
 ) -> Card:
-    """Fill the model card from a finished training run; every number is of held-out patients."""
+    """Fill the model card from a finished training run; every number is of held-out patients.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    cohort : Cohort
+        The n training patients, all with an outcome.
+    n_without_outcome : int
+        Patients left out for want of one.
+    config : RunConfig
+        Of the run.
+    splits : Splits
+        Of the e members.
+    result : TrainingResult
+        Of the run: history, seconds, device.
+    reference : Reference
+        What the model compares a patient with.
+    recognition : tuple of RecognitionRates
+        Errors in recognising training patients, by what a patient has.
+    member_log_risk : float64, shape (n, e)
+    presence : bool, shape (n, m)
+        Which modalities each patient has.
+    reproduce : str
+        The command that trains the model again.
+    """
     risk = heldout_mean(member_log_risk, splits.test)
     return Card(
         name=name,
@@ -327,7 +352,19 @@ def package_version() -> str:
 def split_c_indices(
     member_log_risk: NDArray[np.float64], cohort: Cohort, test: BoolArray, *, ties: Any = "half"
 ) -> NDArray[np.float64]:
-    """Test C-index of every member on its own test part, shape (e,)."""
+    """Test C-index of every member on its own test part, shape (e,).
+
+    Parameters
+    ----------
+    member_log_risk : float64, shape (n, e)
+        Of all patients of the cohort, by each member.
+    cohort : Cohort
+        With an outcome.
+    test : bool, shape (e, n)
+        Test part of each member.
+    ties : {"half", "strict"}
+        As in `concordance_index`.
+    """
     events, durations = cohort.outcome()
     return np.array(
         [

@@ -246,7 +246,13 @@ def check_modality(
     outside: float | None,
     distance_percent: int | None,
 ) -> ModalityCheck:
-    """Judge what a patient has of a modality; for the arguments see `ModalityCheck`."""
+    """Judge what a patient has of a modality; for the arguments see `ModalityCheck`.
+
+    Parameters
+    ----------
+    name, label, present, imputed, without, outside, distance_percent
+        As the attributes of `ModalityCheck`.
+    """
     verdict: Verdict = "absent"
     reasons = []
     if present:

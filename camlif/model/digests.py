@@ -131,7 +131,17 @@ def values_of(raw: RawInputs, name: str) -> FloatArray:
 def digest_blocks(
     values: FloatArray | NDArray[np.float64], columns: NDArray[np.int32], key: bytes
 ) -> ByteArray:
-    """Digest the cells of each block, shape (n, k): 1 to 255."""
+    """Digest the cells of each block, shape (n, k): 1 to 255.
+
+    Parameters
+    ----------
+    values : float, shape (n, n_columns)
+        Values of a modality; NaN is missing.
+    columns : int32, shape (k, width)
+        Columns of each block, filled up with -1.
+    key : bytes
+        Salt of the model and name of the modality.
+    """
     used = np.unique(columns[columns >= 0])
     cells = cells_of(values[:, used])
     return np.stack(
@@ -148,7 +158,17 @@ def digest_blocks(
 
 
 def digest_clinical(clinical: FloatArray, schema: FeatureSchema, key: bytes) -> ByteArray:
-    """Digest the clinical inputs of each patient together, shape (n,); 0 where one is missing."""
+    """Digest the clinical inputs of each patient together, shape (n,); 0 where one is missing.
+
+    Parameters
+    ----------
+    clinical : float32, shape (n, n_columns)
+        Encoded clinical inputs.
+    schema : FeatureSchema
+        Says which of the columns are missing indicators.
+    key : bytes
+        Salt of the model.
+    """
     if not schema.clinical:
         return np.zeros(len(clinical), dtype=np.uint8)
     indicators = {column.name + MISSING_SUFFIX for column in schema.clinical}

@@ -166,7 +166,17 @@ class TrainingDigests:
     def digest(
         self, raw: RawInputs, schema: FeatureSchema, patient_ids: NDArray[np.str_] | None = None
     ) -> Digests:
-        """Digest patients as the training patients were; identifiers where those are kept."""
+        """Digest patients as the training patients were; identifiers where those are kept.
+
+        Parameters
+        ----------
+        raw : RawInputs
+            The n patients, with the model's columns.
+        schema : FeatureSchema
+            Of the model.
+        patient_ids : str, shape (n,), optional
+            Used only by a model that keeps digests of identifiers.
+        """
         tokens = np.zeros(len(raw), dtype=np.uint64)
         if self.keeps_tokens and patient_ids is not None:
             tokens = digest_identifiers(patient_ids, self.salt)

@@ -182,7 +182,23 @@ def agreement(
     stratum: NDArray[np.str_],
     reference: Reference,
 ) -> NDArray[np.float64]:
-    """Share of the members used that place the patient in its stratum, shape (n,)."""
+    """Share of the members used that place the patient in its stratum, shape (n,).
+
+    Parameters
+    ----------
+    member_log_risk : float64, shape (n, e)
+    used : bool, shape (n, e)
+        Members that count for the patient.
+    stratum : str, shape (n,)
+        Where the ensemble places it.
+    reference : Reference
+        Has the scale of z and the strata.
+
+    Returns
+    -------
+    float64, shape (n,)
+        In [0, 1]; NaN where no member counts.
+    """
     z = reference.z(np.where(used, member_log_risk, 0.0))
     same = reference.strata.assign(z.ravel()).reshape(z.shape) == stratum[:, None]
     count = used.sum(axis=1)
@@ -196,6 +212,15 @@ def unscored_reasons(
 
     A patient who lacks a modality is scored only if the model was validated on exactly the
     modalities at hand.
+
+    Parameters
+    ----------
+    presence : bool, shape (n, m)
+        Which modalities each patient has.
+    names : tuple of str, shape (m,)
+        Modalities of the model.
+    reference : Reference
+        Says on which subsets the model was validated.
     """
     cache: dict[bytes, str | None] = {}
     reasons = []
@@ -238,7 +263,31 @@ def assemble_result(
     started: float,
     device: str,
 ) -> ScoreResult:
-    """Combine members, place patients in strata and collect warnings; see `Bundle.score`."""
+    """Combine members, place patients in strata and collect warnings; see `Bundle.score`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        All n patients.
+    raw : RawInputs
+        The same, with the model's columns.
+    schema : FeatureSchema
+        Of the model.
+    reference : Reference
+        What the model compares a patient with.
+    prediction : Prediction
+        Of the q patients that are scored.
+    rows : int, shape (q,)
+        Their places among the n.
+    reasons : list of str or None, shape (n,)
+        Why a patient is not scored.
+    recognised : Recognised
+        Which members saw which patient.
+    started : float
+        ``time.perf_counter()`` when scoring began.
+    device : str
+        Where it ran, such as ``cpu``.
+    """
     seen = recognised.seen
     n, e = len(cohort), seen.shape[1]
     member = np.full((n, e), np.nan)
@@ -345,6 +394,14 @@ def imputed_share(raw: RawInputs, schema: FeatureSchema, modality: str) -> NDArr
     """Share of a modality's columns that take the training median, shape (n,); NaN where absent.
 
     Columns of a group of which the patient has nothing are masked, not imputed, and count nowhere.
+
+    Parameters
+    ----------
+    raw : RawInputs
+        The n patients, before imputation.
+    schema : FeatureSchema
+        Of the model.
+    modality : str
     """
     observed = np.isfinite(raw.rows(modality))
     read = np.ones_like(observed)
@@ -361,6 +418,11 @@ def masked_groups(raw: RawInputs, schema: FeatureSchema, modality: str) -> NDArr
     """Names of the feature groups of which a patient has nothing, shape (n,): ``cd3, cd8``.
 
     Empty where the modality is absent or a bag.
+
+    Parameters
+    ----------
+    raw, schema, modality
+        As in `imputed_share`.
     """
     names = np.array([group.name for group in schema[modality].groups])
     present = raw.presence[:, schema.names.index(modality)]
@@ -442,7 +504,25 @@ def case_warnings(
     agreement_share: NDArray[np.float64],
     subset_notes: list[str | None],
 ) -> list[list[str]]:
-    """Collect sentences a reader must see beside each patient's result."""
+    """Collect sentences a reader must see beside each patient's result.
+
+    Parameters
+    ----------
+    imputed, out_of_range : mapping of str to float64, shape (n,)
+        Shares of each modality's columns, in [0, 1]; NaN where it is absent.
+    without : mapping of str to str, shape (n,)
+        Feature groups that a patient lacks altogether, as `masked_groups` names them.
+    distance_percent : mapping of str to float64, shape (n,)
+        Percentile of distance among the training patients; NaN where absent.
+    agreement_share : float64, shape (n,)
+        As `agreement` returns it.
+    subset_notes : list of str or None, shape (n,)
+        What is to be said of a patient without all modalities.
+
+    Returns
+    -------
+    list of list of str, shape (n,)
+    """
     warnings: list[list[str]] = [[note] if note else [] for note in subset_notes]
     for name, share_imputed in imputed.items():
         for row in np.flatnonzero(out_of_range[name] > MAX_SHARE_OUTSIDE):

@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
 
 def survival_sentence(survival: Interval, months: int, endpoint: Endpoint, n_training: int) -> str:
-    """Say the survival at a horizon as a frequency, with interval, endpoint and denominator."""
+    """Say the survival at a horizon as a frequency, with interval, endpoint and denominator.
+
+    Parameters
+    ----------
+    survival : Interval
+        Probabilities, in [0, 1].
+    months : int
+        The horizon.
+    endpoint : Endpoint
+        Gives the words of the event.
+    n_training : int
+        Patients that the baseline hazard is fitted on.
+    """
     return (
         f"Of 100 patients with a score like this, about {100 * survival.value:.0f} were "
         f"{endpoint.event_free} at {period(months)} (model interval {100 * survival.low:.0f} to "
@@ -68,7 +80,17 @@ def subset_sentence(subset: SubsetValidation | None) -> str:
 
 
 def models_words(count: str, membership: Membership, *, held_out: bool) -> str:
-    """Say which models are used: "5 models that did not see this patient"."""
+    """Say which models are used: "5 models that did not see this patient".
+
+    Parameters
+    ----------
+    count : str
+        Of the models, in words or figures.
+    membership : Membership
+        Whether the patient was recognised as one of the training.
+    held_out : bool
+        Whether models that may have seen the patient are left out.
+    """
     if membership == Membership.TRAINING:
         return f"{count} that did not see this patient"
     if membership == Membership.UNCLEAR and held_out:
@@ -89,7 +111,16 @@ def left_out_words(membership: Membership, *, held_out: bool) -> str:
 def agreement_sentence(
     agree: int, used: int, stratum: str, *, membership: Membership, held_out: bool
 ) -> str:
-    """Say how many members place the case in its stratum, of those that count."""
+    """Say how many members place the case in its stratum, of those that count.
+
+    Parameters
+    ----------
+    agree, used : int
+        Members that place the case in its stratum, of those that count (at least 1).
+    stratum : str
+    membership, held_out
+        As in `models_words`.
+    """
     if used == 1:
         only = models_words("The only model", membership, held_out=held_out)
         return f"{only} places it in {stratum}."
@@ -98,7 +129,17 @@ def agreement_sentence(
 
 
 def borderline_sentence(agree: int, used: int, z: Interval, cutoffs: Sequence[float]) -> str:
-    """Say why a case is borderline: by its members, by the interval of its z, or both."""
+    """Say why a case is borderline: by its members, by the interval of its z, or both.
+
+    Parameters
+    ----------
+    agree, used
+        As in `agreement_sentence`.
+    z : Interval
+        Of the case, in standard deviations of held-out risks.
+    cutoffs : sequence of float
+        Between the strata, in the same unit, ascending.
+    """
     reasons = []
     if agree < MIN_AGREEMENT * used:
         reasons.append(f"fewer than {100 * MIN_AGREEMENT:.0f}% of the models agree")

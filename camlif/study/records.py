@@ -310,7 +310,16 @@ class StudySummary(_Record):
         return self.n_done + self.n_failed >= self.n_cells
 
     def row(self, method: str, variant: str, head: str = "matched") -> VariantSummary | None:
-        """Return the row of a variant, if the study has it."""
+        """Return the row of a variant, if the study has it.
+
+        Parameters
+        ----------
+        method : str
+            Name in the registry.
+        variant : str
+            Of the method, or empty.
+        head : {"matched", "native"}
+        """
         return next((r for r in self.rows if r.key == (method, variant, head)), None)
 
     @classmethod

@@ -86,11 +86,23 @@ class Study:
         return self.path.name
 
     def variant_results(self, method: str, variant: str, head: str = "matched") -> pd.DataFrame:
-        """Rows of one variant in `results`, by split."""
+        """Rows of one variant in `results`, by split.
+
+        Parameters
+        ----------
+        method, variant, head
+            As in `StudySummary.row`.
+        """
         return _of(self.results, method, variant, head).sort_values("split")
 
     def variant_risks(self, method: str, variant: str, head: str = "matched") -> pd.DataFrame:
-        """Rows of one variant in `risks`, by split."""
+        """Rows of one variant in `risks`, by split.
+
+        Parameters
+        ----------
+        method, variant, head
+            As in `StudySummary.row`.
+        """
         return _of(self.risks, method, variant, head).sort_values("split", kind="stable")
 
 
@@ -176,6 +188,17 @@ def open_study(
     """Start a study's folder, or check that it holds one with the same protocol and cohort.
 
     Methods and heads may be added to a study; everything else must stay.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of the study, made where there is none.
+    settings : StudySettings
+        Protocol and methods asked for.
+    cohort : CohortFacts
+        Counts and digest of the cohort.
+    splits : Splits
+        Written to a new study's folder.
 
     Returns
     -------
@@ -284,7 +307,19 @@ def environment() -> dict[str, str]:
 
 
 def write_cell(home: Path, key: str, results: pd.DataFrame, risks: pd.DataFrame) -> None:
-    """Write a finished cell: risks first, since the results say that it is finished."""
+    """Write a finished cell: risks first, since the results say that it is finished.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of the study.
+    key : str
+        Name of the cell, as `Cell.key`.
+    results : DataFrame
+        Measures, a row per split, with `RESULT_COLUMNS`.
+    risks : DataFrame
+        Risks of the test patients.
+    """
     _write_risks(home / CELLS / f"{key}.parquet", risks)
     rows = results[list(RESULT_COLUMNS)].to_dict("records")
     known = [{k: None if pd.isna(v) else v for k, v in row.items()} for row in rows]
@@ -319,7 +354,19 @@ def write_tables(
     failed: pd.DataFrame,
     summary: StudySummary,
 ) -> None:
-    """Write the tables that readers use; the summary last."""
+    """Write the tables that readers use; the summary last.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of the study.
+    results, risks : DataFrame
+        Those of all finished cells, as in `write_cell`.
+    failed : DataFrame
+        Cells that failed or do not apply, with the reason.
+    summary : StudySummary
+        Of the results.
+    """
     write_text(home / RESULTS, results[list(RESULT_COLUMNS)].to_csv(index=False))
     _write_risks(home / RISKS, risks)
     write_failed(home, failed)

@@ -191,7 +191,17 @@ def _verdict(row: VariantSummary, comparison: Comparison | None) -> str:
 def notes(
     settings: StudySettings, facts: CohortFacts, rows: Sequence[VariantSummary]
 ) -> tuple[str, ...]:
-    """Return the sentences that belong under the table."""
+    """Return the sentences that belong under the table.
+
+    Parameters
+    ----------
+    settings : StudySettings
+        Protocol of the study.
+    facts : CohortFacts
+        Counts of its cohort.
+    rows : sequence of VariantSummary
+        Rows of the table.
+    """
     found = [
         f"{facts.n_patients} patients, {facts.n_events} events ({facts.endpoint}); "
         f"{settings.splits} {settings.scheme.replace('_', ' ')} splits of 80 % to 20 %, "

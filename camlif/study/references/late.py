@@ -80,7 +80,13 @@ class LateFusion:
     def fit(
         self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
     ) -> FittedLateFusion:
-        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
+
+        Parameters
+        ----------
+        x, event, duration, seed
+            As in `ClassicalModel.fit`.
+        """
         blocks: dict[str, ScaledRisk] = {}
         scores = np.zeros((len(x), len(x.blocks)))
         for i, name in enumerate(x.blocks):

@@ -103,7 +103,13 @@ class RidgeCox:
     def fit(
         self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
     ) -> Fitted:
-        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
+
+        Parameters
+        ----------
+        x, event, duration, seed
+            As in `ClassicalModel.fit`.
+        """
         return fit_ridge(x, event, duration, seed=seed, max_columns=self.max_columns).model
 
 
@@ -115,6 +121,11 @@ class ClinicalCox:
         self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
     ) -> Fitted:
         """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
+
+        Parameters
+        ----------
+        x, event, duration, seed
+            As in `ClassicalModel.fit`.
 
         Raises
         ------
@@ -137,7 +148,13 @@ class ElasticNetCox:
     def fit(
         self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
     ) -> Fitted:
-        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
+
+        Parameters
+        ----------
+        x, event, duration, seed
+            As in `ClassicalModel.fit`.
+        """
 
         def fit_path(rows: IntArray, alphas: FloatArray | None) -> tuple[Design, ElasticNetPath]:
             part, had_event, followed = x.take(rows), event[rows], duration[rows]
@@ -182,7 +199,13 @@ class ConstantRisk:
     def fit(
         self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
     ) -> ConstantRisk:
-        """Return itself; a constant depends on none of the arguments of the protocol."""
+        """Return itself: a constant depends on no patient.
+
+        Parameters
+        ----------
+        x, event, duration, seed
+            As in `ClassicalModel.fit`; unused.
+        """
         del x, event, duration, seed
         return self
 

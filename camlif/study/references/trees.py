@@ -34,7 +34,13 @@ class RandomForest:
     def fit(
         self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
     ) -> Fitted:
-        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
+
+        Parameters
+        ----------
+        x, event, duration, seed
+            As in `ClassicalModel.fit`.
+        """
         trees, surv = _scikit_survival("A random survival forest")
         settings = {
             "n_estimators": self.n_estimators,
@@ -62,7 +68,13 @@ class GradientBoosting:
     def fit(
         self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
     ) -> Fitted:
-        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`."""
+        """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
+
+        Parameters
+        ----------
+        x, event, duration, seed
+            As in `ClassicalModel.fit`.
+        """
         trees, surv = _scikit_survival("Gradient boosting")
         settings = {
             "n_estimators": self.n_estimators,

@@ -374,6 +374,14 @@ def require_scheme(n_splits: int, scheme: SplitScheme, test_fraction: float) -> 
     """Raise ConfigError where splits of a scheme cannot be made as asked.
 
     Another scheme is never taken in silence: it changes who is tested how often.
+
+    Parameters
+    ----------
+    n_splits : int
+        Members of the ensemble, at least 2.
+    scheme : {"covering", "monte_carlo"}
+    test_fraction : float
+        Share of the patients that each split tests, in (0, 1).
     """
     if scheme != "covering":
         return

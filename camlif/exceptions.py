@@ -10,7 +10,15 @@ from typing import Any
 
 
 def place_of(file: str | None, column: str | None, rows: Sequence[int]) -> str:
-    """Say where in a table something is: "clinical.csv, column age, rows 3, 7"; may be empty."""
+    """Say where in a table something is: "clinical.csv, column age, rows 3, 7"; may be empty.
+
+    Parameters
+    ----------
+    file, column : str or None
+        None where the whole cohort, or the whole row, is meant.
+    rows : sequence of int
+        As the file counts them; empty where no row is meant.
+    """
     parts = (
         file,
         f"column {column}" if column else None,

@@ -65,13 +65,30 @@ def place_file(path: Path, *, lasting: bool = True) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, *, lasting: bool = True) -> None:
-    """Write a file whole, as UTF-8 without changing line ends; see `place_file`."""
+    """Write a file whole, as UTF-8 without changing line ends; see `place_file`.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+    lasting : bool
+        As in `place_file`.
+    """
     with place_file(path, lasting=lasting) as draft:
         draft.write_bytes(text.encode())
 
 
 def write_new(path: Path, content: bytes, *, mode: int) -> bool:
-    """Write a file with these permissions unless there is one; return whether it was written."""
+    """Write a file with these permissions unless there is one; return whether it was written.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    content : bytes
+    mode : int
+        Permissions, such as 0o600.
+    """
     draft = _draft_of(path)
     try:
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:

@@ -36,7 +36,17 @@ class Progress:
 
     @classmethod
     def running(cls, step: int, total: int, eta_seconds: float | None, message: str) -> Progress:
-        """Return the state of a run that goes on."""
+        """Return the state of a run that goes on.
+
+        Parameters
+        ----------
+        step, total : int
+            Steps done, of all.
+        eta_seconds : float or None
+            Expected until the end; None where there is nothing to go by.
+        message : str
+            What is being done.
+        """
         return cls(
             state="running", step=step, total=total, eta_seconds=eta_seconds, message=message
         )

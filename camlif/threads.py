@@ -31,6 +31,14 @@ def in_order(
 
     One more than there are threads is begun before its result is asked for: results do not pile up,
     and a process that ends waits for few.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an item; must be safe in several threads.
+    items : sequence
+    n_threads : int
+        Most threads; 1 or fewer does the work in the caller's.
     """
     n_threads = min(n_threads, len(items))
     if n_threads <= 1:

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:
-    """Return ``1 patient``, ``1,253 patients``."""
+    """Return ``1 patient``, ``1,253 patients``.
+
+    Parameters
+    ----------
+    n : int
+    noun : str
+        In the singular.
+    plural : str, optional
+        Where it is not the noun with an s.
+    """
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
@@ -26,7 +35,14 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def with_interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
-    """Say a number with its interval: ``0.72 (0.65 to 0.78)``."""
+    """Say a number with its interval: ``0.72 (0.65 to 0.78)``.
+
+    Parameters
+    ----------
+    value, low, high : float
+    digits : int
+        After the point.
+    """
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 

@@ -30,6 +30,12 @@ class KnownOutcome:
     duration: NDArray[np.float64]
     entry: NDArray[np.float64] | None = None
 
+    @property
+    def arrays(self) -> tuple[NDArray[np.generic], ...]:
+        """Event, duration and, where it is known, entry: what a result is remembered by."""
+        entry = () if self.entry is None else (self.entry,)
+        return self.event, self.duration, *entry
+
     def take(self, members: BoolArray) -> KnownOutcome:
         """Return the outcome of some of the patients."""
         entry = None if self.entry is None else self.entry[members]
@@ -72,7 +78,8 @@ def subtype_curve(
     others[row] = False
     if cohort.subtype is None or cohort.duration is None or others.sum() < MIN_SUBTYPE:
         return None
-    event, duration = cohort.outcome()
+    followed = cohort.follow_up(others)
     label = profile.subtype_label
     spoken = label if label[:2].isupper() else label[:1].lower() + label[1:]
-    return f"same {spoken}", kaplan_meier(event[others], np.asarray(duration[others]))
+    curve = kaplan_meier(followed.event, followed.duration, followed.entry)
+    return f"same {spoken}", curve

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from camlif.data.schema import CohortInfo, FeatureSchema
 from camlif.exceptions import AlignmentError, DataError, SchemaError
+from camlif.statistics.outcome import FollowUp
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -117,10 +118,20 @@ class Cohort:
         """Whether some patients came under observation after time zero."""
         return self.entry is not None and bool((self.entry > 0).any())
 
-    @property
-    def late_entry(self) -> NDArray[np.float64] | None:
-        """Months of entry, shape (n,); None where nobody enters late."""
-        return self.entry if self.enters_late else None
+    def follow_up(
+        self, rows: Sequence[int] | NDArray[np.int_] | BoolArray | None = None
+    ) -> FollowUp:
+        """Return the outcome of some patients, of all by default, with their late entry.
+
+        Raises
+        ------
+        DataError
+            If the cohort has no outcome columns, or one of the patients has no outcome.
+        """
+        event, duration = self.outcome()
+        chosen = slice(None) if rows is None else np.asarray(rows)
+        entry = None if self.entry is None else self.entry[chosen]
+        return FollowUp.check(event[chosen], duration[chosen], entry)
 
     def outcome(self) -> tuple[BoolArray, NDArray[np.float64]]:
         """Return event and duration, each shape (n,).

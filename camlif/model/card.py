@@ -235,17 +235,16 @@ def build_card(
 
 
 def _card_data(cohort: Cohort, n_without_outcome: int) -> CardData:
-    events, durations = cohort.outcome()
-    info = cohort.info
+    followed, info = cohort.follow_up(), cohort.info
     return CardData(
         title=info.title,
         badge=info.badge,
         source=info.source,
         licence=info.licence,
         n_patients=len(cohort),
-        n_events=int(events.sum()),
+        n_events=int(followed.event.sum()),
         n_without_outcome=n_without_outcome,
-        median_follow_up_months=median_follow_up(events, durations, cohort.entry),
+        median_follow_up_months=median_follow_up(followed.event, followed.duration, followed.entry),
         endpoint=info.endpoint.name,
         event_noun=info.endpoint.event_noun,
         event_free=info.endpoint.event_free,
@@ -280,13 +279,15 @@ def _card_training(config: RunConfig, splits: Splits, result: TrainingResult) ->
 def _discrimination(
     member: NDArray[np.float64], cohort: Cohort, splits: Splits
 ) -> CardDiscrimination:
-    events, durations = cohort.outcome()
     values = split_c_indices(member, cohort, splits.test)
     n_test = float(splits.test.sum(axis=1).mean())
     interval = corrected_interval(values, n_train=len(cohort) - n_test, n_test=n_test)
     risk = heldout_mean(member, splits.test)
     known = np.isfinite(risk)
-    heldout = bootstrap_c_index(risk[known], events[known], durations[known])
+    followed = cohort.follow_up(known)
+    heldout = bootstrap_c_index(
+        risk[known], followed.event, followed.duration, entry=followed.entry
+    )
     oracle = cohort.info.oracle_c_index
     mean = float(values.mean())
     return CardDiscrimination(
@@ -302,19 +303,21 @@ def _discrimination(
 
 
 def _p_values(member: NDArray[np.float64], cohort: Cohort, test: BoolArray) -> SplitPValues | None:
-    events, durations = cohort.outcome()
+    followed = cohort.follow_up()
     try:
-        return split_p_values(member, events, durations, test=test)
+        return split_p_values(
+            member, followed.event, followed.duration, test=test, entry=followed.entry
+        )
     except EstimationError:
         return None
 
 
 def _log_rank_p(risk: NDArray[np.float64], cohort: Cohort, reference: Reference) -> float | None:
-    events, durations = cohort.outcome()
     known = np.isfinite(risk)
+    followed = cohort.follow_up(known)
     stratum = reference.strata.assign(reference.z(risk[known]))
     try:
-        return log_rank(events[known], durations[known], stratum).p_value
+        return log_rank(followed.event, followed.duration, stratum, entry=followed.entry).p_value
     except EstimationError:
         return None
 
@@ -365,10 +368,12 @@ def split_c_indices(
     ties : {"half", "strict"}
         As in `concordance_index`.
     """
-    events, durations = cohort.outcome()
+    parts = [(e, rows, cohort.follow_up(rows)) for e, rows in enumerate(test)]
     return np.array(
         [
-            concordance_index(member_log_risk[rows, e], events[rows], durations[rows], ties=ties)
-            for e, rows in enumerate(test)
+            concordance_index(
+                member_log_risk[rows, e], own.event, own.duration, entry=own.entry, ties=ties
+            )
+            for e, rows, own in parts
         ]
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camlif.config import HORIZONS
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.cohort import Cohort
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics import (
     bootstrap_c_index,
@@ -18,7 +18,7 @@ from camlif.statistics import (
     log_rank,
     too_few,
 )
-from camlif.statistics.outcome import LATE_ENTRY
+from camlif.statistics.outcome import LATE_ENTRY, FollowUp
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
@@ -50,7 +50,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     DataError
         If the cohort has no outcome, or no patient with an outcome was scored.
     """
-    events, durations = cohort.outcome()
+    cohort.outcome()  # without outcome columns nothing need be scored
     result = bundle.score(cohort, embed=False)
     rows = np.flatnonzero(result.scored & cohort.with_outcome)
     if not len(rows):
@@ -58,8 +58,9 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
             "No patient with an outcome could be scored.", fix="See `score` for reasons."
         )
     risk = result.log_risk[rows]
-    event, duration = events[rows], durations[rows]
-    interval = bootstrap_c_index(risk, event, duration)
+    followed = cohort.follow_up(rows)
+    event, duration, entry = followed.event, followed.duration, followed.entry
+    interval = bootstrap_c_index(risk, event, duration, entry=entry)
     stratum = bundle.strata.assign(result.z[rows])
     groups = {
         name: {"n": int((stratum == name).sum()), "events": int(event[stratum == name].sum())}
@@ -79,36 +80,36 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
             "value": interval.value,
             "low": interval.low,
             "high": interval.high,
-            "strict": concordance_index(risk, event, duration, ties="strict"),
+            "strict": concordance_index(risk, event, duration, entry=entry, ties="strict"),
         },
         "strata": groups,
-        "log_rank": _log_rank_report(event, duration, stratum),
+        "log_rank": _log_rank_report(followed, stratum),
         "calibration": [
-            _calibration_report(survival[:, i], event, duration, h) for i, h in enumerate(HORIZONS)
+            _calibration_report(survival[:, i], followed, h) for i, h in enumerate(HORIZONS)
         ],
         "calibration_note": CALIBRATION_NOTE.format(heldout) if heldout else None,
         "entry_note": LATE_ENTRY if cohort.enters_late else None,
     }
 
 
-def _log_rank_report(
-    event: BoolArray, duration: NDArray[np.float64], stratum: NDArray[np.str_]
-) -> dict[str, Any]:
-    reason = too_few(event, stratum)
+def _log_rank_report(followed: FollowUp, stratum: NDArray[np.str_]) -> dict[str, Any]:
+    reason = too_few(followed.event, stratum)
     if reason is not None:
         return {"p_value": None, "reason": reason}
     try:
-        result = log_rank(event, duration, stratum)
+        result = log_rank(followed.event, followed.duration, stratum, entry=followed.entry)
     except EstimationError as error:
         return {"p_value": None, "reason": str(error)}
     return {"p_value": result.p_value, "statistic": result.statistic}
 
 
 def _calibration_report(
-    survival: NDArray[np.float64], event: BoolArray, duration: NDArray[np.float64], horizon: int
+    survival: NDArray[np.float64], followed: FollowUp, horizon: int
 ) -> dict[str, Any]:
     try:
-        result = calibration(survival, event, duration, horizon=horizon)
+        result = calibration(
+            survival, followed.event, followed.duration, horizon=horizon, entry=followed.entry
+        )
     except EstimationError as error:
         return {"horizon": horizon, "reason": str(error)}
     return asdict(result)

@@ -145,17 +145,16 @@ def fit_reference(
     digests : TrainingDigests
         Of the same patients.
     """
-    events, durations = cohort.outcome()
     log_risk = heldout_mean(ensemble.predict(raw).log_risk, test)
     known = np.isfinite(log_risk)
-    risk, event, duration = log_risk[known], events[known], durations[known]
+    risk, followed = log_risk[known], cohort.follow_up(known)
+    outcome = (followed.event, followed.duration)
     mean, sd = float(risk.mean()), float(risk.std(ddof=1))
     if sd == 0:
         raise EstimationError("All held-out risks are equal: the model learned nothing.")
     z = (risk - mean) / sd
     strata = Strata.from_median(z) if config.strata == "median" else Strata.from_tertiles(z)
     assigned = strata.assign(z)
-    members = {name: known.nonzero()[0][assigned == name] for name in strata.names}
     return Reference(
         mean=mean,
         sd=sd,
@@ -164,15 +163,14 @@ def fit_reference(
         seen=~test.T,
         strata=strata,
         curves={
-            name: kaplan_meier(
-                events[rows],
-                durations[rows],
-                None if cohort.entry is None else cohort.entry[rows],
-            )
-            for name, rows in members.items()
+            name: kaplan_meier(group.event, group.duration, group.entry)
+            for name in strata.names
+            for group in [followed.take(assigned == name)]
         },
-        calibration=fit_calibration(risk, event, duration),
-        gates={h: calibration_gate(risk, event, duration, horizon=h) for h in HORIZONS},
+        calibration=fit_calibration(risk, *outcome, entry=followed.entry),
+        gates={
+            h: calibration_gate(risk, *outcome, horizon=h, entry=followed.entry) for h in HORIZONS
+        },
         training_range=fit_range(cohort),
         subsets=_validate_subsets(cohort, raw, ensemble, test) if config.modality_dropout else (),
     )
@@ -185,13 +183,14 @@ def _validate_subsets(
     names = cohort.schema.names
     if len(names) > MAX_SUBSET_MODALITIES:
         return ()
-    events, durations = cohort.outcome()
+    everyone = cohort.follow_up()
     results = []
     for size in range(1, len(names)):
         for chosen in combinations(range(len(names)), size):
             shown = np.isin(np.arange(len(names)), chosen)
             rows = np.flatnonzero(raw.presence[:, shown].all(axis=1) & test.any(axis=0))
-            if not events[rows].any():
+            followed = everyone.take(rows)
+            if not followed.event.any():
                 continue
             part = raw.take(rows)
             masked = RawInputs(
@@ -201,12 +200,14 @@ def _validate_subsets(
                 clinical=part.clinical,
             )
             risk = heldout_mean(ensemble.predict(masked).log_risk, test[:, rows])
-            interval = bootstrap_c_index(risk, events[rows], durations[rows])
+            interval = bootstrap_c_index(
+                risk, followed.event, followed.duration, entry=followed.entry
+            )
             results.append(
                 SubsetValidation(
                     modalities=tuple(names[i] for i in chosen),
                     n_patients=len(rows),
-                    n_events=int(events[rows].sum()),
+                    n_events=int(followed.event.sum()),
                     c_index=interval.value,
                     low=interval.low,
                     high=interval.high,

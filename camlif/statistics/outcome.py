@@ -23,7 +23,9 @@ fewer would put a curve near 0 for ever."""
 LATE_ENTRY = (
     "Some patients enter after time zero. Everything counts them from entry on: training, curves, "
     "numbers at risk, tests, hazard ratios, C-index, Brier score, AUC and calibration. Curves and "
-    f"the baseline start where {MIN_AT_RISK} patients are under observation."
+    f"the baseline start where {MIN_AT_RISK} patients are under observation. Left out, since they "
+    "need everyone from time zero on: decision curves, lower bounds of survival time, and compared "
+    "methods whose own loss knows no entry."
 )
 """How delayed entry is taken into account."""
 

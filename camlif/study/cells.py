@@ -28,7 +28,7 @@ from camlif.networks.rivals.multicofusion import MultiCoFusionConfig
 from camlif.study.measures import split_measures
 from camlif.study.methods import ClassicalRun, NetworkRun, Variant
 from camlif.study.references import CLASSICAL, classical_inputs
-from camlif.training.engine import cpu_threads, train_ensemble
+from camlif.training.engine import NO_LATE_ENTRY, cpu_threads, train_ensemble
 from camlif.training.ensemble import choose_device
 
 CLASSICAL_BLOCK = 5
@@ -157,14 +157,15 @@ def reason_not_applicable(variant: Variant, cohort: Cohort) -> str | None:
     if variant.variant in NEEDS_CLINICAL and not cohort.schema.clinical:
         return "The study has no clinical inputs."
     if isinstance(run, ClassicalRun):
-        return None
+        takes_late_entry = CLASSICAL[run.key].takes_late_entry
+        return NO_LATE_ENTRY if cohort.enters_late and not takes_late_entry else None
     schema = _seen_by(run, cohort).schema
     try:
         network, _ = _with_grade(run.network, cohort)
-        build_architecture(schema, len(clinical_names(schema)), network)
+        built = build_architecture(schema, len(clinical_names(schema)), network)
     except CamlifError as error:
         return str(error)
-    return None
+    return NO_LATE_ENTRY if cohort.enters_late and not built.takes_late_entry else None
 
 
 def run_cell(cell: Cell, data: StudyData) -> CellOutcome:
@@ -260,19 +261,25 @@ def _with_grade(
 
 def _fit_classical(run: ClassicalRun, cell: Cell, data: StudyData) -> _Fitted:
     cohort = data.cohort
-    event, duration = cohort.outcome()
+    followed = cohort.follow_up()
     raw = encode(cohort, cohort.schema)
     columns = TrainConfig(select_top=run.select_top)
     model = CLASSICAL[run.key].model
     risks = []
     for split in cell.splits:
         rows = data.splits.train_rows(split)
-        fitted = Preprocessor.fit(raw, cohort.schema, rows, columns, event=event, duration=duration)
+        fitted = Preprocessor.fit(
+            raw,
+            cohort.schema,
+            rows,
+            columns,
+            event=followed.event,
+            duration=followed.duration,
+            entry=followed.entry,
+        )
         inputs = classical_inputs(raw, fitted)
         seed = split_seed(data.seed, split)
-        risks.append(
-            model.fit(inputs.take(rows), event[rows], duration[rows], seed=seed).risk(inputs)
-        )
+        risks.append(model.fit(inputs.take(rows), followed.take(rows), seed=seed).risk(inputs))
     return _Fitted(risk=np.stack(risks, axis=1), parameters=None)
 
 
@@ -299,12 +306,12 @@ def _only_group(cohort: Cohort, group: str) -> Cohort:
 
 
 def _results(cell: Cell, data: StudyData, fitted: _Fitted, seconds: float) -> pd.DataFrame:
-    event, duration = data.cohort.outcome()
+    followed = data.cohort.follow_up()
     variant, rows = cell.variant, []
     for column, split in enumerate(cell.splits):
         test, risk = data.splits.test[split], fitted.risk[:, column]
         try:
-            measures = split_measures(risk, event, duration, test=test)
+            measures = split_measures(risk, followed, test=test)
         except EstimationError as error:
             raise EstimationError(f"Split {split}: {error}") from error
         rows.append(
@@ -320,7 +327,7 @@ def _results(cell: Cell, data: StudyData, fitted: _Fitted, seconds: float) -> pd
                 else _block_seed(data.seed, cell.first),
                 "n_train": int((~test).sum()),
                 "n_test": int(test.sum()),
-                "events": int(event[test].sum()),
+                "events": int(followed.event[test].sum()),
                 **measures,
                 "train_median": float(np.median(risk[~test] - risk[~test].mean())),
                 "parameters": np.nan if fitted.parameters is None else float(fitted.parameters),

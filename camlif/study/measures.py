@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +20,7 @@ from camlif.statistics import (
     ipcw_c_index,
     time_dependent_auc,
 )
-from camlif.statistics.outcome import life_table
+from camlif.statistics.outcome import FollowUp, life_table
 
 TIME_RANGE = (0.1, 0.9)
 """Quantiles of the training part's event times between which probabilities are judged."""
@@ -27,11 +28,7 @@ N_TIMES = 30
 
 
 def split_measures(
-    risk: NDArray[np.float64],
-    event: BoolArray,
-    duration: NDArray[np.float64],
-    *,
-    test: BoolArray,
+    risk: NDArray[np.float64], followed: FollowUp, *, test: BoolArray
 ) -> dict[str, float]:
     """Measure how well one model ranks the patients of its test part.
 
@@ -39,8 +36,8 @@ def split_measures(
     ----------
     risk : float64, shape (n,)
         Of all patients, by the model of this split.
-    event : bool, shape (n,)
-    duration : float64, shape (n,), months
+    followed : FollowUp
+        Of n patients, months.
     test : bool, shape (n,)
         The test part; the rest trained the model.
 
@@ -64,15 +61,21 @@ def split_measures(
     """
     if not np.isfinite(risk).all():
         raise EstimationError(f"{int((~np.isfinite(risk)).sum())} risks are not finite.")
-    own = (risk[test], event[test], duration[test])
-    train = {"train_event": event[~test], "train_duration": duration[~test]}
-    times = _times(event, duration, test)
+    tested, trained = followed.take(test), followed.take(~test)
+    own, entry = (risk[test], tested.event, tested.duration), tested.entry
+    train: dict[str, Any] = {
+        "train_event": trained.event,
+        "train_duration": trained.duration,
+        "train_entry": trained.entry,
+        "entry": entry,
+    }
+    times = _times(trained, tested)
     aucs = {f"auc_{h}": _or_nan(partial(_auc, *own, horizon=h, **train)) for h in HORIZONS}
     return {
-        "c_index": concordance_index(*own),
-        "c_index_strict": concordance_index(*own, ties="strict"),
+        "c_index": concordance_index(*own, entry=entry),
+        "c_index_strict": concordance_index(*own, entry=entry, ties="strict"),
         "ipcw_c": _or_nan(lambda: ipcw_c_index(*own, tau=float(times[-1]), **train)),
-        "ibs": _or_nan(lambda: _brier(risk, event, duration, test, times)),
+        "ibs": _or_nan(lambda: _brier(risk, tested, trained, test, times)),
         **aucs,
     }
 
@@ -85,38 +88,40 @@ def _or_nan(measure: Callable[[], float]) -> float:
         return math.nan
 
 
-def _auc(*own: ArrayLike, horizon: int, **train: ArrayLike) -> float:
+def _auc(*own: ArrayLike, horizon: int, **train: Any) -> float:
     return float(time_dependent_auc(*own, horizons=[horizon], **train)[0])
 
 
-def _times(event: BoolArray, duration: NDArray[np.float64], test: BoolArray) -> NDArray[np.float64]:
+def _times(trained: FollowUp, tested: FollowUp) -> NDArray[np.float64]:
     """Return the times at which probabilities are judged: the same for every method of a split."""
-    low, high = np.quantile(duration[event & ~test], TIME_RANGE)
+    low, high = np.quantile(trained.duration[trained.event], TIME_RANGE)
     # The score needs somebody of the test part to be followed beyond its last time.
-    latest = np.nextafter(duration[test].max(), 0)
+    latest = np.nextafter(tested.duration.max(), 0)
     return np.linspace(low, min(high, latest), N_TIMES)
 
 
 def _brier(
     risk: NDArray[np.float64],
-    event: BoolArray,
-    duration: NDArray[np.float64],
+    tested: FollowUp,
+    trained: FollowUp,
     test: BoolArray,
     times: NDArray[np.float64],
 ) -> float:
-    train_event, train_duration = event[~test], duration[~test]
+    outcome, entry = (trained.event, trained.duration), trained.entry
     if np.ptp(risk[~test]) == 0:
         # A model that tells nobody apart predicts the training part's Kaplan-Meier curve.
-        constant = life_table(train_event, train_duration).survival_at(times)
+        constant = life_table(*outcome, entry).survival_at(times)
         survival = np.tile(constant, (int(test.sum()), 1))
     else:
-        curves = fit_calibration(risk[~test], train_event, train_duration)
+        curves = fit_calibration(risk[~test], *outcome, entry=entry)
         survival = curves.survival(risk[test], times)
     return integrated_brier_score(
         survival,
-        event[test],
-        duration[test],
+        tested.event,
+        tested.duration,
         times=times,
-        train_event=train_event,
-        train_duration=train_duration,
+        train_event=trained.event,
+        train_duration=trained.duration,
+        entry=tested.entry,
+        train_entry=entry,
     )

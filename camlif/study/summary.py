@@ -40,7 +40,7 @@ def variant_p_values(
         The study's patients, in the order of ``splits``.
     splits : Splits
     """
-    event, duration = cohort.outcome()
+    followed = cohort.follow_up()
     row_of = pd.Series(np.arange(len(cohort)), index=cohort.patient_ids)
     found = results.sort_values("split")
     numbers = found["split"].to_list()
@@ -50,7 +50,13 @@ def variant_p_values(
         own = risks[risks["split"] == split]
         matrix[row_of[own["patient_id"]].to_numpy(), column] = own["log_risk"]
     try:
-        return split_p_values(matrix, event, duration, test=splits.test[numbers])
+        return split_p_values(
+            matrix,
+            followed.event,
+            followed.duration,
+            test=splits.test[numbers],
+            entry=followed.entry,
+        )
     except EstimationError:
         return None
 

@@ -28,6 +28,7 @@ from dashboard.figures.survival_lines import (
     at_risk,
     curve_table,
     end_of,
+    start_words,
     stratum_lines,
     survival_at,
 )
@@ -300,7 +301,7 @@ def _finding(
         f"{count(n, 'patient')}, {count(events, 'event')}"
         + (f", censored at {_when(censor_at)}" if censor_at else "")
         + (f"; no patient in {', '.join(empty)}" if empty else "")
-        + "."
+        + f".{start_words(lines)}"
     )
 
 
@@ -327,10 +328,15 @@ def _case_finding(
     if subtype is not None and at_risk(subtype, months):
         share = 100 * survival_at(subtype, months)
         group += f"; of {subtype.n:,} others in this cohort, {subtype.name}, {share:.0f} of 100"
+    start = start_words([line for line in (own, subtype) if line is not None])
     if predicted is None:
-        return f"{group}; no curve is predicted for this case, since absolute survival is hidden."
+        return (
+            f"{group}; no curve is predicted for this case, since absolute survival is hidden."
+            f"{start}"
+        )
     value, low, high = (100 * part for part in predicted.at(months))
     return (
         f"For patients with a score like this, about {value:.0f} of 100 are {endpoint.event_free} "
         f"at {_when(months)} (model interval {low:.0f} to {high:.0f}; {endpoint.name}). {group}."
+        f"{start}"
     )

@@ -104,6 +104,20 @@ def _roles(names: Sequence[str]) -> list[str | None]:
     return by_count.get(len(names), [None] * len(names))
 
 
+def start_words(lines: Sequence[Line]) -> str:
+    """Say where curves begin that patients enter late; empty where all begin at time zero."""
+    late = [line for line in lines if line.n and line.curve.start > 0]
+    if not late:
+        return ""
+    latest = max(line.curve.start for line in late)
+    first = late[0].curve.start
+    when = f"{first:.1f}" if first == latest else f"up to {latest:.1f}"
+    return (
+        f" Patients enter late: curves begin at {when} months, where enough of them are under "
+        "observation, and are of those without the event by then."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """Vertices of a step curve from (0, 100 %), in months and per cent."""

@@ -167,6 +167,37 @@ def test_the_constant_model_is_at_one_half(tmp_path: Path) -> None:
     assert found.results["ibs"].between(0.05, 0.4).all()
 
 
+def test_methods_that_know_no_entry_are_not_run_on_late_patients(tmp_path: Path) -> None:
+    cohort = tiny_cohort(100)
+    late = replace(cohort, entry=0.6 * cohort.duration * (np.arange(100) % 2 == 0))
+    methods = ("km", "cox_ridge", "cox_enet", "late_stack", "random_survival_forest", "mcat")
+    settings = replace(TINY, methods=methods, heads="both", epochs=1)
+    found = run_study(late, settings, tmp_path, where=SERIAL)
+    refused = {n.variant: n.reason for n in found.summary.not_applicable}
+    assert set(refused) == {"random_survival_forest", "mcat"}
+    assert all("from time zero" in reason for reason in refused.values())
+    done = {(row.method, row.head) for row in found.summary.rows}
+    assert done == {
+        ("km", "own"),
+        ("cox_ridge", "own"),
+        ("cox_enet", "own"),
+        ("late_stack", "own"),
+        ("mcat", "matched"),
+    }
+    assert found.failed.empty
+    risks = found.variant_risks("cox_ridge", "cox_ridge", "own")
+    first = risks[risks["split"] == 0]
+    rows = [int(name[1:]) for name in first["patient_id"]]
+    followed = late.follow_up(rows)
+    expected = concordance_index(
+        first["log_risk"], followed.event, followed.duration, entry=followed.entry
+    )
+    own = found.results.query("method == 'cox_ridge' and split == 0")["c_index"].item()
+    assert own == pytest.approx(expected)
+    ignored = concordance_index(first["log_risk"], followed.event, followed.duration)
+    assert own != pytest.approx(ignored)
+
+
 def test_what_cannot_take_the_cohort_is_listed_with_the_reason(tmp_path: Path) -> None:
     cohort = make_cohort(60, {"rna": (4,)})
     settings = StudySettings(data="one", methods=("default", "km", "no_clinical"), splits=5)

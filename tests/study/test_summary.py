@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from camlif.config import HORIZONS
 from camlif.data.splits import make_splits
 from camlif.statistics import SplitPValues, split_p_values
+from camlif.statistics.outcome import FollowUp
 from camlif.statistics.splits import corrected_interval, corrected_t_test, holm, plain_half_width
 from camlif.study.measures import split_measures
 from camlif.study.printed import COHORTS, PRINTED
@@ -171,8 +172,8 @@ def test_the_true_risk_beats_noise_by_every_measure() -> None:
     event, duration = simulated.cohort.outcome()
     test = np.arange(300) % 5 == 0
     noise = np.random.default_rng(0).normal(size=300)
-    good = split_measures(simulated.log_risk, event, duration, test=test)
-    bad = split_measures(noise, event, duration, test=test)
+    good = split_measures(simulated.log_risk, FollowUp(event, duration), test=test)
+    bad = split_measures(noise, FollowUp(event, duration), test=test)
     assert set(good) == {"c_index", "c_index_strict", "ipcw_c", "ibs", "auc_12", "auc_36", "auc_60"}
     assert good["c_index"] > bad["c_index"] + 0.1
     assert good["ipcw_c"] > bad["ipcw_c"] + 0.1
@@ -184,8 +185,8 @@ def test_measures_of_a_test_part_do_not_depend_on_a_shift_of_the_risks() -> None
     simulated = simulate(200, seed=3)
     event, duration = simulated.cohort.outcome()
     test = np.arange(200) % 5 == 0
-    first = split_measures(simulated.log_risk, event, duration, test=test)
-    second = split_measures(simulated.log_risk + 3, event, duration, test=test)
+    first = split_measures(simulated.log_risk, FollowUp(event, duration), test=test)
+    second = split_measures(simulated.log_risk + 3, FollowUp(event, duration), test=test)
     assert second == pytest.approx(first, abs=1e-9)
 
 
@@ -193,9 +194,8 @@ def test_a_horizon_beyond_the_follow_up_leaves_its_measure_empty() -> None:
     simulated = simulate(200, seed=3)
     event, duration = simulated.cohort.outcome()
     short = np.minimum(duration, 30.0)
-    measures = split_measures(
-        simulated.log_risk, event & (duration <= 30), short, test=np.arange(200) % 5 == 0
-    )
+    followed = FollowUp(event & (duration <= 30), short)
+    measures = split_measures(simulated.log_risk, followed, test=np.arange(200) % 5 == 0)
     assert np.isnan(measures["auc_36"])
     assert np.isfinite(measures["auc_12"])
 

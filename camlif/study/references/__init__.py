@@ -36,10 +36,20 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ClassicalEntry:
-    """A registered classical model: its name in figures, and its settings."""
+    """A registered classical model.
+
+    Attributes
+    ----------
+    title : str
+        Its name in figures.
+    model : ClassicalModel
+    takes_late_entry : bool
+        Whether it counts patients from their entry on; the trees of scikit-survival cannot.
+    """
 
     title: str
     model: ClassicalModel
+    takes_late_entry: bool = True
 
 
 CLASSICAL: Mapping[str, ClassicalEntry] = {
@@ -48,8 +58,12 @@ CLASSICAL: Mapping[str, ClassicalEntry] = {
     "cox_ridge": ClassicalEntry("Cox, ridge", RidgeCox()),
     "cox_enet": ClassicalEntry("Cox, elastic net", ElasticNetCox()),
     "linear_cox": ClassicalEntry("Cox, ridge, all columns", RidgeCox(max_columns=None)),
-    "random_survival_forest": ClassicalEntry("Random survival forest", RandomForest()),
-    "gradient_boosting": ClassicalEntry("Gradient boosting", GradientBoosting()),
+    "random_survival_forest": ClassicalEntry(
+        "Random survival forest", RandomForest(), takes_late_entry=False
+    ),
+    "gradient_boosting": ClassicalEntry(
+        "Gradient boosting", GradientBoosting(), takes_late_entry=False
+    ),
     "late_mean": ClassicalEntry("Late fusion, mean", LateFusion("mean")),
     "late_stack": ClassicalEntry("Late fusion, stacked", LateFusion("stack")),
 }

@@ -23,7 +23,7 @@ from camlif.data.preprocessing import (
     stack_columns,
     standardise,
 )
-from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
+from camlif.statistics.outcome import BoolArray, FloatArray, FollowUp, IntArray
 
 MAX_COLUMNS = 200
 """A modality with more varying columns is cut."""
@@ -122,18 +122,15 @@ class FittedModel(Protocol):
 class ClassicalModel(Protocol):
     """A classical model before fitting: settings only."""
 
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> FittedModel:
+    def fit(self, x: ClassicalInputs, followed: FollowUp, *, seed: int) -> FittedModel:
         """Fit on training patients.
 
         Parameters
         ----------
         x : ClassicalInputs
             Of the n training patients, nobody else.
-        event : bool, shape (n,)
-        duration : float64, shape (n,)
-            Follow-up in any unit.
+        followed : FollowUp
+            Of the same patients.
         seed : int
             Of inner folds and random trees.
 
@@ -167,8 +164,7 @@ class Design:
     def fit(
         cls,
         x: ClassicalInputs,
-        event: BoolArray,
-        duration: FloatArray,
+        followed: FollowUp,
         *,
         blocks: tuple[str, ...] | None = None,
         max_columns: int | None = MAX_COLUMNS,
@@ -177,7 +173,7 @@ class Design:
 
         Parameters
         ----------
-        x, event, duration
+        x, followed
             Training patients.
         blocks : tuple of str, optional
             Modalities, or `CLINICAL`; all by default.
@@ -191,7 +187,7 @@ class Design:
             columns = np.flatnonzero(table.std(0) > MIN_SCALE)
             if max_columns is not None and len(columns) > max_columns:
                 here = x.observed(name)
-                columns = columns[_strongest(table[here][:, columns], event[here], duration[here])]
+                columns = columns[_strongest(table[here][:, columns], followed.take(here))]
             chosen[name] = columns
         matrix = _side_by_side(x, chosen)
         return cls(chosen, matrix.mean(0), matrix.std(0))
@@ -206,9 +202,11 @@ class Design:
         return {name: len(columns) for name, columns in self.columns.items()}
 
 
-def _strongest(table: FloatArray, event: BoolArray, duration: FloatArray) -> IntArray:
+def _strongest(table: FloatArray, followed: FollowUp) -> IntArray:
     """Columns of the strongest univariate association, in their own order."""
-    strength = cox_score_statistic(table.astype(np.float32), event, duration)
+    strength = cox_score_statistic(
+        table.astype(np.float32), followed.event, followed.duration, followed.entry
+    )
     return np.sort(np.argsort(-strength, kind="stable")[:CUT_COLUMNS])
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from camlif.linear.penalised import non_negative_cox
-from camlif.statistics.outcome import BoolArray, FloatArray
+from camlif.statistics.outcome import FloatArray, FollowUp
 from camlif.study.references.interface import ClassicalInputs, Fitted
 from camlif.study.references.penalised import fit_ridge
 
@@ -77,21 +77,19 @@ class LateFusion:
 
     combine: Literal["mean", "stack"]
 
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> FittedLateFusion:
+    def fit(self, x: ClassicalInputs, followed: FollowUp, *, seed: int) -> FittedLateFusion:
         """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
 
         Parameters
         ----------
-        x, event, duration, seed
+        x, followed, seed
             As in `ClassicalModel.fit`.
         """
         blocks: dict[str, ScaledRisk] = {}
         scores = np.zeros((len(x), len(x.blocks)))
         for i, name in enumerate(x.blocks):
             rows = np.flatnonzero(x.observed(name))
-            fit = fit_ridge(x.take(rows), event[rows], duration[rows], seed=seed, blocks=(name,))
+            fit = fit_ridge(x.take(rows), followed.take(rows), seed=seed, blocks=(name,))
             out_of_fold = fit.out_of_fold
             block = ScaledRisk(fit.model, float(out_of_fold.mean()), float(out_of_fold.std()))
             blocks[name] = block
@@ -99,5 +97,7 @@ class LateFusion:
         if self.combine == "mean":
             weights = np.full(len(blocks), 1 / len(blocks))
         else:
-            weights = non_negative_cox(scores, event, duration)
+            weights = non_negative_cox(
+                scores, followed.event, followed.duration, entry=followed.entry
+            )
         return FittedLateFusion(blocks, dict(zip(blocks, weights.tolist(), strict=True)))

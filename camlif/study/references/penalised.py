@@ -11,7 +11,7 @@ from camlif.data.preprocessing import CLINICAL
 from camlif.exceptions import SchemaError
 from camlif.linear.penalised import ElasticNetPath, elastic_net_path, ridge_path
 from camlif.linear.selection import InnerRisks, cross_validate
-from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
+from camlif.statistics.outcome import FloatArray, FollowUp, IntArray
 from camlif.study.references.interface import (
     MAX_COLUMNS,
     ClassicalInputs,
@@ -45,8 +45,7 @@ class RidgeFit:
 
 def fit_ridge(
     x: ClassicalInputs,
-    event: BoolArray,
-    duration: FloatArray,
+    followed: FollowUp,
     *,
     seed: int,
     blocks: tuple[str, ...] | None = None,
@@ -65,15 +64,19 @@ def fit_ridge(
     penalizers = [alpha / len(x) for alpha in ALPHAS]
 
     def fit_path(rows: IntArray) -> tuple[Design, FloatArray]:
-        part, had_event, followed = x.take(rows), event[rows], duration[rows]
-        design = Design.fit(part, had_event, followed, blocks=blocks, max_columns=max_columns)
-        return design, ridge_path(design(part), had_event, followed, penalizers=penalizers)
+        part, own = x.take(rows), followed.take(rows)
+        design = Design.fit(part, own, blocks=blocks, max_columns=max_columns)
+        return design, ridge_path(
+            design(part), own.event, own.duration, penalizers=penalizers, entry=own.entry
+        )
 
     def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
         design, path = fit_path(train)
         return np.asarray(path @ design(x.take(held_out)).T)
 
-    inner = cross_validate(held_out_risks, event, duration, seed=seed)
+    inner = cross_validate(
+        held_out_risks, followed.event, followed.duration, seed=seed, entry=followed.entry
+    )
     design, path = fit_path(np.arange(len(x)))
     settings = {
         "alpha": ALPHAS[inner.best],
@@ -100,31 +103,27 @@ class RidgeCox:
 
     max_columns: int | None = MAX_COLUMNS
 
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> Fitted:
+    def fit(self, x: ClassicalInputs, followed: FollowUp, *, seed: int) -> Fitted:
         """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
 
         Parameters
         ----------
-        x, event, duration, seed
+        x, followed, seed
             As in `ClassicalModel.fit`.
         """
-        return fit_ridge(x, event, duration, seed=seed, max_columns=self.max_columns).model
+        return fit_ridge(x, followed, seed=seed, max_columns=self.max_columns).model
 
 
 @dataclass(frozen=True, slots=True)
 class ClinicalCox:
     """Cox model with an L2 penalty on the clinical columns alone."""
 
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> Fitted:
+    def fit(self, x: ClassicalInputs, followed: FollowUp, *, seed: int) -> Fitted:
         """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
 
         Parameters
         ----------
-        x, event, duration, seed
+        x, followed, seed
             As in `ClassicalModel.fit`.
 
         Raises
@@ -138,35 +137,34 @@ class ClinicalCox:
                 file="clinical",
                 expected="at least one clinical column, such as age or sex",
             )
-        return fit_ridge(x, event, duration, seed=seed, blocks=(CLINICAL,)).model
+        return fit_ridge(x, followed, seed=seed, blocks=(CLINICAL,)).model
 
 
 @dataclass(frozen=True, slots=True)
 class ElasticNetCox:
     """Cox model with an elastic-net penalty along a path (Simon et al., J. Stat. Softw. 2011)."""
 
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> Fitted:
+    def fit(self, x: ClassicalInputs, followed: FollowUp, *, seed: int) -> Fitted:
         """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
 
         Parameters
         ----------
-        x, event, duration, seed
+        x, followed, seed
             As in `ClassicalModel.fit`.
         """
 
         def fit_path(rows: IntArray, alphas: FloatArray | None) -> tuple[Design, ElasticNetPath]:
-            part, had_event, followed = x.take(rows), event[rows], duration[rows]
-            design = Design.fit(part, had_event, followed)
+            part, own = x.take(rows), followed.take(rows)
+            design = Design.fit(part, own)
             path = elastic_net_path(
                 design(part),
-                had_event,
-                followed,
+                own.event,
+                own.duration,
                 l1_ratio=L1_RATIO,
                 n_alphas=N_ALPHAS,
                 alpha_min_ratio=ALPHA_MIN_RATIO,
                 alphas=alphas,
+                entry=own.entry,
             )
             return design, path
 
@@ -176,7 +174,9 @@ class ElasticNetCox:
             inner_design, inner_path = fit_path(train, path.alphas)
             return np.asarray(inner_path.coefficients @ inner_design(x.take(held_out)).T)
 
-        inner = cross_validate(held_out_risks, event, duration, seed=seed)
+        inner = cross_validate(
+            held_out_risks, followed.event, followed.duration, seed=seed, entry=followed.entry
+        )
         coefficients = path.coefficients[inner.best]
         settings = {
             "alpha": float(path.alphas[inner.best]),
@@ -196,17 +196,15 @@ class ConstantRisk:
         """Nothing is chosen."""
         return {}
 
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> ConstantRisk:
+    def fit(self, x: ClassicalInputs, followed: FollowUp, *, seed: int) -> ConstantRisk:
         """Return itself: a constant depends on no patient.
 
         Parameters
         ----------
-        x, event, duration, seed
+        x, followed, seed
             As in `ClassicalModel.fit`; unused.
         """
-        del x, event, duration, seed
+        del x, followed, seed
         return self
 
     def risk(self, x: ClassicalInputs) -> FloatArray:

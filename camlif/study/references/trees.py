@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from camlif.exceptions import MissingPackageError
-from camlif.statistics.outcome import BoolArray, FloatArray
+from camlif.statistics.outcome import FollowUp
 from camlif.study.references.interface import ClassicalInputs, Design, Fitted
 
 
@@ -31,14 +31,12 @@ class RandomForest:
     n_estimators: int = 500
     min_samples_leaf: int = 10
 
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> Fitted:
+    def fit(self, x: ClassicalInputs, followed: FollowUp, *, seed: int) -> Fitted:
         """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
 
         Parameters
         ----------
-        x, event, duration, seed
+        x, followed, seed
             As in `ClassicalModel.fit`.
         """
         trees, surv = _scikit_survival("A random survival forest")
@@ -47,12 +45,12 @@ class RandomForest:
             "min_samples_leaf": self.min_samples_leaf,
             "max_features": "sqrt",
         }
-        design = Design.fit(x, event, duration)
+        design = Design.fit(x, followed)
         # Low memory: without survival functions, which nothing here asks for.
         forest = trees.RandomSurvivalForest(
             **settings, low_memory=True, n_jobs=1, random_state=seed
         )
-        forest.fit(design(x), surv.from_arrays(event, duration))
+        forest.fit(design(x), surv.from_arrays(followed.event, followed.duration))
         return Fitted(design, forest.predict, settings | {"n_columns": design.n_columns})
 
 
@@ -65,14 +63,12 @@ class GradientBoosting:
     subsample: float = 0.5
     max_depth: int = 2
 
-    def fit(
-        self, x: ClassicalInputs, event: BoolArray, duration: FloatArray, *, seed: int
-    ) -> Fitted:
+    def fit(self, x: ClassicalInputs, followed: FollowUp, *, seed: int) -> Fitted:
         """Fit on training patients; see `camlif.study.references.interface.ClassicalModel`.
 
         Parameters
         ----------
-        x, event, duration, seed
+        x, followed, seed
             As in `ClassicalModel.fit`.
         """
         trees, surv = _scikit_survival("Gradient boosting")
@@ -82,9 +78,9 @@ class GradientBoosting:
             "subsample": self.subsample,
             "max_depth": self.max_depth,
         }
-        design = Design.fit(x, event, duration)
+        design = Design.fit(x, followed)
         boosting = trees.GradientBoostingSurvivalAnalysis(
             **settings, loss="coxph", random_state=seed
         )
-        boosting.fit(design(x), surv.from_arrays(event, duration))
+        boosting.fit(design(x), surv.from_arrays(followed.event, followed.duration))
         return Fitted(design, boosting.predict, settings | {"n_columns": design.n_columns})

@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics import kaplan_meier, log_rank, too_few
+from camlif.statistics.outcome import FollowUp
 from camlif.wording import count, format_p
 from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import (
@@ -48,24 +49,24 @@ class CurvePanel:
     Attributes
     ----------
     title : str
-    event : ndarray of bool
-    duration : ndarray of float64, months
+    followed : FollowUp
+        Months.
     stratum : ndarray of str
         Among ``low``, ``intermediate`` and ``high``.
     """
 
     title: str
-    event: NDArray[np.bool_]
-    duration: NDArray[np.float64]
+    followed: FollowUp
     stratum: NDArray[np.str_]
 
     @property
     def p_text(self) -> str:
         """Log-rank p-value in words; hidden where a group is too small."""
-        if too_few(self.event, self.stratum):
+        event, duration, entry = self.followed.event, self.followed.duration, self.followed.entry
+        if too_few(event, self.stratum):
             return "p hidden: too few"
         try:
-            return format_p(log_rank(self.event, self.duration, self.stratum).p_value)
+            return format_p(log_rank(event, duration, self.stratum, entry=entry).p_value)
         except EstimationError:
             return "p not defined"
 
@@ -136,12 +137,11 @@ def _lines(panel: CurvePanel, theme: Theme) -> list[Line]:
     return [
         Line(
             name=name,
-            curve=kaplan_meier(
-                panel.event[panel.stratum == name], panel.duration[panel.stratum == name]
-            ),
+            curve=kaplan_meier(group.event, group.duration, group.entry),
             style=style,
         )
         for name, style in zip(names, line_styles(names, theme), strict=True)
+        for group in [panel.followed.take(panel.stratum == name)]
     ]
 
 
@@ -186,7 +186,7 @@ def _add_curve(
 
 def _head(marks: Marks, panel: CurvePanel, place: int) -> None:
     suffix = "" if place == 0 else str(place + 1)
-    n, events = len(panel.event), int(panel.event.sum())
+    n, events = len(panel.followed), int(panel.followed.event.sum())
     marks.text(
         f"{escape(panel.title, limit=30)}<br>log-rank {escape(panel.p_text)}; "
         f"n = {n:,}, {count(events, 'event')}",
@@ -211,7 +211,7 @@ def _table(panels: Sequence[CurvePanel], lines: Sequence[Sequence[Line]]) -> pd.
 
 
 def _finding(panels: Sequence[CurvePanel], endpoint: Endpoint) -> str:
-    sizes = sorted({len(panel.event) for panel in panels})
+    sizes = sorted({len(panel.followed) for panel in panels})
     n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     first = panels[0]
     return (

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics import pairwise_log_rank
+from camlif.statistics.outcome import FollowUp
 from camlif.study.heldout import STRATUM_NAMES, HeldOut, cut_strata
 from camlif.wording import count, format_p, listed
 from dashboard.figures.chart import Chart
@@ -31,14 +32,13 @@ class HeldOutPatients:
     Attributes
     ----------
     held : HeldOut
-    event : ndarray of bool, shape (n,)
-    duration : ndarray of float64, shape (n,), months
+    followed : FollowUp
+        Months.
     subtype, grade : sequence of str or None
     """
 
     held: HeldOut
-    event: NDArray[np.bool_]
-    duration: NDArray[np.float64]
+    followed: FollowUp
     subtype: Sequence[str | None]
     grade: Sequence[str | None]
 
@@ -54,8 +54,7 @@ class HeldOutPatients:
         rows = np.flatnonzero(keep).tolist()
         return HeldOutPatients(
             held=held,
-            event=self.event[keep],
-            duration=self.duration[keep],
+            followed=self.followed.take(keep),
             subtype=[self.subtype[i] for i in rows],
             grade=[self.grade[i] for i in rows],
         )
@@ -118,12 +117,7 @@ def strata_chart(
     stratum = cut_strata(patients.held.risk, percentiles)
     names = STRATUM_NAMES[len(percentiles) + 1]
     predicted = [
-        KmGroup(
-            name,
-            patients.event[stratum == name],
-            patients.duration[stratum == name],
-            name if len(names) < 4 else None,
-        )
+        _group(name, patients.followed.take(stratum == name), name if len(names) < 4 else None)
         for name in names
     ]
     tests = _neighbours(patients, stratum, names)
@@ -151,14 +145,21 @@ def _graded(patients: HeldOutPatients) -> list[KmGroup]:
     if not levels:
         raise EstimationError(NO_GRADE)
     return [
-        KmGroup(f"grade {level}", patients.event[member], patients.duration[member])
+        _group(f"grade {level}", patients.followed.take(member), None)
         for level in levels
         if (member := grades == level).any()
     ]
 
 
+def _group(name: str, followed: FollowUp, role: str | None) -> KmGroup:
+    return KmGroup(name, followed.event, followed.duration, role, followed.entry)
+
+
 def _neighbours(patients: HeldOutPatients, stratum: NDArray[np.str_], names: Sequence[str]) -> str:
-    pairs = pairwise_log_rank(patients.event, patients.duration, stratum, names=names)
+    followed = patients.followed
+    pairs = pairwise_log_rank(
+        followed.event, followed.duration, stratum, names=names, entry=followed.entry
+    )
     by_pair = {frozenset((pair.first, pair.second)): pair for pair in pairs}
     words = []
     for first, second in pairwise(names):

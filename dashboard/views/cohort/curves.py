@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics import group_hazard_ratios, pairwise_log_rank
@@ -177,40 +176,45 @@ def _comparisons(
     names = ordered_groups(workspace, label, values)
     if len(names) < 2:
         return
-    event, duration = outcome.event[given], outcome.duration[given]
+    outcome = outcome.take(given)
     group = values[given].astype(str)
     left, right = st.columns(2)
     with left:
         st.markdown("**Pairwise log-rank (Holm)**")
-        st.dataframe(_pairwise_table(event, duration, group, names), hide_index=True)
+        st.dataframe(_pairwise_table(outcome, group, names), hide_index=True)
     with right:
         reference = st.selectbox("Reference group for hazard ratios", names, key=f"ref_{label}")
         try:
             ratios = resources.compute_once(
                 lambda: group_hazard_ratios(
-                    event, duration, group, reference=reference, names=names
+                    outcome.event,
+                    outcome.duration,
+                    group,
+                    reference=reference,
+                    names=names,
+                    entry=outcome.entry,
                 ),
                 f"hazard ratios to {reference} of {names}",
-                event,
-                duration,
+                *outcome.arrays,
                 group,
             )
         except EstimationError as error:
             st.info(plain(str(error)))
             return
         rows = [replace(r, name=f"{r.name} vs {reference}") for r in ratios]
-        chart = forest_chart(rows, n=len(group), events=int(event.sum()), theme=theme())
+        chart = forest_chart(rows, n=len(group), events=int(outcome.event.sum()), theme=theme())
         show_chart(chart, key="group_ratios")
 
 
 def _pairwise_table(
-    event: BoolArray, duration: NDArray[np.float64], group: NDArray[np.str_], names: Sequence[str]
+    outcome: KnownOutcome, group: NDArray[np.str_], names: Sequence[str]
 ) -> pd.DataFrame:
     pairs = resources.compute_once(
-        lambda: pairwise_log_rank(event, duration, group, names=names),
+        lambda: pairwise_log_rank(
+            outcome.event, outcome.duration, group, names=names, entry=outcome.entry
+        ),
         f"log-rank of pairs of {names}",
-        event,
-        duration,
+        *outcome.arrays,
         group,
     )
     return pd.DataFrame(

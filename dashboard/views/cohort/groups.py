@@ -36,7 +36,7 @@ def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> KnownOutcome |
 
 
 def say_late_entry(cohort: Cohort) -> None:
-    """Say what counts patients from their entry on and what does not, where some enter late."""
+    """Say how late entry is taken into account, where some patients enter late."""
     if cohort.enters_late:
         st.caption(LATE_ENTRY)
 
@@ -47,10 +47,9 @@ def log_rank_words(outcome: KnownOutcome, group: NDArray[np.str_]) -> str:
         if too_few(outcome.event, group):
             return "hidden: too few"
         test = resources.compute_once(
-            lambda: log_rank(outcome.event, outcome.duration, group),
+            lambda: log_rank(outcome.event, outcome.duration, group, entry=outcome.entry),
             "log-rank",
-            outcome.event,
-            outcome.duration,
+            *outcome.arrays,
             group,
         )
         return format_p(test.p_value)

@@ -56,11 +56,10 @@ def metrics(workspace: Workspace) -> None:
     risk = workspace.scoring.result.log_risk[scored.rows]
     try:
         c = resources.compute_once(
-            lambda: bootstrap_c_index(risk, scored.event, scored.duration),
+            lambda: bootstrap_c_index(risk, scored.event, scored.duration, entry=scored.entry),
             "C-index",
             risk,
-            scored.event,
-            scored.duration,
+            *scored.arrays,
         )
         columns[3].metric(
             "C-index (95% bootstrap)",
@@ -235,21 +234,21 @@ def forest_view(workspace: Workspace) -> None:
         st.caption(
             plain(f"{count(int((~complete).sum()), 'patient')} with missing values left out.")
         )
-    event, duration = outcome.event[complete], outcome.duration[complete]
+    outcome = outcome.take(complete)
     kept = frame[complete]
     kept = kept.loc[:, kept.nunique() > 1].astype(float)
     try:
         ratios = resources.compute_once(
-            lambda: cox_table(kept, event, duration),
+            lambda: cox_table(kept, outcome.event, outcome.duration, entry=outcome.entry),
             f"Cox model of {list(kept)}",
             kept.to_numpy(),
-            event,
-            duration,
+            *outcome.arrays,
         )
     except EstimationError as error:
         st.info(plain(str(error)))
         return
-    chart = forest_chart(ratios, n=len(event), events=int(event.sum()), theme=theme())
+    n, events = len(outcome.event), int(outcome.event.sum())
+    chart = forest_chart(ratios, n=n, events=events, theme=theme())
     show_chart(chart, key="forest")
     st.caption("One Cox model with all rows at once; risk score per training SD, age per 10 years.")
 

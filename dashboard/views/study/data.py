@@ -78,11 +78,9 @@ class OpenStudy:
             risks = risks[risks["split"].isin(list(self.splits))]
         held = held_out(risks, unit=unit)
         rows = pd.Index(self.cohort.patient_ids).get_indexer(pd.Index(held.patient_id))
-        event, duration = self.cohort.outcome()
         return HeldOutPatients(
             held=held,
-            event=event[rows],
-            duration=duration[rows],
+            followed=self.cohort.follow_up(rows),
             subtype=_words(self.cohort.subtype, rows, self.profile.subtypes, self.profile.subtype),
             grade=_words(self.cohort.grade, rows, self.profile.grades, self.profile.grade),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -94,13 +95,7 @@ def _figure_a5(opened: OpenStudy, patients: HeldOutPatients, settings: dict[str,
 def _without_grade(patients: HeldOutPatients, grade: str | None) -> HeldOutPatients:
     """Take a grade from the actual groups; its patients keep their predicted stratum."""
     kept = [None if level == grade else level for level in patients.grade]
-    return HeldOutPatients(
-        held=patients.held,
-        event=patients.event,
-        duration=patients.duration,
-        subtype=patients.subtype,
-        grade=kept,
-    )
+    return replace(patients, grade=kept)
 
 
 def _figure_a6a(opened: OpenStudy, patients: HeldOutPatients, settings: dict[str, object]) -> str:
@@ -133,8 +128,8 @@ def _figure_a6b(opened: OpenStudy, patients: HeldOutPatients, settings: dict[str
     )
     chart = short_long_chart(
         patients.held.z,
-        patients.event,
-        patients.duration,
+        patients.followed.event,
+        patients.followed.duration,
         cutoff_months=cutoff,
         endpoint=opened.endpoint,
         theme=theme(),

@@ -305,8 +305,7 @@ def curves_view(choice: Choice) -> None:
         panels.append(
             CurvePanel(
                 title=titles[key],
-                event=np.asarray(patients.event),
-                duration=patients.duration,
+                followed=patients.followed,
                 stratum=stratum,
             )
         )

@@ -103,7 +103,9 @@ def _measure(cohort: Cohort, scoring: Scoring, outcome: KnownOutcome) -> Measure
     for horizon in HORIZONS:
         survival = predictions.at(horizon)
         try:
-            result = calibration(survival, outcome.event, outcome.duration, horizon=horizon)
+            result = calibration(
+                survival, outcome.event, outcome.duration, horizon=horizon, entry=outcome.entry
+            )
             panels.append(CalibrationPanel(result, survival))
         except EstimationError as error:
             undefined[horizon] = str(error)
@@ -113,6 +115,7 @@ def _measure(cohort: Cohort, scoring: Scoring, outcome: KnownOutcome) -> Measure
         outcome.event,
         outcome.duration,
         horizons=AUC_HORIZONS,
+        entry=outcome.entry,
         grid_survival=predictions.survival[:, np.searchsorted(times, grid)] if len(grid) else None,
     )
     return Measured(
@@ -133,10 +136,10 @@ def predict(
     is_training = result.is_training[outcome.rows]
     survival = scoring.bundle.calibration.survival(risk, times)
     if is_training.any():
-        event, duration = cohort.outcome()
         rows = np.flatnonzero(result.is_training & result.scored & cohort.with_outcome)
+        others = cohort.follow_up(rows)
         fitted = cross_fitted_survival(
-            result.log_risk[rows], event[rows], duration[rows], times=times
+            result.log_risk[rows], others.event, others.duration, times=times, entry=others.entry
         )
         survival[is_training] = fitted[np.searchsorted(rows, outcome.rows[is_training])]
     return Predictions(

@@ -197,12 +197,14 @@ def _subgroup_rows(
     for grouping, group, members in [("All", "", everyone), *subgroups(workspace)]:
         inside = members[p.outcome.rows]
         if inside.any():
+            own = p.outcome.take(inside)
             result = subgroup_performance(
                 p.risk[inside],
                 p.at(horizon)[inside],
-                p.outcome.event[inside],
-                p.outcome.duration[inside],
+                own.event,
+                own.duration,
                 horizon=horizon,
+                entry=own.entry,
             )
             rows.append((grouping, group, result))
     return rows
@@ -263,6 +265,7 @@ def _decision(workspace: Workspace, found: Measured) -> None:
                 p.outcome.duration,
                 horizon=horizon,
                 thresholds=THRESHOLDS,
+                entry=p.outcome.entry,
             )
         except EstimationError as error:
             st.info(plain(str(error)))

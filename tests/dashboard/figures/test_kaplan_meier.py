@@ -73,6 +73,37 @@ def test_late_entries_are_at_risk_from_entry_on_and_gone_if_censored_before() ->
     assert [t.name for t in cut.figure.data if t.showlegend] == ["ties (n = 6, 1 event)"]
 
 
+def test_a_curve_that_patients_enter_late_says_where_it_begins() -> None:
+    whole = random_group(60)
+    late = replace(whole, entry=0.5 * whole.duration * (np.arange(60) % 2))
+    early_event = KmGroup(
+        "late",
+        np.append(late.event, True),
+        np.append(late.duration, 0.3),
+        entry=np.append(np.maximum(late.entry, 1.0), 0.0),
+    )
+    kept = np.append(early_event.entry[:-1] < early_event.duration[:-1], True)
+    group = KmGroup(
+        "late", early_event.event[kept], early_event.duration[kept], entry=early_event.entry[kept]
+    )
+    start = group.curve.start
+    assert start >= 1
+    chart = kaplan_meier_chart([group], theme="light", endpoint=DEATH)
+    assert f"curves begin at {start:.1f} months" in chart.finding
+    assert "late" not in kaplan_meier_chart([whole], theme="light", endpoint=DEATH).finding
+    own = case_curve_chart(
+        {"low": whole.curve, "high": group.curve},
+        "high",
+        None,
+        None,
+        None,
+        None,
+        endpoint=DEATH,
+        theme="light",
+    )
+    assert f"curves begin at {start:.1f} months" in own.finding
+
+
 def test_number_at_risk_counts_durations_at_least_t_with_ties_and_an_empty_group() -> None:
     chart = kaplan_meier_chart(
         [TIES, group("nobody", [])], theme="light", endpoint=DEATH, full_tail=True

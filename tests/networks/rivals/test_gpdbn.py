@@ -110,9 +110,7 @@ def test_gpdbn_finds_a_product_that_no_modality_shows_alone() -> None:
         outcome = {"event": cohort.event, "duration": cohort.duration}
         preprocessor = Preprocessor.fit(raw, cohort.schema, train, run.training, **outcome)
         x = classical_inputs(raw, preprocessor)
-        late = CLASSICAL["late_mean"].model.fit(
-            x.take(train), cohort.event[train], cohort.duration[train], seed=0
-        )
+        late = CLASSICAL["late_mean"].model.fit(x.take(train), cohort.follow_up(train), seed=0)
         event, duration = cohort.event[test], cohort.duration[test]
         assert concordance_index(found[test, e], event, duration) > PRODUCT_C_INDEX
         assert concordance_index(late.risk(x.take(test)), event, duration) < LATE_C_INDEX

@@ -18,7 +18,7 @@ from camlif.data.preprocessing import CLINICAL, Preprocessor, encode
 from camlif.exceptions import MissingPackageError, SchemaError
 from camlif.linear.selection import cross_validate
 from camlif.statistics import concordance_index
-from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
+from camlif.statistics.outcome import BoolArray, FloatArray, FollowUp, IntArray
 from camlif.study.references import CLASSICAL, ClassicalInputs, classical_inputs
 from camlif.study.references.interface import CUT_COLUMNS, MAX_COLUMNS, Design, FittedModel
 from camlif.study.references.penalised import ALPHA_MIN_RATIO, L1_RATIO, N_ALPHAS
@@ -55,8 +55,7 @@ def prepare(cohort: Cohort) -> ClassicalInputs:
 
 
 def fit(key: str, x: ClassicalInputs, cohort: Cohort, *, seed: int = 0) -> FittedModel:
-    event, duration = cohort.outcome()
-    return CLASSICAL[key].model.fit(x.take(TRAIN), event[TRAIN], duration[TRAIN], seed=seed)
+    return CLASSICAL[key].model.fit(x.take(TRAIN), cohort.follow_up(TRAIN), seed=seed)
 
 
 def tables(**blocks: FloatArray) -> ClassicalInputs:
@@ -145,7 +144,7 @@ def without_scikit_survival(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_references_but_the_trees_do_without_scikit_survival(key: str) -> None:
     x, event, duration = draw(60, {"ct": 2})
     with_clinical = replace(x, clinical=x.tables["ct"])
-    model = CLASSICAL[key].model.fit(with_clinical, event, duration, seed=0)
+    model = CLASSICAL[key].model.fit(with_clinical, FollowUp(event, duration), seed=0)
     assert np.isfinite(model.risk(with_clinical)).all()
 
 
@@ -155,7 +154,7 @@ def test_trees_say_that_scikit_survival_is_missing_and_how_to_install_it(key: st
     x, event, duration = draw(60, {"ct": 2})
     missing = "needs scikit-survival, which is not installed: pip install scikit-survival"
     with pytest.raises(MissingPackageError, match=missing):
-        CLASSICAL[key].model.fit(x, event, duration, seed=0)
+        CLASSICAL[key].model.fit(x, FollowUp(event, duration), seed=0)
 
 
 def test_the_elastic_net_chooses_and_fits_as_scikit_survival_does() -> None:
@@ -164,11 +163,11 @@ def test_the_elastic_net_chooses_and_fits_as_scikit_survival_does() -> None:
 
     event, duration = (values[TRAIN] for values in cohort().outcome())
     x, model = inputs().take(TRAIN), fitted("cox_enet")
-    design = Design.fit(x, event, duration)
+    design = Design.fit(x, FollowUp(event, duration))
     grid = {"l1_ratio": L1_RATIO, "n_alphas": N_ALPHAS, "alpha_min_ratio": ALPHA_MIN_RATIO}
 
     def coxnet(rows: IntArray, **alphas: Any) -> tuple[Design, Any]:
-        part = Design.fit(x.take(rows), event[rows], duration[rows])
+        part = Design.fit(x.take(rows), FollowUp(event[rows], duration[rows]))
         path = CoxnetSurvivalAnalysis(**grid | alphas, max_iter=1_000_000, tol=1e-10)
         return part, path.fit(part(x.take(rows)), Surv.from_arrays(event[rows], duration[rows]))
 
@@ -188,7 +187,7 @@ def test_the_elastic_net_chooses_and_fits_as_scikit_survival_does() -> None:
 def test_a_clinical_model_does_not_apply_without_clinical_inputs() -> None:
     x, event, duration = draw(60, {"ct": 3})
     with pytest.raises(SchemaError, match="needs clinical inputs") as caught:
-        CLASSICAL["cox_clinical"].model.fit(x, event, duration, seed=0)
+        CLASSICAL["cox_clinical"].model.fit(x, FollowUp(event, duration), seed=0)
     assert caught.value.file == "clinical"
 
 
@@ -204,10 +203,10 @@ def test_a_clinical_model_ignores_the_modalities() -> None:
 
 def test_a_wide_modality_is_cut_to_its_strongest_columns() -> None:
     x, event, duration = draw(60, {"rna": MAX_COLUMNS + 1, "ct": MAX_COLUMNS})
-    design = Design.fit(x, event, duration)
+    design = Design.fit(x, FollowUp(event, duration))
     assert design.n_columns == {"rna": CUT_COLUMNS, "ct": MAX_COLUMNS}
     assert design.columns["rna"][0] == 0  # the one that carries the hazard
-    uncut = CLASSICAL["linear_cox"].model.fit(x, event, duration, seed=0)
+    uncut = CLASSICAL["linear_cox"].model.fit(x, FollowUp(event, duration), seed=0)
     assert uncut.settings["n_columns"] == {"rna": MAX_COLUMNS + 1, "ct": MAX_COLUMNS}
 
 
@@ -215,7 +214,7 @@ def test_the_penalty_of_wide_noise_is_judged_on_columns_chosen_without_the_held_
     rng = np.random.default_rng(1)
     x = tables(rna=rng.standard_normal((100, 1000)))
     event, duration = rng.random(100) < 0.7, rng.exponential(size=100)
-    settings = CLASSICAL["cox_ridge"].model.fit(x, event, duration, seed=0).settings
+    settings = CLASSICAL["cox_ridge"].model.fit(x, FollowUp(event, duration), seed=0).settings
     # Columns chosen once, on all the patients, would rank the held-out ones at about 0.9.
     assert settings["inner_c_index"] < 0.65
 
@@ -223,7 +222,7 @@ def test_the_penalty_of_wide_noise_is_judged_on_columns_chosen_without_the_held_
 def test_a_design_is_standardised_on_the_patients_it_was_fitted_on() -> None:
     x, event, duration = draw(80, {"a": 3, "b": 2})
     x.tables["a"][:, 1] = 7.0  # constant
-    design = Design.fit(x, event, duration)
+    design = Design.fit(x, FollowUp(event, duration))
     matrix = design(x)
     assert matrix.shape == (80, 4)
     np.testing.assert_allclose(matrix.mean(0), 0, atol=1e-12)
@@ -234,14 +233,14 @@ def test_a_design_is_standardised_on_the_patients_it_was_fitted_on() -> None:
 def test_late_fusion_of_a_modality_with_itself_ranks_as_the_modality(key: str) -> None:
     x, event, duration = draw(100, {"ct": 4})
     twice = tables(ct=x.tables["ct"], copy=x.tables["ct"])
-    alone = CLASSICAL["cox_ridge"].model.fit(x, event, duration, seed=0).risk(x)
-    fused = CLASSICAL[key].model.fit(twice, event, duration, seed=0).risk(twice)
+    alone = CLASSICAL["cox_ridge"].model.fit(x, FollowUp(event, duration), seed=0).risk(x)
+    fused = CLASSICAL[key].model.fit(twice, FollowUp(event, duration), seed=0).risk(twice)
     np.testing.assert_array_equal(np.argsort(fused), np.argsort(alone))
 
 
 def test_late_mean_does_not_let_the_richer_modality_dominate() -> None:
     x, event, duration = draw(150, {"ct": 1, "rna": 120})
-    model = CLASSICAL["late_mean"].model.fit(x, event, duration, seed=0)
+    model = CLASSICAL["late_mean"].model.fit(x, FollowUp(event, duration), seed=0)
     assert model.settings["weights"] == {"ct": 0.5, "rna": 0.5}
     # Held-out patients of the same law: each block's share of the fused risk spreads by its weight.
     fresh, _, _ = draw(2000, {"ct": 1, "rna": 120}, seed=9)
@@ -256,7 +255,7 @@ def test_late_stack_weighs_signal_above_noise() -> None:
     x, event, duration = draw(200, {"ct": 3})
     noise: NDArray[np.float64] = np.random.default_rng(7).standard_normal((200, 3))
     both = tables(ct=x.tables["ct"], noise=noise)
-    model = CLASSICAL["late_stack"].model.fit(both, event, duration, seed=0)
+    model = CLASSICAL["late_stack"].model.fit(both, FollowUp(event, duration), seed=0)
     weights = model.settings["weights"]
     assert min(weights.values()) >= 0
     assert weights["ct"] > 5 * weights["noise"]
@@ -270,11 +269,13 @@ def test_late_fusion_counts_an_absent_modality_as_average() -> None:
         clinical=x.clinical,
         presence={**x.presence, "rna": here},
     )
-    model = CLASSICAL["late_mean"].model.fit(gaps, event, duration, seed=0)
+    model = CLASSICAL["late_mean"].model.fit(gaps, FollowUp(event, duration), seed=0)
     nowhere = ClassicalInputs(
         tables=x.tables, clinical=x.clinical, presence={**x.presence, "rna": ~here & here}
     )
-    alone = CLASSICAL["late_mean"].model.fit(tables(ct=x.tables["ct"]), event, duration, seed=0)
+    alone = CLASSICAL["late_mean"].model.fit(
+        tables(ct=x.tables["ct"]), FollowUp(event, duration), seed=0
+    )
     np.testing.assert_allclose(model.risk(nowhere), alone.risk(x) / 2, rtol=0, atol=1e-12)
 
 

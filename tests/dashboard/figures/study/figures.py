@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from camlif.data.schema import Endpoint
+from camlif.statistics.outcome import FollowUp
 from camlif.study.heldout import MEDIAN, TERTILES, HeldOut, Unit, cut_strata
 from dashboard.figures.chart import Chart
 from dashboard.figures.palette import Theme
@@ -74,8 +75,7 @@ def patients(n: int = 240, *, unit: Unit = "patient", seed: int = 0) -> HeldOutP
             n_patients=n_patients,
             n_splits=15,
         ),
-        event=time <= leave,
-        duration=np.minimum(time, leave),
+        followed=FollowUp(time <= leave, np.minimum(time, leave)),
         subtype=[("IWA", "IMA", "ODG", None)[i % 4] for i in range(n)],
         grade=[("II", "III", "IV", EVIL, None)[i % 5] for i in range(n)],
     )
@@ -90,8 +90,7 @@ def curve_panel(title: str = EVIL, n: int = 240, seed: int = 0) -> CurvePanel:
     found = patients(n, seed=seed)
     return CurvePanel(
         title=title,
-        event=np.asarray(found.event),
-        duration=found.duration,
+        followed=found.followed,
         stratum=cut_strata(found.held.risk, MEDIAN),
     )
 

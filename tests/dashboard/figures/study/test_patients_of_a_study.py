@@ -43,10 +43,13 @@ def test_every_panel_has_the_log_rank_of_its_own_groups() -> None:
     for drawn, note in zip(panels, chart.figure.layout.annotations, strict=True):
         low = drawn.stratum == "low"
         p = logrank_test(
-            drawn.duration[low], drawn.duration[~low], drawn.event[low], drawn.event[~low]
+            drawn.followed.duration[low],
+            drawn.followed.duration[~low],
+            drawn.followed.event[low],
+            drawn.followed.event[~low],
         ).p_value
         assert f"log-rank {format_p(p)}".replace("<", "&lt;") in note.text
-        assert f"n = {len(drawn.event)}" in note.text
+        assert f"n = {len(drawn.followed)}" in note.text
 
 
 def test_curves_of_a_panel_equal_lifelines() -> None:
@@ -54,7 +57,7 @@ def test_curves_of_a_panel_equal_lifelines() -> None:
     chart = curves_by_variant([drawn], theme="light", endpoint=DEATH, months_or_years="months")
     curve = next(t for t in traces(chart.figure, "curve") if t.legendgroup == "low")
     low = drawn.stratum == "low"
-    fitter = KaplanMeierFitter().fit(drawn.duration[low], drawn.event[low])
+    fitter = KaplanMeierFitter().fit(drawn.followed.duration[low], drawn.followed.event[low])
     expected = 100 * fitter.survival_function_at_times(np.array(curve.x) + 1e-9).to_numpy()
     assert list(curve.y) == pytest.approx(expected.tolist())
 
@@ -186,10 +189,10 @@ def test_neighbouring_strata_are_tested() -> None:
     place = np.searchsorted([low, high], found.held.risk, side="right")
     p = [
         logrank_test(
-            found.duration[place == k],
-            found.duration[place == k + 1],
-            found.event[place == k],
-            found.event[place == k + 1],
+            found.followed.duration[place == k],
+            found.followed.duration[place == k + 1],
+            found.followed.event[place == k],
+            found.followed.event[place == k + 1],
         ).p_value
         for k in (0, 1)
     ]
@@ -256,5 +259,5 @@ def test_a_part_of_the_patients_is_counted_anew() -> None:
     found = patients(unit="pooled")
     part = found.take(np.array([subtype == "ODG" for subtype in found.subtype]))
     assert set(part.subtype) == {"ODG"}
-    assert len(part.held) == len(part.event) == len(part.grade) == 60
+    assert len(part.held) == len(part.followed) == len(part.grade) == 60
     assert part.held.n_patients == len(set(part.held.patient_id.tolist()))

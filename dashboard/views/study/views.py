@@ -120,7 +120,8 @@ def pick_study(workspace: Workspace, page: Page) -> OpenStudy | None:
     for entry in resources.studies():
         if entry.error is not None:
             st.caption(plain(f"Study {entry.name} cannot be read and is left out: {entry.error}"))
-    others = bool(SessionKey[bool](f"{page}_others").get())
+    shows_others: SessionKey[bool] = SessionKey(f"{page}_others")
+    others = bool(shows_others.get())
     entries = studies_of(workspace, others=others)
     if not entries:
         title = plain(workspace.cohort.info.title)

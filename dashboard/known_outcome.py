@@ -73,7 +73,16 @@ def same_subtype(cohort: Cohort, row: int) -> BoolArray:
 def subtype_curve(
     cohort: Cohort, row: int, profile: Profile
 ) -> tuple[str, KaplanMeierCurve] | None:
-    """Name and survival of the other patients of the same subtype, where there are enough."""
+    """Name and survival of the other patients of the same subtype, where there are enough.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    row : int
+        The patient, who is not counted.
+    profile : Profile
+        Says what a subtype is called.
+    """
     others = same_subtype(cohort, row) & cohort.with_outcome
     others[row] = False
     if cohort.subtype is None or cohort.duration is None or others.sum() < MIN_SUBTYPE:

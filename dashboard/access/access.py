@@ -104,12 +104,33 @@ def require(action: Action, user: User) -> None:
 
 
 def may_see_run(owner: str | None, user: User, *, private: bool, has_tables: bool) -> bool:
-    """Whether a run is shown to a user: one of an upload, to who started it or has its tables."""
+    """Whether a run is shown to a user: one of an upload, to who started it or has its tables.
+
+    Parameters
+    ----------
+    owner : str or None
+        Who started the run; None where that is not known.
+    user : User
+        Who looks.
+    private : bool
+        Whether the run is of an upload.
+    has_tables : bool
+        Whether the user has the run's tables open.
+    """
     return not private or has_tables or user.role is Role.ADMINISTRATOR or owner == user.name
 
 
 def require_run(action: Action, user: User, owner: str | None) -> None:
     """Refuse to change a run that somebody else started; administrators may.
+
+    Parameters
+    ----------
+    action : Action
+        What is to be done to the run.
+    user : User
+        Who asks for it.
+    owner : str or None
+        Who started the run.
 
     Raises
     ------

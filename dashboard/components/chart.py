@@ -84,7 +84,16 @@ def _mark_content(figure: go.Figure) -> None:
 
 
 def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None = None) -> None:
-    """Offer the numbers of a chart as a table with downloads."""
+    """Offer the numbers of a chart as a table with downloads.
+
+    Parameters
+    ----------
+    chart : Chart
+    key : str
+        Begins the keys of its widgets, and names the file.
+    settings : mapping, optional
+        What the numbers depend on, which the file's header states.
+    """
     with st.popover("Show as table", type="tertiary", key=f"{key}_table"):
         show_numbers(chart.table, key=key, settings=settings)
 
@@ -92,7 +101,14 @@ def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None =
 def show_numbers(
     table: pd.DataFrame, *, key: str, settings: Mapping[str, Any] | None = None
 ) -> None:
-    """Show a table of numbers, a long one in part, with downloads of the whole."""
+    """Show a table of numbers, a long one in part, with downloads of the whole.
+
+    Parameters
+    ----------
+    table : DataFrame
+    key, settings
+        As in `table_button`.
+    """
     st.dataframe(table.head(MAX_ROWS), hide_index=True, key=f"{key}_numbers")
     if len(table) > MAX_ROWS:
         st.caption(f"The first {MAX_ROWS:,} of {len(table):,} rows; the file has them all.")

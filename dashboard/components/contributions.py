@@ -29,6 +29,16 @@ def feature_contributions(
     """All contributions to one patient of an explanation.
 
     Percentiles are those of the training cohort; of clinical numbers, of the cohort in view.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    scoring : Scoring
+        Of its cohort.
+    features : FeatureAttribution
+        Of n patients.
+    position : int
+        Which of the n.
     """
     units = workspace.cohort.info.units
     merged = features.by_clinical_column(scoring.bundle.schema)

@@ -78,6 +78,15 @@ def exporting(
     """Return what records that something about the cohort in view was downloaded.
 
     It may be called outside of the session, where files are made.
+
+    Parameters
+    ----------
+    export_type : str
+        What was downloaded.
+    token : str, optional
+        Of the case; None for the cohort as a whole.
+    model_digest : str, optional
+        Of the model; None where no model is in it.
     """
     return partial(
         _write,

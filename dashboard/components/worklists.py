@@ -136,7 +136,18 @@ def _current(case: CaseView, worklist: Worklist) -> None:
 
 
 def send(workspace: Workspace, tokens: Sequence[str], *, key: str, title: str = "Add to") -> None:
-    """Draw the form that puts cases on a worklist, an old or a new one."""
+    """Draw the form that puts cases on a worklist, an old or a new one.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    tokens : sequence of str
+        Of the cases.
+    key : str
+        Begins the keys of its widgets.
+    title : str
+        Label of the choice of a worklist.
+    """
     if not allowed(Action.WORKLIST_CHANGED, current_user().role):
         st.caption("Worklists are made by reviewers.")
         return
@@ -196,7 +207,17 @@ def _sent(workspace: Workspace, tokens: Sequence[str], target: int, name: str) -
 def switch(name: SettingName, label: str, action: Action, *, key: str, help: str = "") -> bool:
     """Draw a switch of the installation; return whether it is on.
 
-    ``action`` is what a user's role must include to turn it.
+    Parameters
+    ----------
+    name : SettingName
+        The switch.
+    label : str
+    action : Action
+        What a user's role must include to turn it.
+    key : str
+        Of the widget.
+    help : str
+        Shown beside the label.
     """
     on = resources.store().is_on(name)
     wanted: SessionKey[bool] = SessionKey(key)

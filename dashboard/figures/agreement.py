@@ -105,7 +105,17 @@ def agreement_strip(
 def z_limits(
     z: NDArray[np.float64], cutoffs: Sequence[float], ensemble: tuple[float, float, float] | None
 ) -> tuple[float, float]:
-    """Ends of the axis of z, with room around every member, cut-off and the interval."""
+    """Ends of the axis of z, with room around every member, cut-off and the interval.
+
+    Parameters
+    ----------
+    z : float64, shape (e,)
+        Of the members, in standard deviations of held-out risks; NaN where one does not count.
+    cutoffs : sequence of float
+        Between the strata, in the same unit.
+    ensemble : tuple of float or None
+        The ensemble's z and the ends of its interval.
+    """
     shown = [*z[np.isfinite(z)].tolist(), *cutoffs, *(ensemble or ())]
     low = min(-MIN_HALF_WIDTH, *shown)
     high = max(MIN_HALF_WIDTH, *shown)

@@ -26,7 +26,17 @@ FloatArray = NDArray[np.float64]
 
 
 def add_violin(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> None:
-    """Half-violin of one column; too few or equal values have no density."""
+    """Half-violin of one column; too few or equal values have no density.
+
+    Parameters
+    ----------
+    figure : Figure
+    z : float64, shape (n,)
+        Of the column's patients, in standard deviations of held-out risks.
+    place : int
+        Of the column, from 0 at the left.
+    theme : {"light", "dark"}
+    """
     if len(z) < MIN_FOR_VIOLIN or np.ptp(z) == 0:
         return
     p = palette(theme)
@@ -48,7 +58,13 @@ def add_violin(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> No
 
 
 def add_median(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> None:
-    """Median line of one column, across its half-violin and its points."""
+    """Median line of one column, across its half-violin and its points.
+
+    Parameters
+    ----------
+    figure, z, place, theme
+        As in `add_violin`.
+    """
     p = palette(theme)
     median = float(np.median(z))
     figure.add_scatter(
@@ -65,7 +81,17 @@ def add_median(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> No
 def add_density(
     figure: go.Figure, frame: pd.DataFrame, columns: Sequence[str], theme: Theme
 ) -> None:
-    """Count patients per cell of z in every column."""
+    """Count patients per cell of z in every column.
+
+    Parameters
+    ----------
+    figure : Figure
+    frame : DataFrame
+        A row per patient with ``z`` and ``column``.
+    columns : sequence of str
+        Names of the columns from the left.
+    theme : {"light", "dark"}
+    """
     p = palette(theme)
     edges = np.linspace(frame["z"].min(), frame["z"].max(), DENSITY_BINS + 1)
     z = frame["z"].to_numpy()
@@ -104,7 +130,17 @@ def add_density(
 
 
 def add_grade_legend(figure: go.Figure, grade: str, style: GradeStyle, note: str = "") -> None:
-    """Explain a grade by a circle: the points' own symbols stand for subtypes."""
+    """Explain a grade by a circle: the points' own symbols stand for subtypes.
+
+    Parameters
+    ----------
+    figure : Figure
+    grade : str
+        Its name; escaped.
+    style : GradeStyle
+    note : str
+        Added to the name.
+    """
     figure.add_scatter(
         x=[None],
         y=[None],

@@ -148,6 +148,19 @@ def compare_groupings_chart(
 
     Both are coloured by their order, lowest risk first, so that curves of the same rank compare.
 
+    Parameters
+    ----------
+    predicted, actual : sequence of KmGroup
+        Lowest risk first.
+    theme : {"light", "dark"}
+    endpoint : Endpoint
+    months_or_years : {"months", "years"}
+        Unit of the axis.
+    show_interval : bool
+        Draw the bands of the 95 % intervals.
+    full_tail : bool
+        Draw curves to the last follow-up, however few are at risk.
+
     References
     ----------
     CA-MLIF (AAAI 2025), Figures A5 and A6(a).
@@ -250,7 +263,16 @@ def survival_table(groups: Sequence[KmGroup]) -> pd.DataFrame:
 
 
 def subtype_line(name: str, curve: KaplanMeierCurve, theme: Theme) -> Line:
-    """How patients of the same subtype are drawn beside the strata: without a band."""
+    """How patients of the same subtype are drawn beside the strata: without a band.
+
+    Parameters
+    ----------
+    name : str
+        Of the subtype; escaped where drawn.
+    curve : KaplanMeierCurve
+        In months.
+    theme : {"light", "dark"}
+    """
     style = LineStyle(palette(theme).modalities[0], "longdash")
     return Line(name=name, curve=curve, style=style, band=False)
 

@@ -44,8 +44,20 @@ def base_figure(
 ) -> go.Figure:
     """Apply transparent backgrounds, palette text colours and a legend above the plot.
 
-    Call it last but for axis ranges: it touches every axis the figure has. ``layout`` are nested
-    settings of the figure's own, set over these: later, one by one, they take ten times as long.
+    Call it last but for axis ranges: it touches every axis the figure has.
+
+    Parameters
+    ----------
+    figure : Figure
+        Changed, and returned.
+    theme : {"light", "dark"}
+    height : int
+        Pixels.
+    legend : bool
+        Show one.
+    layout : mapping, optional
+        Nested settings of the figure's own, set over these: later, one by one, they take ten times
+        as long.
     """
     p = palette(theme)
     axis = {
@@ -106,11 +118,29 @@ class Marks:
         self.texts.append({"text": text, "showarrow": False, "font": font, **place})
 
     def vertical(self, x: float, *, color: str, dash: str = "dash") -> None:
-        """Draw a line over the height of the first plot."""
+        """Draw a line over the height of the first plot.
+
+        Parameters
+        ----------
+        x : float
+            In units of the axis.
+        color : str
+            Hex.
+        dash : str
+            As Plotly names it.
+        """
         self._line(color, dash, x0=x, x1=x, y0=0, y1=1, xref="x", yref="y domain")
 
     def horizontal(self, y: float, *, color: str, dash: str = "dash") -> None:
-        """Draw a line over the width of the first plot."""
+        """Draw a line over the width of the first plot.
+
+        Parameters
+        ----------
+        y : float
+            In units of the axis.
+        color, dash
+            As in `vertical`.
+        """
         self._line(color, dash, x0=0, x1=1, y0=y, y1=y, xref="x domain", yref="y")
 
     def _line(self, color: str, dash: str, **place: Any) -> None:
@@ -124,7 +154,15 @@ class Marks:
 
 
 def empty_figure(message: str, theme: Theme, *, height: int = 240) -> go.Figure:
-    """Return a figure that says why nothing is drawn; the message is a constant, not user text."""
+    """Return a figure that says why nothing is drawn; the message is a constant, not user text.
+
+    Parameters
+    ----------
+    message : str
+    theme : {"light", "dark"}
+    height : int
+        Pixels.
+    """
     figure = base_figure(go.Figure(), theme, height=height, legend=False)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)

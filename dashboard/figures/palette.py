@@ -232,7 +232,15 @@ def contrast(first: str, second: str) -> float:
 
 
 def blend(first: str, second: str, share: float) -> str:
-    """Mix two colours; share 0 gives the first, 1 the second."""
+    """Mix two colours; share 0 gives the first, 1 the second.
+
+    Parameters
+    ----------
+    first, second : str
+        ``#RRGGBB``.
+    share : float
+        In [0, 1].
+    """
     mixed = (
         round((1 - share) * int(first[i : i + 2], 16) + share * int(second[i : i + 2], 16))
         for i in (1, 3, 5)
@@ -241,7 +249,16 @@ def blend(first: str, second: str, share: float) -> str:
 
 
 def text_tone(color: str, theme: Theme, minimum: float = 4.5) -> str:
-    """Move a mark's colour towards the text colour until it is readable as text."""
+    """Move a mark's colour towards the text colour until it is readable as text.
+
+    Parameters
+    ----------
+    color : str
+        ``#RRGGBB``.
+    theme : {"light", "dark"}
+    minimum : float
+        Contrast with the page; 4.5 is what WCAG 2.2 asks of text (criterion 1.4.3, level AA).
+    """
     p = palette(theme)
     for step in range(11):
         tone = blend(color, p.text, step / 10)

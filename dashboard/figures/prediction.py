@@ -36,7 +36,17 @@ class PredictedCurve:
         low: ArrayLike | None = None,
         high: ArrayLike | None = None,
     ) -> PredictedCurve | None:
-        """Keep the part that may be shown (not NaN); None if that is no curve."""
+        """Keep the part that may be shown (not NaN); None if that is no curve.
+
+        Parameters
+        ----------
+        times : array_like, shape (t,)
+            Months.
+        survival : array_like, shape (t,)
+            Probabilities in [0, 1]; NaN where none may be shown.
+        low, high : array_like, shape (t,), optional
+            Ends of the interval.
+        """
         months, values = np.asarray(times, dtype=float), np.asarray(survival, dtype=float)
         keep = np.isfinite(values)
         if keep.sum() < 2:
@@ -74,6 +84,13 @@ def add_prediction(
     """Draw a predicted curve, with its interval if given; return its end label.
 
     The label is as `survival_lines.add_end_labels` takes it.
+
+    Parameters
+    ----------
+    figure : Figure
+    predicted : PredictedCurve
+    axis : TimeAxis
+    theme : {"light", "dark"}
     """
     color = palette(theme).text
     shown = predicted.times <= axis.end

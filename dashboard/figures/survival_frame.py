@@ -38,7 +38,17 @@ OUTSIDE_PX = 48
 def time_axis(
     lines: Sequence[Line], unit: TimeUnit, *, zoom_to: float | None, full_tail: bool
 ) -> TimeAxis:
-    """Return the axis up to the last time that a group can be read at, or to ``zoom_to`` months."""
+    """Return the axis up to the last time that a group can be read at, or to ``zoom_to`` months.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+    unit : {"months", "years"}
+    zoom_to : float or None
+        Months.
+    full_tail : bool
+        Draw curves to the last follow-up, however few are at risk.
+    """
     end = axis_end([line.curve for line in lines], full_tail=full_tail)
     return TimeAxis(min(end, zoom_to) if zoom_to else end, unit)
 
@@ -55,7 +65,19 @@ def draw(
 ) -> go.Figure:
     """Draw curves and number at risk.
 
-    ``height`` is in pixels and leaves no room for a legend; by default it is what the curves need.
+    Parameters
+    ----------
+    lines : sequence of Line
+    axis : TimeAxis
+    theme : {"light", "dark"}
+    endpoint : Endpoint
+        Names the vertical axis.
+    show_interval : bool
+        Draw the bands of the 95 % intervals.
+    medians : bool
+        Mark medians that are reached.
+    height : int, optional
+        Pixels, without room for a legend; by default what the curves need.
     """
     close = height is not None
     between = CLOSE_ROWS_PX if close else BETWEEN_ROWS_PX
@@ -107,7 +129,20 @@ def label(
     theme: Theme,
     landmarks: Sequence[float] = (),
 ) -> None:
-    """Write landmarks, the names at the curves' ends and the heading of the number at risk."""
+    """Write landmarks, the names at the curves' ends and the heading of the number at risk.
+
+    Parameters
+    ----------
+    figure : Figure
+        As `draw` returned it.
+    lines : sequence of Line
+    ends : sequence of (str, float, float, str)
+        End labels, as `survival_lines.add_end_labels` takes them.
+    axis : TimeAxis
+    theme : {"light", "dark"}
+    landmarks : sequence of float
+        Months.
+    """
     marks = Marks(theme)
     for months in landmarks:
         add_landmark(marks, lines, axis, months)

@@ -81,7 +81,16 @@ class Line:
 def stratum_lines(
     curves: Mapping[str, KaplanMeierCurve], own: str | None, theme: Theme
 ) -> list[Line]:
-    """Curves of risk strata, lowest risk first; that named ``own`` is bold and alone has a band."""
+    """Curves of risk strata, lowest risk first; that named ``own`` is bold and alone has a band.
+
+    Parameters
+    ----------
+    curves : mapping of str to KaplanMeierCurve
+        By stratum, in months.
+    own : str or None
+        Stratum of the case in view.
+    theme : {"light", "dark"}
+    """
     names = list(curves)
     return [
         Line(
@@ -180,7 +189,19 @@ def steps_of(curve: KaplanMeierCurve) -> Steps:
 def add_line(
     figure: go.Figure, line: Line, axis: TimeAxis, *, event_free: str, show_interval: bool
 ) -> None:
-    """Add the band, the reliable part, the faint tail and the censor marks of one group."""
+    """Add the band, the reliable part, the faint tail and the censor marks of one group.
+
+    Parameters
+    ----------
+    figure : Figure
+    line : Line
+        Nothing is drawn of a group without patients.
+    axis : TimeAxis
+    event_free : str
+        What not having had the event is called.
+    show_interval : bool
+        Draw the band of the 95 % interval.
+    """
     if not line.n:
         return
     steps = steps_of(line.curve)
@@ -296,7 +317,14 @@ def _ticks(x: FloatArray, y: FloatArray, width: float) -> tuple[FloatArray, Floa
 
 
 def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
-    """Drop a dotted line from 50 % to the axis where the median is reached."""
+    """Drop a dotted line from 50 % to the axis where the median is reached.
+
+    Parameters
+    ----------
+    figure : Figure
+    line : Line
+    axis : TimeAxis
+    """
     median = line.curve.median
     if median is None or median > axis.end:
         return
@@ -313,7 +341,17 @@ def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
 
 
 def add_landmark(marks: Marks, lines: Sequence[Line], axis: TimeAxis, months: float) -> None:
-    """Draw a dashed vertical line with S(t) of every group still followed at that time."""
+    """Draw a dashed vertical line with S(t) of every group still followed at that time.
+
+    Parameters
+    ----------
+    marks : Marks
+        Takes the line and its labels.
+    lines : sequence of Line
+    axis : TimeAxis
+    months : float
+        Nothing is drawn outside the axis.
+    """
     if not 0 < months <= axis.end:
         return
     x = float(axis.scale(months))
@@ -378,7 +416,16 @@ def end_of(line: Line, axis: TimeAxis) -> tuple[str, float, float, str]:
 
 
 def add_risk_table(figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, theme: Theme) -> None:
-    """Write the number at risk (durations >= t) below the curves, in legend order."""
+    """Write the number at risk (durations >= t) below the curves, in legend order.
+
+    Parameters
+    ----------
+    figure : Figure
+        With a second row of axes.
+    lines : sequence of Line
+    axis : TimeAxis
+    theme : {"light", "dark"}
+    """
     ticks = axis.ticks
     figure.add_scatter(
         x=coordinates(np.tile(axis.scale(ticks), len(lines))),

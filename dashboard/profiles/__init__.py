@@ -61,7 +61,16 @@ def load_profile(name: str) -> Profile:
 
 
 def patient_facts(cohort: Cohort, row: int, profile: Profile) -> tuple[str, ...]:
-    """Age, sex, subtype and grade of a patient, as far as the cohort has them."""
+    """Age, sex, subtype and grade of a patient, as far as the cohort has them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    row : int
+        The patient.
+    profile : Profile
+        Says what subtype and grade are called.
+    """
     clinical = cohort.clinical.iloc[row]
     facts = []
     if "age" in clinical and pd.notna(clinical["age"]):

@@ -28,7 +28,17 @@ WIDTH = 520.0
 def cover_pages(
     reports: Sequence[CaseReport], title: str, note: str, height: float
 ) -> list[list[Row]]:
-    """Break the table of cases into pages of a height in points, headings on each."""
+    """Break the table of cases into pages of a height in points, headings on each.
+
+    Parameters
+    ----------
+    reports : sequence of CaseReport
+        At least one.
+    title, note : str
+        Of the worklist.
+    height : float
+        Points.
+    """
     record = reports[0].record
     head = [
         Row(

@@ -68,7 +68,14 @@ class _Plot:
 
 
 def survival_curves(report: CaseReport, width: float, height: float) -> Drawing:
-    """Draw the strata, the case's own bold, and its predicted curve with its interval."""
+    """Draw the strata, the case's own bold, and its predicted curve with its interval.
+
+    Parameters
+    ----------
+    report : CaseReport
+    width, height : float
+        Points.
+    """
     record = report.record
     lines = stratum_lines(report.curves, record.result.stratum if record.result else None, "light")
     if report.subtype is not None:

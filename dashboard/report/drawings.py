@@ -37,7 +37,20 @@ def text(
     anchor: str = "start",
     bold: bool = False,
 ) -> String:
-    """Write a line of text in an embedded font."""
+    """Write a line of text in an embedded font.
+
+    Parameters
+    ----------
+    x, y : float
+        Points from the lower left.
+    words : str
+    size : float
+        Points.
+    color : str
+        Hex.
+    anchor : {"start", "middle", "end"}
+    bold : bool
+    """
     return String(
         x,
         y,
@@ -59,7 +72,19 @@ def rule(
     width: float = 0.6,
     dash: Sequence[float] | None = None,
 ) -> Line:
-    """Draw a straight line."""
+    """Draw a straight line.
+
+    Parameters
+    ----------
+    x0, y0, x1, y1 : float
+        Points from the lower left.
+    color : str
+        Hex.
+    width : float
+        Points.
+    dash : sequence of float, optional
+        Points drawn and left out.
+    """
     return Line(
         x0, y0, x1, y1, strokeColor=HexColor(color), strokeWidth=width, strokeDashArray=dash
     )
@@ -98,7 +123,17 @@ def _cross(x: float, y: float, cell: float) -> Polygon:
 
 
 def agreement_strip(record: CaseRecord, result: CaseScore, width: float) -> Drawing:
-    """Draw every member's z over the bands of the strata; open dots saw the patient."""
+    """Draw every member's z over the bands of the strata; open dots saw the patient.
+
+    Parameters
+    ----------
+    record : CaseRecord
+        Has the cut-offs of the strata.
+    result : CaseScore
+        Has the members.
+    width : float
+        Points.
+    """
     height, low_y = STRIP_HEIGHT, 11.0
     drawing = Drawing(width, height)
     z = np.array([np.nan if m.z is None else m.z for m in result.members])
@@ -181,7 +216,16 @@ class Bar:
 
 
 def bars(rows: Sequence[Bar], width: float, *, label_share: float = 0.55) -> Drawing:
-    """Draw signed contributions: orange to the right raises risk, blue to the left lowers it."""
+    """Draw signed contributions: orange to the right raises risk, blue to the left lowers it.
+
+    Parameters
+    ----------
+    rows : sequence of Bar
+    width : float
+        Points.
+    label_share : float
+        Share of the width that labels take, in (0, 1).
+    """
     has_details = any(row.detail for row in rows)
     row_height = ROW + (3.5 if has_details else 0)
     drawing = Drawing(width, row_height * len(rows))

@@ -33,13 +33,27 @@ MIN_SIZE = 5.2
 
 
 def fitting(text: str, font: str, size: float, width: float) -> float:
-    """Return the size at which a text fits a width in points, `MIN_SIZE` to ``size``."""
+    """Return the size at which a text fits a width in points, `MIN_SIZE` to ``size``.
+
+    Parameters
+    ----------
+    text, font : str
+    size, width : float
+        Points.
+    """
     needed = pdfmetrics.stringWidth(text, font, size)
     return float(size if needed <= width else max(MIN_SIZE, size * max(width, 0) / needed))
 
 
 def shorten(text: str, font: str, size: float, width: float) -> str:
-    """Cut a text to a width in points; a cut one ends in an ellipsis."""
+    """Cut a text to a width in points; a cut one ends in an ellipsis.
+
+    Parameters
+    ----------
+    text, font : str
+    size, width : float
+        Points.
+    """
     text = " ".join(text.split())
     if pdfmetrics.stringWidth(text, font, size) <= width:
         return text

@@ -96,7 +96,16 @@ def _style(name: str, scale: float, color: str, *, bullet: bool) -> ParagraphSty
 
 
 def paragraph(text: Text, scale: float, width: float) -> tuple[Paragraph, float]:
-    """Set a text, its characters never read as markup; return it with its height, points."""
+    """Set a text, its characters never read as markup; return it with its height, points.
+
+    Parameters
+    ----------
+    text : Text
+    scale : float
+        Of all sizes, 1 as designed.
+    width : float
+        Points.
+    """
     style = _style(text.style, scale, text.color, bullet=text.bullet)
     limit = text.lines * style.leading + 0.1
     most = MAX_LINE * text.lines
@@ -168,7 +177,16 @@ class Page:
 
 
 def measure_row(row: Row, width: float, scale: float) -> float:
-    """Height that a row will take, points."""
+    """Height that a row will take, points.
+
+    Parameters
+    ----------
+    row : Row
+    width : float
+        Points.
+    scale : float
+        Of all sizes, 1 as designed.
+    """
     return max(
         _block_height(block, column, scale)
         for block, column in zip(row.blocks, _widths(row, width), strict=True)

@@ -55,6 +55,16 @@ def worklist_pdf(
 ) -> bytes:
     """Draw a table of the cases with a note above it, then a page for each.
 
+    Parameters
+    ----------
+    reports : sequence of CaseReport
+        Of one cohort and model, in the order of the pages.
+    paper : {"A4", "Letter"}
+    title : str
+        Of the document.
+    note : str
+        Above the table.
+
     Raises
     ------
     ValueError

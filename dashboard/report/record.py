@@ -84,7 +84,20 @@ class ExplanationRecord(_Part):
         steps: int,
         completeness_gap: float,
     ) -> ExplanationRecord:
-        """Keep the `KEPT_FEATURES` largest contributions and the sum of the others."""
+        """Keep the `KEPT_FEATURES` largest contributions and the sum of the others.
+
+        Parameters
+        ----------
+        modalities : mapping of str to float
+            Contributions in log risk.
+        features : sequence of FeatureContribution
+        baseline, method : str
+            What contributions are measured against, and by which method.
+        steps : int
+            Points on the way from one to the other; 0 where the method has none.
+        completeness_gap : float
+            Share of the difference that contributions miss, at least 0.
+        """
         ordered = sorted(features, key=lambda f: -abs(f.contribution))
         rest = ordered[KEPT_FEATURES:]
         return cls(

@@ -113,7 +113,17 @@ def free_name(stem: str, taken: Iterable[str]) -> str:
 
 
 def training_request(source: RunSource, choice: TrainingChoice, name: str) -> JobRequest:
-    """Return the run that trains a model."""
+    """Return the run that trains a model.
+
+    Parameters
+    ----------
+    source : RunSource
+        The cohort, as the command line takes it.
+    choice : TrainingChoice
+        Settings of the form.
+    name : str
+        Of the new model's folder.
+    """
     arguments = ["train", source.argument, "--out", f"{MODELS}/{name}", "--preset", choice.preset]
     arguments += _options(splits=choice.splits, epochs=choice.epochs, seed=choice.seed)
     return JobRequest(
@@ -178,6 +188,15 @@ def estimate_training(
 
     Time grows with splits, epochs and patients. A model of the same preset and the same columns is
     the best guide, then one of the same preset.
+
+    Parameters
+    ----------
+    choice : TrainingChoice
+        Settings of the form.
+    cohort : Cohort
+        To train on.
+    models : sequence of InstalledModel
+        Whose cards say how long theirs took.
     """
     cards = [(m, m.card) for m in models if m.card is not None]
     if not cards:

@@ -73,7 +73,16 @@ class LoadedModel:
 
 
 def loaded(key: str, cohort: Cohort, report: CheckReport | None = None) -> LoadedCohort:
-    """Attach digest and tokens to a cohort."""
+    """Attach digest and tokens to a cohort.
+
+    Parameters
+    ----------
+    key : str
+        Names the cohort in the session.
+    cohort : Cohort
+    report : CheckReport, optional
+        Of uploaded tables.
+    """
     return LoadedCohort(
         key=key,
         cohort=cohort,
@@ -156,7 +165,15 @@ def sample_scores(
     _cohort: Cohort,
     _bundle: Bundle,
 ) -> ScoringJob:
-    """Score a sample cohort; shared by all sessions, tried anew if it failed."""
+    """Score a sample cohort; shared by all sessions, tried anew if it failed.
+
+    Parameters
+    ----------
+    cohort_digest, model_digest : str
+        Key of the cache; the two objects are not hashed.
+    _cohort : Cohort
+    _bundle : Bundle
+    """
     return ScoringJob(_bundle, _cohort)
 
 
@@ -170,7 +187,15 @@ def own_scores(
     _cohort: Cohort,
     _bundle: Bundle,
 ) -> ScoringJob:
-    """Score an uploaded cohort; kept for this session only, tried anew if it failed."""
+    """Score an uploaded cohort; kept for this session only, tried anew if it failed.
+
+    Parameters
+    ----------
+    cohort_digest, model_digest, _cohort, _bundle
+        As in `sample_scores`.
+    missing : tuple of str
+        Modalities to treat as missing whatever columns are there.
+    """
     return ScoringJob(_bundle, _cohort, missing)
 
 
@@ -206,7 +231,15 @@ def fused_space(
     missing: tuple[str, ...],  # noqa: ARG001
     _result: ScoreResult,
 ) -> FusedSpace:
-    """Fusion vectors of a scored cohort, for similar cases."""
+    """Fusion vectors of a scored cohort, for similar cases.
+
+    Parameters
+    ----------
+    cohort_digest, model_digest, missing
+        Key of the cache, as in `own_scores`.
+    _result : ScoreResult
+        Of the whole cohort.
+    """
     return FusedSpace.of(_result.embedding, _result.member_log_risk.shape[1])
 
 
@@ -220,7 +253,17 @@ def modality_attribution(
     _cohort: Cohort,
     _bundle: Bundle,
 ) -> ModalityAttribution:
-    """Exact Shapley values over modalities for some patients."""
+    """Exact Shapley values over modalities for some patients.
+
+    Parameters
+    ----------
+    cohort_digest, model_digest, missing, _cohort, _bundle
+        As in `own_scores`.
+    rows : tuple of int
+        Patients of the cohort.
+    baseline : Baseline
+        What contributions are measured against.
+    """
     return explain_modalities(_bundle, _cohort, np.array(rows), baseline=baseline, missing=missing)
 
 
@@ -235,7 +278,15 @@ def feature_attribution(
     _cohort: Cohort,
     _bundle: Bundle,
 ) -> FeatureAttribution:
-    """Feature contributions for some patients."""
+    """Feature contributions for some patients.
+
+    Parameters
+    ----------
+    cohort_digest, model_digest, rows, baseline, missing, _cohort, _bundle
+        As in `modality_attribution`.
+    method : str
+        A key of `METHODS`.
+    """
     return explain_features(
         _bundle, _cohort, np.array(rows), method=method, baseline=baseline, missing=missing
     )
@@ -252,7 +303,19 @@ def interactions(
     _bundle: Bundle,
     _features: FeatureAttribution,
 ) -> Interactions:
-    """Interactions of a patient; ``_features`` are its contributions, which name the strongest."""
+    """Interactions of a patient.
+
+    Parameters
+    ----------
+    cohort_digest, model_digest, missing, _cohort, _bundle
+        As in `own_scores`.
+    row : int
+        The patient.
+    level : {"modality", "group", "feature"}
+        What acts together.
+    _features : FeatureAttribution
+        Contributions to this patient, which name the strongest features.
+    """
     return explain_interactions(
         _bundle,
         _cohort,

@@ -54,6 +54,15 @@ def append(
 ) -> AuditEvent:
     """Add an event to a transaction that is writing.
 
+    Parameters
+    ----------
+    session : Session
+        Of a transaction that holds the writer's lock.
+    action : Action
+    author : User
+    cohort_digest, model_digest, case_token, export_type : str, optional
+        What the action was about, as far as that applies.
+
     Raises
     ------
     AccessError

@@ -30,7 +30,17 @@ _VERDICT = TypeAdapter(Faithfulness)
 
 
 def spread_by_risk(z: NDArray[np.float64], rows: NDArray[np.int_], n: int) -> NDArray[np.int_]:
-    """At most ``n`` of the rows, evenly spaced by risk, so that all risk groups are among them."""
+    """At most ``n`` of the rows, evenly spaced by risk, so that all risk groups are among them.
+
+    Parameters
+    ----------
+    z : float64, shape (n_patients,)
+        Risks of all patients of the cohort.
+    rows : int, shape (r,)
+        Patients to choose from.
+    n : int
+        At least 1.
+    """
     if len(rows) <= n:
         return rows
     ordered = rows[np.argsort(z[rows], kind="stable")]
@@ -73,6 +83,15 @@ class Checks:
         self, method: str, bundle: Bundle, cohort: Cohort, rows: NDArray[np.int_]
     ) -> Faithfulness:
         """Check a method and keep the verdict.
+
+        Parameters
+        ----------
+        method : str
+            A key of `METHODS`.
+        bundle : Bundle
+        cohort : Cohort
+        rows : int, shape (r,)
+            Patients of the cohort to check on.
 
         Raises
         ------

@@ -74,7 +74,22 @@ class Store:
         case_token: str | None = None,
         export_type: str | None = None,
     ) -> None:
-        """Add an event that no other record goes with to the audit trail."""
+        """Add an event that no other record goes with to the audit trail.
+
+        Parameters
+        ----------
+        author : User
+        action : Action
+        cohort_digest, model_digest, case_token, export_type : str, optional
+            What the action was about, as far as that applies.
+
+        Raises
+        ------
+        AccessError
+            If the author's role does not include the action.
+        StoreError
+            If it cannot be written, or the token is none.
+        """
         if case_token is not None:
             check_token(case_token)
         with writing(self._engine) as session:
@@ -107,7 +122,14 @@ class Store:
             return rules.is_on(session, name)
 
     def switch(self, author: User, name: SettingName, *, on: bool) -> None:
-        """Set a switch."""
+        """Set a switch.
+
+        Parameters
+        ----------
+        author : User
+        name : SettingName
+        on : bool
+        """
         with writing(self._engine) as session:
             audit.append(session, SWITCHES[name, on], author)
             value = "on" if on else "off"
@@ -118,6 +140,13 @@ class Store:
 
     def add_note(self, author: User, case: CaseKey, text: str) -> Note:
         """Keep a note.
+
+        Parameters
+        ----------
+        author : User
+        case : CaseKey
+        text : str
+            Spaces around it are not kept.
 
         Raises
         ------
@@ -140,7 +169,15 @@ class Store:
     ) -> Estimate:
         """Keep the board's own judgement of a case; there is one for each result of a model.
 
-        ``model_result`` is the risk group that the model gives, as shown.
+        Parameters
+        ----------
+        author : User
+        case : CaseKey
+            With the digest of the model.
+        risk_group : RiskGroup
+            The board's.
+        model_result : str
+            Risk group that the model gives, as shown.
 
         Raises
         ------
@@ -172,6 +209,15 @@ class Store:
         self, author: User, case: CaseKey, risk_group: RiskGroup | None, text: str
     ) -> Decision:
         """Keep what the board decided.
+
+        Parameters
+        ----------
+        author : User
+        case : CaseKey
+        risk_group : RiskGroup or None
+            None where only words are kept.
+        text : str
+            May be empty beside a risk group.
 
         Raises
         ------
@@ -218,6 +264,15 @@ class Store:
     ) -> Worklist:
         """Make a worklist.
 
+        Parameters
+        ----------
+        author : User
+        cohort : CohortKey
+        name : str
+            Unlike that of any other worklist of the cohort.
+        tokens : sequence of str
+            Of the cases, in order.
+
         Raises
         ------
         StoreError
@@ -234,6 +289,13 @@ class Store:
     def add_to_worklist(self, author: User, worklist_id: int, tokens: Sequence[str]) -> Worklist:
         """Put cases at the end of a worklist; those that are on it stay where they are.
 
+        Parameters
+        ----------
+        author : User
+        worklist_id : int
+        tokens : sequence of str
+            Of the cases, in order.
+
         Raises
         ------
         StoreError
@@ -248,6 +310,13 @@ class Store:
 
     def remove_from_worklist(self, author: User, worklist_id: int, token: str) -> Worklist:
         """Take a case off a worklist.
+
+        Parameters
+        ----------
+        author : User
+        worklist_id : int
+        token : str
+            Of the case.
 
         Raises
         ------

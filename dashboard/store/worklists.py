@@ -48,6 +48,15 @@ def as_worklist(session: Session, row: WorklistRow) -> Worklist:
 def create(session: Session, author: User, cohort: CohortKey, name: str) -> WorklistRow:
     """Add an empty worklist.
 
+    Parameters
+    ----------
+    session : Session
+        Of a transaction that is writing.
+    author : User
+    cohort : CohortKey
+    name : str
+        Repeated spaces count as one.
+
     Raises
     ------
     StoreError
@@ -81,6 +90,14 @@ def known(session: Session, worklist_id: int) -> WorklistRow:
 def extend(session: Session, row: WorklistRow, tokens: Sequence[str]) -> None:
     """Put cases at the end; those that are on the list stay where they are.
 
+    Parameters
+    ----------
+    session : Session
+        Of a transaction that is writing.
+    row : WorklistRow
+    tokens : sequence of str
+        Of the cases, in order.
+
     Raises
     ------
     StoreError
@@ -102,6 +119,15 @@ def extend(session: Session, row: WorklistRow, tokens: Sequence[str]) -> None:
 
 
 def remove(session: Session, row: WorklistRow, token: str) -> None:
-    """Take a case off the list."""
+    """Take a case off the list.
+
+    Parameters
+    ----------
+    session : Session
+        Of a transaction that is writing.
+    row : WorklistRow
+    token : str
+        Of the case; one that is not on the list changes nothing.
+    """
     on_list = (EntryRow.worklist_id == row.id) & (EntryRow.case_token == token)
     session.execute(delete(EntryRow).where(on_list))

@@ -296,7 +296,22 @@ def add_bars(
     hovers: Sequence[str] | None = None,
     spread: Sequence[float] | None = None,
 ) -> None:
-    """Draw one signed bar per row, with a line of ``spread`` to both sides where given."""
+    """Draw one signed bar per row, with a line of ``spread`` to both sides where given.
+
+    Parameters
+    ----------
+    figure : Figure
+    labels, texts : sequence of str
+        Name of each row, and what stands at the end of its bar, as markup: names from files are
+        escaped before.
+    values : sequence of float
+        Contributions in log risk.
+    theme : {"light", "dark"}
+    patterns, hovers : sequence of str, optional
+        Fill of each bar, and its text on hover.
+    spread : sequence of float, optional
+        Half-length of each bar's line, in log risk.
+    """
     p = palette(theme)
     tones = [p.raises if v > 0 else p.lowers for v in values]
     figure.add_bar(
@@ -339,7 +354,19 @@ def frame_bars(
     longest: int,
     title: str = AXIS_TITLE,
 ) -> None:
-    """Frame bars: first row on top, room beyond their ends for so many characters."""
+    """Frame bars: first row on top, room beyond their ends for so many characters.
+
+    Parameters
+    ----------
+    figure, labels, values, theme
+        As in `add_bars`.
+    row_height : int
+        Pixels.
+    longest : int
+        Characters of the longest text at a bar's end.
+    title : str
+        Of the axis.
+    """
     low, high = min(0.0, *values), max(0.0, *values)
     span = max(high - low, MIN_SPAN)
     sides = (low < 0) + (high > 0)

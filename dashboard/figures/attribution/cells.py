@@ -79,7 +79,14 @@ def add_cells(
 
 
 def cell_axes(figure: go.Figure, *, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Name rows and columns, escaped; call it after `base_figure`."""
+    """Name rows and columns, escaped; call it after `base_figure`.
+
+    Parameters
+    ----------
+    figure : Figure
+    rows, columns : sequence of str
+        Names from the top and from the left.
+    """
     figure.update_xaxes(
         range=[-0.5, len(columns) - 0.5],
         tickvals=list(range(len(columns))),

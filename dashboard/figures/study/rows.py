@@ -165,7 +165,14 @@ class PairedRow:
 
 
 def named(title: str, family: str, head: str) -> str:
-    """Title of a row; a native head is named, since it has the title of the matched one."""
+    """Title of a row; a native head is named, since it has the title of the matched one.
+
+    Parameters
+    ----------
+    title, family : str
+        Of the method.
+    head : {"matched", "native"}
+    """
     return f"{title}, native" if family in WITH_HEADS and head == "native" else title
 
 
@@ -238,7 +245,16 @@ def _interval(values: FloatArray, n_train: float, n_test: float) -> SplitInterva
 def paired_rows(
     rows: Sequence[StudyRow], reference: Key, measure: Measure
 ) -> tuple[PairedRow, ...]:
-    """Pair every row with the reference on their common splits; rows without any are left out."""
+    """Pair every row with the reference on their common splits; rows without any are left out.
+
+    Parameters
+    ----------
+    rows : sequence of StudyRow
+    reference : tuple of str
+        Method, variant and head of the row to compare with.
+    measure : Measure
+        What their values are, and which direction is better.
+    """
     base = next((row for row in rows if row.key == reference), None)
     if base is None:
         return ()

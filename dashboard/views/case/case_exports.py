@@ -91,7 +91,18 @@ def _paper() -> Paper:
 
 
 def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, key: str) -> None:
-    """Offer a PDF with a cover and a page for each case; cases behind commit first stay out."""
+    """Offer a PDF with a cover and a page for each case; cases behind commit first stay out.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    rows : sequence of int
+        Patients of its cohort; up to `MAX_CASES`.
+    title : str
+        Of the document.
+    key : str
+        Of the button.
+    """
     if workspace.scoring is None or not len(rows):
         return
     if len(rows) > MAX_CASES:
@@ -126,7 +137,17 @@ def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, ke
 def reports(
     cases: Sequence[ModelledCase], *, show_id: bool = False, horizon: int | None = None
 ) -> list[CaseReport]:
-    """Collect what is said of cases of one workspace."""
+    """Collect what is said of cases of one workspace.
+
+    Parameters
+    ----------
+    cases : sequence of ModelledCase
+        At least one.
+    show_id : bool
+        Print identifiers beside the tokens.
+    horizon : int, optional
+        Months of the survival stated; the profile's by default.
+    """
     workspace, scoring = cases[0].workspace, cases[0].scoring
     source = source_of(workspace, scoring)
     explained = _explanations(workspace, scoring, [c.row for c in cases if c.summary.score])

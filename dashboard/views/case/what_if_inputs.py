@@ -55,7 +55,16 @@ def contributions(case: ScoredCase) -> FeatureAttribution:
 
 
 def feature_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[WhatIfChange]:
-    """Ask which features to change, and to what; a value left as it is is no change."""
+    """Ask which features to change, and to what; a value left as it is is no change.
+
+    Parameters
+    ----------
+    case : ScoredCase
+    explored : ExploredCase
+        The same patient, encoded.
+    prefix : str
+        Begins the keys of its widgets.
+    """
     chosen = st.multiselect(
         "Change features",
         _options(case, explored),

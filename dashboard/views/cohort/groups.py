@@ -84,7 +84,16 @@ def groupings_of(workspace: Workspace) -> dict[str, pd.Series]:
 
 
 def ordered_groups(workspace: Workspace, label: str, values: NDArray[np.object_]) -> list[str]:
-    """Group names in legend order: risk groups by risk, others sorted."""
+    """Group names in legend order: risk groups by risk, others sorted.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    label : str
+        What patients are grouped by.
+    values : object, shape (n,)
+        Group of each patient; None or NaN where unknown.
+    """
     present = {str(v) for v in values if pd.notna(v)}
     if label == RISK and workspace.scoring is not None:
         return [name for name in workspace.scoring.bundle.strata.names if name in present]

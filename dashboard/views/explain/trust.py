@@ -89,7 +89,18 @@ def _before(method: str) -> list[str]:
 
 
 def trust_section(workspace: Workspace, scoring: Scoring, checks: Checks, method: str) -> None:
-    """Check the method in use, and show what is known of the others."""
+    """Check the method in use, and show what is known of the others.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    scoring : Scoring
+        Of its cohort.
+    checks : Checks
+        Verdicts known.
+    method : str
+        The one in use, a key of `METHODS`.
+    """
     st.header("Can these explanations be trusted?", anchor=False)
     try:
         found = _checked(workspace, scoring, checks, [method])[method]

@@ -38,6 +38,14 @@ def offer_missing(study: Study | None, page: Page, methods: Sequence[str]) -> No
     """Offer to run methods that a study lacks, or a first study; the Runs page starts it.
 
     A run is of the cohort in view, so nothing is offered beside a study of another one.
+
+    Parameters
+    ----------
+    study : Study or None
+        The one on the page; None where there is none.
+    page : {"comparison", "ablation"}
+    methods : sequence of str
+        As ``study --methods`` takes them.
     """
     title = state.current_cohort().cohort.info.title
     if not methods or (study is not None and study.cohort.title != title):

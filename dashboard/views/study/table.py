@@ -106,7 +106,16 @@ def displayed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_study_table(study: Study, keys: Collection[Key], *, key: str) -> None:
-    """Show the table with its notes and a CSV; then what failed or does not apply, with reasons."""
+    """Show the table with its notes and a CSV; then what failed or does not apply, with reasons.
+
+    Parameters
+    ----------
+    study : Study
+    keys : collection of (str, str, str)
+        Method, variant and head of the rows to show.
+    key : str
+        Begins the keys of its widgets.
+    """
     table = summary_table(study.summary, keys)
     st.dataframe(
         displayed(table),

@@ -143,7 +143,15 @@ def pick_study(workspace: Workspace, page: Page) -> OpenStudy | None:
 
 
 def choose(opened: OpenStudy, page: Page, families: Collection[str]) -> Choice:
-    """Let the user choose measure, variants and splits."""
+    """Let the user choose measure, variants and splits.
+
+    Parameters
+    ----------
+    opened : OpenStudy
+    page : {"comparison", "ablation"}
+    families : collection of str
+        Families of methods to choose among.
+    """
     rows = [row for row in opened.study.summary.rows if row.family in families]
     titles = opened.titles
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -327,7 +335,18 @@ def hazard_view(choice: Choice) -> None:
 
 
 def show_figure_3(opened: OpenStudy, prefix: str, settings: dict[str, object], note: str) -> None:
-    """Draw Figure 3: hazard by subtype and grade for up to four models on one scale."""
+    """Draw Figure 3: hazard by subtype and grade for up to four models on one scale.
+
+    Parameters
+    ----------
+    opened : OpenStudy
+    prefix : str
+        Begins the keys of its widgets.
+    settings : dict
+        What the numbers depend on, which the file's header states.
+    note : str
+        Below the figure.
+    """
     if opened.cohort is None:
         st.info(NO_PATIENTS)
         return

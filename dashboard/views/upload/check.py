@@ -55,7 +55,18 @@ def show_check(upload: CheckedUpload) -> None:
 def show_problem(
     problem: Problem, upload: CheckedUpload, seen: Counter[str], *, where: str = ""
 ) -> None:
-    """Draw a problem and its repairs; ``seen`` counts these over all problems of a step."""
+    """Draw a problem and its repairs.
+
+    Parameters
+    ----------
+    problem : Problem
+    upload : CheckedUpload
+        Has the report, and the files to repair.
+    seen : Counter of str
+        Repairs drawn so far in this step, which makes keys unlike; counted on.
+    where : str
+        Begins the keys of its widgets.
+    """
     line = f"{problem.code}: {problem.line}" if problem.code else problem.line
     with st.container(gap="xsmall"):
         SEVERITIES[problem.severity][1](plain(line))

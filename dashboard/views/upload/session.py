@@ -159,6 +159,19 @@ def suitability(
     files: Mapping[str, str],
     _cohort: Cohort,
 ) -> tuple[Problem, ...]:
-    """What a model says of uploaded tables; kept for this session only."""
+    """What a model says of uploaded tables; kept for this session only.
+
+    Parameters
+    ----------
+    cohort_digest : str
+        Key of the cache beside the next three; the cohort is not hashed.
+    folder : Path
+        Of the model.
+    missing : tuple of str
+        Modalities to treat as missing.
+    files : mapping of str to str
+        File of each modality, to name in problems.
+    _cohort : Cohort
+    """
     schema, known = read_schema(folder), read_range(folder)
     return check_suitability(_cohort, schema, known, missing=missing, files=files)

@@ -20,7 +20,13 @@ def offer_training(
 ) -> None:
     """Offer to train on a cohort; the Runs page opens with its form filled in.
 
-    ``before`` runs when the button is pressed, before the page is left.
+    Parameters
+    ----------
+    loaded : LoadedCohort
+    key : str
+        Of the button.
+    before : callable
+        Called when the button is pressed, before the page is left.
     """
     reason = refusal(loaded.cohort)
     if reason is not None:

@@ -85,7 +85,16 @@ MEASURED: SessionKey[tuple[tuple[object, ...], Measured]] = SessionKey("validati
 
 
 def measured(workspace: Workspace, scoring: Scoring, outcome: KnownOutcome) -> Measured:
-    """Measure the patients in view, or return what was measured before of the same ones."""
+    """Measure the patients in view, or return what was measured before of the same ones.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    scoring : Scoring
+        Of its cohort.
+    outcome : KnownOutcome
+        Which patients in view have an outcome, and it.
+    """
     rows = hashlib.sha256(outcome.rows.tobytes()).hexdigest()
     key = (workspace.loaded.digest, scoring.model.digest, scoring.missing, rows)
     held = MEASURED.get()
@@ -130,6 +139,21 @@ def predict(
 
     Training patients are cross-fitted among all training patients of the cohort, whatever the
     filters show.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    scoring : Scoring
+        Of the cohort.
+    outcome : KnownOutcome
+        Of n patients.
+    times : float64, shape (t,)
+        Months.
+
+    Returns
+    -------
+    Predictions
+        Survival probabilities, shape (n, t).
     """
     result = scoring.result
     risk = result.log_risk[outcome.rows]

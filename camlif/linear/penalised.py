@@ -98,7 +98,12 @@ def ridge_path(
 ) -> FloatArray:
     """Fit `linear_cox` at several penalties, each from the one before.
 
-    Parameters and errors as there.
+    Parameters
+    ----------
+    x, event, duration, ties, entry
+        As in `linear_cox`, and so the errors.
+    penalizers : sequence of float, shape (a,)
+        Above 0.
 
     Returns
     -------
@@ -130,7 +135,11 @@ def non_negative_cox(
 ) -> FloatArray:
     """Fit `linear_cox` under the condition that no coefficient is below 0.
 
-    Parameters, result and errors as there; ties are Efron's and the penalizer `MIN_PENALIZER`.
+    Parameters
+    ----------
+    x, event, duration, entry
+        As in `linear_cox`, and so result and errors; ties are Efron's, the penalizer is
+        `MIN_PENALIZER`.
     """
     columns, events, durations = check_columns(x, event, duration)
     entries = check_entry(entry, durations)
@@ -372,7 +381,12 @@ def elastic_net_steps(
 ) -> Iterator[FloatArray]:
     """Yield the fits (p,) of `elastic_net_path` one by one, for a caller who may stop early.
 
-    Parameters and errors as there; the weakest penalties take most of a path's time.
+    The weakest penalties take most of a path's time.
+
+    Parameters
+    ----------
+    x, event, duration, l1_ratio, alphas, entry
+        As in `elastic_net_path`, and so the errors.
     """
     if not 0 < l1_ratio <= 1:
         raise ConfigError(f"l1_ratio must lie in (0, 1], not {l1_ratio:g}.")

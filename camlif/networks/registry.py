@@ -148,7 +148,12 @@ def build_architecture(
 ) -> FusionNetwork:
     """Build the network without storage, in evaluation mode: shapes, and a graph to run members.
 
-    Draws no random number. Parameters and errors as for `build_network`.
+    Draws no random number.
+
+    Parameters
+    ----------
+    schema, n_clinical, config
+        As in `build_network`, and so the errors.
     """
     with torch.device("meta"), _WithoutInitialisation():
         return build_network(schema, n_clinical, config).eval()

@@ -54,8 +54,15 @@ def fit_ridge(
     """Fit a ridge Cox model on training patients.
 
     Five inner folds choose the penalty among `ALPHAS` by C-index; columns are chosen and
-    standardised again in every one of them. Parameters as for `Design.fit`; errors as for
+    standardised again in every one of them. Errors are those of
     `camlif.linear.penalised.linear_cox` and `cross_validate`.
+
+    Parameters
+    ----------
+    x, event, duration, blocks, max_columns
+        As in `Design.fit`.
+    seed : int
+        Of the inner folds.
 
     Notes
     -----

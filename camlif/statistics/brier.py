@@ -1,4 +1,9 @@
-"""Brier score: squared error of survival probabilities, weighted for censoring."""
+"""Brier score: squared error of survival probabilities, weighted for censoring.
+
+In go predicted survival at some times and outcomes; out comes the score at each time, or its mean
+over time. Raises `DataError` for shapes and what is no probability, `EstimationError` where
+follow-up ends before. Follows Graf et al., Statistics in Medicine 1999.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """From log risks to survival probabilities: recalibration, baseline hazard, and when to show them.
 
-Everything is fitted on held-out risks, never on risks of patients that the model was trained on.
+In go held-out log risks with outcomes, never risks of patients that the model was trained on; out
+come a slope and a baseline hazard, and a verdict whether probabilities may be shown. Raises
+`NoEventsError` and `EstimationError` where neither can be fitted. Follows Van Houwelingen,
+Statistics in Medicine 2000 (slope) and Breslow, JRSS B 1972 (baseline).
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Concordance index by exact counting of pairs in O(n log n), and its bootstrap interval."""
+"""Concordance index by exact counting of pairs in O(n log n), and its bootstrap interval.
+
+In go risks and outcomes; out come Harrell's C-index (JAMA 1982) or the paper's (An et al., AAAI
+2025, eq 8), the pairs behind it, and an interval. Raises `NoComparablePairsError` where no pair can
+be compared: there is no 0.5 in its place.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Cox models by lifelines, whose every doubt about convergence is an error; Breslow's baseline."""
+"""Cox models by lifelines, whose every doubt about convergence is an error; Breslow's baseline.
+
+In go standardised columns and outcomes; out comes the fitted model with Efron's ties, or cumulative
+hazards by Breslow (JRSS B 1972). Raises `EstimationError` with lifelines' reason.
+"""
 
 from __future__ import annotations
 

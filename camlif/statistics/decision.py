@@ -1,4 +1,9 @@
-"""Decision curve: what flagging by predicted risk gains over flagging everyone or nobody."""
+"""Decision curve: what flagging by predicted risk gains over flagging everyone or nobody.
+
+In go predicted survival at a horizon, outcomes and thresholds; out comes the net benefit of each
+way to flag. Raises `DataError` for what is no probability, `EstimationError` where follow-up ends
+before the horizon or patients enter late. Follows Vickers and Elkin, Medical Decision Making 2006.
+"""
 
 from __future__ import annotations
 

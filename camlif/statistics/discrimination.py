@@ -1,4 +1,9 @@
-"""Ranking measures that do not depend on how patients were censored: IPCW C-index and AUC(t)."""
+"""Ranking measures that do not depend on how patients were censored: IPCW C-index and AUC(t).
+
+In go risks and outcomes, and a horizon; out comes one number in [0, 1]. Raises `EstimationError` or
+`NoComparablePairsError` where it is undefined. Follow Uno et al., Statistics in Medicine 2011
+(C-index) and JASA 2007 (AUC), by weights of inverse probability of censoring.
+"""
 
 from __future__ import annotations
 

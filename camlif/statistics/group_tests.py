@@ -1,4 +1,10 @@
-"""Do groups differ, and by how much? Log-rank tests and Cox hazard ratios."""
+"""Do groups differ, and by how much? Log-rank tests and Cox hazard ratios.
+
+In go outcomes and the group of each patient, or variables; out come tests by Mantel (1966) and Peto
+and Peto (1972), pairwise ones with Holm's correction, and hazard ratios with intervals.
+Raises `NoEventsError` and `EstimationError` where groups cannot be compared or the model does not
+converge, and `DataError` for missing groups and for what is no number.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Calibration at a horizon: predicted survival against what was observed."""
+"""Calibration at a horizon: predicted survival against what was observed.
+
+In go predicted survival at a horizon and outcomes; out come expected over observed, bins and the
+integrated calibration index (Austin, Harrell and van Klaveren, Statistics in Medicine 2020). Raises
+`EstimationError` where follow-up ends before or a prediction is missing, `DataError` for what is no
+probability.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Kaplan-Meier curves with their number-at-risk tables."""
+"""Kaplan-Meier curves with their number-at-risk tables.
+
+In go outcomes; out comes a curve with intervals (Kaplan and Meier, JASA 1958; Kalbfleisch and
+Prentice 1980), its median and numbers at risk, and the median follow-up by the curve of leaving.
+Raises `DataError` for outcomes that are none.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Outcome arrays: checks, and the life table that Kaplan-Meier estimates are built on."""
+"""Outcome arrays: checks, and the life table that Kaplan-Meier estimates are built on.
+
+In go events, durations and entries as given; out come arrays of bool and float64 of one length, or
+counts by time. Raises `DataError` with the column, what was found and what is expected.
+"""
 
 from __future__ import annotations
 

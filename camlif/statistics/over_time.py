@@ -1,4 +1,11 @@
-"""Discrimination and error at several horizons, against a prediction that knows no patient."""
+"""Discrimination and error at several horizons, against a prediction that knows no patient.
+
+In go predictions and outcomes; out come AUC, Brier score and calibration at each horizon with
+intervals, for all or for a group, None with the reason where a measure is undefined. Raises
+`DataError` for shapes and what is no probability. The measures are those of
+`camlif.statistics.discrimination`, `brier` and `horizon`; the prediction compared with is
+Kaplan-Meier's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Three log-rank p-values of one cross-validation, which answer different questions."""
+"""Three log-rank p-values of one cross-validation, which answer different questions.
+
+In go the risks that each split's model gives and who was tested in it; out come p-values of pooled
+rows (the way of Pathomic Fusion, IEEE TMI 2022), of one risk a patient, and the median over folds,
+each None where undefined. Raises `DataError` for shapes that differ.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Intervals and tests over splits, which share patients, and Holm's correction."""
+"""Intervals and tests over splits, which share patients, and Holm's correction.
+
+In go one number a split, or p-values; out come intervals and t-tests with the variance of Nadeau
+and Bengio (Machine Learning 2003) and adjusted p-values (Holm 1979). Raises `EstimationError` with
+fewer than two splits or equal differences, `ConfigError` for settings outside their range.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Risk strata: cut-offs on the held-out z scale, frozen when a model is trained."""
+"""Risk strata: cut-offs on the held-out z scale, frozen when a model is trained.
+
+In go held-out z; out come one or two cut-offs, and the stratum of any z. Raises `ConfigError` for
+cut-offs that are not ascending, `EstimationError` where too few patients fill the strata.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """The log partial likelihood of a linear predictor in NumPy: value, gradient, Hessian.
 
+In go columns and outcomes, sorted once; out come numbers for a coefficient vector, with Breslow's
+or Efron's ties (Cox, JRSS B 1972; Efron, JASA 1977). Raises `ConfigError` for other ties.
 `camlif.losses` is the same likelihood for networks; without a graph to record, it costs a thirtieth
-here. Risk sets come from one sort. Shapes: n patients, p columns.
+here. Shapes: n patients, p columns.
 """
 
 from __future__ import annotations

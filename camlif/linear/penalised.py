@@ -1,10 +1,12 @@
 """Penalised Cox models by own code: ridge by L-BFGS, the elastic net along a path of penalties.
 
+In go columns on one scale and outcomes; out come log hazard ratios (p,). Raise `DataError` and
+`NoEventsError` for the input, `ConfigError` for penalties, `EstimationError` where no column
+differs. Follow Hoerl and Kennard, Technometrics 1970, and Simon et al., J. Stat. Softw. 2011.
+
 Both penalties are per patient: the loss is the negative log partial likelihood divided by n, as in
 lifelines, glmnet and scikit-survival's Coxnet. scikit-survival's ``CoxPHSurvivalAnalysis`` does not
-divide, so its alpha is n times the penalizer here. Columns are expected on one scale.
-
-Shapes: n patients, p columns, a penalties.
+divide, so its alpha is n times the penalizer here. Shapes: n patients, p columns, a penalties.
 """
 
 from __future__ import annotations

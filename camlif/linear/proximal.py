@@ -1,7 +1,8 @@
 """One elastic-net Cox fit by proximal Newton steps.
 
-Each step minimises the quadratic model of the loss, with the full Hessian of the columns in play,
-plus the L1 penalty. Shapes: p columns.
+In go sorted data, a start, the columns in play and two penalties; out come coefficients (p,) and
+the gradient there. Raises `EstimationError` where steps do not settle. Each step minimises the
+quadratic model of the loss, with the full Hessian of the columns in play, plus the L1 penalty.
 
 References
 ----------

@@ -1,6 +1,9 @@
 """Choice of a setting inside the training part, by the C-index over five inner folds.
 
 Shapes: n patients, a candidates.
+
+In goes a function that fits all candidates on some rows; out come their out-of-fold risks and which
+of them ranks best. Raises `NoComparablePairsError` where an inner fold cannot be ranked.
 """
 
 from __future__ import annotations

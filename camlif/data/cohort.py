@@ -1,4 +1,9 @@
-"""The cohort: patients, modality matrices, clinical table and outcome, aligned row by row."""
+"""The cohort: patients, modality matrices, clinical table and outcome, aligned row by row.
+
+Arrays go in; a frozen `Cohort` comes out, and parts of it by rows or columns. Raises
+`AlignmentError` for rows or identifiers that do not fit, `SchemaError` for unknown columns,
+`DataError` where an outcome is asked for that is not there.
+"""
 
 from __future__ import annotations
 

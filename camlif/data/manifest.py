@@ -1,5 +1,8 @@
 """``cohort.toml``: what a cohort folder says of itself. Every entry is optional.
 
+The file's text goes in; a frozen `Manifest` comes out, and goes back with changes. Raises
+`SchemaError` with the entry that is unknown or of another type.
+
 Example
 -------
 ::

@@ -2,7 +2,8 @@
 
 Encoding (`encode`) depends on the schema alone and gives raw numbers with NaN; `fit_columns` learns
 per-column imputation, clipping and scaling from training rows; `standardise` applies them. A column
-that one split drops is zero for that member, so all members share one architecture.
+that one split drops is zero for that member, so all members share one architecture. Nothing here
+fails on a value: `Cohort` has checked shapes, and what is missing is imputed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Cohorts that open with one click, without network: two synthetic, one real."""
+"""Cohorts that open with one click, without network: two synthetic, one real.
+
+A name goes in, a `Cohort` or a folder of its tables comes out. Raises `ConfigError` for an unknown
+name, `MissingPackageError` where the real one needs a package that is not installed. It is that of
+Desmedt et al., Clinical Cancer Research 2007 (GEO GSE7390).
+"""
 
 from __future__ import annotations
 

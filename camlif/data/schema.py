@@ -1,6 +1,8 @@
 """Schemas: which columns belong to which feature group, modality and clinical variable.
 
-The order of modalities, groups and columns is part of a saved model.
+Names go in; frozen records come out that round-trip to JSON. Raises `SchemaError` for names given
+twice and for modalities that are not there. The order of modalities, groups and columns is part of
+a saved model.
 """
 
 from __future__ import annotations

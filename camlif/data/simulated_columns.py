@@ -1,4 +1,7 @@
-"""Column names of the simulated cohorts, by modality and feature group."""
+"""Column names of the simulated cohorts, by modality and feature group.
+
+Constants only: texts that `camlif.data.simulator` names its columns by.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Monte Carlo splits by patient: event-stratified, seeded, and kept in a file all models read."""
+"""Monte Carlo splits by patient: event-stratified, seeded, and kept in a file all models read.
+
+Identifiers and events go in; out comes who is tested in which split, by the scheme ``covering``
+(each patient equally often) or ``monte_carlo`` (independent draws, An et al., AAAI 2025). Raises
+`ConfigError` for counts that a scheme cannot make, `AlignmentError` for a file that does not fit.
+"""
 
 from __future__ import annotations
 

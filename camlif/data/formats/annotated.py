@@ -1,4 +1,9 @@
-"""AnnData and MuData files: observations with a matrix each, and what is known of them."""
+"""AnnData and MuData files: observations with a matrix each, and what is known of them.
+
+A path or bytes go in; out come tables of text and numbers, one a modality. Needs anndata. Raises
+`DataError`: not readable or no matrix (E-01), empty (E-03). The layout is that of
+https://anndata.readthedocs.io/en/latest/fileformat-prose.html.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """Parquet and Feather: typed columns, measured before they are unpacked.
 
-Both formats compress, and both can name one long text in a million rows, so the size of the file
-says nothing. What a table will hold is added up from the headers first: row counts, the unpacked
-size of every buffer, and the lengths of the texts that dictionaries stand for.
+A path or bytes go in, an Arrow table comes out. Raises `SchemaError` and `DataError`: damaged
+(E-01), too large (E-02), nested columns. Both formats compress, and both can name one long text in
+a million rows, so the size of the file says nothing. What a table will hold is added up from the
+headers first: row counts, the unpacked size of every buffer, and the lengths of the texts that
+dictionaries stand for.
 """
 
 from __future__ import annotations

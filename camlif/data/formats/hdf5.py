@@ -1,4 +1,8 @@
-"""HDF5 files of strangers: opened without following anything out of the file, measured first."""
+"""HDF5 files of strangers: opened without following anything out of the file, measured first.
+
+An open file or group goes in, checked groups and float32 arrays come out. Raises `DataError`: a
+link, or values in another file (E-01), too large (E-02).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How large a table may be, and the errors that say so."""
+"""How large a table may be, and the errors that say so.
+
+Sizes go in; `DataError` E-02 is returned or raised where they are above the limits.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Embeddings of the patches of slides, one file per slide: HDF5 as CLAM and TRIDENT write it, npz.
 
-Nothing here can hold Python objects: ``.npz`` is read without pickles.
+Files go in, one matrix of patches with the slide of each comes out. Nothing here can hold Python
+objects: ``.npz`` is read without pickles. Raises `DataError` for damaged or too large files and
+`SchemaError` where slides differ in width or several arrays could be meant.
 """
 
 from __future__ import annotations

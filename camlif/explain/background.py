@@ -1,6 +1,8 @@
 """What a patient is compared with: reference values of every input.
 
-Shapes: n patients, b background rows.
+The name of a baseline, or patients, go in; finite values of every input come out. Raises
+`ConfigError` for an unknown baseline or one without a patient. Shapes: n patients, b background
+rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Changes of one patient's inputs, and the training range that they stay within."""
+"""Changes of one patient's inputs, and the training range that they stay within.
+
+A patient's raw inputs and a change go in, changed inputs come out. Raises `ConfigError` for a value
+outside the training range, or of something that the model or the patient has not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What the fused blocks weigh and whether cross-attention does anything, over the ensemble."""
+"""What the fused blocks weigh and whether cross-attention does anything, over the ensemble.
+
+A bundle and patients go in; weights of the blocks (eq 5 of An et al., AAAI 2025) or entropies of
+the contexts (eqs 3-4) come out. Raises `ConfigError` where the network has no such layer,
+`EstimationError` where no patient is scored.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Level 2: contributions of features and feature groups to the ensemble's log risk."""
+"""Level 2: contributions of features and feature groups to the ensemble's log risk.
+
+A bundle and patients go in; contributions by feature or group come out, with the gap by which they
+miss the log risk. Raises `ConfigError` for an unknown method, level or baseline, `EstimationError`
+where no patient is scored. `camlif.explain.methods` names the source of each method.
+"""
 
 from __future__ import annotations
 

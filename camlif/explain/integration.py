@@ -1,5 +1,8 @@
 """Integrated Gradients over points that lie close together where the risk turns.
 
+A batch of patients with a baseline goes in; contributions like the values come out, with the points
+taken. Nothing fails. Follows Sundararajan et al., "Axiomatic attribution for deep networks", 2017.
+
 At the training median all inputs of a layer normalisation are nearly equal, and the risk turns
 sharply: within a thousandth of the way it can move by as much as over the rest. A rule over the
 whole way misses that; with 256 nodes, on the shipped glioma model, by up to a third of the score.

@@ -1,5 +1,9 @@
 """Shapley interaction index of a game: exact, or sampled over random orders.
 
+The values of coalitions go in, one number a pair of players comes out. Raises `ConfigError` with
+fewer than two rounds. Follows Grabisch and Roubens, "An axiomatic approach to the concept of
+interaction among players in cooperative games", 1999.
+
 Shapes: e games played at once (members), p players, c coalitions, j = p (p - 1) / 2 pairs in the
 order of ``itertools.combinations``.
 """

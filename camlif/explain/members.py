@@ -1,7 +1,9 @@
 """Explanations of every member by itself, from which those of any resampled ensemble follow.
 
-The ensemble's log risk is the mean over the members that did not see a patient, and so are its
-contributions. Shapes: n patients, e members, q pairs of a patient and a member that counts for it.
+A bundle and patients go in; prepared pairs of a patient and a member come out. Raises `ConfigError`
+for an empty selection, `EstimationError` where no patient is scored. The ensemble's log risk is the
+mean over the members that did not see a patient, and so are its contributions. Shapes: n patients,
+e members, q pairs of a patient and a member that counts for it.
 """
 
 from __future__ import annotations

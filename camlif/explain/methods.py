@@ -1,7 +1,8 @@
 """Level 2 methods of Captum over the ensemble, one function each.
 
 Every function takes a batch of n patients of the same members and returns one tensor by player:
-shape (n, ...) like the values for features, (n, n_groups) for groups.
+shape (n, ...) like the values for features, (n, n_groups) for groups. Its docstring names the paper
+that it follows. Raises `ConfigError` for an unknown method.
 """
 
 from __future__ import annotations

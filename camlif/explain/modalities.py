@@ -1,4 +1,9 @@
-"""Level 1: exact Shapley values over modalities (and clinical) of the ensemble's log risk."""
+"""Level 1: exact Shapley values over modalities (and clinical) of the ensemble's log risk.
+
+A bundle and patients go in; one value a player comes out, which add up to the log risk (Shapley,
+"A value for n-person games", 1953). Raises `ConfigError` beyond `MAX_PLAYERS` players,
+`EstimationError` where no patient is scored.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
 """What an explanation is: contributions by modality and by feature, and views of them.
 
-Shapes: n patients (all that were asked for), p players, f columns of a player. Patients that are
-not scored have NaN and a reason; tables leave them out.
+Contributions go in; frozen records and tables come out, by group, by patient or over a cohort.
+Raises `ConfigError` where two explanations are not of the same patients, `EstimationError` where
+too few features have contributions that differ. Shapes: n patients (all that were asked for), p
+players, f columns of a player. Patients that are not scored have NaN and a reason; tables leave
+them out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""What the score of a patient could be, had the missing modality been that of a similar patient."""
+"""What the score of a patient could be, had the missing modality been that of a similar patient.
+
+A patient and donors who have the modality go in; the interval of z over draws comes out, without a
+point estimate. Raises `EstimationError` where nothing is missing, donors are too few, or every
+member saw the patient.
+"""
 
 from __future__ import annotations
 

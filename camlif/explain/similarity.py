@@ -1,4 +1,8 @@
-"""Similar cases: nearest patients in the space of the members' fusion vectors."""
+"""Similar cases: nearest patients in the space of the members' fusion vectors.
+
+A scored cohort's vectors and a patient go in; the nearest patients with their distances come out.
+Raises `EstimationError` where the patient is not scored or no member counts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A case as it is and as changed, scored by the same members."""
+"""A case as it is and as changed, scored by the same members.
+
+A patient and changes go in; log risk, stratum and survival before and after come out. Raises the
+errors of `camlif.explain.changes`; where a change cannot be scored the answer says why.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """The model bundle: stacked members, training reference and card; score, save and load.
 
-A bundle folder holds ``model.safetensors`` (every array), ``config.json`` (schema, settings,
-reference), ``card.json`` and ``card.md``. Nothing in it is ever unpickled.
+A cohort goes in, a `ScoreResult` comes out. Raises `SchemaError` and `AlignmentError` where the
+cohort's columns are not the model's, `ArtifactError` for a damaged folder. A bundle folder holds
+``model.safetensors`` (every array), ``config.json`` (schema, settings, reference), ``card.json``
+and ``card.md``. Nothing in it is ever unpickled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""The model card: what a bundle is for, what it was trained on, how well it does, its limits."""
+"""The model card: what a bundle is for, what it was trained on, how well it does, its limits.
+
+A finished training run goes in; a frozen `Card` comes out, and Markdown of it. Raises
+`NoComparablePairsError` where a member's test part cannot be ranked. `camlif.model.tripod` says
+which items of TRIPOD+AI (Collins et al., BMJ 2024) it answers.
+"""
 
 from __future__ import annotations
 

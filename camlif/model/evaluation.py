@@ -1,4 +1,8 @@
-"""How good a bundle is: the card's numbers, and a report on any cohort with outcome."""
+"""How good a bundle is on a cohort with outcome.
+
+A bundle and a cohort go in; a dictionary for JSON comes out: C-index, log-rank, calibration by
+horizon, and what to beware of. Raises `DataError` where no patient with an outcome can be scored.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The models installed in a folder, and which of them fits a cohort's columns."""
+"""The models installed in a folder, and which of them fits a cohort's columns.
+
+Folders go in; their models come out, read without weights. Nothing fails: a damaged model carries
+its error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Which of a model's columns a cohort has, and the cohort in the model's column order."""
+"""Which of a model's columns a cohort has, and the cohort in the model's column order.
+
+A cohort and a model's schema go in; out come the share of columns found, the cohort in the model's
+order, and what a user should know before scoring. Raises `SchemaError` where a modality has some of
+the model's columns but not all.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What a bundle remembers of its training cohort: aggregates and digests, no patient rows.
+"""What a bundle keeps of its training cohort: aggregates and digests, no patient rows.
 
-Everything here is computed from held-out risks (members that did not see the patient), never from
-in-sample ones.
+Held-out risks (of members that did not see the patient, never in-sample ones) and outcomes go in; a
+frozen `Reference` comes out: scale of z, strata, calibration, subsets of modalities, ranges. Raises
+`EstimationError` where all risks are equal or strata cannot be cut.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""The table of scores as a file, written block by block: an interrupted run goes on."""
+"""The table of scores as a file, written block by block: an interrupted run goes on.
+
+A bundle, a cohort and a path go in; a CSV file and counts come out. The part of another model or
+cohort is never continued. Raises the errors of `Bundle.score`, and `OSError` where the file cannot
+be written.
+"""
 
 from __future__ import annotations
 

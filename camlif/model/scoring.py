@@ -1,4 +1,9 @@
-"""Score patients with an ensemble: one immutable result from which every page and file is drawn."""
+"""Score patients with an ensemble: one immutable result from which every page and file is drawn.
+
+Members' log risks and the patients' inputs go in; a `ScoreResult` comes out: risk, z, stratum,
+agreement and warnings of each patient. Nothing fails here: a patient that cannot be scored has NaN
+and a reason. A member that may have seen a patient in training does not count for it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Is a case like the training data? Per-column ranges, and a distance by modality."""
+"""Is a case like the training data? Per-column ranges, and a distance by modality.
+
+A training cohort goes in, quantiles and percentiles of distance come out; then, for any patient,
+the share of values outside and the percentile. Nothing fails; an absent modality is NaN.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """TRIPOD+AI table of a bundle: what it answers of each item, and where the answer stands.
 
+A bundle goes in; rows come out, as records, a table or Markdown. Nothing fails: an item without an
+answer says so.
+
 References
 ----------
 Collins et al., TRIPOD+AI statement, BMJ 2024;385:e078378.

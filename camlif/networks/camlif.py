@@ -3,6 +3,9 @@
 groups -> tokens -> encoder per modality -> cross-attention -> decoder per modality   (stage 1)
 class vectors -> MAM + LMF twice -> OWC -> MLP -> [fusion ; clinical] -> risk          (stage 2)
 all inputs -> linear skip -> added to the risk                              (preset ``robust``)
+
+Standardised inputs of n patients go in; risks (n,), class vectors and, on request, diagnostics come
+out. Raises `SchemaError` for fewer than two modalities or names too much alike.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Layers of stage 1 between modalities: linear and softmax cross-attention.
+"""Layers of stage 1 between modalities: linear (eqs 3-4 of An et al.) and softmax cross-attention.
 
-Shapes: n cases, k tokens, d width, h heads, c = d / h channels of a head. Masks are True = valid.
-Written for one member, as `camlif.networks.layers`.
+Tokens and masks by modality go in, tokens that have read the other modalities come out; nothing
+fails. Shapes: n cases, k tokens, d width, h heads, c = d / h channels of a head. Masks are True =
+valid. Written for one member, as `camlif.networks.layers`.
 """
 
 from __future__ import annotations

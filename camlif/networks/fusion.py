@@ -1,5 +1,7 @@
 """Layers of stage 2: modality attention (MAM), low-rank fusion (LMF), weighted concatenation (OWC).
 
+Class vectors by modality go in, one fused vector comes out (eq 5 of An et al., AAAI 2025; LMF of
+Liu et al., ACL 2018). Raises `SchemaError` where a full product has too many modalities.
 Shapes: n cases, d input width, f gated width, r rank, o output width.
 """
 

@@ -1,4 +1,8 @@
-"""Risk head with the clinical branch."""
+"""Risk head with the clinical branch.
+
+A fused vector (n, d) and clinical columns (n, q) go in, log risks (n,) come out.
+Nothing fails. The ways to add clinical columns are decisions where An et al., AAAI 2025, is silent.
+"""
 
 from __future__ import annotations
 

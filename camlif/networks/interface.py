@@ -1,6 +1,8 @@
 """What goes into a fusion network and what comes out: named tuples of tensors.
 
-They are pytrees, so the engine can stack members with ``torch.func.vmap``.
+They are pytrees, so the engine can stack members with ``torch.func.vmap``. `FusionNetwork` is the
+contract that CA-MLIF and every rival keep; constructors raise `SchemaError` where a cohort's
+modalities do not suit them.
 """
 
 from __future__ import annotations

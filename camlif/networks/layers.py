@@ -1,4 +1,6 @@
-"""Layers of stage 1 within a modality: group tokenisers and self-attention towers.
+"""Layers of stage 1 within a modality: group tokenisers and self-attention towers (eqs 1-2).
+
+Features (n, n_features) go in, tokens (n, k, d) and masks come out; nothing fails.
 
 Shapes: n cases, k tokens, d width, h heads, c = d / h channels of a head. Masks are True = valid.
 Everything is written for one member; the training engine stacks members with ``torch.func.vmap``,

@@ -1,4 +1,8 @@
-"""Concatenation: one multilayer perceptron on all columns side by side (generic reference)."""
+"""Concatenation: one multilayer perceptron on all columns side by side (generic reference).
+
+One vector a modality goes in, risks (n,) come out. After DeepSurv (Katzman et al., BMC Medical
+Research Methodology 2018), on the concatenated columns.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Joint attention: one transformer over the tokens of all modalities (generic reference)."""
+"""Joint attention: one transformer over the tokens of all modalities (generic reference).
+
+Tokens of all modalities and a class token go in, risks (n,) come out. After Vaswani et al., NeurIPS
+2017.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""MOTCat (Xu and Chen, ICCV 2023): MCAT whose co-attention is an optimal transport plan."""
+"""MOTCat (Xu and Chen, ICCV 2023): MCAT whose co-attention is an optimal transport plan.
+
+Tokens by modality go in, hazards of t intervals come out. Raises `ConfigError` for settings
+of the transport outside their range.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Entropic unbalanced optimal transport between two small sets of tokens.
 
-Shapes: k rows, q columns; any leading dimensions are independent problems.
+Costs (..., k, q) and masses go in, the plan of the same shape comes out (Chizat et al., Mathematics
+of Computation 2018); nothing fails. Shapes: k rows, q columns; any leading dimensions are
+independent problems.
 """
 
 from __future__ import annotations

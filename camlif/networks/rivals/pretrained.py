@@ -1,4 +1,9 @@
-"""Fusion of encoders that are first trained alone, each on its own Cox loss."""
+"""Fusion of encoders that are first trained alone, each on its own Cox loss.
+
+One vector a modality goes in; risks (n,) come out, of each encoder in the first stage and of the
+fusion in the second. Raises `ConfigError` for stages outside their range. Pathomic Fusion (IEEE TMI
+2022) and PG-MLIF (MICCAI 2024) are trained so.
+"""
 
 from __future__ import annotations
 

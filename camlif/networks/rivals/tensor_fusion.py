@@ -1,4 +1,7 @@
-"""Tensor fusion (Zadeh et al., EMNLP 2017): all products of the encoders' entries."""
+"""Tensor fusion (Zadeh et al., EMNLP 2017): all products of the encoders' entries.
+
+One vector a modality goes in; the product of [o ; 1] over modalities, then risks (n,) come out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Single-modality network: the encoder branch of CA-MLIF alone, for a fair comparison."""
+"""Single-modality network: the encoder branch of CA-MLIF alone, for a fair comparison.
+
+Inputs go in, of which one modality is read; risks (n,) come out. Stage 1 of An et al., AAAI 2025,
+without cross-attention and decoder.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Single modality by a perceptron: the single-modality family of the paper's published code."""
+"""Single modality by a perceptron: the single-modality family of the paper's published code.
+
+One vector a patient goes in, risks (n,) come out. Of the published code of An et al., AAAI 2025.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Frozen settings. Defaults are those of CA-MLIF (An et al., AAAI 2025) or a stated decision."""
+"""Frozen settings. Defaults are those of CA-MLIF (An et al., AAAI 2025) or a stated decision.
+
+Values go in by name; a frozen record comes out that round-trips to JSON. Raises `ConfigError` with
+the field and what it admits. Presets: ``default``, ``printed`` (the paper's equations literally),
+``release`` (the published code) and ``robust``.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Every error the library raises.
 
-A data error carries fields, so that a page can render it and a command line print it.
+A data error carries fields (file, column, rows, found, expected, fix), so that a page can render it
+and a command line print it. Each error is also the built-in that it refines, such as `ValueError`.
 """
 
 from __future__ import annotations

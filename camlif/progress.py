@@ -1,4 +1,8 @@
-"""How far a long run is: a record for callbacks, and a file that a dashboard polls."""
+"""How far a long run is: a record for callbacks, and a file that a dashboard polls.
+
+Steps go in, a frozen `Progress` comes out, or JSON in a file. A file that is not there is read as
+None; one that holds something else raises ValueError or TypeError.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Work spread over threads: torch lets go of the interpreter while it computes."""
+"""Work spread over threads: torch lets go of the interpreter while it computes.
+
+A function and items go in, results come out in the order of the items. An error of the function is
+raised where its result is asked for.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Numbers in sentences, and values that may leave the program, the same everywhere.
 
-No cell of text can start a formula, and no age over 89 is told.
+Numbers and tables go in, English text and CSV come out; nothing fails. No cell of text can start a
+formula, and no age over 89 is told.
 """
 
 from __future__ import annotations

@@ -273,7 +273,7 @@ class JobManager:
             with (folder / run_folder.LOG).open("ab") as log:
                 log.write(f"$ camlif {shlex.join(job.request.arguments)}\n".encode())
                 log.flush()
-                process = subprocess.Popen(  # noqa: S603  # our own program, no shell
+                process = subprocess.Popen(  # noqa: S603  # nosec B603  # our own program, no shell
                     command,
                     cwd=folder,
                     env=_environment(),
@@ -337,17 +337,9 @@ class JobManager:
     def _end(self, job: Job, state: State) -> None:
         folder = self.folder(job.id)
         shutil.rmtree(folder / run_folder.TABLES, ignore_errors=True)
-        if job.request.kind == "train" and state != "finished":
-            self._remove_if_empty(self.result(job))
         run_folder.write_job(folder, replace(job, state=state, ended=time.time()))
         self._cancelled.discard(job.id)
         self._tell()
-
-    @staticmethod
-    def _remove_if_empty(path: Path) -> None:
-        """Remove the folder that a training makes before it has anything to put into it."""
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
 
     def _signal(self, job: Job, sign: signal.Signals) -> None:
         """Signal a run's process group, if the process is still the one that was started."""

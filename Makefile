@@ -40,6 +40,8 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry --no-ansi .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive camlif dashboard
 
 # The shipped sample cohorts and models, in the order in which they depend on each other.
 samples: setup

@@ -14,7 +14,28 @@ from camlif.exceptions import ArtifactError
 from camlif.files import folders_in, standing
 from camlif.model.card import Card
 from camlif.model.matching import MatchReport, match_schema
+from camlif.model.seal import check_seal
 from camlif.model.storage import CARD, CONFIG, read_card, read_schema
+
+MODEL_FILES = frozenset(
+    [
+        ".pt",
+        ".pth",
+        ".pkl",
+        ".pickle",
+        ".joblib",
+        ".ckpt",
+        ".onnx",
+        ".h5",
+        ".keras",
+        ".npz",
+        ".bin",
+        ".safetensors",
+        ".rds",
+        ".zip",
+    ]
+)
+"""Endings under which other programs keep models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +65,34 @@ class ModelMatch:
 
 
 def installed_models(*folders: Path) -> tuple[InstalledModel, ...]:
-    """List the model folders below some folders, by name; damaged ones carry their error.
+    """List what lies in some folders, by name; what is no sound model carries its error.
 
-    Of two models of one name, that of the earlier folder is listed.
+    Of two models of one name, that of the earlier folder is listed. Nothing but a model folder is
+    ever opened.
     """
-    paths: dict[str, Path] = {}
+    found: dict[str, InstalledModel] = {}
     for folder in folders:
         for path in folders_in(folder):
-            home = standing(path)
-            if (home / CONFIG).is_file() and (home / CARD).is_file():
-                paths.setdefault(path.name, path)
-    return tuple(_read(paths[name]) for name in sorted(paths))
+            if _claims_a_model(standing(path)):
+                found.setdefault(path.name, _read(path))
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            if path.is_file() and path.suffix.lower() in MODEL_FILES:
+                error = f"{path.name}: models are folders of this program; this file is not opened."
+                found.setdefault(path.name, InstalledModel(path=path, error=error))
+    return tuple(found[name] for name in sorted(found))
+
+
+def _claims_a_model(folder: Path) -> bool:
+    """Whether a folder holds a file of a model, of this program or another."""
+    if not folder.is_dir():
+        return False
+    files = list(folder.iterdir())
+    return any(p.name in (CONFIG, CARD) or p.suffix.lower() in MODEL_FILES for p in files)
 
 
 def _read(path: Path) -> InstalledModel:
     try:
+        check_seal(standing(path), path.name)
         return InstalledModel(path=path, schema=read_schema(path), card=read_card(path))
     except ArtifactError as error:
         return InstalledModel(path=path, error=str(error))

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -29,6 +30,7 @@ from camlif.files import place_folder, standing
 from camlif.model.card import Card, render_markdown
 from camlif.model.recognition import TrainingDigests
 from camlif.model.reference import Reference, SubsetValidation
+from camlif.model.seal import check_seal, write_seal
 from camlif.model.training_range import DISTANCE_PERCENTS, LEVELS, TrainingRange
 from camlif.networks.registry import build_architecture
 from camlif.statistics import Calibration, GateResult, KaplanMeierCurve
@@ -36,9 +38,14 @@ from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
 
 FORMAT = 2
-FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", "distance.")
+FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", "distance.", "range.")
 """Arrays in which a value that is not finite is damage; others use NaN for "unknown"."""
 
+TYPES = {
+    **dict.fromkeys(("offset", "columns.", "range."), torch.float32),
+    **dict.fromkeys(("distance.", "calibration.", "reference.sorted_z"), torch.float64),
+}
+"""Types of arrays that are kept as they are read; of the others that in which they are saved."""
 WEIGHTS, CONFIG, CARD, CARD_TEXT = "model.safetensors", "config.json", "card.json", "card.md"
 
 
@@ -148,13 +155,8 @@ def _write(bundle: BundleParts, path: Path) -> None:
     save_file(_tensors(bundle), path / WEIGHTS, metadata={"schema": json.dumps(config["schema"])})
     (path / CARD).write_text(bundle.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (path / CARD_TEXT).write_text(render_markdown(bundle.card), encoding="utf-8")
-    config["weights_sha256"] = _sha256(path / WEIGHTS)
-    config["card_sha256"] = _sha256(path / CARD)
     (path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    write_seal(path, (WEIGHTS, CONFIG, CARD, CARD_TEXT))
 
 
 def load(path: Path, kind: type[Parts]) -> Parts:
@@ -163,6 +165,7 @@ def load(path: Path, kind: type[Parts]) -> Parts:
     for name in (WEIGHTS, CONFIG, CARD):
         if not (home / name).is_file():
             raise ArtifactError(f"{path.name}: no file {name}. A model folder needs it.")
+    check_seal(home, path.name)
     config = _read_json(path / CONFIG)
     if config.get("format") != FORMAT:
         raise ArtifactError(f"{path.name}/{CONFIG}: format {config.get('format')}, not {FORMAT}.")
@@ -170,16 +173,10 @@ def load(path: Path, kind: type[Parts]) -> Parts:
     try:
         _require_same_schema(json.loads(header), config["schema"], path)
         card = read_card(path)
-        # A card's is absent from models of before it was stored.
-        for name, known in ((WEIGHTS, config["weights_sha256"]), (CARD, config.get("card_sha256"))):
-            if known is not None and _sha256(home / name) != known:
-                raise ArtifactError(
-                    f"{path.name}/{name}: its SHA-256 is not the one in {CONFIG}; copy it again."
-                )
         schema = FeatureSchema.from_json(config["schema"])
         run = RunConfig.from_json(config["config"])
-        ensemble = _ensemble(tensors, schema, run, config["members"], path)
-        return kind(
+        ensemble = _ensemble(dict(tensors), schema, run, config["members"], path)
+        bundle = kind(
             name=config["name"],
             info=_info(config["info"]),
             config=run,
@@ -187,6 +184,8 @@ def load(path: Path, kind: type[Parts]) -> Parts:
             reference=_reference(tensors, config["reference"], schema),
             card=card,
         )
+        _require_own_arrays(tensors, bundle, path)
+        return bundle
     except ArtifactError:
         raise
     except CamlifError as error:
@@ -277,6 +276,20 @@ def _require_same_schema(trained: Any, stated: Any, path: Path) -> None:
     )
 
 
+def _require_own_arrays(tensors: dict[str, Tensor], bundle: BundleParts, path: Path) -> None:
+    """Require exactly the arrays that the bundle would be saved as, of the same types."""
+    own = _tensors(bundle)
+    for name, tensor in tensors.items():
+        if name not in own:
+            raise ArtifactError(f"{path.name}/{WEIGHTS}: unknown array {name}.")
+        expected = next((d for start, d in TYPES.items() if name.startswith(start)), None)
+        expected = own[name].dtype if expected is None else expected
+        if tensor.dtype != expected:
+            raise ArtifactError(
+                f"{path.name}/{WEIGHTS}: {name} has type {tensor.dtype}, not {expected}."
+            )
+
+
 def _flat_columns(schema: Any) -> list[str]:
     names = [
         f"{m['name']}/{column}"
@@ -320,6 +333,8 @@ def _ensemble(
             raise ArtifactError(
                 f"{path.name}/{WEIGHTS}: preprocessing of {name} has a wrong shape."
             )
+        if not (columns[name]["scale"] > 0).all():
+            raise ArtifactError(f"{path.name}/{WEIGHTS}: a scale of {name} is not above 0.")
     return Ensemble(
         schema=schema,
         config=run.network,
@@ -333,6 +348,12 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Any]:
     return {k.removeprefix(prefix): t.numpy() for k, t in tensors.items() if k.startswith(prefix)}
 
 
+def _descends(levels: NDArray[np.float32]) -> bool:
+    """Whether a column's quantiles fall by more than float32 rounds between equal ones."""
+    slack = 1e-5 * np.abs(levels).max(axis=0, initial=0.0)
+    return bool((np.diff(levels, axis=0) < -slack).any())
+
+
 def _reference(
     tensors: dict[str, Tensor], data: dict[str, Any], schema: FeatureSchema
 ) -> Reference:
@@ -340,11 +361,15 @@ def _reference(
     levels = {m.name: tensors[f"range.{m.name}"].numpy() for m in schema.modalities}
     if any(len(values) != len(LEVELS) for values in levels.values()):
         raise ValueError("training range has a wrong number of levels")
+    if any(_descends(values) for values in levels.values()):
+        raise ValueError("levels of the training range do not ascend")
     distances = _under(tensors, "distance.")  # absent from models of before they were stored
     if any(len(values) != len(DISTANCE_PERCENTS) for values in distances.values()):
         raise ValueError("training distances have a wrong number of percentiles")
     if not (math.isfinite(data["mean"]) and math.isfinite(data["sd"]) and data["sd"] > 0):
         raise ValueError("mean and sd of the reference must be finite, sd above 0")
+    if (np.diff(tensors["reference.sorted_z"].numpy()) < 0).any():
+        raise ValueError("risks of the reference do not ascend")
     gates = {gate["horizon"]: GateResult(**gate) for gate in data["gates"]}
     if set(gates) != set(HORIZONS):
         raise ValueError(f"calibration gates are not those of {HORIZONS} months")

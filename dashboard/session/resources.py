@@ -32,9 +32,11 @@ from camlif.explain import (
     strongest_features,
 )
 from camlif.explain.similarity import FusedSpace
+from camlif.files import standing
 from camlif.model.bundle import Bundle, load_bundle
 from camlif.model.installed import InstalledModel, installed_models
 from camlif.model.scoring import ScoreResult
+from camlif.model.seal import SEAL
 from camlif.study import Study, read_study
 from camlif.study.installed import InstalledStudy, installed_studies
 from dashboard.runs.jobs import JobManager
@@ -124,7 +126,7 @@ def catalogue() -> tuple[InstalledModel, ...]:
 
 def results_changed() -> None:
     """List models and studies again: a run ended or was deleted."""
-    for cached in (catalogue, model, studies):
+    for cached in (catalogue, _model, studies):
         cached.clear()
 
 
@@ -146,11 +148,28 @@ def store() -> Store:
     return Store(settings().database or default_url(settings().home))
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
 def model(name: str) -> LoadedModel:
-    """Load an installed model on the best device."""
+    """Load an installed model on the best device; read again once its folder was replaced.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder is gone, or its files are not those that were saved together.
+    """
     folder = settings().models / name
-    bundle = load_bundle(folder if folder.is_dir() else settings().own_models / name)
+    if not folder.is_dir():
+        folder = settings().own_models / name
+    try:
+        stamp = (standing(folder) / SEAL).stat()
+    except OSError:
+        catalogue.clear()
+        return _model(str(folder), 0, 0)
+    return _model(str(folder), stamp.st_mtime_ns, stamp.st_ino)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _model(folder: str, changed: int, inode: int) -> LoadedModel:  # noqa: ARG001  # cache key
+    bundle = load_bundle(folder)
     return LoadedModel(bundle=bundle, digest=bundle.digest)
 
 

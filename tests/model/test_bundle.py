@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from safetensors.torch import load_file, safe_open, save_file
 import camlif
 from camlif.exceptions import AlignmentError, ArtifactError, ConfigError
 from camlif.model.bundle import Bundle, load_bundle
+from camlif.model.seal import SEAL, write_seal
 from camlif.model.storage import CARD, CARD_TEXT, CONFIG, WEIGHTS
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort, tiny_config
 from tests.builders.cohorts import make_cohort
@@ -45,21 +45,24 @@ def _load(folder: Path) -> Bundle:
     return load_bundle(folder, device="cpu")
 
 
+SEALED = (WEIGHTS, CONFIG, CARD, CARD_TEXT)
+
+
 def _edit(folder: Path, change: Callable[[dict[str, Any]], object], name: str = CONFIG) -> None:
     data = json.loads((folder / name).read_text())
     change(data)
     (folder / name).write_text(json.dumps(data))
+    write_seal(folder, SEALED)
 
 
 def _rewrite(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
-    """Change tensors and make the SHA-256 right again, so that later checks are reached."""
+    """Change tensors and seal the folder anew, so that later checks are reached."""
     with safe_open(folder / WEIGHTS, framework="pt") as file:
         metadata = file.metadata()
     tensors = load_file(folder / WEIGHTS)
     change(tensors)
     save_file(tensors, folder / WEIGHTS, metadata=metadata)
-    sha = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    _edit(folder, lambda config: config.update(weights_sha256=sha))
+    write_seal(folder, SEALED)
 
 
 # The public face
@@ -125,7 +128,7 @@ def test_weights_are_rounded_to_the_stored_precision_before_they_are_judged() ->
 
 
 def test_folder_holds_no_pickle_and_no_patient_identifier(saved: Path) -> None:
-    assert sorted(p.name for p in saved.iterdir()) == sorted([WEIGHTS, CONFIG, CARD, CARD_TEXT])
+    assert sorted(p.name for p in saved.iterdir()) == sorted([*SEALED, SEAL])
     for path in saved.iterdir():
         content = path.read_bytes()
         assert not content.startswith((b"\x80", b"PK"))
@@ -212,12 +215,14 @@ def test_truncated_weights_are_refused(folder: Path, share: float) -> None:
 
 def test_garbage_weights_are_refused(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(np.random.default_rng(0).bytes(5000))
+    write_seal(folder, SEALED)
     with pytest.raises(ArtifactError, match="damaged"):
         _load(folder)
 
 
 def test_a_header_of_enormous_length_is_refused(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    write_seal(folder, SEALED)
     with pytest.raises(ArtifactError, match="damaged"):
         _load(folder)
 
@@ -226,12 +231,12 @@ def test_a_flipped_bit_is_refused(folder: Path) -> None:
     content = bytearray((folder / WEIGHTS).read_bytes())
     content[-1] ^= 1
     (folder / WEIGHTS).write_bytes(bytes(content))
-    with pytest.raises(ArtifactError, match="SHA-256"):
+    with pytest.raises(ArtifactError, match=f"{WEIGHTS}: not the file that was saved"):
         _load(folder)
 
 
 @pytest.mark.parametrize(
-    "prefix", ["member.", "columns.", "offset", "reference.sorted_z", "calibration."]
+    "prefix", ["member.", "columns.", "offset", "reference.sorted_z", "calibration.", "range."]
 )
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_values_that_are_not_finite_are_refused(folder: Path, prefix: str, value: float) -> None:
@@ -255,6 +260,16 @@ def test_unknown_absent_and_misshapen_weights_are_refused(saved: Path, tmp_path:
         "columns.ct": lambda t: t.pop(next(k for k in t if k.startswith("columns.ct."))),
         "range.ct": lambda t: t.pop("range.ct"),
         "reference.seen": lambda t: t.pop("reference.seen"),
+        "unknown array note": lambda t: t.update({"note": torch.zeros(1)}),
+        "unknown array curve.other.time": lambda t: t.update({"curve.other.time": torch.zeros(1)}),
+        "offset has type": lambda t: t.update(offset=t["offset"].half()),
+        "do not ascend": lambda t: t.update(
+            {"reference.sorted_z": t["reference.sorted_z"].flip(0).contiguous()}
+        ),
+        "levels of the training range": lambda t: t.update(
+            {"range.ct": t["range.ct"].flip(0).contiguous()}
+        ),
+        "scale of ct": lambda t: t["columns.ct.scale"].zero_(),
     }
     for i, (message, change) in enumerate(changes.items()):
         spoiled = Path(shutil.copytree(saved, tmp_path / str(i)))
@@ -285,7 +300,6 @@ def test_unreadable_json_is_refused(folder: Path, name: str, text: str) -> None:
         lambda c: c["reference"].update(mean=float("nan")),
         lambda c: c["reference"]["gates"].pop(),
         lambda c: c["reference"].update(strata=None),
-        lambda c: c.update(weights_sha256="0"),
     ],
 )
 def test_a_spoiled_configuration_is_refused(
@@ -316,3 +330,64 @@ def test_a_cohort_of_other_tables_is_refused_with_both_names() -> None:
     assert caught.value.code == "E-30"
     assert "radiology" in str(caught.value)
     assert "pathology, ct" in str(caught.value)
+
+
+# The seal
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_a_file_that_was_not_saved_with_the_others_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    with pytest.raises(ArtifactError, match=f"{name}: not the file that was saved"):
+        _load(folder)
+
+
+def test_another_number_of_the_reference_is_refused_though_it_could_be(folder: Path) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    config["reference"]["mean"] += 0.5
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+    with pytest.raises(ArtifactError, match=f"{CONFIG}: not the file that was saved"):
+        _load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": {"../x": "0"}, "digest": ""}'])
+def test_a_spoiled_seal_is_refused(folder: Path, text: str) -> None:
+    (folder / SEAL).write_text(text)
+    with pytest.raises(ArtifactError, match=SEAL):
+        _load(folder)
+
+
+def test_a_seal_with_another_digest_of_itself_is_refused(folder: Path) -> None:
+    seal = json.loads((folder / SEAL).read_text())
+    seal["files"][CARD_TEXT] = "0" * 64
+    (folder / SEAL).write_text(json.dumps(seal))
+    with pytest.raises(ArtifactError, match="its own digest does not match"):
+        _load(folder)
+
+
+def test_a_model_signed_by_a_key_is_asked_for_it(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, other = tmp_path / "key", tmp_path / "other"
+    key.write_bytes(b"k" * 32)
+    other.write_bytes(b"o" * 32)
+    monkeypatch.setenv("CAMLIF_MODEL_KEY", str(key))
+    with pytest.raises(ArtifactError, match="not signed by the key"):
+        _load(saved)  # saved without one
+    signed = tmp_path / "signed"
+    tiny_bundle().save(signed)
+    assert _load(signed).digest == tiny_bundle().digest
+    monkeypatch.setenv("CAMLIF_MODEL_KEY", str(other))
+    with pytest.raises(ArtifactError, match="not signed by the key"):
+        _load(signed)
+    key.write_bytes(b"short")
+    monkeypatch.setenv("CAMLIF_MODEL_KEY", str(key))
+    with pytest.raises(ArtifactError, match="at least 16 bytes"):
+        _load(signed)
+    monkeypatch.delenv("CAMLIF_MODEL_KEY")
+    assert _load(signed).digest == tiny_bundle().digest
+
+
+def test_what_lies_beside_the_files_of_a_model_is_never_opened(folder: Path) -> None:
+    (folder / "evil.pkl").write_bytes(b"\x80\x04.")
+    assert _load(folder).digest == tiny_bundle().digest

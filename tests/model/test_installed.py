@@ -53,10 +53,22 @@ def test_models_of_several_folders_are_one_list_and_the_first_folder_wins(
     assert found[-1].path.parent == models
 
 
-def test_models_are_listed_without_reading_their_weights(models: Path, tmp_path: Path) -> None:
+def test_damaged_weights_are_named_where_models_are_listed(models: Path, tmp_path: Path) -> None:
     shutil.copytree(models / "good", tmp_path / "good")
     (tmp_path / "good" / WEIGHTS).write_bytes(b"damaged")
-    assert installed_models(tmp_path)[0].schema == tiny_bundle().schema
+    (found,) = installed_models(tmp_path)
+    assert found.error is not None
+    assert WEIGHTS in found.error
+
+
+@pytest.mark.parametrize("name", ["net.pkl", "net.pt", "folder/net.onnx"])
+def test_models_of_other_programs_are_listed_and_not_opened(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\x80\x04.")
+    (found,) = installed_models(tmp_path)
+    assert found.name in name
+    assert found.error is not None
 
 
 def test_no_folder_means_no_models(tmp_path: Path) -> None:

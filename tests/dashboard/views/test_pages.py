@@ -19,6 +19,7 @@ from dashboard import messages
 from dashboard.session import resources, state
 from dashboard.views.case import picker as case_picker
 from tests.browser.accessibility import FRAMEWORK
+from tests.builders.pages import page_file
 from tests.dashboard.conftest import OpenApp
 
 PAGES = (
@@ -86,7 +87,7 @@ def few_patients(cohort: str) -> tuple[int, int]:
 def visit(app: AppTest, pages: Sequence[str] = PAGES) -> Iterator[str]:
     """Open pages one after the other; yield each one's name."""
     for page in pages:
-        app.switch_page(f"views/{page}.py").run()
+        app.switch_page(page_file(page)).run()
         yield page
 
 
@@ -423,7 +424,7 @@ def test_good_tables_are_checked_matched_and_scored(open_app: OpenApp, scenario:
     age = int(tables["clinical"]["age"].median())
     app.session_state[state.FILTER_AGE.name] = (age, age + 1)
     for page in PAGES[1:]:
-        app.switch_page(f"views/{page}.py").run()
+        app.switch_page(page_file(page)).run()
         assert problems_of(app) == [], page
 
 
@@ -500,7 +501,7 @@ def test_forgetting_erases_the_upload(open_app: OpenApp) -> None:
     assert "SECRET" not in text_of(app, sidebar=True)
     assert load_sample("glioma").info.title in text_of(app)
     for page in ("case", "cohort", "data"):
-        app.switch_page(f"views/{page}.py").run()
+        app.switch_page(page_file(page)).run()
         assert "SECRET" not in text_of(app, sidebar=True)
 
 
@@ -527,7 +528,7 @@ def test_a_page_that_fails_shows_a_code_and_no_traceback(
     monkeypatch.setattr("dashboard.views.cohort.views.outcome_of", broken)
     app = open_app("case")
     if page != "case":
-        app.switch_page(f"views/{page}.py").run()
+        app.switch_page(page_file(page)).run()
     assert not app.exception
     assert re.search(r"E-50: .*code [0-9a-f]{8}", "\n".join(problems_of(app)))
     assert "4711" not in text_of(app)
@@ -559,7 +560,7 @@ def test_a_damaged_model_is_named_and_the_cohort_stays_open(
     weights.write_bytes(weights.read_bytes()[:-100])
     app = open_app(folder=tmp_path)
     assert not app.exception
-    assert "damaged" in text_of(app)
+    assert "model.safetensors: not the file that was saved" in text_of(app, sidebar=True)
     app.switch_page("views/cohort/page.py").run()
     assert not app.exception
     assert len(app.get("plotly_chart")) > 0

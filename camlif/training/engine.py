@@ -1,7 +1,9 @@
 """Train all members at once: stacked in a process, and spread over processes.
 
-Each member sees the training part of its own split, its own batches and its own preprocessing; no
-member reads a row of its test part.
+A cohort with outcomes, settings and splits go in; a `TrainingResult` comes out: ensemble, history
+and seconds. Raises `ConfigError` without an outcome, `NoEventsError` where a training part
+has no event. Each member sees the training part of its own split, its own batches and its own
+preprocessing; no member reads a row of its test part.
 """
 
 from __future__ import annotations

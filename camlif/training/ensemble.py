@@ -1,6 +1,8 @@
 """The stacked ensemble: parameters and preprocessing of all members along a leading axis.
 
-Shapes: e members, n patients. Scoring and attribution run over the stack, not over a Python loop.
+Raw inputs go in, log risks (n, e) and fusion vectors come out. Raises `ConfigError` for a device
+that is not there. Shapes: e members, n patients. Scoring and attribution run over the stack, not
+over a Python loop.
 """
 
 from __future__ import annotations

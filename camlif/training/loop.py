@@ -1,6 +1,8 @@
 """The training loop: batches of every member drawn together, stacked members stepped together.
 
-The loop holds no host-device synchronisation.
+Standardised training data of e members go in; the ensemble is trained in place, and its history
+comes out. Optimiser, schedule and stages are those of `TrainConfig`, as An et al., AAAI 2025, or a
+rival prints them. The loop holds no host-device synchronisation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The stacked network as a flat list of operations, recorded once and run for every batch.
 
-`vmap` looks up a batching rule for every operation of every step, and its rules leave reshapes
-behind that change nothing: a fifth of a step of eight members. A recording holds what the rules
-came to: the same operations on the same numbers, so that training gives the same bytes.
+A network, its parameters and inputs go in; a function of parameters and inputs of the same shapes
+comes out. `vmap` looks up a batching rule for every operation of every step, and its rules leave
+reshapes behind that change nothing: a fifth of a step of eight members. A recording holds what the
+rules came to: the same operations on the same numbers, so that training gives the same bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Batches of one epoch: which training row sits where, the same shape for every member."""
+"""Batches of one epoch: which training row sits where, the same shape for every member.
+
+Events of the training part and a generator go in; row numbers come out, with the last batch filled
+up. Nothing fails.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Members spread over processes, each with the numbers it has in one stack of all.
 
-Dropout is the only thing that members draw together: one stream fills the masks of the whole stack.
-A process that trains some of the members draws these masks and takes its own part of them.
+Counts of members and processes go in, parts come out. Dropout is the only thing that members draw
+together: one stream fills the masks of the whole stack. A process that trains some of the members
+draws these masks and takes its own part of them.
 """
 
 from __future__ import annotations

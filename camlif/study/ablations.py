@@ -1,6 +1,6 @@
 """CA-MLIF with parts removed or replaced: every ablation as a choice of settings.
 
-Table 3 of the paper comes first, then the further ablations.
+Constants only: Table 3 of An et al., AAAI 2025, comes first, then the further ablations.
 """
 
 from __future__ import annotations

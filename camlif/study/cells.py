@@ -1,8 +1,9 @@
 """Cells, the units of work of a study: one variant on a block of splits.
 
-A network takes all its splits in one stacked block; a classical model takes blocks of
-`CLASSICAL_BLOCK`. What a cell computes depends on its variant, its splits and the study's seed, not
-on which cells ran before it, beside it or where.
+A variant and the study's data go in; results and held-out risks come out, or the reason why not: a
+fit that fails is an outcome of its cell. A network takes all its splits in one stacked block; a
+classical model takes blocks of `CLASSICAL_BLOCK`. What a cell computes depends on its variant, its
+splits and the study's seed, not on which cells ran before it, beside it or where.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Held-out risks of one variant, as the paper's figures pool them, and strata cut on them."""
+"""Held-out risks of one variant, as the paper's figures pool them, and strata cut on them.
+
+Rows of a study's risks go in; one z a patient, or one a row as the predecessors pool them (Pathomic
+Fusion, PG-MLIF), and strata come out. Raises `EstimationError` where there is no risk, or where
+equal ones leave a stratum empty.
+"""
 
 from __future__ import annotations
 

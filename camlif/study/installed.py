@@ -1,4 +1,8 @@
-"""The studies on this machine: those that ship with sample cohorts, and a user's own."""
+"""The studies on this machine: those that ship with sample cohorts, and a user's own.
+
+Folders go in; their studies come out, read without tables. Nothing fails: a damaged study carries
+its error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Measures of one split: ranking, probabilities and discrimination over time of its test part."""
+"""Measures of one split: ranking, probabilities and discrimination over time of its test part.
+
+Risks of all patients, outcomes and one split go in; a row of `RESULT_COLUMNS` comes out, None where
+a measure is undefined. Raises `EstimationError` where a risk is not finite.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """The catalogue: which variants a method's name stands for, and what each of them runs.
 
-It reads the registries, so a new network or classical model appears without a change here.
+Names of methods and a schema go in; variants come out in the order of tables and figures. Raises
+`ConfigError` for an unknown name. It reads the registries, so a new network or classical model
+appears without a change here.
 """
 
 from __future__ import annotations

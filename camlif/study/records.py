@@ -1,6 +1,7 @@
 """What a study is asked, what it reports and what it knows of its cohort: plain frozen records.
 
-Every record round-trips to JSON; `camlif.study.store` puts them into files.
+Every record round-trips to JSON; `camlif.study.store` puts them into files. Raises `ConfigError`
+for settings outside their range.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Run a study: cells through joblib, each kept as soon as it is finished.
 
-The same cells give the same numbers on one core, on many, or on a Ray or Dask cluster.
+A cohort, settings and a folder go in; a finished `Study` comes out, and in the folder. Raises
+`ConfigError` for settings, for another study in the folder, and where workers or a cluster fail;
+the finished cells are kept. The same cells give the same numbers on one core, on many, or on a Ray
+or Dask cluster.
 """
 
 from __future__ import annotations

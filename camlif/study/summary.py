@@ -1,4 +1,8 @@
-"""The table of a study: means with honest intervals, paired comparisons, and what may be said."""
+"""The table of a study: means with honest intervals, paired comparisons, and what may be said.
+
+Results and risks of all splits go in; a `StudySummary` comes out, None where a number is undefined.
+Intervals are those of Nadeau and Bengio, Machine Learning 2003; p-values are Holm's (1979).
+"""
 
 from __future__ import annotations
 

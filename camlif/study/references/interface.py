@@ -1,6 +1,7 @@
 """What goes into a classical model and what comes out.
 
-A model is fitted on inputs that hold training patients only, so it cannot see another patient.
+A model is fitted on inputs that hold training patients only, so it cannot see another patient; a
+fitted one gives risks (n,). Raises `SchemaError` where a model does not apply to a cohort.
 
 Shapes: n patients, p columns of a modality, q clinical columns.
 """

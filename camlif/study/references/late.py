@@ -1,8 +1,9 @@
 """Late fusion: one ridge Cox model a block, their risks combined.
 
-A block is a modality, or the clinical columns. Risks are z-scored by mean and SD of the
-*out-of-fold* risks: in-sample ones spread more, the more columns a block has, so the richest would
-dominate.
+Training patients go in, a fitted model that gives risks (n,) comes out; errors are those of
+`camlif.linear.penalised`. A block is a modality, or the clinical columns. Risks are z-scored by
+mean and SD of the *out-of-fold* risks: in-sample ones spread more, the more columns a block has, so
+the richest would dominate.
 """
 
 from __future__ import annotations

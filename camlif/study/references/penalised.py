@@ -1,4 +1,9 @@
-"""Cox models on the columns side by side, with a penalty that inner folds choose."""
+"""Cox models on the columns side by side, with a penalty that inner folds choose.
+
+Training patients go in, a fitted model that gives risks (n,) comes out. Raises `SchemaError` where
+there are no clinical inputs to fit, and the errors of `camlif.linear.penalised`, which does the
+fitting.
+"""
 
 from __future__ import annotations
 

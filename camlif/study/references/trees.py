@@ -1,7 +1,9 @@
 """Ensembles of trees, by scikit-survival: a random survival forest and gradient boosting.
 
-scikit-survival is GPL-3.0 and is imported when a model is fitted; where it is missing, the fit says
-so (`MissingPackageError`) and everything else works.
+Training patients go in, a fitted model that gives risks (n,) comes out (Ishwaran et al., Ann. Appl.
+Stat. 2008; Ridgeway, Comput. Sci. Stat. 1999). scikit-survival is GPL-3.0 and is imported when a
+model is fitted; where it is missing, the fit says so (`MissingPackageError`) and everything else
+works.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Linear skip: a log risk linear in all inputs and in cross-modal products, beside a network.
 
-It starts at the elastic-net Cox solution of the training part (`camlif.linear.averaged`), so
-that the network learns only what that solution leaves over.
+Standardised inputs go in, risks (n,) come out; nothing fails. It starts at the elastic-net Cox
+solution of the training part (`camlif.linear.averaged`), so that the network learns only what that
+solution leaves over.
 
 Shapes: n cases, p columns of a modality, q clinical columns, k factors of a modality, j pairs of
 modalities.

@@ -1,8 +1,9 @@
 """Networks by the name of their architecture.
 
+A name, a schema and settings go in, a network comes out. Raises `ConfigError` for an unknown name.
 A rival lives in one file of this package and registers itself there::
 
-    @register("mcat", title="MCAT", config=McatConfig, native=NATIVE)
+    @register("mcat", title="MCAT", config=McatConfig, native=NATIVE, citation="...")
     class Mcat(FusionNetwork): ...
 """
 

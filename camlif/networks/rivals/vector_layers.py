@@ -1,6 +1,7 @@
 """Layers of the rivals that read one vector per modality: encoders, risk head, penalties.
 
-Shapes: e stacked members, n patients, m modalities, d width.
+Vectors (n, n_features) go in, vectors of the encoders and risks (n,) come out. Raises `ConfigError`
+for settings outside their range. Shapes: e stacked members, n patients, m modalities, d width.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Command line: ``python -m camlif`` with check, train, study, score, evaluate, explain
 and simulate.
 
-Names, options and output columns are a contract: other programs call them. Bad input gives one line
-on standard error and exit status 2.
+Folders and options go in; files, a report or JSON come out, with exit status 0. Names, options and
+output columns are a contract: other programs call them. Bad input gives one line on standard error
+and exit status 2.
 """
 
 from __future__ import annotations

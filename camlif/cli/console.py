@@ -1,4 +1,8 @@
-"""What the commands share: the terminal, reading a cohort, checking targets, telling progress."""
+"""What the commands share: the terminal, reading a cohort, checking targets, telling progress.
+
+Texts of the command line go in; cohorts, choices and open files come out. Raises `ConfigError`
+where a target must not be written, `DataError` and `CohortError` where a cohort cannot be read.
+"""
 
 from __future__ import annotations
 

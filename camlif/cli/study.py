@@ -1,4 +1,8 @@
-"""The command ``study``: many methods on the same folds of one cohort."""
+"""The command ``study``: many methods on the same folds of one cohort.
+
+A cohort folder and options go in; a study folder and its table come out. Raises `ConfigError`,
+which `camlif.cli.commands` turns into one line and exit status 2.
+"""
 
 from __future__ import annotations
 

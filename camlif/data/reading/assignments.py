@@ -1,4 +1,8 @@
-"""Changes of the mapping by hand: another column for a role, another role for a file."""
+"""Changes of the mapping by hand: another column for a role, another role for a file.
+
+A check's report and a choice go in; changes of ``cohort.toml`` come out. Nothing fails: whether the
+changed mapping can be read, the next check says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a check of tables found: one report for the page, the command line and programs."""
+"""What a check of tables found: one report for the page, the command line and programs.
+
+Findings go in, a frozen `CheckReport` comes out, as records or JSON. Nothing fails.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What the manifest says of single columns and cells, done before anything looks at a table."""
+"""What the manifest says of single columns and cells, done before anything looks at a table.
+
+A table of text and entries of the manifest go in; a smaller table comes out, with what was left out
+among the findings. Nothing fails.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The clinical table: numbers and categories, and which columns a model may read."""
+"""The clinical table: numbers and categories, and which columns a model may read.
+
+A table with one row a patient goes in; values by patient and usable inputs come out. What is wrong,
+such as a column that looks like personal data (E-17), is added to the findings.
+"""
 
 from __future__ import annotations
 

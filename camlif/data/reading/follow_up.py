@@ -1,4 +1,8 @@
-"""Follow-up in months and event status from the clinical table."""
+"""Follow-up in months and event status from the clinical table.
+
+A clinical table goes in; event, duration and entry of each patient come out, or None with the
+question to answer among the findings.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What reading tables has gathered so far, and how it becomes patients and a cohort."""
+"""What reading tables has gathered so far, and how it becomes patients and a cohort.
+
+Tables, values and findings are added while reading; a `Cohort` comes out. Raises the errors of
+`Cohort` where arrays do not fit.
+"""
 
 from __future__ import annotations
 

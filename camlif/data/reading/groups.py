@@ -1,6 +1,8 @@
 """Feature groups of a table: from the manifest, else from column names, else a single group.
 
-A group is what one tokeniser network reads, so there should be few, and each should mean something.
+Column names go in; groups with their columns come out. Raises `SchemaError` where the manifest's
+groups overlap or name no column. A group is what one tokeniser network reads, so there should be
+few, and each should mean something.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What columns were taken for, how sure that is, and what else they could have been."""
+"""What columns were taken for, how sure that is, and what else they could have been.
+
+What was read goes in; one `Assignment` a role comes out. Nothing fails.
+"""
 
 from __future__ import annotations
 

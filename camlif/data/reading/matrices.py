@@ -1,4 +1,8 @@
-"""Feature tables to float32 matrices: what is no number is reported and becomes missing."""
+"""Feature tables to float32 matrices: what is no number is reported and becomes missing.
+
+A table with patients in rows goes in; a float32 matrix or bags come out, NaN where missing. A table
+without a number (E-15) and cells that are none are added to the findings.
+"""
 
 from __future__ import annotations
 

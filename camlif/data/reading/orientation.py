@@ -1,4 +1,8 @@
-"""Tables with features in rows and patients in columns, as genomic matrices often come."""
+"""Tables with features in rows and patients in columns, as genomic matrices often come.
+
+A table goes in; one with patients in rows comes out, or the same. Tables of long form, mutations
+(MAF) and measurements of single cells are recognised by their columns. Nothing fails.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +134,7 @@ def widened(table: TextTable, found: Findings) -> tuple[TextTable, FlowStep]:
     -------
     wide : TextTable
     step : FlowStep
-        The rows that are no row of their own any more.
+        The rows that did not become one of their own.
     """
     patient = find_id(table.columns) or ""
     name = find_named(table.columns, ATTRIBUTES) or ""

@@ -1,4 +1,8 @@
-"""Rows to patients: the identifier column, repeated patients, and what became of every row."""
+"""Rows to patients: the identifier column, repeated patients, and what became of every row.
+
+A table of text goes in; its rows by patient come out, with an account of every row. Identifiers
+that are missing or repeated, and tables that share no patients, are added to the findings.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Problems found while reading tables: data that a page renders and a command line prints."""
+"""Problems found while reading tables: data that a page renders and a command line prints.
+
+Facts go in; frozen `Problem` records come out, and one exception of all errors (`CohortError`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Tables to a cohort: the one way in, used by the command line and by every page."""
+"""Tables to a cohort: the one way in, used by the command line and by every page.
+
+A folder or files go in; a `Cohort` with its `CheckReport` comes out. Raises `CohortError` with all
+problems at once where an error stands among them, `DataError` where nothing can be read.
+"""
 
 from __future__ import annotations
 

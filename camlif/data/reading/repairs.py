@@ -1,7 +1,8 @@
 """What mends a problem: one list that drives the page's buttons and ``check --repair``.
 
-A repair is named as on the command line (``duplicates=mean``), belongs to problems of one topic,
-and says which entries of the manifest it changes. Nothing is repaired in the tables themselves.
+A problem and its report go in; changes of the manifest come out. Raises `ConfigError` for a repair
+that is not offered. A repair is named as on the command line (``duplicates=mean``) and belongs to
+problems of one topic. Nothing is repaired in the tables themselves.
 """
 
 from __future__ import annotations

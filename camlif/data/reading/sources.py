@@ -1,4 +1,8 @@
-"""Files to tables: one or several of each, in whatever format, one row per patient or instance."""
+"""Files to tables: one or several of each, in whatever format, one row per patient or instance.
+
+Files go in; tables of text come out, with the role of every other file. A file that cannot be read
+is added to the findings.
+"""
 
 from __future__ import annotations
 

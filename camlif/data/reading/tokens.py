@@ -1,4 +1,7 @@
-"""Tokens in the place of patient identifiers: keyed hashes, the same for the same key."""
+"""Tokens in the place of patient identifiers: keyed hashes, the same for the same key.
+
+A key and identifiers go in, the starts of HMAC-SHA256 digests come out. Nothing fails.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Text cells to numbers, missing values and identifiers. Whole columns at a time."""
+"""Text cells to numbers, missing values and identifiers. Whole columns at a time.
+
+Columns of text go in; float64, nulls or clean texts come out, with the rows that are no numbers.
+Nothing is guessed, and nothing fails.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A cohort back to a folder that `load_cohort` reads as the same cohort."""
+"""A cohort back to a folder that `load_cohort` reads as the same cohort.
+
+A `Cohort` and a folder go in; ``clinical.csv``, a parquet table a modality and ``cohort.toml`` come
+out. Raises OSError where the folder cannot be written.
+"""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def build_card(
     splits : Splits
         Of the e members.
     result : TrainingResult
-        Of the run: history, seconds, device.
+        Of the run: ensemble, history and seconds.
     reference : Reference
         What the model compares a patient with.
     recognition : tuple of RecognitionRates

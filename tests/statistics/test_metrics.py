@@ -121,7 +121,7 @@ def test_compiled_counts_of_many_patients_equal_those_of_numpy(
     p, _ = draw(3000)
     by_numpy = count_pairs(*p)
     monkeypatch.setattr(concordance, "COMPILED_FROM", len(p.risk))
-    monkeypatch.setattr(concordance, "PairCounter", None)  # not asked any more
+    monkeypatch.setattr(concordance, "PairCounter", None)  # must not be asked
     assert count_pairs(*p) == by_numpy
 
 

@@ -91,7 +91,7 @@ def joined(added: Iterable[tuple[str, bytes]]) -> tuple[dict[str, Path | bytes],
 def use_files(files: dict[str, Path | bytes]) -> None:
     """Read other files with the changes made so far; without any file the upload is gone.
 
-    Changes that no longer make sense are taken back, and that is said.
+    Changes that do not fit these files are taken back, and that is said.
     """
     upload = checked()
     if not files:

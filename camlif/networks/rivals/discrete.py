@@ -2,7 +2,7 @@
 
 Follow-up goes in before training and fixes the intervals; then vectors go in, hazards (n, t) and
 risks (n,) come out, with the likelihood of Zadeh and Schmid, IEEE TPAMI 2020. Raises `ConfigError`
-for settings outside their range, `NoEventsError` and `EstimationError` where no interval can be cut.
+for settings outside their range, `NoEventsError` or `EstimationError` where no interval can be cut.
 
 Shapes: n patients, t intervals. Interval j is [edges_j, edges_{j+1}): a time equal to an edge
 belongs to the later one.

@@ -1,4 +1,8 @@
-"""Entry point: ``streamlit run dashboard/app.py``."""
+"""Entry point: ``streamlit run dashboard/app.py``.
+
+Draws the frame and the page that the address names. Errors of a page become messages
+(`dashboard.shell.guard`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Event, follow-up and entry of the patients in view whose outcome is known."""
+"""Event, follow-up and entry of the patients in view whose outcome is known.
+
+A cohort and rows go in; a frozen `KnownOutcome` comes out, or None where nobody has one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Texts of problems, by id. A text says what happened, where, and how to mend it."""
+"""Texts of problems, by id. A text says what happened, where, and how to mend it.
+
+An id or an error of the library goes in, a text comes out; the ids are those of the product's
+table of messages. Raises KeyError for an unknown id.
+"""
 
 from __future__ import annotations
 

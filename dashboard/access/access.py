@@ -1,4 +1,7 @@
-"""Who may do what: roles, actions, and the one table that joins them."""
+"""Who may do what: roles, actions, and the one table that joins them.
+
+A user and an action go in; whether that is allowed comes out, or `AccessError` with who may.
+"""
 
 from __future__ import annotations
 

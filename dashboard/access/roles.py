@@ -1,4 +1,9 @@
-"""Who somebody is and which role that gives: from the claims of an identity token, by settings."""
+"""Who somebody is and which role that gives: from the claims of an identity token, by settings.
+
+Claims (OpenID Connect Core 1.0, section 2) and the section ``access`` of ``secrets.toml`` go in; a
+role and a pseudonym come out. Raises `ConfigError` for settings that are wrong, and for claims that
+do not say who it is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What the components of the Case page are drawn from."""
+"""What the components of the Case page are drawn from.
+
+A workspace and a row go in; a `CaseView` comes out, a `ModelledCase` where there is a model and a
+`ScoredCase` where it scores the patient.
+"""
 
 from __future__ import annotations
 

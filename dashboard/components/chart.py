@@ -1,4 +1,7 @@
-"""A chart with what makes it readable without seeing it: finding, alternative text, table, CSV."""
+"""A chart with what makes it readable without seeing it: finding, alternative text, table, CSV.
+
+A `Chart` goes in, and stands on the page with a button for its numbers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Contributions in the form that figures draw: names, raw values, units, percentiles."""
+"""Contributions in the form that figures draw: names, raw values, units, percentiles.
+
+An explanation of n patients and a position go in, records for `dashboard.figures.attribution` come
+out. Nothing fails.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A button that saves a file and leaves an event in the audit trail."""
+"""A button that saves a file and leaves an event in the audit trail.
+
+A name and a function that makes the file go in; the file is made when it is asked for.
+"""
 
 from __future__ import annotations
 

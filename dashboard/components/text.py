@@ -1,4 +1,7 @@
-"""Text shown as text: Markdown, math and HTML in a name, a cell or a note stay inert."""
+"""Text shown as text: Markdown, math and HTML in a name, a cell or a note stay inert.
+
+Text of a file or a user goes in, escaped Markdown comes out. Nothing fails.
+"""
 
 from __future__ import annotations
 

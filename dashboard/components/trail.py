@@ -1,4 +1,8 @@
-"""What people do on the pages, for the audit trail."""
+"""What people do on the pages, for the audit trail.
+
+A case or an action goes in; an event is written with the user and the digests in view. Where the
+trail cannot be written, the page says so once and goes on.
+"""
 
 from __future__ import annotations
 

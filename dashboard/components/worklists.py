@@ -1,4 +1,8 @@
-"""Worklists on the pages: which cases a board walks, and how cases get on a list."""
+"""Worklists on the pages: which cases a board walks, and how cases get on a list.
+
+The workspace goes in; widgets and the rows to walk come out. Errors of the store are shown beside
+the widget.
+"""
 
 from __future__ import annotations
 

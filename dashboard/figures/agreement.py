@@ -1,4 +1,7 @@
-"""Where each member of the ensemble places a case: a dot strip over the bands of the strata."""
+"""Where each member of the ensemble places a case: a dot strip over the bands of the strata.
+
+The members' z, cut-offs and the ensemble's z with interval go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Do predicted frequencies hold? Observed against predicted survival in groups, by horizon."""
+"""Do predicted frequencies hold? Observed against predicted survival in groups, by horizon.
+
+Results of `camlif.statistics.horizon.calibration` go in, a `Chart` with one panel for each
+comes out.
+"""
 
 from __future__ import annotations
 

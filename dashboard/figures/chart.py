@@ -1,4 +1,8 @@
-"""What every figure function returns, and how untrusted text enters a figure."""
+"""What every figure function returns, and how untrusted text enters a figure.
+
+`Chart` holds figure, finding, alternative text and table. Text goes in raw, and comes out
+escaped for Plotly's markup.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Decision curve: net benefit of flagging by the model, everyone, or nobody."""
+"""Decision curve: net benefit of flagging by the model, everyone, or nobody.
+
+A `DecisionCurve` goes in, a `Chart` comes out (Vickers and Elkin, Medical Decision Making 2006).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How well a model ranks: the C-index of every split."""
+"""How well a model ranks: the C-index of every split.
+
+The C-index of every split goes in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How far patients lie from the training data, modality by modality."""
+"""How far patients lie from the training data, modality by modality.
+
+Percentiles of distance by modality go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Forest plot of hazard ratios."""
+"""Forest plot of hazard ratios.
+
+Hazard ratios of a Cox model with intervals go in, a `Chart` on a logarithmic axis comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Hazard by subtype: half-violins with points coloured by grade, cut-offs and the case at hand."""
+"""Hazard by subtype: half-violins with points coloured by grade, cut-offs and the case at hand.
+
+Points with z, subtype and grade go in, a `Chart` comes out. After Figure 3 of An et al., AAAI 2025.
+"""
 
 from __future__ import annotations
 

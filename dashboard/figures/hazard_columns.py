@@ -1,4 +1,7 @@
-"""Parts of the hazard scatters: half-violin, median line, counts for large cohorts, legend."""
+"""Parts of the hazard scatters: half-violin, median line, counts for large cohorts, legend.
+
+A figure and the z of a column go in; the figure gets the marks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Icon array: 100 people as an inline SVG, whole numbers that always total 100."""
+"""Icon array: 100 people as an inline SVG, whole numbers that always total 100.
+
+A number of 100 goes in, an SVG text comes out. Raises ValueError outside 0 to 100.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Kaplan-Meier charts: groups, two groupings over each other, and one case among the strata."""
+"""Kaplan-Meier charts: groups, two groupings over each other, and one case among the strata.
+
+Groups with outcomes in months go in, a `Chart` comes out. Two groupings follow Figures A5 and A6(a)
+of An et al., AAAI 2025.
+"""
 
 from __future__ import annotations
 

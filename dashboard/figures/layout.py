@@ -1,4 +1,7 @@
-"""The look shared by all figures, label spreading and the time axis."""
+"""The look shared by all figures, label spreading and the time axis.
+
+A figure goes in, and gets fonts, colours, axes and marks of a theme.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Discrimination and error over the years of follow-up."""
+"""Discrimination and error over the years of follow-up.
+
+A `PerformanceOverTime` goes in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""UpSet chart: how many patients have each combination of modalities."""
+"""UpSet chart: how many patients have each combination of modalities.
+
+Counts of patients by combination go in, a `Chart` comes out. After Lex et al., "UpSet", IEEE TVCG
+2014.
+"""
 
 from __future__ import annotations
 

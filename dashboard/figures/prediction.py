@@ -1,4 +1,7 @@
-"""One patient's predicted survival curve over Kaplan-Meier curves."""
+"""One patient's predicted survival curve over Kaplan-Meier curves.
+
+Times and probabilities go in; a curve is added to a figure, or None where there is none to show.
+"""
 
 from __future__ import annotations
 

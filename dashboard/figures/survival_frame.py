@@ -1,4 +1,7 @@
-"""The frame of a survival chart: curves above, number at risk below, labels between."""
+"""The frame of a survival chart: curves above, number at risk below, labels between.
+
+Lines and an axis go in, a figure comes out. For `dashboard.figures.kaplan_meier` and the what-if.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Hazard of short against long survivors, and who lies in an interval of the hazard."""
+"""Hazard of short against long survivors, and who lies in an interval of the hazard.
+
+Points with z and follow-up go in, a `Chart` comes out. After Figure A6(b) of An et al., AAAI 2025.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A case as it is and as changed: survival curve, models, contributions. Before dashed or open."""
+"""A case as it is and as changed: survival curve, models, contributions. Before dashed or open.
+
+A `WhatIf` or its parts go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Disease profiles: the words a page uses for subtypes, grades and modalities of a disease."""
+"""Disease profiles: the words a page uses for subtypes, grades and modalities of a disease.
+
+A name goes in, the frozen `Profile` of its TOML file comes out; an unknown name gives the generic
+one.
+"""
 
 from __future__ import annotations
 

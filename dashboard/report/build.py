@@ -1,4 +1,7 @@
-"""From a scored cohort to the record of a case."""
+"""From a scored cohort to the record of a case.
+
+A `CaseSummary` and what the page shows of the case go in; a `CaseReport` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a case report says, in the order in which it is read."""
+"""What a case report says, in the order in which it is read.
+
+A `CaseReport` goes in; its texts come out by section, the same for every paper size.
+"""
 
 from __future__ import annotations
 

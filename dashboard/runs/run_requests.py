@@ -1,4 +1,8 @@
-"""From what is chosen on the Runs page to a run: commands, refusals, time estimates."""
+"""From what is chosen on the Runs page to a run: commands, refusals, time estimates.
+
+Choices and a cohort go in; a `JobRequest`, a reason why not, or seconds come out. Raises
+`ConfigError` for a name that is taken or no folder's name.
+"""
 
 from __future__ import annotations
 

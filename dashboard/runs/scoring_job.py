@@ -1,4 +1,7 @@
-"""Scoring in a thread of its own: a page can say how far it is, and a click does not stop it."""
+"""Scoring in a thread of its own: a page can say how far it is, and a click does not stop it.
+
+A bundle and a cohort go in; progress, then a `ScoreResult` or the error comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """Cached models, cohorts and results.
 
-Cached objects are shared and immutable by contract. Keys are digests, never tables: hashing a large
-table samples it, so a corrected cell could return the previous result.
+Digests go in beside the objects; models, cohorts, scores and explanations come out, computed once.
+Errors of the library pass through and are not cached. Cached objects are shared and immutable by
+contract. Keys are digests, never tables: hashing a large table samples it, so a corrected cell
+could return the previous result.
 """
 
 from __future__ import annotations

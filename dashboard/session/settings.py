@@ -1,4 +1,7 @@
-"""Where the dashboard finds models and keeps its own small files, read from the environment."""
+"""Where the dashboard finds models and keeps its own small files, read from the environment.
+
+Variables ``CAMLIF_*`` go in, frozen `Settings` come out; README names them.
+"""
 
 from __future__ import annotations
 

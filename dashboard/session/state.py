@@ -1,4 +1,8 @@
-"""What the session looks at: cohort, model, result and filters. The only writer of session keys."""
+"""What the session looks at: cohort, model, result and filters.
+
+Choices of a user go in; a frozen `Workspace` comes out, which every page draws from. Keys are those
+of `dashboard.session.keys`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Who is at the browser, and what that lets them do."""
+"""Who is at the browser, and what that lets them do.
+
+The sign-in of Streamlit or the one user of this computer goes in, a `User` comes out. Raises
+`AccessError` where nobody has signed in, `ConfigError` for settings that are damaged.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The frame around every page: header, sidebar filters, footer."""
+"""The frame around every page: header, sidebar filters, footer.
+
+The workspace goes in; header, filters and footer stand on the page.
+"""
 
 from __future__ import annotations
 

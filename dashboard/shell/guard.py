@@ -1,4 +1,8 @@
-"""One boundary around every page body: errors become messages, never a traceback."""
+"""One boundary around every page body: errors become messages, never a traceback.
+
+A `CamlifError` is shown with its id and the way to mend it, anything else as E-50 with a reference
+that the log has, too.
+"""
 
 from __future__ import annotations
 

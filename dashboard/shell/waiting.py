@@ -1,4 +1,7 @@
-"""What a page shows while a large cohort is being scored: how far it is, and who is in it."""
+"""What a page shows while a large cohort is being scored: how far it is, and who is in it.
+
+A cohort and its `ScoringJob` go in; the page says how far it is until it ends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The audit trail: events are added, sealed with the one before, and checked; never changed."""
+"""The audit trail: events are added, sealed with the one before, and checked; never changed.
+
+An action goes in, a sealed event comes out; a check says where the chain of seals is broken. Raises
+`AccessError` where the author may not, `StoreError` where an event would be changed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Opening the database: place, permissions, pragmas, migrations, transactions."""
+"""Opening the database: place, permissions, pragmas, migrations, transactions.
+
+An address goes in, an engine or a transaction comes out. Raises `StoreError` where the database
+cannot be opened, is of a newer version, or refuses; nothing of a transaction is kept then.
+"""
 
 from __future__ import annotations
 

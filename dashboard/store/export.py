@@ -1,4 +1,8 @@
-"""All that is kept about a cohort: how much, and as JSON and as one table."""
+"""All that is kept about a cohort: how much, and as JSON and as one table.
+
+A cohort's digest goes in; counts, records, JSON and rows come out. Raises `StoreError` for a cohort
+that has none.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Text without identifiers: what is written about a case may not name a patient."""
+"""Text without identifiers: what is written about a case may not name a patient.
+
+A text and the cohort's identifiers go in; `StoreError` is raised where one stands in the other.
+"""
 
 from __future__ import annotations
 

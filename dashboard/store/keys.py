@@ -1,4 +1,7 @@
-"""What records are keyed by: digests and case tokens, and nothing that could be an identifier."""
+"""What records are keyed by: digests and case tokens, and nothing that could be an identifier.
+
+Digests and tokens go in, checked frozen keys come out. Raises `StoreError` for anything else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Tables of the store. Times are UTC; texts of SQLite tables are strictly typed."""
+"""Tables of the store. Times are UTC; texts of SQLite tables are strictly typed.
+
+Classes only; `dashboard.store.database` makes the tables and `dashboard.store.migrations` changes
+them. The database refuses (`IntegrityError`) what breaks a constraint.
+"""
 
 from __future__ import annotations
 

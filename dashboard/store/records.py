@@ -1,4 +1,8 @@
-"""The store: every change is one transaction with its audit event, made in somebody's name."""
+"""The store: every change is one transaction with its audit event, made in somebody's name.
+
+A user, keys and texts go in; frozen rows come out. Raises `AccessError` where the user may not, and
+`StoreError` for texts, names and counts outside their limits or a database that refuses.
+"""
 
 from __future__ import annotations
 

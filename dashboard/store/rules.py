@@ -1,4 +1,8 @@
-"""What every record obeys, inside a transaction: switches, known cohorts, authors, lengths."""
+"""What every record obeys, inside a transaction: switches, known cohorts, authors, lengths.
+
+A session and what is to be kept go in; checked values come out. Raises `StoreError` with what is
+wrong.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Worklists inside a transaction: named lists of cases that a board walks in order."""
+"""Worklists inside a transaction: named lists of cases that a board walks in order.
+
+A session and tokens go in, a frozen `Worklist` comes out. Raises `StoreError` for names and
+lengths, and for a list that is gone.
+"""
 
 from __future__ import annotations
 

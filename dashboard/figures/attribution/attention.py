@@ -1,4 +1,7 @@
-"""Cross-attention of one case: which groups of one modality the groups of another read."""
+"""Cross-attention of one case: which groups of one modality the groups of another read.
+
+Attention weights of one ordered pair of modalities go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Signed contributions of one case: by modality, by feature, and as a waterfall."""
+"""Signed contributions of one case: by modality, by feature, and as a waterfall.
+
+Records of contributions in log risk go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Beeswarm: contributions of the strongest features over patients, coloured by feature value."""
+"""Beeswarm: contributions of the strongest features over patients, coloured by feature value.
+
+An explanation of n patients goes in, a `Chart` comes out. After the beeswarm of SHAP (Lundberg et
+al., Nature Machine Intelligence 2020).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Labelled cells: a heat map whose numbers are written in it, readable on every tone."""
+"""Labelled cells: a heat map whose numbers are written in it, readable on every tone.
+
+A figure and a matrix go in; the figure gets cells, names and a scale.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What happens to the risk when features are removed, or put back, in the order of a method."""
+"""What happens to the risk when features are removed, or put back, in the order of a method.
+
+The curves of `camlif.explain.faithfulness` go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Attribution of the model as a whole: agreement of methods, weights of the fused blocks."""
+"""Attribution of the model as a whole: agreement of methods, weights of the fused blocks.
+
+Tables of correlations or of block weights go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

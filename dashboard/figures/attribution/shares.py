@@ -1,4 +1,7 @@
-"""How much of the model's output comes from each modality, over a cohort and its strata."""
+"""How much of the model's output comes from each modality, over a cohort and its strata.
+
+Shapley values by modality and the strata go in, a `Chart` of mean absolute shares comes out.
+"""
 
 from __future__ import annotations
 

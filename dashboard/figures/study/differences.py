@@ -1,4 +1,7 @@
-"""Slopes from every variant to the reference, one line per split: paired differences."""
+"""Slopes from every variant to the reference, one line per split: paired differences.
+
+Rows of a study and the reference go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Hazard by subtype for several models side by side, on one scale: Figure 3 of the paper."""
+"""Hazard by subtype for several models side by side, on one scale: Figure 3 of the paper.
+
+Held-out z with subtype and grade of each model go in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

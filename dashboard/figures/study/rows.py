@@ -1,4 +1,7 @@
-"""Rows of a study's charts: one variant with a measure on every split, and paired differences."""
+"""Rows of a study's charts: one variant with a measure on every split, and paired differences.
+
+The tables of a `Study` go in; records of rows and pairs come out, for the charts of this package.
+"""
 
 from __future__ import annotations
 

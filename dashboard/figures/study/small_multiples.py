@@ -1,4 +1,7 @@
-"""Small multiples of Kaplan-Meier curves: the risk groups of every variant on the same axes."""
+"""Small multiples of Kaplan-Meier curves: the risk groups of every variant on the same axes.
+
+One set of groups a variant goes in, a `Chart` comes out.
+"""
 
 from __future__ import annotations
 

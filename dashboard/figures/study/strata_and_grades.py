@@ -1,4 +1,8 @@
-"""Survival by actual grade against strata cut on held-out risks: Figures A5 and A6(a)."""
+"""Survival by actual grade against strata cut on held-out risks: Figures A5 and A6(a).
+
+Held-out patients with grade and outcome go in, a `Chart` comes out. Raises `EstimationError` where
+nobody has a grade or strata cannot be cut.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What a study's pages need beside its tables: its cohort's outcome and clinical words."""
+"""What a study's pages need beside its tables: its cohort's outcome and clinical words.
+
+A study's entry and the workspace go in, a frozen `OpenStudy` comes out; its cohort is None where
+the patients are not at hand.
+"""
 
 from __future__ import annotations
 

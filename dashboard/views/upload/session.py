@@ -1,4 +1,7 @@
-"""The upload in hand: its files, the changes made to its mapping, and what the check says."""
+"""The upload in hand: its files, the changes made to its mapping, and what the check says.
+
+Files go in, a `CheckedUpload` comes out. Raises the errors of `camlif.data.reading.readers`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What Validation measures: risks and probabilities that no patient's own outcome went into."""
+"""What Validation measures: risks and probabilities that no patient's own outcome went into.
+
+A scored cohort with outcomes goes in; frozen `Predictions` and `Measured` come out, kept while the
+same patients are in view.
+"""
 
 from __future__ import annotations
 

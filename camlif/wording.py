@@ -62,6 +62,32 @@ def format_p(p: float) -> str:
     return f"p {p_value(p)}" if p < P_FLOOR else f"p = {p_value(p)}"
 
 
+FEWEST_OF_100 = 5
+MOST_RATIO = 10
+"""Beyond these a prediction is said as a bound, since no model is that sure."""
+
+
+def of_100(share: float) -> str:
+    """Say a predicted share as ``about 41`` of 100, or ``fewer than 5``."""
+    return (
+        f"fewer than {FEWEST_OF_100}" if 100 * share < FEWEST_OF_100 else f"about {100 * share:.0f}"
+    )
+
+
+def range_of_100(low: float, high: float) -> str:
+    """Say two shares as ``34 to 49`` of 100; the lower one, or both, as ``fewer than 5``."""
+    if 100 * high < FEWEST_OF_100:
+        return of_100(high)
+    return f"{of_100(low).removeprefix('about ')} to {100 * high:.0f}"
+
+
+def ratio_words(ratio: float) -> str:
+    """Say a hazard ratio as ``3.10``; ``over 10`` and ``under 0.1`` beyond."""
+    if ratio > MOST_RATIO:
+        return f"over {MOST_RATIO}"
+    return f"under {1 / MOST_RATIO}" if ratio < 1 / MOST_RATIO else f"{ratio:.2f}"
+
+
 MONTHS_PER_YEAR = 12
 
 

@@ -298,7 +298,7 @@ def score(
     from camlif.model.bundle import load_bundle
     from camlif.model.score_file import write_scores
     from camlif.model.scoring import OUT_OF_MEMORY
-    from camlif.model.sentences import hidden_sentence
+    from camlif.model.sentences import closed_words, hidden_sentence
 
     require_writable(out, force=force)
     bundle = load_bundle(model, device=device)
@@ -342,7 +342,7 @@ def score(
         say(OUT_OF_MEMORY)
     for gate in bundle.reference.gates.values():
         if not gate.open:
-            say(hidden_sentence(gate))
+            say(hidden_sentence(gate.horizon, closed_words(gate)))
 
 
 @app.command()

@@ -31,7 +31,8 @@ def mean_of_instances(values: FloatArray) -> FloatArray:
     """Mean of instances (..., k, d) -> (..., d), missing values left out; NaN where all are."""
     observed = np.isfinite(values)
     count = observed.sum(axis=-2)
-    total = np.where(observed, values, 0).sum(axis=-2)
+    # In double precision: a broken cell near the largest float32 would overflow the sum.
+    total = np.where(observed, values, 0).sum(axis=-2, dtype=np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 PRODUCTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "scores of a model": frozenset({"patient_id", "log_risk", "risk_sd"}),
+        "scores of a model": frozenset({"patient_id", "log_risk", "risk_group"}),
         "contributions to scores": frozenset({"patient_id", "level", "contribution", "method"}),
         "results of a study": frozenset({"method", "variant", "head", "split", "c_index"}),
         "held-out risks of a study": frozenset({"method", "variant", "head", "split", "log_risk"}),

@@ -147,6 +147,20 @@ def make_splits(
     return Splits(patient_ids=patient_ids, test=test, scheme=scheme, seed=seed)
 
 
+def partition_size(test: BoolArray) -> int:
+    """Return how many splits in a row test every patient once: `FOLDS`, or 1 where none do.
+
+    Parameters
+    ----------
+    test : bool, shape (s, n)
+    """
+    s, n = test.shape
+    if s % FOLDS:
+        return 1
+    once = (test.reshape(s // FOLDS, FOLDS, n).sum(axis=1) == 1).all()
+    return FOLDS if once else 1
+
+
 def _partition(event: BoolArray, rng: np.random.Generator) -> NDArray[np.int_]:
     """Random fold number of each patient, sizes equal within events and within the others."""
     shuffled = rng.permutation(len(event))

@@ -170,12 +170,12 @@ def find_background(
     median = Background.from_median(ensemble, bundle.reference.training_range)
     if not isinstance(baseline, str):
         rows = np.asarray(baseline, dtype=int)
-        raw = bundle.prepare(cohort.take(rows), missing=missing)
+        raw = ensemble.clip(bundle.prepare(cohort.take(rows), missing=missing))
         return Background.from_patients(raw, players_of(ensemble), median, seed=seed)
     if baseline == "mean":
         return Background.from_mean(ensemble)
     if baseline == "cohort_median":
-        raw = bundle.prepare(cohort, missing=missing)
+        raw = ensemble.clip(bundle.prepare(cohort, missing=missing))
         return Background.from_cohort_median(raw, ensemble, median)
     if baseline != MEDIAN:
         known = ", ".join(map(repr, get_args(NamedBaseline)))

@@ -384,6 +384,7 @@ def group_by_members(
     background : Background
         What contributions are measured against.
     """
+    raw = ensemble.clip(raw)
     groups: dict[bytes, list[int]] = {}
     for row, reason in enumerate(reasons):
         if reason is None:

@@ -27,6 +27,7 @@ from camlif.model.reference import Reference, SubsetValidation, heldout_mean
 from camlif.statistics import (
     GateResult,
     SplitPValues,
+    SurvivalBound,
     bootstrap_c_index,
     concordance_index,
     log_rank,
@@ -121,6 +122,7 @@ class Card(_Part):
     p_values: SplitPValues | None
     calibration_slope: float
     calibration: tuple[GateResult, ...]
+    bound: SurvivalBound
     subsets: tuple[SubsetValidation, ...]
     recognition: tuple[RecognitionRates, ...]
     recognition_note: str
@@ -230,6 +232,7 @@ def build_card(
         p_values=_p_values(member_log_risk, cohort, splits.test),
         calibration_slope=reference.calibration.slope,
         calibration=tuple(reference.gates.values()),
+        bound=reference.bound,
         subsets=reference.subsets,
         recognition=recognition,
         recognition_note=RECOGNITION_NOTE + (TOKENS_NOTE if reference.digests.keeps_tokens else ""),
@@ -330,7 +333,8 @@ def _log_rank_p(risk: NDArray[np.float64], cohort: Cohort, reference: Reference)
 def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Reference) -> list[str]:
     limits = [
         "Validated inside one cohort by resampling; no external cohort has been scored.",
-        "The spread of the members is model spread, not a confidence interval for a person.",
+        "The model interval says where many members would place a patient. It is not about the "
+        "patient's own course: the time that 9 of 10 such patients outlive is.",
     ]
     if config.training.splits < QUICK_SPLITS:
         limits.append(f"Quick look: {config.training.splits} splits instead of {QUICK_SPLITS}.")

@@ -1,7 +1,7 @@
 """One case in words and numbers: the one record that page, PDF, JSON and FHIR are drawn from.
 
 In goes a row of a score result with its bundle, out comes a frozen `CaseSummary`. Its sentences say
-the numbers as a reader may quote them: with denominator, endpoint and model spread.
+the numbers as a reader may quote them: with denominator, endpoint and interval.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ import numpy as np
 from camlif.config import HORIZONS
 from camlif.model import sentences
 from camlif.model.recognition import Membership
-from camlif.model.scoring import MIN_AGREEMENT, SPREAD_Z, ScoreResult
+from camlif.model.scoring import OUTLIVED, ScoreResult
 from camlif.model.training_range import (
     MAX_SHARE_OUTSIDE,
     UNLIKE_PERCENT,
     UNUSUAL_PERCENT,
+    far_words,
     is_unlike,
 )
 from camlif.statistics import GateResult
 from camlif.statistics.splits import Interval
-from camlif.wording import listed
+from camlif.wording import count, listed
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
+
+UNLIKE_REASON = "this patient's data are unlike the training data"
 
 Verdict = Literal["absent", "in range", "unusual", "outside"]
 
@@ -48,13 +51,15 @@ class ModalityCheck:
         the modality is absent, as for the numbers below.
     without : str
         Feature groups that the patient lacks altogether, which are masked: ``cd3, cd8``.
+    far : int
+        Values beyond anything in the training data, see `TrainingRange.far_outside`.
     outside : float or None
         Share of the values outside the training range.
     distance_percent : int or None
         Training patients of 100 that lie nearer the middle; None also where the model stored none.
     range : {"absent", "in range", "unusual", "outside"}
-        Outside: beyond the 99th percentile of distance, or too many values outside the training
-        range. Unusual: beyond the 95th percentile.
+        Outside: beyond the 99th percentile of distance, too many values outside the training
+        range, or one beyond anything in it. Unusual: beyond the 95th percentile.
     reasons : tuple of str
         Why it is outside; empty where it is not.
     """
@@ -65,6 +70,7 @@ class ModalityCheck:
     status: str
     imputed: float | None
     without: str
+    far: int
     outside: float | None
     distance_percent: int | None
     range: Verdict
@@ -73,10 +79,22 @@ class ModalityCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HorizonSurvival:
-    """Survival probability with model spread; None with the reason where the gate is closed."""
+    """Survival probability with the model's interval; None with the reason where it is hidden."""
 
     months: int
     survival: Interval | None
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlivedTime:
+    """Months that 9 of 10 such patients outlive; None with the reason where none are given.
+
+    See `camlif.statistics.SurvivalBound`.
+    """
+
+    months: float | None
     reason: str
     sentence: str
 
@@ -96,21 +114,26 @@ class CaseScore:
     Attributes
     ----------
     label : str
-        Risk group as shown: "High risk" or "Borderline: intermediate-high".
+        Risk group as shown everywhere: "High risk" or "Borderline: intermediate-high".
     stratum : str
-        Risk group of the model, by the frozen cut-offs.
-    neighbour : str or None
-        The other risk group of a borderline case: fewer than 80 % of the members agree, or the
-        interval of z crosses a cut-off.
+        Risk group of the z itself, by the frozen cut-offs.
+    groups : tuple of str
+        Risk groups that the interval of z touches; more than one of a borderline case.
+    unlike : bool
+        Whether the patient's data are unlike the training data.
     percentile : float
         Percentage of training patients with a lower held-out risk.
     z, hazard_ratio : Interval
-        Low to high is the spread of the members (1.96 SD): model spread, no more. The hazard ratio
-        is against the median training patient, after the calibration slope.
+        Low to high is where an ensemble of many members would lie, see
+        `camlif.model.member_spread`: about the model, not about a person. The hazard ratio is
+        against the median training patient, after the calibration slope.
     horizons : tuple of HorizonSurvival
-    members_agree, members_used : int
-        Members that place the patient in ``stratum``, of those used; members that saw the patient
-        in training, or may have, are not.
+    outlived : OutlivedTime
+    agreement : float
+        Chance, by the same interval, that many members would place the patient in ``stratum``.
+    members_used : int
+        Members that the score rests on; those that saw the patient in training, or may have,
+        are left out.
     members : tuple of MemberPlace
     left_out : str
         What members are called that are not used; empty where all are.
@@ -124,7 +147,8 @@ class CaseScore:
 
     label: str
     stratum: str
-    neighbour: str | None
+    groups: tuple[str, ...]
+    unlike: bool
     percentile: float
     percentile_words: str
     z: Interval
@@ -132,7 +156,8 @@ class CaseScore:
     spread_words: str
     horizons: tuple[HorizonSurvival, ...]
     frequencies: str
-    members_agree: int
+    outlived: OutlivedTime
+    agreement: float
     members_used: int
     members: tuple[MemberPlace, ...]
     left_out: str
@@ -243,6 +268,7 @@ def check_modality(
     present: bool,
     imputed: float | None,
     without: str,
+    far: int,
     outside: float | None,
     distance_percent: int | None,
 ) -> ModalityCheck:
@@ -258,8 +284,10 @@ def check_modality(
     if present:
         unusual = (distance_percent or 0) >= UNUSUAL_PERCENT
         verdict = "unusual" if unusual else "in range"
-        if is_unlike(outside or 0, distance_percent or 0):
+        if is_unlike(outside or 0, distance_percent or 0, far):
             verdict = "outside"
+        if far:
+            reasons.append(far_words(far))
         if outside is not None and outside > MAX_SHARE_OUTSIDE:
             reasons.append(f"{100 * outside:.0f}% of values outside the training range")
         if distance_percent is not None and distance_percent >= UNLIKE_PERCENT:
@@ -268,9 +296,10 @@ def check_modality(
         name=name,
         label=label,
         present=present,
-        status=_status(imputed, without),
+        status=_status(imputed, without, far),
         imputed=imputed,
         without=without,
+        far=far,
         outside=outside,
         distance_percent=distance_percent,
         range=verdict,
@@ -278,10 +307,12 @@ def check_modality(
     )
 
 
-def _status(imputed: float | None, without: str) -> str:
+def _status(imputed: float | None, without: str, far: int) -> str:
     if imputed is None:
         return "absent"
     parts = [f"without {without}"] if without else []
+    if far:
+        parts.append(f"{count(far, 'value')} out of range")
     if imputed > 0:
         share = "under 1%" if imputed < 0.01 else f"{100 * imputed:.0f}%"
         parts.append(f"{share} imputed")
@@ -289,14 +320,16 @@ def _status(imputed: float | None, without: str) -> str:
 
 
 def _check(result: ScoreResult, row: int, name: str, *, label: str, present: bool) -> ModalityCheck:
-    distance = _known(result.distance_percent[name][row])
+    checks = result.checks
+    distance = _known(checks.distance_percent[name][row])
     return check_modality(
         name,
         label=label,
         present=present,
-        imputed=_known(result.imputed[name][row]),
-        without=str(result.without[name][row]),
-        outside=_known(result.out_of_range[name][row]),
+        imputed=_known(checks.imputed[name][row]),
+        without=str(checks.without[name][row]),
+        far=int(checks.far[name][row]),
+        outside=_known(checks.out_of_range[name][row]),
         distance_percent=None if distance is None else int(distance),
     )
 
@@ -307,33 +340,31 @@ def _known(value: float) -> float | None:
 
 def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
     record, n_training = result.table.iloc[row], bundle.card.data.n_patients
-    stratum, used = str(record["stratum"]), result.members_used[row]
-    agree, n_used = round(float(record["agreement"]) * int(used.sum())), int(used.sum())
     membership, held_out = result.membership[row], bool(result.held_out[row])
-    z, ratio = _z_interval(bundle, result, row), _hazard_ratio(bundle, result, row)
-    neighbour = _neighbour(bundle, result, row, z)
+    stratum, used = str(result.stratum[row]), result.members_used[row]
+    z = Interval(value=float(record["z"]), low=float(record["z_low"]), high=float(record["z_high"]))
+    ratio, groups = _hazard_ratio(bundle, z), bundle.strata.between(z.low, z.high)
+    agreement, n_used = float(record["agreement"]), int(used.sum())
     horizons = tuple(_horizon(bundle, result, row, months) for months in HORIZONS)
     known = frozenset(np.array(bundle.schema.names)[result.presence[row]].tolist())
-    borderline = f"Borderline: {stratum}-{neighbour}"
     return CaseScore(
-        label=borderline if neighbour else f"{stratum.capitalize()} risk",
+        label=str(record["risk_group"]),
         stratum=stratum,
-        neighbour=neighbour,
+        groups=groups,
+        unlike=bool(result.unlike[row]),
         percentile=float(record["percentile"]),
         percentile_words=(
             f"higher than {record['percentile']:.0f}% of {n_training:,} training patients"
         ),
         z=z,
         hazard_ratio=ratio,
-        spread_words=(
-            f"z = {z.value:+.2f} ({z.low:+.2f} to {z.high:+.2f}); hazard ratio against the median "
-            f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}, model spread)"
-        ),
+        spread_words=sentences.spread_words(z, ratio),
         horizons=horizons,
         frequencies=sentences.frequencies(
             {h.months: h.survival for h in horizons if h.survival}, bundle.info.endpoint
         ),
-        members_agree=agree,
+        outlived=_bound(bundle, result, row),
+        agreement=agreement,
         members_used=n_used,
         members=tuple(
             MemberPlace(z=_known(value), used=bool(counted))
@@ -344,55 +375,33 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
         subset_sentence=sentences.subset_sentence(bundle.reference.subset(known)),
         left_out=("" if used.all() else sentences.left_out_words(membership, held_out=held_out)),
         agreement_sentence=sentences.agreement_sentence(
-            agree, n_used, stratum, membership=membership, held_out=held_out
+            agreement, n_used, stratum, membership=membership, held_out=held_out
         ),
         borderline_sentence=(
-            sentences.borderline_sentence(agree, n_used, z, bundle.strata.cutoffs)
-            if neighbour
-            else None
+            sentences.borderline_sentence(z, bundle.strata.cutoffs) if len(groups) > 1 else None
         ),
     )
 
 
-def _spread(result: ScoreResult, row: int) -> float:
-    return SPREAD_Z * float(np.nan_to_num(result.table["risk_sd"].iloc[row]))
-
-
-def _z_interval(bundle: Bundle, result: ScoreResult, row: int) -> Interval:
-    z, half = float(result.z[row]), _spread(result, row) / bundle.reference.sd
-    return Interval(value=z, low=z - half, high=z + half)
-
-
-def _neighbour(bundle: Bundle, result: ScoreResult, row: int, z: Interval) -> str | None:
-    """The nearest other risk group of a borderline case, else None."""
-    own = str(result.table["stratum"].iloc[row])
-    ends = bundle.strata.assign(np.array([z.low, z.high]))
-    crosses = bool((ends != own).any())
-    agreement = float(result.table["agreement"].iloc[row])
-    if agreement >= MIN_AGREEMENT and not crosses:
-        return None
-    cutoffs = np.asarray(bundle.strata.cutoffs)
-    nearest = int(np.abs(cutoffs - z.value).argmin())
-    below, above = bundle.strata.names[nearest : nearest + 2]
-    return below if own == above else above
-
-
-def _hazard_ratio(bundle: Bundle, result: ScoreResult, row: int) -> Interval:
-    reference, slope = bundle.reference, bundle.calibration.slope
-    median = reference.mean + reference.sd * float(np.median(reference.sorted_z))
-    distance, half = float(result.log_risk[row]) - median, _spread(result, row)
-    low, high = sorted(np.exp(slope * np.array([distance - half, distance + half])).tolist())
-    return Interval(value=float(np.exp(slope * distance)), low=low, high=high)
+def _hazard_ratio(bundle: Bundle, z: Interval) -> Interval:
+    """Hazard ratio against the median training patient, after the calibration slope."""
+    reference = bundle.reference
+    distance = np.array([z.value, z.low, z.high]) - float(np.median(reference.sorted_z))
+    value, *ends = np.exp(bundle.calibration.slope * reference.sd * distance).tolist()
+    return Interval(value=value, low=min(ends), high=max(ends))
 
 
 def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> HorizonSurvival:
-    gate = result.gates[months]
-    if not gate.open:
-        hidden = sentences.hidden_sentence(gate)
-        return HorizonSurvival(months=months, survival=None, reason=gate.reason, sentence=hidden)
-    half = _spread(result, row)
-    risks = result.log_risk[row] + np.array([0.0, half, -half])
-    value, low, high = bundle.calibration.survival(risks, np.array([float(months)]))[:, 0]
+    gate, reference = result.gates[months], bundle.reference
+    reason = "" if gate.open else sentences.closed_words(gate)
+    if result.unlike[row]:
+        reason = UNLIKE_REASON
+    if reason:
+        hidden = sentences.hidden_sentence(months, reason)
+        return HorizonSurvival(months=months, survival=None, reason=reason, sentence=hidden)
+    z = result.table[["z", "z_high", "z_low"]].iloc[row].to_numpy("float64")
+    risks = reference.mean + reference.sd * z
+    value, low, high = bundle.calibration.survival(risks, [float(months)])[:, 0].tolist()
     survival = Interval(value=value, low=low, high=high)
     return HorizonSurvival(
         months=months,
@@ -402,6 +411,21 @@ def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> Hori
             survival, months, bundle.info.endpoint, bundle.card.data.n_patients
         ),
     )
+
+
+def _bound(bundle: Bundle, result: ScoreResult, row: int) -> OutlivedTime:
+    fitted, endpoint = bundle.reference.bound, bundle.info.endpoint
+    months = float(result.table[OUTLIVED].iloc[row])
+    if np.isfinite(months):
+        sentence = sentences.outlived_sentence(months, fitted, endpoint)
+        return OutlivedTime(months=months, reason="", sentence=sentence)
+    reason = fitted.reason
+    if result.unlike[row]:
+        reason = UNLIKE_REASON
+    elif not result.presence[row].all():
+        reason = "it was fitted for patients with all modalities"
+    sentence = f"No time that 9 of 10 such patients outlive is given: {reason}."
+    return OutlivedTime(months=None, reason=reason, sentence=sentence)
 
 
 def _unlike(modalities: Sequence[ModalityCheck]) -> str | None:

@@ -17,16 +17,20 @@ from numpy.typing import NDArray
 from camlif.config import HORIZONS, TrainConfig
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs
+from camlif.data.splits import partition_size
 from camlif.exceptions import EstimationError
+from camlif.model.member_spread import MemberSpread, fit_member_spread
 from camlif.model.recognition import TrainingDigests
 from camlif.model.training_range import TrainingRange, fit_range
 from camlif.statistics import (
     Calibration,
     GateResult,
     KaplanMeierCurve,
+    SurvivalBound,
     bootstrap_c_index,
     calibration_gate,
     fit_calibration,
+    fit_survival_bound,
     kaplan_meier,
 )
 from camlif.statistics.strata import Strata
@@ -76,11 +80,15 @@ class Reference:
         By which training patients are recognised.
     seen : bool, shape (n, e)
         Members that had the patient in their training part.
+    spread : MemberSpread
+        How far few members may lie from many.
     strata : Strata
         Cut-offs on z.
     curves : mapping of stratum to KaplanMeierCurve
     calibration : Calibration
     gates : mapping of horizon to GateResult
+    bound : SurvivalBound
+        What 9 of 10 patients outlive.
     training_range : TrainingRange
     subsets : tuple of SubsetValidation
     """
@@ -90,10 +98,12 @@ class Reference:
     sorted_z: NDArray[np.float64]
     digests: TrainingDigests
     seen: BoolArray
+    spread: MemberSpread
     strata: Strata
     curves: Mapping[str, KaplanMeierCurve]
     calibration: Calibration
     gates: Mapping[int, GateResult]
+    bound: SurvivalBound
     training_range: TrainingRange
     subsets: tuple[SubsetValidation, ...]
 
@@ -146,7 +156,8 @@ def fit_reference(
     digests : TrainingDigests
         Of the same patients.
     """
-    log_risk = heldout_mean(ensemble.predict(raw).log_risk, test)
+    member = ensemble.predict(raw).log_risk
+    log_risk = heldout_mean(member, test)
     known = np.isfinite(log_risk)
     risk, followed = log_risk[known], cohort.follow_up(known)
     outcome = (followed.event, followed.duration)
@@ -162,6 +173,7 @@ def fit_reference(
         sorted_z=np.sort(z),
         digests=digests,
         seen=~test.T,
+        spread=fit_member_spread(member, test, mean=mean, sd=sd, partition=partition_size(test)),
         strata=strata,
         curves={
             name: kaplan_meier(group.event, group.duration, group.entry)
@@ -172,6 +184,7 @@ def fit_reference(
         gates={
             h: calibration_gate(risk, *outcome, horizon=h, entry=followed.entry) for h in HORIZONS
         },
+        bound=fit_survival_bound(risk, *outcome, entry=followed.entry),
         training_range=fit_range(cohort),
         subsets=_validate_subsets(cohort, raw, ensemble, test) if config.modality_dropout else (),
     )

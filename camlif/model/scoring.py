@@ -20,34 +20,33 @@ from camlif.config import HORIZONS
 from camlif.data.cohort import BoolArray, Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
+from camlif.model.data_checks import DataChecks, check_data, join_checks
+from camlif.model.member_spread import MemberInterval
 from camlif.model.recognition import Membership, Recognised, unclear_note
 from camlif.model.reference import Reference
-from camlif.model.training_range import (
-    MAX_SHARE_OUTSIDE,
-    UNLIKE_PERCENT,
-    is_unlike,
-)
 from camlif.statistics import GateResult
 from camlif.training.ensemble import Prediction
 
 OUT_OF_MEMORY = "E-40: The GPU ran out of memory; continued on the CPU (slower)."
-MIN_AGREEMENT = 0.8
-MAX_SILENT_IMPUTATION = 0.05
-SPREAD_Z = 1.96
+OUTLIVED = "outlived_by_90_percent_months"
+UNLIKE = ", unlike the training data"
+"""What the label of a case says after the risk group where its data are."""
 _BY_PATIENT = (
-    *("member_log_risk", "members_used", "membership", "held_out", "scored", "presence"),
+    *("member_log_risk", "members_used", "membership", "held_out", "scored", "stratum"),
+    "presence",
     *("survival", "survival_low", "survival_high"),
 )
-_BY_MODALITY = ("out_of_range", "imputed", "without", "distance_percent")
 COLUMNS = (
     "patient_id",
     "log_risk",
-    "risk_sd",
     "z",
+    "z_low",
+    "z_high",
     "percentile",
-    "stratum",
+    "risk_group",
     "agreement",
     *(f"survival_{h}m" for h in HORIZONS),
+    OUTLIVED,
     "in_training",
     "missing",
     "warnings",
@@ -72,20 +71,18 @@ class ScoreResult:
     held_out : bool, shape (n,)
         Whether no member used can have seen the patient.
     scored : bool, shape (n,)
+    stratum : str, shape (n,)
+        Group of the z itself, by which patients are counted and curves drawn; None where unscored.
+        What is said of a patient is the column ``risk_group``, which knows the interval.
     presence : bool, shape (n, m)
         Modalities used for the score.
-    out_of_range : mapping of modality to float64, shape (n,)
-        Share of the patient's values outside the training range; NaN where absent.
-    imputed : mapping of modality to float64, shape (n,)
-        Share of the model's columns that take the training median, see `imputed_share`.
-    without : mapping of modality to str, shape (n,)
-        Feature groups that the patient lacks altogether, which are masked; see `masked_groups`.
-    distance_percent : mapping of modality to float64, shape (n,)
-        Training patients of 100 nearer the middle; see `TrainingRange.distance_percent`.
+    checks : DataChecks
+        Of the data that the score rests on.
     embedding : float32, shape (n, e * h), or (n, 0)
     times : float64, shape (t,), months
     survival, survival_low, survival_high : float64, shape (n, t)
-        NaN beyond the last horizon whose calibration gate is open.
+        NaN beyond the last horizon whose calibration gate is open, and for a patient unlike the
+        training data.
     gates : mapping of horizon in months to GateResult
     seconds : float
     device : str
@@ -98,11 +95,9 @@ class ScoreResult:
     membership: NDArray[np.object_]
     held_out: BoolArray
     scored: BoolArray
+    stratum: NDArray[np.object_]
     presence: BoolArray
-    out_of_range: Mapping[str, NDArray[np.float64]]
-    imputed: Mapping[str, NDArray[np.float64]]
-    without: Mapping[str, NDArray[np.str_]]
-    distance_percent: Mapping[str, NDArray[np.float64]]
+    checks: DataChecks
     embedding: NDArray[np.float32]
     times: NDArray[np.float64]
     survival: NDArray[np.float64]
@@ -137,12 +132,8 @@ class ScoreResult:
 
     @property
     def unlike(self) -> BoolArray:
-        """Scored patients of whom a modality is unlike the training data, shape (n,)."""
-        outside = [
-            is_unlike(self.out_of_range[name], percent)
-            for name, percent in self.distance_percent.items()
-        ]
-        found: BoolArray = self.scored & np.any(outside, axis=0)
+        """Scored patients whose data are unlike the training data, shape (n,)."""
+        found: BoolArray = self.scored & self.checks.unlike
         return found
 
 
@@ -151,7 +142,6 @@ class Combined:
     """Members' risks combined under the held-out rule, each shape (n,)."""
 
     log_risk: NDArray[np.float64]
-    spread: NDArray[np.float64]
     used: BoolArray
 
 
@@ -162,40 +152,29 @@ def combine(member_log_risk: NDArray[np.float64], seen: BoolArray) -> Combined:
     ----------
     member_log_risk : float64, shape (n, e)
     seen : bool, shape (n, e)
-
-    Returns
-    -------
-    Combined
-        ``spread`` is the SD over the members used (NaN for fewer than two).
     """
     used = ~seen & np.isfinite(member_log_risk)
     count = used.sum(axis=1)
     values = np.where(used, member_log_risk, 0.0)
     mean = values.sum(axis=1) / np.maximum(count, 1)
-    squares = np.where(used, (member_log_risk - mean[:, None]) ** 2, 0.0).sum(axis=1)
-    spread = np.sqrt(squares / np.maximum(count - 1, 1))
-    return Combined(
-        log_risk=np.where(count > 0, mean, np.nan),
-        spread=np.where(count > 1, spread, np.nan),
-        used=used,
-    )
+    return Combined(log_risk=np.where(count > 0, mean, np.nan), used=used)
 
 
-def agreement(
-    member_log_risk: NDArray[np.float64],
-    used: BoolArray,
-    stratum: NDArray[np.str_],
+def chance_of_stratum(
+    z: NDArray[np.float64],
+    stratum: NDArray[np.object_],
+    interval: MemberInterval,
     reference: Reference,
 ) -> NDArray[np.float64]:
-    """Share of the members used that place the patient in its stratum, shape (n,).
+    """Chance that many members would place each patient in its stratum, shape (n,).
 
     Parameters
     ----------
-    member_log_risk : float64, shape (n, e)
-    used : bool, shape (n, e)
-        Members that count for the patient.
-    stratum : str, shape (n,)
+    z : float64, shape (n,)
+    stratum : str or None, shape (n,)
         Where the ensemble places it.
+    interval : MemberInterval
+        Of the same patients.
     reference : Reference
         Has the scale of z and the strata.
 
@@ -204,10 +183,11 @@ def agreement(
     float64, shape (n,)
         In [0, 1]; NaN where no member counts.
     """
-    z = reference.z(np.where(used, member_log_risk, 0.0))
-    same = reference.strata.assign(z.ravel()).reshape(z.shape) == stratum[:, None]
-    count = used.sum(axis=1)
-    return np.where(count > 0, (same & used).sum(axis=1) / np.maximum(count, 1), np.nan)
+    strata = reference.strata
+    place = np.array([strata.names.index(name) if name else 0 for name in stratum], dtype=int)
+    edges = np.array([-np.inf, *strata.cutoffs, np.inf])
+    below, above = z - edges[place], edges[place + 1] - z
+    return interval.chance(below * reference.sd, above * reference.sd)
 
 
 def unscored_reasons(
@@ -302,25 +282,19 @@ def assemble_result(
     combined = combine(member, seen)
     z = reference.z(combined.log_risk)
     scored = np.isfinite(z)
-    stratum = np.full(n, "", dtype=object)
+    stratum = np.full(n, None, dtype=object)
     stratum[scored] = reference.strata.assign(z[scored])
-    share = agreement(member, combined.used, stratum.astype(str), reference)
-    known = reference.training_range
-    rows_by_modality = {m: raw.rows(m) for m in schema.names}
-    out_of_range = {m: known.share_outside(m, x) for m, x in rows_by_modality.items()}
-    imputed = {m: imputed_share(raw, schema, m) for m in schema.names}
-    without = {m: masked_groups(raw, schema, m) for m in schema.names}
-    distance_percent = {
-        m: known.distance_percent(m, known.distance(m, x)) for m, x in rows_by_modality.items()
-    }
-    warnings = case_warnings(
-        imputed=imputed,
-        without=without,
-        out_of_range=out_of_range,
-        distance_percent=distance_percent,
-        agreement_share=share,
-        subset_notes=_subset_notes(raw.presence, schema.names, reference),
-    )
+    interval = reference.spread.interval(member, combined.used, z)
+    half = interval.half_width
+    checks = check_data(raw, schema, reference.training_range)
+    unlike = checks.unlike
+    shown_risk = np.where(unlike, np.nan, combined.log_risk)
+    warnings = [
+        [*([note] if note else []), *found]
+        for note, found in zip(
+            _subset_notes(raw.presence, schema.names, reference), checks.warnings(), strict=True
+        )
+    ]
     for row, reason in enumerate(reasons):
         if reason is not None:
             warnings[row] = [reason]
@@ -328,17 +302,19 @@ def assemble_result(
             warnings[row] = ["not scored: no unbiased prediction, every model saw this patient"]
         elif recognised.membership[row] == Membership.UNCLEAR:
             warnings[row].append(unclear_note(recognised, row, int(combined.used[row].sum())))
-    curves = _curves(combined, reference)
+    low, high = z - half / reference.sd, z + half / reference.sd
     table = pd.DataFrame(
         {
             "patient_id": cohort.patient_ids,
             "log_risk": combined.log_risk,
-            "risk_sd": combined.spread,
             "z": z,
+            "z_low": low,
+            "z_high": high,
             "percentile": reference.percentile(z),
-            "stratum": [name or None for name in stratum],
-            "agreement": np.where(scored, share, np.nan),
-            **_tabulated(combined.log_risk, reference),
+            "risk_group": _labels(low, high, unlike, reference),
+            "agreement": chance_of_stratum(z, stratum, interval, reference),
+            **_tabulated(shown_risk, reference),
+            OUTLIVED: _bounds(shown_risk, raw.presence, reference),
             "in_training": [str(membership) for membership in recognised.membership],
             "missing": _missing(cohort, raw.presence, schema),
             "warnings": ["; ".join(w) for w in warnings],
@@ -352,13 +328,11 @@ def assemble_result(
         membership=recognised.membership,
         held_out=recognised.held_out,
         scored=scored,
+        stratum=stratum,
         presence=raw.presence,
-        out_of_range=out_of_range,
-        imputed=imputed,
-        without=without,
-        distance_percent=distance_percent,
+        checks=checks,
         embedding=embedding,
-        **curves,
+        **_curves(shown_risk, half, reference),
         gates=reference.gates,
         seconds=time.perf_counter() - started,
         device=device,
@@ -372,9 +346,6 @@ def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult
         return replace(first, seconds=seconds)
     width = max(p.embedding.shape[1] for p in parts)
 
-    def by_modality(name: str) -> Any:
-        return {m: np.concatenate([getattr(p, name)[m] for p in parts]) for m in first.imputed}
-
     def stacked(name: str) -> Any:
         return np.concatenate([getattr(p, name) for p in parts])
 
@@ -382,7 +353,7 @@ def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult
         first,
         table=pd.concat([p.table for p in parts], ignore_index=True),
         **{name: stacked(name) for name in _BY_PATIENT},
-        **{name: by_modality(name) for name in _BY_MODALITY},
+        checks=join_checks([p.checks for p in parts]),
         # A block in which nobody is scored has no embedding.
         embedding=np.concatenate(
             [
@@ -392,53 +363,6 @@ def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult
         ),
         seconds=seconds,
         device=" and ".join(dict.fromkeys(p.device for p in parts)),
-    )
-
-
-def imputed_share(raw: RawInputs, schema: FeatureSchema, modality: str) -> NDArray[np.float64]:
-    """Share of a modality's columns that take the training median, shape (n,); NaN where absent.
-
-    Columns of a group of which the patient has nothing are masked, not imputed, and count nowhere.
-
-    Parameters
-    ----------
-    raw : RawInputs
-        The n patients, before imputation.
-    schema : FeatureSchema
-        Of the model.
-    modality : str
-    """
-    observed = np.isfinite(raw.rows(modality))
-    read = np.ones_like(observed)
-    if not schema[modality].bag:
-        widths = [group.n_features for group in schema[modality].groups]
-        read = np.repeat(raw.masks[modality], widths, axis=1)
-    count = read.sum(axis=1)
-    share = (read & ~observed).sum(axis=1) / np.maximum(count, 1)
-    present = raw.presence[:, schema.names.index(modality)]
-    return np.where(present & (count > 0), share, np.nan)
-
-
-def masked_groups(raw: RawInputs, schema: FeatureSchema, modality: str) -> NDArray[np.str_]:
-    """Names of the feature groups of which a patient has nothing, shape (n,): ``cd3, cd8``.
-
-    Empty where the modality is absent or a bag.
-
-    Parameters
-    ----------
-    raw, schema, modality
-        As in `imputed_share`.
-    """
-    names = np.array([group.name for group in schema[modality].groups])
-    present = raw.presence[:, schema.names.index(modality)]
-    if schema[modality].bag:
-        return np.full(len(raw), "", dtype=object)
-    return np.array(
-        [
-            ", ".join(names[~mask]) if there else ""
-            for mask, there in zip(raw.masks[modality], present, strict=True)
-        ],
-        dtype=object,
     )
 
 
@@ -455,20 +379,39 @@ def _tabulated(
     }
 
 
-def _curves(combined: Combined, reference: Reference) -> dict[str, NDArray[np.float64]]:
-    """Survival curves with the members' spread, up to the last horizon whose gate is open."""
+def _labels(
+    low: NDArray[np.float64], high: NDArray[np.float64], unlike: BoolArray, reference: Reference
+) -> list[str | None]:
+    """Say each patient's risk group, in the one way that pages and files say it."""
+    return [
+        None if np.isnan(a) else reference.strata.label(a, b) + (UNLIKE if outside else "")
+        for a, b, outside in zip(low.tolist(), high.tolist(), unlike.tolist(), strict=True)
+    ]
+
+
+def _bounds(
+    log_risk: NDArray[np.float64], presence: BoolArray, reference: Reference
+) -> NDArray[np.float64]:
+    """Months that 9 of 10 such patients outlive; fitted for patients with all modalities."""
+    whole = np.where(presence.all(axis=1), log_risk, np.nan)
+    return reference.bound.times(reference.calibration, whole)
+
+
+def _curves(
+    log_risk: NDArray[np.float64], half: NDArray[np.float64], reference: Reference
+) -> dict[str, NDArray[np.float64]]:
+    """Survival curves with the model's interval, up to the last horizon whose gate is open."""
     horizons = [h for h in HORIZONS if reference.gates[h].open]
     times = np.arange(0.0, (horizons[-1] if horizons else 0) + 1.0)
-    calibration = reference.calibration
-    spread = SPREAD_Z * np.nan_to_num(combined.spread)
     if not horizons:
-        empty = np.full((len(spread), 1), np.nan)
+        empty = np.full((len(log_risk), 1), np.nan)
         return {"times": times, "survival": empty, "survival_low": empty, "survival_high": empty}
+    survival = reference.calibration.survival
     return {
         "times": times,
-        "survival": calibration.survival(combined.log_risk, times),
-        "survival_low": calibration.survival(combined.log_risk + spread, times),
-        "survival_high": calibration.survival(combined.log_risk - spread, times),
+        "survival": survival(log_risk, times),
+        "survival_low": survival(log_risk + half, times),
+        "survival_high": survival(log_risk - half, times),
     }
 
 
@@ -498,49 +441,3 @@ def _subset_notes(
                 f"(validation C-index {subset.c_index:.2f}, n = {subset.n_patients})"
             )
     return notes
-
-
-def case_warnings(
-    *,
-    imputed: Mapping[str, NDArray[np.float64]],
-    without: Mapping[str, NDArray[np.str_]],
-    out_of_range: Mapping[str, NDArray[np.float64]],
-    distance_percent: Mapping[str, NDArray[np.float64]],
-    agreement_share: NDArray[np.float64],
-    subset_notes: list[str | None],
-) -> list[list[str]]:
-    """Collect sentences a reader must see beside each patient's result.
-
-    Parameters
-    ----------
-    imputed, out_of_range : mapping of str to float64, shape (n,)
-        Shares of each modality's columns, in [0, 1]; NaN where it is absent.
-    without : mapping of str to str, shape (n,)
-        Feature groups that a patient lacks altogether, as `masked_groups` names them.
-    distance_percent : mapping of str to float64, shape (n,)
-        Percentile of distance among the training patients; NaN where absent.
-    agreement_share : float64, shape (n,)
-        As `agreement` returns it.
-    subset_notes : list of str or None, shape (n,)
-        What is to be said of a patient without all modalities.
-
-    Returns
-    -------
-    list of list of str, shape (n,)
-    """
-    warnings: list[list[str]] = [[note] if note else [] for note in subset_notes]
-    for name, share_imputed in imputed.items():
-        for row in np.flatnonzero(out_of_range[name] > MAX_SHARE_OUTSIDE):
-            share = 100 * out_of_range[name][row]
-            warnings[row].append(f"{name}: {share:.0f}% of values outside the training range")
-        for row in np.flatnonzero(distance_percent[name] >= UNLIKE_PERCENT):
-            warnings[row].append(f"{name}: beyond the {UNLIKE_PERCENT}th percentile of distance")
-        for row in np.flatnonzero(without[name] != ""):
-            warnings[row].append(f"{name}: {without[name][row]} missing, masked")
-        for row in np.flatnonzero(share_imputed > MAX_SILENT_IMPUTATION):
-            warnings[row].append(f"{name}: {100 * share_imputed[row]:.0f}% of values imputed")
-    for row in np.flatnonzero(agreement_share < MIN_AGREEMENT):
-        warnings[row].append(
-            f"borderline: {100 * agreement_share[row]:.0f}% of models agree on the risk group"
-        )
-    return warnings

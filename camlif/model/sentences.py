@@ -1,6 +1,6 @@
 """Sentences of a case: its numbers as a reader may quote them.
 
-In go the numbers, out come sentences with denominator, endpoint and model spread; nothing fails.
+In go the numbers, out come sentences with denominator, endpoint and interval; nothing fails.
 Their ids are those of the product's messages.
 """
 
@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING
 from camlif.data.schema import Endpoint
 from camlif.model.recognition import Membership
 from camlif.model.reference import SubsetValidation
-from camlif.model.scoring import MIN_AGREEMENT
-from camlif.statistics import GateResult
+from camlif.statistics import GateResult, SurvivalBound
 from camlif.statistics.splits import Interval
-from camlif.wording import MONTHS_PER_YEAR, period
+from camlif.wording import (
+    MONTHS_PER_YEAR,
+    count,
+    listed,
+    of_100,
+    period,
+    range_of_100,
+    ratio_words,
+)
 
 if TYPE_CHECKING:
     from camlif.model.card import Card
+
+SURE = 0.99
+"""Of a higher chance no more is said: it rests on a few models."""
+MIN_WHOLE_MONTHS = 3
+"""A shorter time is said with a decimal."""
 
 
 def survival_sentence(survival: Interval, months: int, endpoint: Endpoint, n_training: int) -> str:
@@ -36,19 +48,40 @@ def survival_sentence(survival: Interval, months: int, endpoint: Endpoint, n_tra
         Patients that the baseline hazard is fitted on.
     """
     return (
-        f"Of 100 patients with a score like this, about {100 * survival.value:.0f} were "
-        f"{endpoint.event_free} at {period(months)} (model interval {100 * survival.low:.0f} to "
-        f"{100 * survival.high:.0f}; {endpoint.name}, training cohort n = {n_training}). "
-        "This describes groups, not this person's certain outcome."
+        f"Of 100 patients with a score like this, the model expects {of_100(survival.value)} to be "
+        f"{endpoint.event_free} at {period(months)} (model interval "
+        f"{range_of_100(survival.low, survival.high)}; {endpoint.name}, training cohort n = "
+        f"{n_training}). This describes groups, not this person's certain outcome."
     )
 
 
-def hidden_sentence(gate: GateResult) -> str:
+def closed_words(gate: GateResult) -> str:
+    """Say why a closed gate hides absolute risk."""
+    return f"the calibration check fails ({gate.reason})"
+
+
+def hidden_sentence(months: int, reason: str) -> str:
     """Say that absolute risk at a horizon is not shown, and why."""
     return (
-        f"E-22: Absolute risk at {period(gate.horizon)} is hidden: the calibration check fails "
-        f"({gate.reason}). Rank and group are still shown."
+        f"E-22: Absolute risk at {period(months)} is hidden: {reason}. "
+        "Rank and group are still shown."
     )
+
+
+def outlived_sentence(months: float, bound: SurvivalBound, endpoint: Endpoint) -> str:
+    """Say a time that 9 of 10 such patients outlive, with what was measured of it."""
+    verb = "live" if endpoint.event_free == "alive" else f"stay {endpoint.event_free}"
+    whole = months >= MIN_WHOLE_MONTHS
+    time = f"{int(months):,}" if whole else f"{int(10 * months) / 10:.1f}"
+    ends = ", as far as follow-up can tell" if months >= bound.last else ""
+    measured = ""
+    if bound.coverage is not None:
+        c = bound.coverage
+        measured = (
+            f" (held-out patients who did: {100 * c.value:.0f} of 100, {100 * c.low:.0f} to "
+            f"{100 * c.high:.0f}; n = {bound.n_patients:,})"
+        )
+    return f"9 of 10 such patients {verb} longer than {time} months{ends}{measured}."
 
 
 def calibration_sentence(gate: GateResult) -> str:
@@ -64,7 +97,10 @@ def calibration_sentence(gate: GateResult) -> str:
 
 def frequencies(survival: Mapping[int, Interval], endpoint: Endpoint) -> str:
     """Say survival at horizons in months as frequencies; empty where none is given."""
-    parts = [f"{100 * s.value:.0f} at {m // MONTHS_PER_YEAR} y" for m, s in survival.items()]
+    parts = [
+        f"{of_100(s.value).removeprefix('about ')} at {m // MONTHS_PER_YEAR} y"
+        for m, s in survival.items()
+    ]
     return f"{endpoint.event_free.capitalize()}, of 100: {', '.join(parts)}" if parts else ""
 
 
@@ -79,23 +115,41 @@ def subset_sentence(subset: SubsetValidation | None) -> str:
     )
 
 
-def models_words(count: str, membership: Membership, *, held_out: bool) -> str:
+def spread_words(z: Interval, ratio: Interval) -> str:
+    """Say z and hazard ratio with the model's interval.
+
+    Parameters
+    ----------
+    z : Interval
+        In standard deviations of held-out risks.
+    ratio : Interval
+        Hazard ratio against the median training patient.
+    """
+    low, high = ratio_words(ratio.low), ratio_words(ratio.high)
+    beyond = low == high and not low[0].isdigit()
+    return (
+        f"z = {z.value:+.2f} ({z.low:+.2f} to {z.high:+.2f}); hazard ratio against the median "
+        f"{ratio_words(ratio.value)} ({low if beyond else f'{low} to {high}'}, model interval)"
+    )
+
+
+def models_words(models: str, membership: Membership, *, held_out: bool) -> str:
     """Say which models are used: "5 models that did not see this patient".
 
     Parameters
     ----------
-    count : str
-        Of the models, in words or figures.
+    models : str
+        Their number, in words.
     membership : Membership
         Whether the patient was recognised as one of the training.
     held_out : bool
         Whether models that may have seen the patient are left out.
     """
     if membership == Membership.TRAINING:
-        return f"{count} that did not see this patient"
+        return f"{models} that did not see this patient"
     if membership == Membership.UNCLEAR and held_out:
-        return f"{count} that cannot have seen this patient"
-    return count
+        return f"{models} that cannot have seen this patient"
+    return models
 
 
 def left_out_words(membership: Membership, *, held_out: bool) -> str:
@@ -109,44 +163,39 @@ def left_out_words(membership: Membership, *, held_out: bool) -> str:
 
 
 def agreement_sentence(
-    agree: int, used: int, stratum: str, *, membership: Membership, held_out: bool
+    agreement: float, used: int, stratum: str, *, membership: Membership, held_out: bool
 ) -> str:
-    """Say how many members place the case in its stratum, of those that count.
+    """Say on how many members a result rests, and how surely many would agree.
 
     Parameters
     ----------
-    agree, used : int
-        Members that place the case in its stratum, of those that count (at least 1).
+    agreement : float
+        Chance that many members would place the case in its stratum, in [0, 1].
+    used : int
+        Members that count, at least 1.
     stratum : str
     membership, held_out
         As in `models_words`.
     """
-    if used == 1:
-        only = models_words("The only model", membership, held_out=held_out)
-        return f"{only} places it in {stratum}."
-    models = models_words(f"{used} models", membership, held_out=held_out)
-    return f"{agree} of the {models} place it in {stratum}."
+    models = models_words(count(used, "model"), membership, held_out=held_out)
+    words = f"more than {100 * SURE:.0f}" if agreement > SURE else of_100(agreement)
+    return (
+        f"Rests on {models}; of 100 ensembles of many models, {words} would place it in {stratum}."
+    )
 
 
-def borderline_sentence(agree: int, used: int, z: Interval, cutoffs: Sequence[float]) -> str:
-    """Say why a case is borderline: by its members, by the interval of its z, or both.
+def borderline_sentence(z: Interval, cutoffs: Sequence[float]) -> str:
+    """Say why a case is borderline.
 
     Parameters
     ----------
-    agree, used
-        As in `agreement_sentence`.
     z : Interval
         Of the case, in standard deviations of held-out risks.
     cutoffs : sequence of float
         Between the strata, in the same unit, ascending.
     """
-    reasons = []
-    if agree < MIN_AGREEMENT * used:
-        reasons.append(f"fewer than {100 * MIN_AGREEMENT:.0f}% of the models agree")
     crossed = [f"{c:+.2f}" for c in cutoffs if z.low < c <= z.high]
-    if crossed:
-        reasons.append(f"the interval of z crosses {' and '.join(crossed)}")
-    return f"Borderline: {' and '.join(reasons)}."
+    return f"Borderline: the interval of z crosses {listed(crossed)}."
 
 
 def no_score_sentence(notes: Sequence[str], absent: Sequence[str]) -> str:

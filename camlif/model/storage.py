@@ -28,12 +28,13 @@ from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
 from camlif.files import place_folder, standing
 from camlif.model.card import Card, render_markdown
+from camlif.model.member_spread import MemberSpread
 from camlif.model.recognition import TrainingDigests
 from camlif.model.reference import Reference, SubsetValidation
 from camlif.model.seal import check_seal, write_seal
 from camlif.model.training_range import DISTANCE_PERCENTS, LEVELS, TrainingRange
 from camlif.networks.registry import build_architecture
-from camlif.statistics import Calibration, GateResult, KaplanMeierCurve
+from camlif.statistics import Calibration, GateResult, KaplanMeierCurve, SurvivalBound
 from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
 
@@ -124,8 +125,10 @@ def _config(bundle: BundleParts) -> dict[str, Any]:
         "reference": {
             "mean": reference.mean,
             "sd": reference.sd,
+            "spread": asdict(reference.spread),
             "strata": reference.strata.to_json(),
             "gates": [asdict(gate) for gate in reference.gates.values()],
+            "bound": asdict(reference.bound),
             "subsets": [asdict(subset) for subset in reference.subsets],
             "digests": reference.digests.to_json(),
         },
@@ -382,12 +385,14 @@ def _reference(
         sorted_z=tensors["reference.sorted_z"].numpy(),
         digests=digests,
         seen=seen,
+        spread=MemberSpread(**data["spread"]),
         strata=strata,
         curves={
             s: KaplanMeierCurve.from_arrays(_under(tensors, f"curve.{s}.")) for s in strata.names
         },
         calibration=Calibration.from_arrays(_under(tensors, "calibration.")),
         gates=gates,
+        bound=SurvivalBound.from_json(data["bound"]),
         training_range=TrainingRange(levels, distances),
         subsets=tuple(
             SubsetValidation(**{**s, "modalities": tuple(s["modalities"])}) for s in data["subsets"]

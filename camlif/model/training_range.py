@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from camlif.data.cohort import Cohort, FloatArray
 from camlif.data.preprocessing import quantiles
+from camlif.wording import count
 
 LEVELS = (0.005, *(round(0.05 * i, 2) for i in range(1, 20)), 0.995)
 """Stored quantile levels; no level shows a single patient's extreme."""
@@ -36,12 +37,24 @@ UNUSUAL_PERCENT, UNLIKE_PERCENT = 95, 99
 """Training patients, of 100, that lie nearer the middle than an unusual case, and one outside."""
 
 
-def is_unlike(share_outside: Number, distance_percent: Number) -> Any:
-    """Whether a modality is outside the training data, by values out of range or by distance.
+FAR = 100.0
+"""Times the width of a column's training range (or its size, where that is more) beyond which a
+value is no measurement of the same thing: a broken cell or another unit."""
+
+
+def is_unlike(share_outside: Number, distance_percent: Number, far: Any) -> Any:
+    """Whether a modality is outside the training data, by many values, distance or one far value.
 
     Numbers give a bool, arrays one bool a patient; NaN is not outside.
     """
-    return (share_outside > MAX_SHARE_OUTSIDE) | (distance_percent >= UNLIKE_PERCENT)
+    return (share_outside > MAX_SHARE_OUTSIDE) | (distance_percent >= UNLIKE_PERCENT) | (far > 0)
+
+
+def far_words(far: int) -> str:
+    """Say that values are beyond anything seen, and what is made of them."""
+    return (
+        f"{count(far, 'value')} beyond anything in the training data, read as the end of its range"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,14 @@ class TrainingRange:
         n_observed = observed.sum(axis=1)
         share = outside.sum(axis=1) / np.maximum(n_observed, 1)
         return np.where(n_observed > 0, share, np.nan)
+
+    def far_outside(self, modality: str, values: FloatArray) -> NDArray[np.int64]:
+        """Count a patient's values that lie `FAR` times beyond the training range, shape (n,)."""
+        low, high = (self.levels[modality][i].astype(np.float64) for i in (0, -1))
+        size = np.maximum(high - low, np.maximum(np.abs(low), np.abs(high)))
+        reach = FAR * np.where(size > 0, size, 1.0)
+        far: NDArray[np.int64] = ((values < low - reach) | (values > high + reach)).sum(axis=1)
+        return far
 
     def percentile(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
         """Percentile (0-100) of each value among the training patients, same shape; NaN if missing.

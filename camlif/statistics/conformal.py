@@ -15,7 +15,7 @@ Robins and Rotnitzky 1992 (inverse probability of censoring weights).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -89,13 +89,9 @@ class SurvivalBound:
         found = np.minimum(np.append(calibration.time, np.inf)[place], self.last)
         return np.where(np.isfinite(risks), found, np.nan)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values that `from_json` reads back."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SurvivalBound:
-        """Build from the values of `to_json`."""
+        """Build from the values of `dataclasses.asdict`."""
         coverage = data["coverage"]
         return cls(**{**data, "coverage": None if coverage is None else Coverage(**coverage)})
 

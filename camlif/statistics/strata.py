@@ -117,6 +117,25 @@ class Strata:
         values = check_numbers("z", z)
         return np.array(self.names)[np.searchsorted(self.cutoffs, values, side="right")]
 
+    def between(self, low: float, high: float) -> tuple[str, ...]:
+        """Return the strata that an interval of z touches, in order of risk."""
+        first, last = np.searchsorted(self.cutoffs, (low, high), side="right")
+        return self.names[first : last + 1]
+
+    def label(self, low: float, high: float) -> str:
+        """Say in which stratum a z with this interval lies, or between which.
+
+        Examples
+        --------
+        >>> strata = Strata((-0.5, 0.5))
+        >>> strata.label(0.6, 0.9), strata.label(0.4, 0.6), strata.label(-0.6, 0.6)
+        ('High risk', 'Borderline: intermediate-high', 'Borderline: low to high')
+        """
+        names = self.between(low, high)
+        if len(names) == 1:
+            return f"{names[0].capitalize()} risk"
+        return f"Borderline: {names[0]}{' to ' if len(names) > 2 else '-'}{names[-1]}"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values that `from_json` reads back."""
         return {"cutoffs": list(self.cutoffs)}

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.statistics import KaplanMeierCurve, kaplan_meier
-from camlif.wording import count, period
+from camlif.wording import count, of_100, period, range_of_100
 from dashboard.figures.chart import Chart
 from dashboard.figures.layout import TimeAxis, TimeUnit
 from dashboard.figures.palette import (
@@ -360,9 +360,9 @@ def _case_finding(
             f"{group}; no curve is predicted for this case, since absolute survival is hidden."
             f"{start}"
         )
-    value, low, high = (100 * part for part in predicted.at(months))
+    value, low, high = predicted.at(months)
     return (
-        f"For patients with a score like this, about {value:.0f} of 100 are {endpoint.event_free} "
-        f"at {_when(months)} (model interval {low:.0f} to {high:.0f}; {endpoint.name}). {group}."
-        f"{start}"
+        f"Of 100 patients with a score like this, the model expects {of_100(value)} to be "
+        f"{endpoint.event_free} at {_when(months)} (model interval {range_of_100(low, high)}; "
+        f"{endpoint.name}). {group}.{start}"
     )

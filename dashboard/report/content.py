@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from camlif.model.case import CaseScore
 from camlif.model.sentences import calibration_sentence
 from camlif.statistics import GateResult
-from camlif.wording import listed, period
+from camlif.wording import listed, of_100, period, range_of_100
 from dashboard.figures.attribution import direction
 from dashboard.figures.chart import ELLIPSIS, signed
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
@@ -163,7 +163,8 @@ def _first(names: Sequence[str]) -> str:
 def _result(record: CaseRecord, result: CaseScore) -> Iterator[Text]:
     yield Text("Result", "h2")
     colors = dict(zip(record.strata, strata_colors(len(record.strata), "light"), strict=True))
-    color = LIGHT.text if result.neighbour else colors.get(result.stratum, LIGHT.text)
+    unsure = result.unlike or len(result.groups) > 1
+    color = LIGHT.text if unsure else colors.get(result.stratum, LIGHT.text)
     yield Text(cut(result.label, MAX_NAME), "label", color=text_tone(color, "light"))
     yield Text(f"Risk group of the model; {result.percentile_words}.")
     yield Text(f"{result.spread_words}.")
@@ -172,13 +173,14 @@ def _result(record: CaseRecord, result: CaseScore) -> Iterator[Text]:
     shown = [h for h in result.horizons if h.survival]
     if shown:
         parts = [
-            f"{period(h.months)} {100 * h.survival.value:.0f} "
-            f"({100 * h.survival.low:.0f} to {100 * h.survival.high:.0f})"
+            f"{period(h.months)} {of_100(h.survival.value).removeprefix('about ')} "
+            f"({range_of_100(h.survival.low, h.survival.high)})"
             for h in shown
             if h.survival
         ]
         lead = f"{record.model.event_free.capitalize()}, of 100 with a score like this:"
         yield Text(f"at {listed(parts)}. {record.model.endpoint.capitalize()}.", lead=lead)
+    yield Text(result.outlived.sentence)
 
 
 def _absolute_risk(report: CaseReport, result: CaseScore) -> Iterator[Text | Picture]:
@@ -209,7 +211,7 @@ def _certainty(record: CaseRecord, result: CaseScore) -> Iterator[Text | Picture
         lambda width: agreement_strip(record, result, width),
         alt=f"Hazard z-score by each model. {result.agreement_sentence} {result.spread_words}.",
     )
-    legend = "z by model (dots), their mean with 1.96 SD (diamond)"
+    legend = "z by model (dots), their mean with the model interval (diamond)"
     if result.left_out:
         legend += f"; open: {result.left_out}"
     yield Text(f"{legend}.", "small", color=LIGHT.muted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from camlif.wording import period
+from camlif.wording import count, of_100, period, range_of_100
 from dashboard.figures.palette import LIGHT
 from dashboard.report.build import CaseReport
 from dashboard.report.content import MAX_NAME, MAX_TITLE, cut
@@ -97,15 +97,15 @@ def _score(record: CaseRecord) -> list[Text]:
     if result is None:
         return [Text(cut(" ".join(record.reasons), 160)), Text("-"), Text("-")]
     horizon = record.horizon()
-    survival = "hidden (calibration gate)"
+    survival = "hidden"
     if horizon is not None and horizon.survival is not None:
         s = horizon.survival
         survival = (
-            f"{100 * s.value:.0f} of 100 {record.model.event_free} at {period(horizon.months)} "
-            f"({100 * s.low:.0f} to {100 * s.high:.0f})"
+            f"{of_100(s.value)} of 100 {record.model.event_free} at {period(horizon.months)} "
+            f"({range_of_100(s.low, s.high)})"
         )
     return [
         Text(f"{cut(result.label, MAX_NAME)}; {result.percentile_words}"),
-        Text(f"{result.members_agree} of {result.members_used}"),
+        Text(f"{100 * result.agreement:.0f}%, {count(result.members_used, 'model')}"),
         Text(survival),
     ]

@@ -140,7 +140,7 @@ def test_score_writes_the_columns_of_the_contract(
     for row in rows:
         assert (row["log_risk"] == "") == row["warnings"].startswith("not scored")
         if row["log_risk"]:
-            assert row["stratum"] in {"low", "intermediate", "high"}
+            assert row["risk_group"].startswith(("Low", "Intermediate", "High", "Borderline: "))
             assert 0 <= float(row["percentile"]) <= 100
 
 

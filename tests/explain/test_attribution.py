@@ -46,6 +46,7 @@ from camlif.explain.results import GAP_FLOOR
 from camlif.model.bundle import Bundle
 from camlif.model.fit import train
 from camlif.model.reference import SubsetValidation
+from tests.builders.bundles import tiny_bundle
 from tests.builders.cohorts import make_cohort
 
 OPTIONS: dict[str, Any] = {
@@ -751,3 +752,21 @@ def test_cohort_median_is_that_of_the_observed_values_and_mean_that_of_training(
         np.testing.assert_allclose(mean.mean[j][0], stored.mean(axis=0), rtol=1e-5)
     flags = median.mean[-1][0][1:]
     assert set(flags.tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("baseline", ["median", "cohort_median", (0, 1, 2)])
+def test_a_broken_cell_is_explained_as_the_end_of_the_training_range(baseline: Any) -> None:
+    bundle, cohort = tiny_bundle(), make_cohort(5, seed=9, clinical=True)
+    table = cohort.tables["ct"].copy()
+    table[0, 2] = 1e38
+    broken = replace(cohort, tables={**cohort.tables, "ct": table})
+    found = explain_features(bundle, broken, [0], baseline=baseline)
+    assert found.completeness_gap[0] <= MAX_GAP
+    assert np.abs(found.values[0]).max() < 10  # log risk
+    ends = cohort.tables["ct"].copy()
+    ends[0, 2] = 1e4
+    at_end = replace(cohort, tables={**cohort.tables, "ct": ends})
+    expected = explain_features(bundle, at_end, [0], baseline=baseline)
+    np.testing.assert_allclose(found.values, expected.values)
+    modality = found.players.index("ct")
+    assert found.contributions[modality].raw[0, 2] == np.float32(1e38)  # shown as it was given

@@ -73,7 +73,7 @@ def test_an_unchanged_case_has_its_own_result(*, of_training: bool) -> None:
     assert answer.log_risk == pytest.approx(score.log_risk[row], abs=1e-6)
     np.testing.assert_array_equal(answer.used, score.members_used[row])
     np.testing.assert_allclose(answer.result.survival[0], score.survival[row], atol=1e-6)
-    assert answer.result.table["stratum"][0] == score.table["stratum"][row]
+    assert answer.result.table["risk_group"][0] == score.table["risk_group"][row]
     assert answer.modalities is not None
     expected = explain_modalities(case.bundle, cohort, [row])
     np.testing.assert_allclose(answer.modalities.values, expected.values, atol=1e-6)

@@ -19,8 +19,15 @@ from camlif.model.case import (
 )
 from camlif.model.recognition import Membership
 from camlif.model.scoring import ScoreResult
-from camlif.model.sentences import calibration_sentence, hidden_sentence, survival_sentence
-from camlif.statistics import GateResult
+from camlif.model.sentences import (
+    agreement_sentence,
+    calibration_sentence,
+    hidden_sentence,
+    outlived_sentence,
+    spread_words,
+    survival_sentence,
+)
+from camlif.statistics import Coverage, GateResult, SurvivalBound
 from camlif.statistics.splits import Interval
 from tests.builders.bundles import N_SPLITS, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
@@ -35,45 +42,47 @@ def _bundle(*, is_open: bool = True) -> Bundle:
     return replace(bundle, reference=replace(reference, gates=gates, strata=strata))
 
 
-def _result(bundle: Bundle, z: float, sd_of_z: float, agreement: float) -> ScoreResult:
-    """A result of one patient with a chosen z, spread and agreement."""
+def _result(bundle: Bundle, z: float, half: float) -> ScoreResult:
+    """A result of one patient with a chosen z and half its interval."""
     result = bundle.score(make_cohort(1, seed=9, clinical=True))
     reference = bundle.reference
     table = result.table.assign(
         z=z,
+        z_low=z - half,
+        z_high=z + half,
         log_risk=reference.mean + z * reference.sd,
-        risk_sd=sd_of_z * reference.sd,
-        stratum=str(reference.strata.assign(np.array([z]))[0]),
-        agreement=agreement,
+        risk_group=reference.strata.label(z - half, z + half),
+        agreement=0.9,
         percentile=float(reference.percentile(np.array([z]))[0]),
     )
-    return replace(result, table=table, scored=np.array([True]))
+    stratum = reference.strata.assign(np.array([z])).astype(object)
+    return replace(result, table=table, stratum=stratum, scored=np.array([True]))
 
 
 @pytest.mark.parametrize(
-    ("z", "spread", "agreement", "label"),
+    ("z", "half", "label", "groups"),
     [
-        (2.0, 0.1, 1.0, "High risk"),
-        (-2.0, 0.1, 1.0, "Low risk"),
-        (0.0, 0.1, 0.8, "Intermediate risk"),
-        (2.0, 0.1, 0.79, "Borderline: high-intermediate"),
-        (0.9, 0.1, 1.0, "Borderline: intermediate-high"),
-        (-0.9, 0.1, 1.0, "Borderline: intermediate-low"),
-        (-1.1, 0.1, 1.0, "Borderline: low-intermediate"),
-        (0.1, 1.0, 1.0, "Borderline: intermediate-high"),
-        (0.1, 0.1, 0.6, "Borderline: intermediate-high"),
+        (2.0, 0.1, "High risk", ("high",)),
+        (-2.0, 0.1, "Low risk", ("low",)),
+        (0.0, 0.1, "Intermediate risk", ("intermediate",)),
+        (1.1, 0.2, "Borderline: intermediate-high", ("intermediate", "high")),
+        (0.9, 0.2, "Borderline: intermediate-high", ("intermediate", "high")),
+        (-1.1, 0.2, "Borderline: low-intermediate", ("low", "intermediate")),
+        (0.1, 2.0, "Borderline: low to high", ("low", "intermediate", "high")),
     ],
 )
-def test_a_case_is_borderline_by_agreement_or_by_an_interval_across_a_cutoff(
-    z: float, spread: float, agreement: float, label: str
+def test_a_case_is_borderline_where_its_interval_crosses_a_cutoff(
+    z: float, half: float, label: str, groups: tuple[str, ...]
 ) -> None:
     bundle = _bundle()
-    summary = summarise_case(bundle, _result(bundle, z, spread, agreement), 0)
-    assert summary.score is not None
-    assert summary.score.label == label
-    assert (summary.score.z.low, summary.score.z.high) == pytest.approx(
-        (z - 1.96 * spread, z + 1.96 * spread)
-    )
+    score = summarise_case(bundle, _result(bundle, z, half), 0).score
+    assert score is not None
+    assert (score.label, score.groups) == (label, groups)
+    assert (score.z.low, score.z.high) == pytest.approx((z - half, z + half))
+    assert (score.borderline_sentence is None) == (len(groups) == 1)
+    if len(groups) == 3:
+        crossed = "Borderline: the interval of z crosses -1.00 and +1.00."
+        assert score.borderline_sentence == crossed
 
 
 def test_hazard_ratio_is_one_at_the_median_patient_and_follows_the_slope() -> None:
@@ -81,7 +90,7 @@ def test_hazard_ratio_is_one_at_the_median_patient_and_follows_the_slope() -> No
     median = float(np.median(bundle.reference.sorted_z))
     ratios = []
     for z in (median - 1, median, median + 1):
-        summary = summarise_case(bundle, _result(bundle, z, 0.2, 1.0), 0)
+        summary = summarise_case(bundle, _result(bundle, z, 0.2), 0)
         assert summary.score is not None
         ratio = summary.score.hazard_ratio
         assert ratio.low < ratio.value < ratio.high
@@ -93,7 +102,7 @@ def test_hazard_ratio_is_one_at_the_median_patient_and_follows_the_slope() -> No
 
 def test_horizons_hold_survival_where_open_and_the_reason_where_closed() -> None:
     bundle = _bundle()
-    result = _result(bundle, 0.5, 0.2, 1.0)
+    result = _result(bundle, 0.5, 0.2)
     score = summarise_case(bundle, result, 0).score
     assert score is not None
     for horizon in score.horizons:
@@ -102,9 +111,11 @@ def test_horizons_hold_survival_where_open_and_the_reason_where_closed() -> None
         assert horizon.survival.value == pytest.approx(float(expected[0, 0]))
         assert horizon.survival.low <= horizon.survival.value <= horizon.survival.high
     closed = _bundle(is_open=False)
-    score = summarise_case(closed, _result(closed, 0.5, 0.2, 1.0), 0).score
+    score = summarise_case(closed, _result(closed, 0.5, 0.2), 0).score
     assert score is not None
-    assert [(h.survival, h.reason) for h in score.horizons] == [(None, "few events")] * 3
+    assert [(h.survival, h.reason) for h in score.horizons] == [
+        (None, "the calibration check fails (few events)")
+    ] * 3
 
 
 def test_summary_counts_members_and_modalities() -> None:
@@ -117,7 +128,8 @@ def test_summary_counts_members_and_modalities() -> None:
     assert set(summary.present) | set(summary.absent) == {"pathology", "ct"}
     score = summary.score
     assert score is not None
-    assert score.members_agree <= score.members_used == result.members_used[row].sum() < N_SPLITS
+    assert 0 < score.agreement <= 1
+    assert score.members_used == result.members_used[row].sum() < N_SPLITS
     assert [member.used for member in score.members] == result.members_used[row].tolist()
     seen = f"Only the {score.members_used} of {N_SPLITS} models that did not see it are used."
     assert any(seen in caveat for caveat in summary.caveats)
@@ -140,7 +152,7 @@ def test_a_patient_without_score_has_the_reason_and_no_numbers() -> None:
 
 def test_summary_survives_json() -> None:
     bundle = _bundle()
-    summary = summarise_case(bundle, _result(bundle, 0.9, 0.1, 1.0), 0)
+    summary = summarise_case(bundle, _result(bundle, 0.9, 0.2), 0)
     stored = TypeAdapter(CaseSummary)
     text = stored.dump_json(summary)
     assert stored.validate_json(text) == summary
@@ -159,7 +171,7 @@ def test_notes_are_the_warnings_of_the_table() -> None:
 def test_sentence_gives_frequency_interval_endpoint_and_denominator() -> None:
     text = survival_sentence(Interval(value=0.412, low=0.3, high=0.5), 36, Endpoint(), 763)
     assert text == (
-        "Of 100 patients with a score like this, about 41 were alive at 3 years "
+        "Of 100 patients with a score like this, the model expects about 41 to be alive at 3 years "
         "(model interval 30 to 50; overall survival, training cohort n = 763). "
         "This describes groups, not this person's certain outcome."
     )
@@ -168,7 +180,7 @@ def test_sentence_gives_frequency_interval_endpoint_and_denominator() -> None:
 def test_sentence_of_another_endpoint_does_not_speak_of_life_and_death() -> None:
     endpoint = load_sample("transbig").info.endpoint
     text = survival_sentence(Interval(value=0.9, low=0.8, high=1.0), 12, endpoint, 198)
-    assert "were free of distant metastasis at 1 year (" in text
+    assert "to be free of distant metastasis at 1 year (" in text
     assert endpoint.name in text
     for word in ("alive", "death", "died", "overall"):
         assert word not in text
@@ -178,10 +190,90 @@ def test_sentence_of_a_closed_gate_says_why() -> None:
     gate = GateResult(
         horizon=60, open=False, reason="few events", ratio=None, n_patients=90, n_events=3
     )
-    assert hidden_sentence(gate).startswith(
-        "E-22: Absolute risk at 5 years is hidden: the calibration check fails (few events)."
+    assert hidden_sentence(60, "it is cold") == (
+        "E-22: Absolute risk at 5 years is hidden: it is cold. Rank and group are still shown."
     )
     assert calibration_sentence(gate) == "Calibration at 5 years fails: few events."
+
+
+def test_a_hopeless_or_boundless_prediction_is_said_as_a_bound() -> None:
+    text = survival_sentence(Interval(value=0.003, low=0.0, high=0.12), 60, Endpoint(), 100)
+    assert "expects fewer than 5 to be alive at 5 years (model interval fewer than 5 to 12;" in text
+    z = Interval(value=5.0, low=4.5, high=5.5)
+    words = spread_words(z, Interval(value=319.7, low=179.0, high=570.0))
+    assert words.endswith("against the median over 10 (over 10, model interval)")
+    words = spread_words(z, Interval(value=8.2, low=6.1, high=12.0))
+    assert words.endswith("8.20 (6.10 to over 10, model interval)")
+
+
+def _fitted(*, last: float) -> SurvivalBound:
+    return SurvivalBound(
+        threshold=0.9,
+        reason="",
+        last=last,
+        coverage=Coverage(value=0.894, low=0.863, high=0.926),
+        n_patients=480,
+        n_events=175,
+    )
+
+
+@pytest.mark.parametrize(
+    ("months", "words"),
+    [
+        (14.7, "9 of 10 such patients live longer than 14 months (held-out patients who"),
+        (1.47, "9 of 10 such patients live longer than 1.4 months ("),
+        (96.0, "live longer than 96 months, as far as follow-up can tell (held-out"),
+    ],
+)
+def test_a_time_is_said_that_nine_of_ten_outlive(months: float, words: str) -> None:
+    text = outlived_sentence(months, _fitted(last=96.0), Endpoint())
+    assert words in text
+    assert text.endswith("who did: 89 of 100, 86 to 93; n = 480).")
+
+
+def test_the_outlived_time_of_another_endpoint_is_said_in_its_words() -> None:
+    endpoint = load_sample("transbig").info.endpoint
+    text = outlived_sentence(20.0, _fitted(last=96.0), endpoint)
+    assert text.startswith(
+        "9 of 10 such patients stay free of distant metastasis longer than 20 months"
+    )
+
+
+def test_why_no_outlived_time_is_given_is_said() -> None:
+    bundle = _bundle()
+    none = replace(_fitted(last=0.0), threshold=None, reason="only 9 events; 30 are needed")
+    bundle = replace(bundle, reference=replace(bundle.reference, bound=none))
+    result = bundle.score(tiny_cohort())
+    row = int(np.flatnonzero(result.scored & ~result.unlike & result.presence.all(axis=1))[0])
+    score = summarise_case(bundle, result, row).score
+    assert score is not None
+    assert score.outlived.months is None
+    assert score.outlived.sentence.endswith("is given: only 9 events; 30 are needed.")
+
+
+def test_a_case_unlike_the_training_data_has_no_absolute_risk() -> None:
+    bundle, cohort = _bundle(), make_cohort(1, seed=9, clinical=True)
+    broken = {**cohort.tables, "ct": np.full_like(cohort.tables["ct"], 1e38)}
+    summary = summarise_case(bundle, bundle.score(replace(cohort, tables=broken)), 0)
+    score = summary.score
+    assert score is not None
+    assert score.unlike
+    assert score.label.endswith(", unlike the training data")
+    reason = "this patient's data are unlike the training data"
+    assert (score.outlived.months, score.outlived.reason) == (None, reason)
+    assert [(h.survival, h.reason) for h in score.horizons] == [(None, reason)] * 3
+    ct = next(check for check in summary.modalities if check.name == "ct")
+    assert ct.status == "7 values out of range"
+    assert ct.reasons[0].startswith("7 values beyond anything in the training data")
+
+
+def test_the_result_says_how_many_members_it_rests_on() -> None:
+    assert agreement_sentence(0.873, 1, "high", membership=Membership.TRAINING, held_out=True) == (
+        "Rests on 1 model that did not see this patient; of 100 ensembles of many models, about 87 "
+        "would place it in high."
+    )
+    text = agreement_sentence(0.998, 15, "low", membership=Membership.NEW, held_out=True)
+    assert text.startswith("Rests on 15 models; of 100 ensembles of many models, more than 99 ")
 
 
 @pytest.mark.parametrize(
@@ -203,6 +295,7 @@ def test_range_verdict_by_distance_and_by_values_outside(
         present=True,
         imputed=0.0,
         without="",
+        far=0,
         outside=outside,
         distance_percent=percent,
     )

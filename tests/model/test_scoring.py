@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy.special import stdtr
 
 import camlif.model.bundle
 import camlif.model.fit
@@ -17,7 +18,7 @@ from camlif.data.cohort import Cohort
 from camlif.exceptions import SchemaError
 from camlif.model.bundle import Bundle
 from camlif.model.reference import Reference
-from camlif.model.scoring import COLUMNS, combine, unscored_reasons
+from camlif.model.scoring import COLUMNS, UNLIKE, combine, unscored_reasons
 from camlif.statistics import GateResult
 from tests.builders.bundles import N_SPLITS, new_patients, tiny_bundle, tiny_cohort, tiny_config
 from tests.builders.cohorts import make_cohort
@@ -67,14 +68,16 @@ def test_table_has_the_columns_of_the_contract() -> None:
     assert COLUMNS == (
         "patient_id",
         "log_risk",
-        "risk_sd",
         "z",
+        "z_low",
+        "z_high",
         "percentile",
-        "stratum",
+        "risk_group",
         "agreement",
         "survival_12m",
         "survival_36m",
         "survival_60m",
+        "outlived_by_90_percent_months",
         "in_training",
         "missing",
         "warnings",
@@ -107,19 +110,18 @@ def test_blocks_of_any_size_give_what_all_patients_at_once_give(
 
     assert told[-1] == (40, 40)
     assert len(told) == -(-40 // size)
-    texts = ["patient_id", "stratum", "missing", "warnings"]
+    texts = ["patient_id", "risk_group", "missing", "warnings"]
     pd.testing.assert_frame_equal(parts.table[texts], whole.table[texts])
     pd.testing.assert_frame_equal(
         parts.table.drop(columns=texts), whole.table.drop(columns=texts), atol=RISK_TOLERANCE
     )
     for name in ("member_log_risk", "survival", "survival_low", "survival_high", "embedding"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-5)
-    for name in ("members_used", "membership", "held_out", "scored", "presence"):
+    for name in ("members_used", "membership", "held_out", "scored", "stratum", "presence"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
-    assert all((parts.without[m] == whole.without[m]).all() for m in whole.without)
-    for name in ("out_of_range", "imputed", "distance_percent"):
-        for modality, values in getattr(whole, name).items():
-            np.testing.assert_allclose(getattr(parts, name)[modality], values)
+    for name in ("out_of_range", "far", "imputed", "without", "distance_percent"):
+        for modality, values in getattr(whole.checks, name).items():
+            np.testing.assert_array_equal(getattr(parts.checks, name)[modality], values)
 
 
 def test_blocks_scored_at_the_same_time_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +204,11 @@ def test_a_subset_that_was_not_valid_is_not_scored_but_stays_as_a_row() -> None:
     assert len(result.table) == len(cohort)
     assert rows["warnings"].str.startswith("not scored: ").all()
     assert rows["warnings"].str.contains("did not rank patients in validation").all()
-    assert rows[["log_risk", "z", "percentile", "stratum", "agreement"]].isna().all(axis=None)
+    assert (
+        rows[["log_risk", "z", "z_low", "z_high", "percentile", "risk_group", "agreement"]]
+        .isna()
+        .all(axis=None)
+    )
     assert np.isnan(result.survival[partial]).all()
 
 
@@ -228,8 +234,7 @@ def test_combine_averages_the_members_that_did_not_see_the_patient() -> None:
     seen = np.array([[False, False, False], [False, True, False], [True, True, True]])
     found = combine(risk, seen)
     np.testing.assert_allclose(found.log_risk, [3.0, 3.5, np.nan])
-    spread = [np.std([1, 2, 6], ddof=1), np.std([1, 6], ddof=1), np.nan]
-    np.testing.assert_allclose(found.spread, spread)
+    np.testing.assert_array_equal(found.used, ~seen)
 
 
 def test_training_patients_get_heldout_risks_whatever_their_identifiers() -> None:
@@ -300,7 +305,7 @@ def test_group_and_percentile_do_not_depend_on_the_uploaded_cohort() -> None:
     whole = bundle.score(cohort).table
     highest = whole.sort_values("log_risk").index[-10:].to_numpy()
     part = bundle.score(cohort.take(highest)).table
-    columns = ["stratum", "agreement"]
+    columns = ["risk_group", "agreement"]
     pd.testing.assert_frame_equal(part[columns], whole.loc[highest, columns].reset_index(drop=True))
     np.testing.assert_allclose(part["percentile"], whole.loc[highest, "percentile"], atol=1 / 200)
 
@@ -313,20 +318,38 @@ def test_z_percentile_group_and_agreement_follow_from_the_reference() -> None:
     lower = [(reference.sorted_z < value).mean() * 100 for value in z]
     np.testing.assert_allclose(result.table["percentile"], lower)
     groups = np.array(reference.strata.names)[np.searchsorted(reference.strata.cutoffs, z)]
-    assert result.table["stratum"].tolist() == groups.tolist()
-    member_z = (result.member_log_risk - reference.mean) / reference.sd
-    member_groups = np.searchsorted(reference.strata.cutoffs, member_z)
+    assert result.stratum.tolist() == groups.tolist()
+    interval = reference.spread.interval(result.member_log_risk, result.members_used, z)
+    half = interval.half_width / reference.sd
+    low, high = result.table["z_low"], result.table["z_high"]
+    np.testing.assert_allclose([low, high], [z - half, z + half])
+    labels = [reference.strata.label(a, b) for a, b in zip(low, high, strict=True)]
+    said = result.table["risk_group"].str.removesuffix(UNLIKE)
+    assert said.tolist() == labels
+    edges = np.array([-np.inf, *reference.strata.cutoffs, np.inf])
     own = np.searchsorted(reference.strata.cutoffs, z)
-    share = (member_groups == own[:, None]).mean(axis=1)
-    np.testing.assert_allclose(result.table["agreement"], share)
+    within = [
+        stdtr(df, (above - value) / scale) - stdtr(df, (below - value) / scale)
+        for value, below, above, scale, df in zip(
+            z, edges[own], edges[own + 1], interval.scale / reference.sd, interval.df, strict=True
+        )
+    ]
+    np.testing.assert_allclose(result.table["agreement"], within)
+    plain = ~said.str.startswith("Borderline")
+    # One label: a plain group means that the interval leaves it nowhere, on either side.
+    assert (result.table["agreement"][plain] >= 0.95).all()
 
 
-def test_low_agreement_is_warned_of() -> None:
-    table = tiny_bundle().score(_complete(60)).table
-    low = table["agreement"] < 0.8
-    assert low.any()
-    assert not low.all()
-    assert (table["warnings"].str.contains("borderline") == low).all()
+def test_one_member_is_no_surer_than_many() -> None:
+    bundle, cohort = tiny_bundle(), tiny_cohort()
+    trained = bundle.score(cohort)
+    assert (trained.members_used[trained.scored].sum(axis=1) == 1).all()
+    new = replace(bundle, reference=replace(bundle.reference, seen=bundle.reference.seen & False))
+    width = [
+        (result.table["z_high"] - result.table["z_low"]).median()
+        for result in (trained, new.score(cohort))
+    ]
+    assert width[0] > width[1] > 0
 
 
 def test_survival_is_empty_where_the_gate_is_closed_and_falls_with_risk_where_open() -> None:
@@ -336,11 +359,13 @@ def test_survival_is_empty_where_the_gate_is_closed_and_falls_with_risk_where_op
     assert closed.table[survival].isna().all(axis=None)
     assert np.isnan(closed.survival).all()
     opened = replace(tiny_bundle(), reference=_with_gates(is_open=True)).score(cohort)
-    table = opened.table.sort_values("log_risk")
-    assert table[survival].notna().all(axis=None)
+    like = ~opened.unlike
+    assert like.any()
+    assert opened.table[survival].notna().all(axis=1).tolist() == like.tolist()
+    table = opened.table[like].sort_values("log_risk")
     for column in survival:
         assert (table[column].diff().dropna() * tiny_bundle().calibration.slope <= 1e-12).all()
-    assert (opened.survival_low <= opened.survival_high + 1e-12).all()
+    assert (opened.survival_low <= opened.survival_high + 1e-12)[like].all()
     np.testing.assert_allclose(opened.survival[:, 36], opened.table["survival_36m"])
 
 
@@ -350,7 +375,7 @@ def test_a_single_open_gate_shows_its_horizon_only() -> None:
     bundle = replace(tiny_bundle(), reference=replace(reference, gates=gates))
     result = bundle.score(_complete())
     assert isinstance(gates[12], GateResult)
-    assert result.table["survival_12m"].notna().all()
+    assert result.table["survival_12m"][~result.unlike].notna().all()
     assert result.table["survival_36m"].isna().all()
     assert result.times[-1] == 12
 
@@ -360,7 +385,37 @@ def test_values_outside_the_training_range_are_warned_of() -> None:
     far = replace(cohort, tables={**cohort.tables, "ct": cohort.tables["ct"] + 1e3})
     result = tiny_bundle().score(far)
     assert result.table["warnings"].str.contains("ct: 100% of values outside").all()
-    np.testing.assert_array_equal(result.out_of_range["ct"], 1.0)
+    np.testing.assert_array_equal(result.checks.out_of_range["ct"], 1.0)
+
+
+def test_one_broken_cell_makes_a_patient_unlike_the_training_data() -> None:
+    cohort, bundle = _complete(4), replace(tiny_bundle(), reference=_with_gates(is_open=True))
+    table = cohort.tables["ct"].copy()
+    table[1, 2], table[2, 0] = 1e38, -1e38
+    result = bundle.score(replace(cohort, tables={**cohort.tables, "ct": table}))
+    assert result.checks.far["ct"].tolist() == [0, 1, 1, 0]
+    assert result.unlike[1:3].all()
+    told = result.table.iloc[1:3]
+    assert told["warnings"].str.contains("ct: 1 value beyond anything in the training data").all()
+    assert told["risk_group"].str.endswith(", unlike the training data").all()
+    hidden = ["survival_12m", "survival_36m", "survival_60m", "outlived_by_90_percent_months"]
+    assert told[hidden].isna().all(axis=None)
+    assert np.isnan(result.survival[1:3]).all()
+    # Every member clips to what it was trained on, so the risk is that of the range's end.
+    ends = cohort.tables["ct"].copy()
+    ends[1, 2], ends[2, 0] = 1e3, -1e3
+    at_end = bundle.score(replace(cohort, tables={**cohort.tables, "ct": ends}))
+    _close(result.log_risk, at_end.log_risk)
+
+
+def test_a_bag_with_a_broken_cell_is_unlike_the_training_data() -> None:
+    cohort = _bag_cohort(6, seed=8)
+    name = next(m.name for m in cohort.schema.modalities if m.bag)
+    bags = list(cohort.bags[name])
+    row = next(i for i, bag in enumerate(bags) if len(bag) > 1)
+    bags[row] = np.full_like(bags[row], 3e38)  # whose sum is beyond float32
+    broken = replace(cohort, bags={**cohort.bags, name: tuple(bags)})
+    assert _with_bag().score(broken).checks.far[name][row] == bags[row].shape[1]
 
 
 def test_imputed_values_and_absent_clinical_inputs_are_told() -> None:
@@ -383,9 +438,9 @@ def test_a_group_without_any_value_is_masked_and_not_counted_as_imputed() -> Non
     table[1, : first.n_features + 1] = np.nan
     result = tiny_bundle().score(replace(cohort, tables={**cohort.tables, "pathology": table}))
 
-    assert result.without["pathology"].tolist() == [first.name, first.name, "", "", ""]
+    assert result.checks.without["pathology"].tolist() == [first.name, first.name, "", "", ""]
     rest = table.shape[1] - first.n_features
-    np.testing.assert_allclose(result.imputed["pathology"], [0, 1 / rest, 0, 0, 0])
+    np.testing.assert_allclose(result.checks.imputed["pathology"], [0, 1 / rest, 0, 0, 0])
     assert second.n_features > 1
     told = result.table["warnings"]
     assert told.str.contains(f"pathology: {first.name} missing, masked").tolist()[:3] == [

@@ -11,7 +11,9 @@ GLOSSARY = {
     "Held-out risk": "A risk from models that did not see the patient in training.",
     "Member": "One of the models of the ensemble, each trained on its own split of the patients.",
     "Risk group": "Low, intermediate or high, by cut-offs frozen when the model was trained.",
-    "Borderline": "Fewer than 80% of models agree, or the spread crosses a cut-off.",
+    "Model interval": "Where an ensemble of many models would lie, in 95 of 100 cases.",
+    "Borderline": "The model interval crosses a cut-off, so many models might say another group.",
+    "9 of 10 live longer": "A time that 9 of 10 patients with such a score outlive, as measured.",
     "C-index": "Share of patient pairs that the model ranks right. 0.5 is chance, 1 is perfect.",
     "Log-rank test": "Whether survival differs between groups more than chance would make it.",
     "Censoring": "Follow-up ended before the event. Such patients count until then.",
@@ -31,7 +33,7 @@ KEYS = {
 WALKS = {
     "Review one case": (
         "Open Case and type the patient's identifier.",
-        "Read the risk group, then how many models agree and whether the data are in range.",
+        "Read the risk group, then how sure it is and whether the data are in range.",
         "Pick a horizon. Look where the dashed curve runs among the risk groups.",
         "Read why: modalities first, then features with their raw values.",
     ),

@@ -147,7 +147,7 @@ def _similar_table(case: ScoredCase, found: SimilarCases) -> pd.DataFrame:
         if column is not None:
             levels = column.iloc[rows]
             table[label] = [words(str(v)) if pd.notna(v) else "not given" for v in levels]
-    table["risk group"] = case.scoring.result.table["stratum"].to_numpy()[rows]
+    table["risk group"] = case.scoring.result.table["risk_group"].to_numpy()[rows]
     if cohort.duration is not None and cohort.event is not None:
         noun = cohort.info.endpoint.event_noun
         known = cohort.with_outcome[rows]

@@ -30,12 +30,15 @@ def result(case: ScoredCase) -> None:
     """Risk group, percentile, hazard ratio, survival as a frequency."""
     score = case.score
     st.header("Result", anchor=False)
-    colour = "orange" if score.neighbour else STRATUM_COLOURS.get(score.stratum, "gray")
+    colour = "orange" if len(score.groups) > 1 else STRATUM_COLOURS.get(score.stratum, "gray")
+    if score.unlike:
+        colour = "gray"
     st.markdown(f":{colour}-badge[{plain(score.label.upper())}] {plain(score.percentile_words)}")
     st.markdown(plain(score.spread_words))
     if score.subset_sentence:
         st.markdown(f":orange-badge[:material/warning:] {plain(score.subset_sentence)}")
     _survival(score)
+    st.markdown(plain(score.outlived.sentence))
 
 
 def _survival(score: CaseScore) -> None:
@@ -102,6 +105,9 @@ def _ranges(case: ModelledCase) -> None:
 
 
 def _calibration(case: ScoredCase) -> None:
+    if case.score.unlike:
+        st.markdown("Calibration says nothing of a case unlike the training data.")
+        return
     months = MONTHS_PER_YEAR * int(YEAR.require().split(" ")[0])
     (gate,) = (gate for gate in case.summary.gates if gate.horizon == months)
     st.markdown(plain(calibration_sentence(gate)))

@@ -178,9 +178,8 @@ def _numbers(before: Answer, after: Answer, was: CaseScore, now: CaseScore) -> N
             st.markdown(f"{label}  \n**{plain(value)}**  \n:small[{plain(text)}]")
     st.caption(
         plain(
-            f"z from {signed(now.z.low)} to {signed(now.z.high)} (model spread; was "
-            f"{signed(was.z.low)} to {signed(was.z.high)}). {now.members_agree} of "
-            f"{now.members_used} models agree on {now.stratum}."
+            f"z from {signed(now.z.low)} to {signed(now.z.high)} (model interval; was "
+            f"{signed(was.z.low)} to {signed(was.z.high)}). {now.agreement_sentence}"
         )
     )
 

@@ -62,7 +62,7 @@ def groupings_of(workspace: Workspace) -> dict[str, pd.Series]:
     cohort, profile = workspace.cohort, workspace.profile
     found: dict[str, pd.Series] = {}
     if workspace.scoring is not None:
-        found[RISK] = workspace.scoring.result.table["stratum"]
+        found[RISK] = pd.Series(workspace.scoring.result.stratum)
     named = (
         (profile.subtype_label, cohort.subtype, profile.subtype),
         (profile.grade_label, cohort.grade, profile.grade),

@@ -73,7 +73,7 @@ def metrics(workspace: Workspace) -> None:
         )
     except EstimationError:
         columns[3].metric("C-index", "-")
-    stratum = workspace.scoring.result.table["stratum"].to_numpy()[scored.rows].astype(str)
+    stratum = workspace.scoring.result.stratum[scored.rows].astype(str)
     columns[4].metric("Log-rank, risk groups", log_rank_words(scored, stratum))
     _say_training(workspace.scoring.result, rows)
 
@@ -119,7 +119,7 @@ def hazard_view(workspace: Workspace) -> None:
         z=result.z[rows],
         subtype=_words(cohort.subtype, profile.subtype, rows),
         grade=_words(cohort.grade, profile.grade, rows),
-        stratum=result.table["stratum"].to_numpy()[rows].tolist(),
+        stratum=result.stratum[rows].tolist(),
     )
     labels = [f"{a} | {b}" for a, b in zip(strata.names, strata.names[1:], strict=False)]
     chart = hazard_chart(
@@ -195,7 +195,7 @@ def table_view(workspace: Workspace) -> None:
         table[cohort.info.endpoint.event_noun] = event[rows]
     if workspace.scoring is not None:
         scores = workspace.scoring.result.table.iloc[rows].reset_index(drop=True)
-        for name in ("z", "percentile", "stratum", "agreement", "missing", "warnings"):
+        for name in ("z", "percentile", "risk_group", "agreement", "missing", "warnings"):
             table[name] = scores[name]
     picked = st.dataframe(
         table,

@@ -49,7 +49,7 @@ def main() -> None:
 
 def _rows(workspace: Workspace, scoring: Scoring) -> NDArray[np.int_]:
     """The patients explained: evenly spaced by risk, so that all risk groups are among them."""
-    stratum = scoring.result.table["stratum"].to_numpy()
+    stratum = scoring.result.stratum
     with st.container(horizontal=True, vertical_alignment="bottom"):
         group = st.selectbox(
             "Patients", [WHOLE, *scoring.bundle.strata.names], key="explain_group", width=240
@@ -86,7 +86,7 @@ def _modalities(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) 
         scoring.bundle,
     )
     size = np.abs(found.values)
-    stratum = scoring.result.table["stratum"].to_numpy()[rows]
+    stratum = scoring.result.stratum[rows]
     names = [display_name(workspace, player) for player in found.players]
     members = {"all explained": np.ones(len(rows), dtype=bool)}
     members |= {f"{name} risk": stratum == name for name in scoring.bundle.strata.names}

@@ -570,7 +570,7 @@ def test_files_get_roles_and_the_report_is_plain_json() -> None:
     _, report = check(
         {
             **FILES,
-            "risk.csv": "patient_id,log_risk,risk_sd\na,1,2\n",
+            "risk.csv": "patient_id,log_risk,risk_group\na,1,High risk\n",
             "model.pkl": b"\x80\x04",
             "README.md": "# x",
             "cohort.toml": "",

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from camlif.config import TrainConfig
 from camlif.data.cohort import BoolArray, Cohort, FloatArray, mean_of_instances
-from camlif.data.schema import FeatureSchema
+from camlif.data.levels import as_levels
+from camlif.data.schema import ClinicalColumn, FeatureSchema
 from camlif.statistics.outcome import rows_of
 
 MISSING_SUFFIX = " missing"
@@ -131,22 +132,48 @@ def clinical_names(schema: FeatureSchema) -> list[str]:
     return names
 
 
+def read_input(clinical: pd.DataFrame, column: ClinicalColumn) -> pd.Series:
+    """Return a clinical input as a model reads it: numbers, or levels that it knows.
+
+    Missing where a cell is missing, no number, or a level that the column lacks (see
+    `camlif.data.levels`), and throughout where the table has no such column.
+
+    Parameters
+    ----------
+    clinical : DataFrame
+    column : ClinicalColumn
+        Of the model.
+    """
+    if column.name not in clinical:
+        return pd.Series(np.nan, index=clinical.index, dtype="float64")
+    values = clinical[column.name]
+    if column.kind == "numeric":
+        return pd.to_numeric(values, errors="coerce").astype("float64")
+    return as_levels(values, column.levels)
+
+
 def encode_clinical(clinical: pd.DataFrame, schema: FeatureSchema) -> FloatArray:
     """Encode clinical columns: numbers as they are, categories one-hot, plus missing indicators.
 
-    An unseen level gives zeros everywhere; a column the cohort lacks counts as missing.
+    What `read_input` gives as missing has an indicator of 1.
+
+    Parameters
+    ----------
+    clinical : DataFrame, n rows
+    schema : FeatureSchema
+
+    Returns
+    -------
+    float32, shape (n, q)
+        Columns as of `clinical_names`.
     """
     blocks: list[NDArray[np.floating]] = []
     for column in schema.clinical:
-        if column.name in clinical:
-            values = clinical[column.name]
-        else:
-            values = pd.Series(np.nan, index=clinical.index, dtype="float64")
+        values = read_input(clinical, column)
         if column.kind == "numeric":
-            values = pd.to_numeric(values, errors="coerce")
             blocks.append(values.to_numpy("float64")[:, None])
         else:
-            text = values.astype("string").fillna("").to_numpy(dtype=object)
+            text = values.to_numpy(dtype=object)
             blocks.append(np.stack([text == level for level in column.levels], axis=1) * 1.0)
         blocks.append(values.isna().to_numpy()[:, None] * 1.0)
     if not blocks:

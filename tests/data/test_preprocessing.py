@@ -126,9 +126,15 @@ def test_clinical_columns_are_encoded_with_levels_and_missing_indicators() -> No
     np.testing.assert_array_equal(
         encoded,
         np.array(
-            [[61, 0, 1, 0, 0], [np.nan, 1, 0, 1, 0], [50, 0, 0, 0, 1], [70, 0, 0, 0, 0]], "f4"
+            [[61, 0, 1, 0, 0], [np.nan, 1, 0, 1, 0], [50, 0, 0, 0, 1], [70, 0, 0, 0, 1]], "f4"
         ),
     )
+
+
+def test_a_level_written_otherwise_is_encoded_as_the_same_word() -> None:
+    usual = pd.DataFrame({"age": [61.0, 50.0], "site": ["larynx", "oral cavity"]})
+    other = pd.DataFrame({"age": [61.0, 50.0], "site": [" LARYNX", "Oral_Cavity"]})
+    np.testing.assert_array_equal(encode_clinical(other, SCHEMA), encode_clinical(usual, SCHEMA))
 
 
 def test_a_clinical_column_that_the_cohort_lacks_is_missing() -> None:

@@ -105,6 +105,10 @@ class ClinicalSection(_Section):
         Patients whose entry is not before the end of their follow-up.
     missing : mapping of column to cells
         Cells that mean "missing", beside the usual ones; ``*`` in a column matches any text.
+    rename : mapping of column to name
+        What columns are called instead, before anything else here looks at them.
+    levels : mapping of column to mapping of cell to level
+        What the codes of a category stand for: ``sex = { 1 = "male", 2 = "female" }``.
     """
 
     file: str | None = None
@@ -125,6 +129,8 @@ class ClinicalSection(_Section):
     zero_durations: Literal["keep", "drop"] = "keep"
     late_entries: Literal["error", "drop"] = "error"
     missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    rename: dict[str, str] = Field(default_factory=dict)
+    levels: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
 class ModalitySection(_Section):
@@ -147,6 +153,8 @@ class ModalitySection(_Section):
         Only rows with one of the cells are read: one label of several masks a patient.
     missing : mapping of column to cells
         Cells that mean "missing", beside the usual ones; columns may hold ``*``.
+    rename : mapping of column to name
+        What columns are called instead, before anything else here looks at them.
     """
 
     file: str | None = None
@@ -157,6 +165,7 @@ class ModalitySection(_Section):
     exclude: tuple[str, ...] = ()
     keep: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    rename: dict[str, str] = Field(default_factory=dict)
 
 
 class Manifest(_Section):

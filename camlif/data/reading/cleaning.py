@@ -59,6 +59,72 @@ def without_columns(table: TextTable, patterns: Sequence[str], found: Findings) 
     return replace(table, table=table.table.drop_columns(dropped))
 
 
+def renamed_columns(table: TextTable, names: Mapping[str, str], found: Findings) -> TextTable:
+    """Return a table with columns called as the manifest says.
+
+    Parameters
+    ----------
+    table : TextTable
+    names : mapping of column to new name
+    found : Findings
+        Gets a note of what was renamed; an error where a column is not there, or its new name is
+        another's.
+    """
+    columns = table.columns
+    absent = [column for column in names if column not in columns]
+    renamed = [names.get(column, column) for column in columns]
+    taken = sorted({name for name in names.values() if renamed.count(name) > 1})
+    for column in (*absent, *taken):
+        found.error(
+            f"The manifest renames {column}, which is not there."
+            if column in absent
+            else f"The manifest gives two columns the name {column}.",
+            file=table.file,
+            column=column,
+            fix="Correct what the manifest renames.",
+            topic="column",
+        )
+    if absent or taken or not names:
+        return table
+    pairs = examples(f"{old} as {new}" for old, new in names.items())
+    found.note(f"Read under another name, as the mapping says: {pairs}.", file=table.file)
+    return replace(table, table=table.table.rename_columns(renamed))
+
+
+def recoded_cells(
+    table: TextTable, levels: Mapping[str, Mapping[str, str]], found: Findings
+) -> TextTable:
+    """Return a table with the words that the manifest says codes stand for.
+
+    Parameters
+    ----------
+    table : TextTable
+    levels : mapping of column to mapping of cell to level
+        A number matches however it is written.
+    found : Findings
+        Gets a note with the number of cells; an error where a column is not there.
+    """
+    recoded = table.table
+    for column, words in levels.items():
+        if column not in table.columns:
+            found.error(
+                f"The manifest says what {column} stands for, which is not there.",
+                file=table.file,
+                column=column,
+                fix="Correct the levels that the manifest lists.",
+                topic="column",
+            )
+            continue
+        cells, total = table.text(column), 0
+        for cell, word in words.items():
+            hit = _cells_equal(recoded[column], [cell])
+            total += int(hit.sum())
+            cells = pc.if_else(pa.array(hit), word, cells)
+        found.note(f"{count(total, 'cell')} of {column} read as the mapping says.", file=table.file)
+        recoded = recoded.set_column(recoded.column_names.index(column), column, cells)
+    return replace(table, table=recoded)
+
+
 def kept_rows(
     table: TextTable, keep: Mapping[str, Sequence[str]]
 ) -> tuple[TextTable, tuple[FlowStep, ...]]:

@@ -24,7 +24,7 @@ from camlif.data.manifest import (
 )
 from camlif.data.products import product_of
 from camlif.data.reading.checks import CheckReport, FeatureGroup
-from camlif.data.reading.cleaning import blank_cells, kept_rows
+from camlif.data.reading.cleaning import blank_cells, kept_rows, recoded_cells, renamed_columns
 from camlif.data.reading.clinical import read_clinical, report_personal_ids
 from camlif.data.reading.follow_up import entry_column, outcome_columns, read_follow_up
 from camlif.data.reading.gathered import Progress, Reading, assemble
@@ -233,6 +233,7 @@ def _assign_roles(tables: list[TextTable], reading: Reading) -> None:
         reading.set_role(table.file, "modality", name)
         table = _upright(table, known | set(reading.owners), reading)
         table = by_patient(table, reading.owners, declared_id(reading, table.file))
+        table = renamed_columns(table, section.rename, reading.found)
         table = blank_cells(table, section.missing, reading.found)
         table, steps = kept_rows(table, section.keep)
         reading.steps += steps
@@ -420,6 +421,8 @@ def _patients(table: TextTable, reading: Reading, *, bag: bool) -> PatientTable 
 
 def _read_clinical_table(table: TextTable, reading: Reading) -> None:
     section = reading.manifest.clinical
+    table = renamed_columns(table, section.rename, reading.found)
+    table = recoded_cells(table, section.levels, reading.found)
     table = blank_cells(table, section.missing, reading.found)
     patients = _patients(table, reading, bag=False)
     if patients is None:

@@ -1,5 +1,8 @@
 """Training losses: Cox partial likelihood, discrete-time likelihood and the alignment of eq 6.
 
+Risks and outcomes go in, one scalar a problem comes out. Raise `ConfigError` for unknown ties or
+reductions and `DataError` for shapes. After Breslow (1974), Efron (1977), Zadeh and Schmid (2020).
+
 They take any number of leading dimensions, each index an independent problem, so that stacked
 members cost one call. None reads a value back from another device than the CPU.
 

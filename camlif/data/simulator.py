@@ -1,5 +1,8 @@
 """Simulated cohorts with a known truth: what a model can reach at best is part of the data.
 
+A scenario, a size and a seed go in; a cohort, its truth and the oracle's C-index come out, or a
+folder of tables. Raises `ConfigError` for an unknown scenario or too few patients.
+
 Log hazard = main effects of clinical variables and of one latent factor per modality, plus
 ``interaction`` times the product of the two factors. Each factor is standard normal and loads on
 most columns of its modality, so it is well measured; the product is invisible to a model that adds

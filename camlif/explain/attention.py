@@ -1,5 +1,8 @@
 """Which feature groups of one modality the groups of another read in cross-attention.
 
+A bundle and a patient go in; one matrix of shares for each ordered pair of modalities comes out.
+Raises `ConfigError` where the network has no linear cross-attention (An et al., AAAI 2025).
+
 Linear cross-attention (eqs 3-4) has no weight per pair of tokens: a token's query x is multiplied
 by S = softmax(sum_t k_t v_t'), one matrix for all tokens t of the other modality. The effective
 weight of token t is how far the result moves when its term of the sum is turned up or down:

@@ -1,5 +1,8 @@
 """What is explained: the ensemble's log risk of a patient as a function of its raw values.
 
+A bundle, patients and a baseline go in; an `Explained` comes out, which every method reads. Raises
+`ConfigError` for an empty selection, `EstimationError` where no patient is scored.
+
 Per-member imputation, clipping and scaling happen inside the function, so contributions are in log
 risk and comparable over members. Which values are missing, which groups and modalities are present
 and which members count belong to the patient and stay fixed: a missing value and an absent modality

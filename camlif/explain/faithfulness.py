@@ -1,5 +1,8 @@
 """Whether an attribution method is true to a model: what it calls important must move the risk.
 
+Contributions of one method go in; a `Faithfulness` comes out: curves, gaps and a verdict. Raises
+`EstimationError` with fewer than `MIN_PATIENTS` patients.
+
 Features (or groups, for methods that work on groups) are replaced by the baseline in order of their
 contributions, those that raise the risk first; the risk must then fall faster than in random order
 (deletion), and rise faster when they are put back in that order (insertion). Beside it: whether the

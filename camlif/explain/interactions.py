@@ -1,5 +1,9 @@
 """Which modalities, feature groups or features act together on a patient's log risk.
 
+A bundle and a patient go in; an `Interactions` comes out, with a spread over members. Raises
+`ConfigError` for unknown or too few features, `EstimationError` where nothing can interact or the
+patient is not scored.
+
 Of two players, the Shapley interaction index says how much more (or less) the log risk changes when
 both take the patient's values than the two changes by themselves add up to, averaged over what the
 other players do. It describes the model's arithmetic, not biology.

@@ -1,5 +1,7 @@
 """DeepLift's rules for a network written with functions, so that contributions add up.
 
+A batch of patients and baselines goes in, multipliers by input come out; nothing fails.
+
 Captum's DeepLift knows activations that are modules used once. CA-MLIF calls ``relu``, ``softmax``,
 ``sigmoid`` and ``layer_norm`` as functions, multiplies activations (attention, gates, low-rank
 fusion) and runs one fusion module twice; left to Captum alone, all of these would take the plain

@@ -1,5 +1,8 @@
 """Start of the linear skip: penalised Cox models of one training part, averaged.
 
+Standardised inputs and outcomes of a training part go in; coefficients of one linear log risk come
+out. Raises `NoEventsError` and `EstimationError` where nothing can be fitted.
+
 Four models are fitted, their penalties chosen by inner folds; all but the second are elastic nets:
 
 - *columns*: all columns, and the clinical ones;

@@ -1,5 +1,8 @@
 """Bundle folders on disk: every array in one safetensors file, everything else as JSON.
 
+A bundle goes in, a folder comes out, and the other way round. Raises `ArtifactError` with the file
+that is missing, damaged or of another model.
+
 A folder is written whole, in the place of an older one. The schema is written twice, in
 ``config.json`` and in the weights' header: a column renamed, removed or moved in one of them is
 named on loading, before a number is computed from the wrong column. ``config.json`` also holds the

@@ -1,5 +1,8 @@
 """Pairs of patients behind a C-index, counted exactly in O(n log n).
 
+Risks and outcomes go in, whole numbers of pairs come out. Raises `ConfigError` for unknown ties.
+The tree is that of Fenwick, 1994.
+
 An event is compared with the patients who leave later, who must have entered before it. Two
 counters give the same numbers: one in NumPy, under any weights of the patients, and one by a single
 pass over a binary indexed tree, compiled by numba where that can be imported (a new Python comes

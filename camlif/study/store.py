@@ -1,5 +1,8 @@
 """A study's folder: what was asked, the folds, every finished cell, and the tables made of them.
 
+Results go in, files come out, and the other way round. Raises `ArtifactError` where a folder cannot
+be read, `ConfigError` where it holds another study.
+
 | File | Holds |
 |---|---|
 | ``study.json`` | settings, cohort facts, environment, planned cells |

@@ -1,5 +1,7 @@
 """Colours of both themes and the second codes (dash, symbol, fill, pattern) that go with them.
 
+A theme or a role goes in, a colour and its second code come out. Nothing fails.
+
 Marks have at least 3:1 contrast against the page, text at least 4.5:1 (WCAG 2.2); tests compute
 both. The light strata are those of the product specification. Grey is never a stratum: it means
 "not selected" or "not given".

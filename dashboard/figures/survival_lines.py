@@ -1,5 +1,7 @@
 """Kaplan-Meier curves as traces: steps, band, tail, censor marks, medians, labels, risk table.
 
+A figure and lines with curves in months go in; the figure gets the traces.
+
 Survival is drawn in per cent. "Reliable" is the part of a curve with at least `MIN_AT_RISK`
 patients at risk; beyond it the line is faint and the band stops.
 """

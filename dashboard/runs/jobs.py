@@ -1,5 +1,8 @@
 """Trainings and studies as processes of their own: one runs, others wait, all outlive the server.
 
+A `JobRequest` goes in, a process and its records come out. Raises `ConfigError` for what cannot be
+asked of a run in its state.
+
 What is known of a run is on disk (`dashboard.runs.run_folder`), so that a page switch, a reload,
 another browser or a restarted server shows the same runs. A process that is still alive after a
 restart is watched again; one that is gone is ``stopped``.

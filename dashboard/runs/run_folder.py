@@ -1,5 +1,8 @@
 """The folder of a run: its record, log and progress, and a lock that says whether it is alive.
 
+A folder goes in, a `Job`, its progress and its log come out. What is damaged or gone is
+None; `ConfigError` is raised where the system has no file locks.
+
 | File | Holds |
 |---|---|
 | ``job.json`` | `Job`: what was asked, state, times |

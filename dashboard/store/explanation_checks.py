@@ -1,5 +1,8 @@
 """Verdicts on attribution methods, kept by digest: computed once per model and cohort.
 
+A bundle and a cohort go in, verdicts of `camlif.explain.faithfulness` come out. Raises the errors
+of `check_explanations`; a folder that cannot be written costs the next computation only.
+
 Those on bundled cohorts are files in the home folder, which hold curves and counts and nothing of a
 single patient; those on uploaded tables live as long as the session.
 """

@@ -1,5 +1,8 @@
 """Layers of the rivals that work on tokens: tokenisers, exact attention, encoder, pooling.
 
+Tables and bags of n patients go in, tokens (n, k, d) and masks come out. Raises `ConfigError` for
+settings outside their range.
+
 Attention and encoder layer hold the parameters, names and equations of ``nn.MultiheadAttention``
 and ``nn.TransformerEncoderLayer``. Those cannot be stacked with ``torch.func.vmap``: their fast
 path has no derivative in evaluation, and the attention kernel has no batching rule, so that members

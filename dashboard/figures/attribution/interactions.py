@@ -1,5 +1,7 @@
 """What acts together: pairs of modalities, feature groups or features of one case.
 
+Pairs with their numbers go in, a `Chart` comes out.
+
 An interaction is in log risk: what two inputs change together beyond what each changes by itself.
 """
 

@@ -1,5 +1,7 @@
 """Dot and interval per variant: this run's splits and mean, and apart from them the printed value.
 
+Rows of a study and printed values go in, a `Chart` comes out.
+
 A mean of this run and a value printed in the paper belong to different patients; they are different
 marks and never enter one number.
 """

@@ -1,4 +1,7 @@
-"""Help: words, keys, walk-throughs, known gaps."""
+"""Help: words, keys, walk-throughs, known gaps.
+
+Constant texts are drawn; nothing fails.
+"""
 
 from __future__ import annotations
 

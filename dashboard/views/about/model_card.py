@@ -1,4 +1,7 @@
-"""Model card: what the model in use is for, what it was trained on, how well it does."""
+"""Model card: what the model in use is for, what it was trained on, how well it does.
+
+The card of the model in view is drawn, and its TRIPOD+AI table (Collins et al., BMJ 2024).
+"""
 
 from __future__ import annotations
 

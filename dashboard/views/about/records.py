@@ -1,4 +1,7 @@
-"""Records: what is kept about cohorts, what was done, export and erasure."""
+"""Records: what is kept about cohorts, what was done, export and erasure.
+
+The store's counts and events go in and are drawn; exports and erasure are made when asked for.
+"""
 
 from __future__ import annotations
 

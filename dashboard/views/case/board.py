@@ -1,4 +1,7 @@
-"""Notes and decision: what the board writes about a case and what it decided."""
+"""Notes and decision: what the board writes about a case and what it decided.
+
+A case goes in; notes and a decision are kept in the store. What it refuses is shown at the form.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Files about cases: PDF, JSON and FHIR of one, PDF of a worklist. Made when they are asked for."""
+"""Files about cases: PDF, JSON and FHIR of one, PDF of a worklist. Made when they are asked for.
+
+Cases go in, bytes to download come out, each with an event in the audit trail.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Commit first: the board says its own estimate before it sees the model's."""
+"""Commit first: the board says its own estimate before it sees the model's.
+
+A case goes in; where the installation asks for it, the result waits until an estimate is kept.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Panel 1 of the Case page: who the patient is and which data exist; and what to do about gaps."""
+"""Panel 1 of the Case page: who the patient is and which data exist; and what to do about gaps.
+
+A case goes in and is drawn; where it has no score, the reason is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Panels below the first screen of the Case page: why, similar cases, caveats."""
+"""Panels below the first screen of the Case page: why, similar cases, caveats.
+
+A scored case goes in and is drawn; an explanation that cannot be computed gives its reason.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Advanced: what acts together in a case, and what the network's layers pass on."""
+"""Advanced: what acts together in a case, and what the network's layers pass on.
+
+A scored case goes in; interactions and attention are computed when asked for, and drawn.
+"""
 
 from __future__ import annotations
 

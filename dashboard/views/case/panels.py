@@ -1,4 +1,7 @@
-"""Panels 1 to 4 of the Case page, one function each: what fits one screen."""
+"""Panels 1 to 4 of the Case page, one function each: what fits one screen.
+
+A scored case goes in and is drawn from its `CaseSummary`, as the PDF is.
+"""
 
 from __future__ import annotations
 

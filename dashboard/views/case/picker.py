@@ -1,4 +1,7 @@
-"""Which case the Case page shows: search, previous, next, link."""
+"""Which case the Case page shows: search, previous, next, link.
+
+The workspace and an address go in, a row of the cohort comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Explore: what if. The model's answer to a changed case, marked and kept out of every file."""
+"""Explore: what if. The model's answer to a changed case, marked and kept out of every file.
+
+A scored case goes in; it is scored again with changes (`camlif.explain.what_if`) and drawn. A
+change that is refused gives its reason.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Inputs of the exploration: one row for each feature or clinical value that is changed."""
+"""Inputs of the exploration: one row for each feature or clinical value that is changed.
+
+A case goes in, changes of `camlif.explain.changes` come out.
+"""
 
 from __future__ import annotations
 

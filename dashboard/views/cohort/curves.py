@@ -1,4 +1,7 @@
-"""Kaplan-Meier view of the Cohort page."""
+"""Kaplan-Meier view of the Cohort page.
+
+The workspace goes in; outcomes by group are drawn. Without an outcome, the page says so.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Patients of a view with a known outcome, and the groups they fall into."""
+"""Patients of a view with a known outcome, and the groups they fall into.
+
+The workspace goes in; outcomes, names and sentences come out for the views of the page.
+"""
 
 from __future__ import annotations
 

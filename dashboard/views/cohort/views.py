@@ -1,4 +1,7 @@
-"""The views of the Cohort page, one function each; only the picked one is computed."""
+"""The views of the Cohort page, one function each; only the picked one is computed.
+
+The workspace goes in; each view draws one chart, or says what it lacks.
+"""
 
 from __future__ import annotations
 

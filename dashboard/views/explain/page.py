@@ -1,4 +1,7 @@
-"""Explain: what the model relies on, for a cohort or a risk group."""
+"""Explain: what the model relies on, for a cohort or a risk group.
+
+Patients in view go in; contributions are computed for up to a stated number of them, and drawn.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Whether the explanations of a model can be trusted: verdicts, curves, the default method."""
+"""Whether the explanations of a model can be trusted: verdicts, curves, the default method.
+
+Verdicts of `camlif.explain.faithfulness` go in and are drawn; a check that cannot be made gives its
+reason.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Forms that start a training or a study of the cohort in view."""
+"""Forms that start a training or a study of the cohort in view.
+
+Choices go in, a run is started (`dashboard.runs.jobs`); what is refused is said beside the form.
+"""
 
 from __future__ import annotations
 

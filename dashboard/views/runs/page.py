@@ -1,4 +1,7 @@
-"""Runs: start a training or a study, watch it, open, cancel, retry and delete."""
+"""Runs: start a training or a study, watch it, open, cancel, retry and delete.
+
+Runs on disk go in and are drawn with what their state allows.
+"""
 
 from __future__ import annotations
 

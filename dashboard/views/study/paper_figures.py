@@ -1,4 +1,7 @@
-"""Figures 3, A5, A6(a) and A6(b) of the paper, on the cohort of a study."""
+"""Figures 3, A5, A6(a) and A6(b) of the paper, on the cohort of a study.
+
+A study with its cohort goes in and is drawn; a figure that the cohort cannot give says why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The way from a study's page to the Runs page, with the methods that are missing filled in."""
+"""The way from a study's page to the Runs page, with the methods that are missing filled in.
+
+Names of methods go in; a button to the Runs page stands on the page.
+"""
 
 from __future__ import annotations
 

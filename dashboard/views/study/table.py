@@ -1,4 +1,7 @@
-"""The table of a study: means, paired differences, verdicts, and what could not be run."""
+"""The table of a study: means, paired differences, verdicts, and what could not be run.
+
+A `StudySummary` goes in; a table is drawn and offered as CSV.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The views that Ablation and Comparison share: one study, some of its rows, some of its splits."""
+"""The views that Ablation and Comparison share: one study, some of its rows, some of its splits.
+
+The workspace and choices go in; each view draws one chart of a study, with its numbers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Upload & check, step 3: problems with their repairs, and where every row went."""
+"""Upload & check, step 3: problems with their repairs, and where every row went.
+
+A `CheckedUpload` goes in and is drawn; pressing a repair changes the mapping and checks again.
+"""
 
 from __future__ import annotations
 

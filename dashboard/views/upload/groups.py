@@ -1,4 +1,7 @@
-"""Upload & check, step 2: the feature groups of every modality, shown and changed."""
+"""Upload & check, step 2: the feature groups of every modality, shown and changed.
+
+A check's report goes in; changed groups are a change of the mapping.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Upload & check, step 2: what every column was taken for, and a way to say otherwise."""
+"""Upload & check, step 2: what every column was taken for, and a way to say otherwise.
+
+A `CheckedUpload` goes in; every choice is a change of ``cohort.toml``, and the tables are read
+again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Upload & check, step 4: which installed model fits the tables, and scoring."""
+"""Upload & check, step 4: which installed model fits the tables, and scoring.
+
+An upload goes in; models with their share of columns are drawn, one is chosen.
+"""
 
 from __future__ import annotations
 

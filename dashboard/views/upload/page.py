@@ -1,4 +1,7 @@
-"""Upload & check: files in, report, model match, score."""
+"""Upload & check: files in, report, model match, score.
+
+Files go in, a cohort that the other pages show comes out. Problems are drawn, not raised.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The way from a cohort to its training: one button, or why there is none."""
+"""The way from a cohort to its training: one button, or why there is none.
+
+A cohort goes in; the Runs page opens with its form filled in.
+"""
 
 from __future__ import annotations
 

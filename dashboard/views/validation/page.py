@@ -1,4 +1,7 @@
-"""Validation: do probabilities hold, do risks rank, for whom, and who is unlike the training."""
+"""Validation: do probabilities hold, do risks rank, for whom, and who is unlike the training.
+
+A scored cohort with outcomes goes in and is drawn; a measure that is undefined gives its reason.
+"""
 
 from __future__ import annotations
 

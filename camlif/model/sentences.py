@@ -69,7 +69,17 @@ def hidden_sentence(months: int, reason: str) -> str:
 
 
 def outlived_sentence(months: float, bound: SurvivalBound, endpoint: Endpoint) -> str:
-    """Say a time that 9 of 10 such patients outlive, with what was measured of it."""
+    """Say a time that 9 of 10 such patients outlive, with what was measured of it.
+
+    Parameters
+    ----------
+    months : float
+        The time, above 0.
+    bound : SurvivalBound
+        Says how far follow-up reaches and what coverage was measured.
+    endpoint : Endpoint
+        Gives the words of the event.
+    """
     verb = "live" if endpoint.event_free == "alive" else f"stay {endpoint.event_free}"
     whole = months >= MIN_WHOLE_MONTHS
     time = f"{int(months):,}" if whole else f"{int(10 * months) / 10:.1f}"

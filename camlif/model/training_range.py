@@ -45,7 +45,19 @@ value is no measurement of the same thing: a broken cell or another unit."""
 def is_unlike(share_outside: Number, distance_percent: Number, far: Any) -> Any:
     """Whether a modality is outside the training data, by many values, distance or one far value.
 
-    Numbers give a bool, arrays one bool a patient; NaN is not outside.
+    Parameters
+    ----------
+    share_outside : float or array, shape (n,)
+        Share of values outside the training range, in [0, 1].
+    distance_percent : float or array, shape (n,)
+        Training patients of 100 that lie nearer the middle.
+    far : int or array, shape (n,)
+        Values far outside the training range.
+
+    Returns
+    -------
+    bool or array of bool, shape (n,)
+        NaN is not outside.
     """
     return (share_outside > MAX_SHARE_OUTSIDE) | (distance_percent >= UNLIKE_PERCENT) | (far > 0)
 

@@ -1,4 +1,7 @@
-"""The line on every page and every print, and the style of the frame; imports nothing heavy."""
+"""The line on every page and every print, and the style of the frame; imports nothing heavy.
+
+Constant text is drawn; nothing fails.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The gate of a session: what results are for is accepted before anything can be done."""
+"""The gate of a session: what results are for is accepted before anything can be done.
+
+The session's answer goes in; without one, the page stops here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Sign-in: nothing of a page is drawn before it where it is configured, and the way out."""
+"""Sign-in: nothing of a page is drawn before it where it is configured, and the way out.
+
+The identity that Streamlit holds goes in; whether the page may be drawn comes out. Who has signed
+in without a role is told so.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Case review: the sixty-second answer about one patient."""
+"""Case review: the sixty-second answer about one patient.
+
+The workspace goes in; the case that `dashboard.views.case.picker` names is drawn, panel by panel.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cohort: how the risk groups separate, and where the hazard lies by subtype and grade."""
+"""Cohort: how the risk groups separate, and where the hazard lies by subtype and grade.
+
+The workspace goes in; the view that is picked (`dashboard.views.cohort.views`) is drawn.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Ablation: what each component of CA-MLIF buys."""
+"""Ablation: what each component of CA-MLIF buys.
+
+A study goes in; the view that is picked is drawn, and what it lacks is offered as a run.
+"""
 
 from __future__ import annotations
 

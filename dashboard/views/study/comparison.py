@@ -1,4 +1,7 @@
-"""Comparison: CA-MLIF beside rivals, classical references and single modalities."""
+"""Comparison: CA-MLIF beside rivals, classical references and single modalities.
+
+A study goes in; the view that is picked is drawn, and what it lacks is offered as a run.
+"""
 
 from __future__ import annotations
 

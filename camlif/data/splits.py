@@ -124,6 +124,12 @@ def make_splits(
     patient_ids : ndarray of str, shape (n,)
         One row per patient.
     event : ndarray of bool, shape (n,)
+    n_splits : int
+        At least 2; of ``covering`` a multiple of 5.
+    scheme : {"covering", "monte_carlo"}
+    test_fraction : float
+        Share of the patients in a test part, in (0, 1).
+    seed : int
 
     Raises
     ------

@@ -276,7 +276,7 @@ def check_modality(
 
     Parameters
     ----------
-    name, label, present, imputed, without, outside, distance_percent
+    name, label, present, imputed, without, outside, far, distance_percent
         As the attributes of `ModalityCheck`.
     """
     verdict: Verdict = "absent"

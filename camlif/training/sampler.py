@@ -62,6 +62,7 @@ def draw_batches(
     sampler : {"event_stratified", "random"}
         Stratified: events and the others are shuffled apart and dealt like cards, so the batches'
         event counts differ by at most one.
+    rng : np.random.Generator
 
     Returns
     -------

@@ -64,7 +64,7 @@ def fit_ridge(
 
     Parameters
     ----------
-    x, event, duration, blocks, max_columns
+    x, followed, blocks, max_columns
         As in `Design.fit`.
     seed : int
         Of the inner folds.

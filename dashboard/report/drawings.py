@@ -1,276 +1,178 @@
-"""Small vector figures of a report: icon array, agreement strip, bars of contributions."""
+"""What the figures of a report show, as numbers: survival curves, agreement strip, icon array.
+
+A case's record goes in; months, per cents, places and colours come out, which
+``template/figures.typ`` draws.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, Rect, String
-from reportlab.lib.colors import HexColor, white
-from reportlab.lib.utils import simpleSplit
-from reportlab.pdfbase.pdfmetrics import stringWidth
+from numpy.typing import NDArray
 
 from camlif.model.case import CaseScore
 from dashboard.figures.agreement import STACK_WIDTH, stack, z_limits
-from dashboard.figures.chart import signed
-from dashboard.figures.icons import PEOPLE, PER_ROW, largest_remainder
+from dashboard.figures.icons import largest_remainder
+from dashboard.figures.kaplan_meier import subtype_line
+from dashboard.figures.layout import TimeAxis
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
-from dashboard.report.fonts import BOLD, REGULAR, fitting, shorten
-from dashboard.report.record import CaseRecord
+from dashboard.figures.survival_lines import (
+    FAR_END,
+    Line,
+    Steps,
+    at_risk,
+    axis_end,
+    end_of,
+    steps_of,
+    stratum_lines,
+)
+from dashboard.report.build import CaseReport
+from dashboard.report.record import CaseRecord, CurveRecord
 
-FONT_SIZE, SMALL = 6.8, 6.2
-BAND_OPACITY = 0.14
-ROW = 15.5
-STRIP_HEIGHT = 62.0
-MIN_LABEL = 46.0
-"""Points that the name of a band may take, beyond the band too."""
+DIGITS = 3
+"""Of a month and of a per cent in a drawing: far finer than a page shows."""
+BAND_TONE = 6.0
+"""Least contrast of a stratum's name, which stands on its own band."""
 
-
-def text(
-    x: float,
-    y: float,
-    words: str,
-    *,
-    size: float = FONT_SIZE,
-    color: str = LIGHT.text,
-    anchor: str = "start",
-    bold: bool = False,
-) -> String:
-    """Write a line of text in an embedded font.
-
-    Parameters
-    ----------
-    x, y : float
-        Points from the lower left.
-    words : str
-    size : float
-        Points.
-    color : str
-        Hex.
-    anchor : {"start", "middle", "end"}
-    bold : bool
-    """
-    return String(
-        x,
-        y,
-        words,
-        fontName=BOLD if bold else REGULAR,
-        fontSize=size,
-        fillColor=HexColor(color),
-        textAnchor=anchor,
-    )
+Points = list[tuple[float, float]]
 
 
-def rule(
-    x0: float,
-    y0: float,
-    x1: float,
-    y1: float,
-    *,
-    color: str = LIGHT.outline,
-    width: float = 0.6,
-    dash: Sequence[float] | None = None,
-) -> Line:
-    """Draw a straight line.
-
-    Parameters
-    ----------
-    x0, y0, x1, y1 : float
-        Points from the lower left.
-    color : str
-        Hex.
-    width : float
-        Points.
-    dash : sequence of float, optional
-        Points drawn and left out.
-    """
-    return Line(
-        x0, y0, x1, y1, strokeColor=HexColor(color), strokeWidth=width, strokeDashArray=dash
-    )
+def icon_array(event_free: float) -> dict[str, Any]:
+    """Return how many of 100 patients are free of the event (share, 0 to 1)."""
+    return {"free": largest_remainder((event_free, 1 - event_free))[0]}
 
 
-def icon_array(event_free: float, side: float) -> Drawing:
-    """Draw how many of 100 patients are free of the event (share, 0 to 1), row by row."""
-    drawing = Drawing(side, side)
-    free, _ = largest_remainder((event_free, 1 - event_free))
-    cell = side / PER_ROW
-    for i in range(PEOPLE):
-        x = cell * (i % PER_ROW + 0.5)
-        y = side - cell * (i // PER_ROW + 0.5)
-        drawing.add(_person(x, y, cell) if i < free else _cross(x, y, cell))
-    return drawing
-
-
-def _person(x: float, y: float, cell: float) -> Polygon:
-    """A head on shoulders as one closed outline."""
-    turn = np.linspace(-0.2 * np.pi, 1.2 * np.pi, 14)
-    head = [(0.17 * np.cos(a), 0.24 + 0.17 * np.sin(a)) for a in turn]
-    body = [(-0.3, 0.02), (-0.3, -0.4), (0.3, -0.4), (0.3, 0.02)]
-    points = [v for px, py in (*head, *body) for v in (x + cell * px, y + cell * py)]
-    return Polygon(points, fillColor=HexColor(LIGHT.low), strokeColor=None, strokeWidth=0)
-
-
-def _cross(x: float, y: float, cell: float) -> Polygon:
-    arm, half = 0.33 * cell, 0.09 * cell
-    plus = [
-        (half, half), (half, arm), (-half, arm), (-half, half), (-arm, half), (-arm, -half),
-        (-half, -half), (-half, -arm), (half, -arm), (half, -half), (arm, -half), (arm, half),
-    ]  # fmt: skip
-    root = 0.5**0.5
-    points = [v for px, py in plus for v in (x + root * (px - py), y + root * (px + py))]
-    return Polygon(points, fillColor=white, strokeColor=HexColor(LIGHT.outline), strokeWidth=0.5)
-
-
-def agreement_strip(record: CaseRecord, result: CaseScore, width: float) -> Drawing:
-    """Draw every member's z over the bands of the strata; open dots saw the patient.
-
-    Parameters
-    ----------
-    record : CaseRecord
-        Has the cut-offs of the strata.
-    result : CaseScore
-        Has the members.
-    width : float
-        Points.
-    """
-    height, low_y = STRIP_HEIGHT, 11.0
-    drawing = Drawing(width, height)
+def agreement_strip(record: CaseRecord, result: CaseScore) -> dict[str, Any]:
+    """Return every member's z with the bands of the strata and the mean with its interval."""
     z = np.array([np.nan if m.z is None else m.z for m in result.members])
     counted = np.array([m.used for m in result.members]) & np.isfinite(z)
     own = (result.z.value, result.z.low, result.z.high)
     left, right = z_limits(z, record.cutoffs, own)
-
-    def at(value: float) -> float:
-        return width * (value - left) / (right - left)
-
-    _bands(drawing, record, (left, right), at, bottom=low_y, top=height)
     heights = stack(z[counted], STACK_WIDTH * (right - left))
-    step = min(5.0, (height - 42) / max(1, int(heights.max(initial=0))))
-    for value, level in zip(z[counted], heights, strict=True):
-        drawing.add(
-            Circle(
-                at(value), 31 + step * level, 2.3, fillColor=HexColor(LIGHT.text),
-                strokeColor=white, strokeWidth=0.4,
-            )
-        )  # fmt: skip
-    for value in z[~counted & np.isfinite(z)]:
-        drawing.add(
-            Circle(
-                at(value), 15, 1.9, fillColor=None,
-                strokeColor=HexColor(LIGHT.outline), strokeWidth=0.7,
-            )
-        )  # fmt: skip
-    _interval(drawing, [at(v) for v in own], 23.0)
-    for tick in range(int(np.ceil(left)), int(np.floor(right)) + 1):
-        drawing.add(text(at(tick), 2, f"{tick}".replace("-", "−"), anchor="middle", size=SMALL))
-    return drawing
-
-
-def _bands(
-    drawing: Drawing,
-    record: CaseRecord,
-    limits: tuple[float, float],
-    at: Callable[[float], float],
-    *,
-    bottom: float,
-    top: float,
-) -> None:
-    edges = [limits[0], *record.cutoffs, limits[1]]
+    edges = [left, *record.cutoffs, right]
     colors = strata_colors(len(record.strata), "light")
-    for name, color, start, end in zip(record.strata, colors, edges[:-1], edges[1:], strict=True):
-        x0, x1 = at(start), at(end)
-        drawing.add(
-            Rect(
-                x0, bottom, x1 - x0, top - bottom, fillColor=HexColor(color),
-                fillOpacity=BAND_OPACITY, strokeColor=None, strokeWidth=0,
+    return {
+        "left": left,
+        "right": right,
+        "bands": [
+            {
+                "name": name,
+                "color": color,
+                "tone": text_tone(color, "light", BAND_TONE),
+                "start": start,
+                "end": end,
+            }
+            for name, color, start, end in zip(
+                record.strata, colors, edges[:-1], edges[1:], strict=True
             )
-        )  # fmt: skip
-        size = fitting(name, BOLD, 6.4, x1 - x0 - 2)
-        label = shorten(name, BOLD, size, max(x1 - x0 - 2, MIN_LABEL))
-        tone = text_tone(color, "light", 6.0)
-        drawing.add(
-            text((x0 + x1) / 2, top - 8, label, size=size, color=tone, anchor="middle", bold=True)
-        )
-    for cut in record.cutoffs:
-        drawing.add(rule(at(cut), bottom, at(cut), top, color=LIGHT.muted, dash=(2, 2)))
+        ],
+        "cutoffs": list(record.cutoffs),
+        "counted": list(zip(z[counted].tolist(), heights.tolist(), strict=True)),
+        "tallest": int(heights.max(initial=0)),
+        "open": z[~counted & np.isfinite(z)].tolist(),
+        "own": list(own),
+        "ticks": list(range(int(np.ceil(left)), int(np.floor(right)) + 1)),
+    }
 
 
-def _interval(drawing: Drawing, places: Sequence[float], y: float) -> None:
-    """The mean of the members as a diamond, with its interval."""
-    middle, low, high = places
-    color = HexColor(LIGHT.raises)
-    for line in ((low, y, high, y), (low, y - 2.5, low, y + 2.5), (high, y - 2.5, high, y + 2.5)):
-        drawing.add(Line(*line, strokeColor=color, strokeWidth=1))
-    points = [middle - 3.4, y, middle, y + 3.4, middle + 3.4, y, middle, y - 3.4]
-    drawing.add(Polygon(points, fillColor=color, strokeColor=white, strokeWidth=0.4))
+def survival_curves(report: CaseReport, curve: CurveRecord) -> dict[str, Any]:
+    """Return the strata, the case's own bold, and its predicted curve with its interval.
 
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A row of a bar chart: name, a second text under it, and a contribution in log risk."""
-
-    name: str
-    detail: str
-    value: float
-
-
-def bars(rows: Sequence[Bar], width: float, *, label_share: float = 0.55) -> Drawing:
-    """Draw signed contributions: orange to the right raises risk, blue to the left lowers it.
-
-    Parameters
-    ----------
-    rows : sequence of Bar
-    width : float
-        Points.
-    label_share : float
-        Share of the width that labels take, in (0, 1).
+    Points are (months, per cent); lines come in the order in which they are drawn.
     """
-    has_details = any(row.detail for row in rows)
-    row_height = ROW + (3.5 if has_details else 0)
-    drawing = Drawing(width, row_height * len(rows))
-    label_width = label_share * width
-    room = 24.0  # for the numbers beyond the bars
-    low = min(0.0, *(r.value for r in rows)) if rows else 0.0
-    high = max(0.0, *(r.value for r in rows)) if rows else 0.0
-    span = max(high - low, 1e-6)
-    left = label_width + (room if low < 0 else 4)
-    scale = (width - left - (room if high > 0 else 4)) / span
-    zero = left - low * scale
-    for i, row in enumerate(rows):
-        middle = row_height * (len(rows) - i - 0.5)
-        _bar_label(drawing, row, middle, label_width - 6)
-        color = LIGHT.raises if row.value > 0 else LIGHT.lowers
-        length = abs(row.value) * scale
-        start = zero if row.value > 0 else zero - length
-        drawing.add(
-            Rect(
-                start, middle - 4.2, max(length, 0.2), 8.4,
-                fillColor=HexColor(color), strokeColor=None, strokeWidth=0,
-            )
-        )  # fmt: skip
-        end, anchor = (start + length + 2, "start") if row.value > 0 else (start - 2, "end")
-        number = signed(row.value)
-        drawing.add(text(end, middle - 2.4, number, color=text_tone(color, "light"), anchor=anchor))
-    drawing.add(rule(zero, 0, zero, row_height * len(rows), color=LIGHT.text, width=0.7))
-    return drawing
+    record = report.record
+    lines = stratum_lines(report.curves, record.result.stratum if record.result else None, "light")
+    if report.subtype is not None:
+        lines.append(subtype_line(*report.subtype, "light"))
+    axis = TimeAxis(axis_end([line.curve for line in lines], full_tail=False), "months")
+    drawn = [_line(line, axis) | {"place": place} for place, line in enumerate(lines)]
+    case, band = _prediction(curve, axis)
+    ends = [end_of(line, axis) for line in lines if line.n]
+    if case:
+        ends.append(("this case", *case[-1], LIGHT.text))
+    named: list[dict[str, Any]] = [
+        {"name": name, "months": months, "percent": percent, "tone": text_tone(color, "light")}
+        for name, months, percent, color in ends
+    ]
+    return {
+        "title": f"{record.model.event_free.capitalize()} (%) by month of follow-up",
+        "end": axis.end,
+        "ticks": axis.ticks.tolist(),
+        "tick-names": [f"{months:.3g}" for months in axis.ticks],
+        "lines": sorted(drawn, key=lambda line: bool(line["bold"])),
+        "case": case,
+        "case-band": band,
+        "far": [end for end in named if end["months"] >= FAR_END * axis.end],
+        "early": [end for end in named if end["months"] < FAR_END * axis.end],
+    }
 
 
-def _whole_label(drawing: Drawing, name: str, middle: float, width: float) -> None:
-    """Draw a name on one line, or on two small ones where it does not fit."""
-    if stringWidth(name, REGULAR, FONT_SIZE) <= width:
-        drawing.add(text(0, middle - 2.4, name))
-        return
-    first, *rest = simpleSplit(name, REGULAR, SMALL, width)
-    lines = [first, shorten(" ".join(rest), REGULAR, SMALL, width)] if rest else [first]
-    for line, y in zip(lines, (middle + 0.8, middle - 6.2), strict=False):
-        drawing.add(text(0, y, line, size=SMALL))
+def _line(line: Line, axis: TimeAxis) -> dict[str, Any]:
+    reliable: Points = []
+    tail: Points = []
+    band: Points = []
+    censored: tuple[Points, Points] = ([], [])
+    if line.n:
+        steps = steps_of(line.curve)
+        last = min(float(steps.time[-1]), axis.end)
+        turn = min(line.reliable_until, last)
+        until = steps.between(0, turn)
+        reliable = _stairs(until.time, until.survival)
+        beyond = steps.between(turn, last)
+        tail = _stairs(beyond.time, beyond.survival)
+        band = _band(until) if line.band and turn > 0 else []
+        censored = _censored(line, steps, axis)
+    return {
+        "name": line.name,
+        "color": line.style.color,
+        "tone": text_tone(line.style.color, "light"),
+        "dash": line.style.dash,
+        "bold": line.bold,
+        "reliable": reliable,
+        "tail": tail,
+        "band": band,
+        "censored": censored[0],
+        "censored-tail": censored[1],
+        "at-risk": [f"{at_risk(line, months):,}" for months in axis.ticks],
+    }
 
 
-def _bar_label(drawing: Drawing, row: Bar, middle: float, width: float) -> None:
-    if not row.detail:
-        _whole_label(drawing, row.name, middle, width)
-        return
-    drawing.add(text(0, middle + 1.4, shorten(row.name, REGULAR, FONT_SIZE, width)))
-    detail = shorten(row.detail, REGULAR, SMALL, width)
-    drawing.add(text(0, middle - 6.6, detail, size=SMALL, color=LIGHT.muted))
+def _points(months: Sequence[float], percent: Sequence[float]) -> Points:
+    return [(round(t, DIGITS), round(s, DIGITS)) for t, s in zip(months, percent, strict=True)]
+
+
+def _stairs(time: NDArray[np.float64], values: NDArray[np.float64]) -> Points:
+    """Corners of a step curve that keeps its value until the next time."""
+    return _points(np.repeat(time, 2)[1:].tolist(), np.repeat(values, 2)[:-1].tolist())
+
+
+def _band(part: Steps) -> Points:
+    drawn = np.isfinite(part.low) & np.isfinite(part.high)
+    if drawn.sum() < 2:
+        return []
+    time = part.time[drawn]
+    return [*_stairs(time, part.high[drawn]), *_stairs(time, part.low[drawn])[::-1]]
+
+
+def _censored(line: Line, steps: Steps, axis: TimeAxis) -> tuple[Points, Points]:
+    """Places of the censored, first where the curve is reliable, then of its tail."""
+    time = line.curve.time[(line.curve.censored > 0) & (line.curve.time <= axis.end)]
+    level = steps.survival[np.searchsorted(steps.time, time, side="right") - 1]
+    tail = time > line.reliable_until
+    before, after = (_points(time[part].tolist(), level[part].tolist()) for part in (~tail, tail))
+    return before, after
+
+
+def _prediction(curve: CurveRecord, axis: TimeAxis) -> tuple[Points, Points]:
+    """Predicted survival and the outline of its interval; both empty where it is hidden."""
+    if len(curve.times) < 2:
+        return [], []
+    times = np.array(curve.times)
+    shown = times <= axis.end
+    months = times[shown].tolist()
+    low, middle, high = (
+        (100 * np.array(part)[shown]).tolist() for part in (curve.low, curve.survival, curve.high)
+    )
+    return _points(months, middle), _points([*months, *months[::-1]], [*low, *high[::-1]])

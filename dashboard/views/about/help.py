@@ -30,7 +30,7 @@ GLOSSARY = {
 KEYS = {
     "Alt+J": "next case",
     "Alt+K": "previous case",
-    "Alt+P": "the case as a one-page PDF",
+    "Alt+P": "the case as a PDF",
     "Tab, Enter": "move to and use any control",
 }
 WALKS = {

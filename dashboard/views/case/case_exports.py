@@ -50,7 +50,8 @@ def menu(case: ModelledCase) -> None:
         suffix="pdf",
         mime="application/pdf",
         shortcut="Alt+P",
-        help=f"One page, {paper}, with {'the patient id' if show_id else 'the case token only'}.",
+        help=f"{paper}, one page unless notes are long, with "
+        f"{'the patient id' if show_id else 'the case token only'}.",
     )
     with st.popover("Export", key="export_menu"):
         _options()
@@ -133,7 +134,7 @@ def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, ke
         key=f"{key}_pdf",
         export_type="worklist pdf",
         model_digest=workspace.scoring.model.digest,
-        help=f"A cover and one page a case, {paper}.",
+        help=f"{paper}, a cover and a page a case.",
     )
 
 

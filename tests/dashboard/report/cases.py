@@ -101,6 +101,17 @@ def read(pdf: bytes) -> pypdf.PdfReader:
     return pypdf.PdfReader(io.BytesIO(pdf))
 
 
+def fonts_of(pdf: bytes) -> dict[str, pypdf.generic.DictionaryObject]:
+    """Descriptors of the fonts of all pages by name, without the tag of the subset."""
+    found = {}
+    for page in read(pdf).pages:
+        for font in page["/Resources"]["/Font"].values():  # type: ignore[index]
+            (face,) = font.get_object()["/DescendantFonts"]
+            name = str(face.get_object()["/BaseFont"]).split("+")[-1]
+            found[name] = face.get_object()["/FontDescriptor"]
+    return found
+
+
 def text_of(pdf: bytes) -> str:
     """All text of a PDF, spaces and line breaks as single spaces."""
     return squeezed(" ".join(page.extract_text() for page in read(pdf).pages))

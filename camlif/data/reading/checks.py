@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from camlif.data.manifest import Manifest
-from camlif.data.reading.follow_up import FollowUp
+from camlif.data.reading.follow_up import ReadOutcome
 from camlif.data.reading.patients import FlowStep
 from camlif.data.reading.problems import Problem, in_order
 from camlif.data.reading.roles import Role
@@ -163,7 +163,7 @@ class CheckReport:
         Errors first.
     flow : PatientFlow or None
         None where no table could be read.
-    outcome : FollowUp or None
+    outcome : ReadOutcome or None
     groups : mapping of modality to tuple of FeatureGroup
     inputs : tuple of str
         Clinical columns that a model may read.
@@ -177,7 +177,7 @@ class CheckReport:
     files: tuple[FileReport, ...]
     problems: tuple[Problem, ...]
     flow: PatientFlow | None = None
-    outcome: FollowUp | None = None
+    outcome: ReadOutcome | None = None
     groups: dict[str, tuple[FeatureGroup, ...]]
     inputs: tuple[str, ...] = ()
     mapping: tuple[Assignment, ...] = ()

@@ -26,7 +26,8 @@ from camlif.data.reading.roles import (
     is_reversed,
 )
 from camlif.data.reading.values import blank_missing
-from camlif.statistics.outcome import life_table
+from camlif.exceptions import DataError
+from camlif.statistics import median_follow_up
 from camlif.wording import count
 
 MAX_OFFERED = 20
@@ -48,7 +49,7 @@ _NO_EVENT = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUp:
+class ReadOutcome:
     """Outcome of the patients of a clinical table, and how it was read.
 
     Attributes
@@ -95,7 +96,7 @@ class FollowUp:
 
 def read_follow_up(
     table: PatientTable, section: ClinicalSection, found: Findings
-) -> FollowUp | None:
+) -> ReadOutcome | None:
     """Read the outcome; None where the table has none or where it is unclear (see ``found``).
 
     Parameters
@@ -154,19 +155,29 @@ def read_follow_up(
     duration = np.where(known, duration, np.nan)
     observed = known & (event == 1)
     _check_rate(table, event_column, observed[known], coding, found)
-    return FollowUp(
+    return ReadOutcome(
         duration=duration,
         event=observed,
         duration_column=duration_column,
         event_column=event_column,
         unit=unit,
         coding=coding,
-        median_months=median_follow_up(
+        median_months=_median_months(
             observed[known], duration[known], None if entry is None else entry[known]
         ),
         entry=entry,
         entry_column=entry_name,
     )
+
+
+def _median_months(
+    event: NDArray[np.bool_], duration: NDArray[np.float64], entry: NDArray[np.float64] | None
+) -> float | None:
+    """Median follow-up; None where it is not reached, or where a time is an error of the table."""
+    try:
+        return median_follow_up(event, duration, entry)
+    except DataError:
+        return None
 
 
 def outcome_columns(
@@ -183,34 +194,6 @@ def outcome_columns(
 def entry_column(columns: Sequence[str], section: ClinicalSection) -> str | None:
     """Return the column of entry times, declared or by a usual name."""
     return (find_entry(columns) if section.entry is None else section.entry) or None
-
-
-def median_follow_up(
-    event: NDArray[np.bool_],
-    duration: NDArray[np.float64],
-    entry: NDArray[np.float64] | None = None,
-) -> float | None:
-    """Median follow-up in months by reverse Kaplan-Meier; None where half are never reached.
-
-    Parameters
-    ----------
-    event : bool, shape (n,)
-    duration : float, shape (n,)
-        Months.
-    entry : float, shape (n,), optional
-        Months; None counts everybody from the start.
-
-    References
-    ----------
-    Schemper M, Smith TL (1996), Controlled Clinical Trials 17:343-346.
-    """
-    if not len(duration) or (duration < 0).any():
-        return None
-    if entry is not None and (entry >= duration).any():
-        return None
-    table = life_table(~event, duration, entry)
-    reached = np.flatnonzero(table.survival <= 0.5)
-    return float(table.time[reached[0]]) if len(reached) else None
 
 
 def _events(

@@ -18,7 +18,7 @@ from camlif.data.cohort import Cohort, FloatArray
 from camlif.data.manifest import Manifest
 from camlif.data.reading.checks import FileReport, PatientFlow, count_overlap
 from camlif.data.reading.clinical import ClinicalData
-from camlif.data.reading.follow_up import FollowUp
+from camlif.data.reading.follow_up import ReadOutcome
 from camlif.data.reading.matrices import ModalityData
 from camlif.data.reading.patients import FlowStep, PatientTable
 from camlif.data.reading.problems import Findings
@@ -59,7 +59,7 @@ class Reading:
     sources: dict[str, TextTable] = field(default_factory=dict)
     clinical_table: PatientTable | None = None
     clinical: ClinicalData | None = None
-    outcome: FollowUp | None = None
+    outcome: ReadOutcome | None = None
     tables: list[PatientTable] = field(default_factory=list)
     modalities: list[ModalityData] = field(default_factory=list)
     steps: list[FlowStep] = field(default_factory=list)

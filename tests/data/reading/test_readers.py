@@ -17,11 +17,11 @@ from camlif.data.cohort import Cohort
 from camlif.data.manifest import ClinicalSection, Manifest, ModalitySection
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.durations import DAYS_PER_MONTH
-from camlif.data.reading.follow_up import median_follow_up
 from camlif.data.reading.problems import Problem
 from camlif.data.reading.readers import check_folder, load_cohort, read_cohort
 from camlif.data.reading.repairs import options_for
 from camlif.exceptions import CohortError, DataError
+from camlif.statistics import median_follow_up
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -452,15 +452,14 @@ def test_negative_follow_up_is_an_error_or_dropped_on_request() -> None:
     assert dropped.with_outcome.tolist() == [False, True, True]
 
 
-def test_median_follow_up_is_the_reverse_kaplan_meier_median() -> None:
-    from lifelines import KaplanMeierFitter
-
-    rng = np.random.default_rng(3)
-    event, duration = rng.random(80) < 0.4, rng.integers(1, 40, 80).astype(float)
-
-    expected = KaplanMeierFitter().fit(duration, ~event).median_survival_time_
-
-    assert median_follow_up(event, duration) == expected
+def test_the_median_follow_up_of_a_check_is_that_of_every_page() -> None:
+    """The product of fractions that reaches one half at 3 months is a digit above it."""
+    duration = [6, 3, 1, 2, 5, 2, 3, 6, 6, 3]
+    event = [0, 1, 0, 0, 1, 0, 0, 0, 1, 0]
+    rows = [f"p{i},{d},{e}" for i, (d, e) in enumerate(zip(duration, event, strict=True))]
+    _, report = check(clinical(*rows))
+    assert report.outcome is not None
+    assert report.outcome.median_months == median_follow_up(event, duration) == 3
 
 
 # --- clinical columns -------------------------------------------------------------------------

@@ -17,6 +17,9 @@ from scipy.special import stdtr, stdtrit
 from camlif.exceptions import ConfigError, DataError, EstimationError
 from camlif.statistics.outcome import FloatArray, check_numbers
 
+ROUNDING = 1e-12
+"""Differences that are equal may come out so far apart."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
@@ -145,7 +148,7 @@ def corrected_t_test(
     Raises
     ------
     EstimationError
-        For fewer than two splits, or if all differences are equal.
+        For fewer than two splits, or if all differences are equal but for rounding.
     DataError, ConfigError
         As `corrected_interval`.
 
@@ -156,9 +159,10 @@ def corrected_t_test(
     interval = corrected_interval(
         differences, n_train=n_train, n_test=n_test, confidence=confidence
     )
-    if np.ptp(np.asarray(differences, dtype=np.float64)) == 0:
+    values = np.asarray(differences, dtype=np.float64)
+    if np.ptp(values) <= ROUNDING * max(1.0, float(np.abs(values).max())):
         raise EstimationError("The differences are equal in every split, so no test is possible.")
-    error = _corrected_error(np.asarray(differences, dtype=np.float64), n_train, n_test)
+    error = _corrected_error(values, n_train, n_test)
     statistic = interval.mean / error
     p_value = 2 * float(stdtr(interval.n - 1, -abs(statistic)))
     return CorrectedTest(interval=interval, statistic=statistic, p_value=p_value)

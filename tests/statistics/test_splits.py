@@ -68,6 +68,14 @@ def test_corrected_t_test_of_equal_differences_raises() -> None:
         corrected_t_test([0.01] * 15, n_train=80, n_test=20)
 
 
+def test_differences_equal_but_for_rounding_are_equal() -> None:
+    """0.8 - 0.7, 0.7 - 0.6 and 0.6 - 0.5 differ in their last digit: p was 2e-32."""
+    differences = [0.8 - 0.7, 0.7 - 0.6, 0.6 - 0.5]
+    assert len(set(differences)) > 1
+    with pytest.raises(EstimationError, match="equal in every split"):
+        corrected_t_test(differences, n_train=80, n_test=20)
+
+
 @pytest.mark.parametrize("values", [[], [0.7]])
 def test_fewer_than_two_splits_raise(values: list[float]) -> None:
     with pytest.raises(EstimationError, match="at least 2"):

@@ -23,9 +23,10 @@ def risk_assessment(record: CaseRecord) -> dict[str, Any]:
     """Return the resource.
 
     The subject is the case token, never an identifier. Each open horizon is a prediction of the
-    event with its probability in per cent; the hazard ratio against the median training patient is
-    one of its own. A case without a score has no prediction and says why in its notes. The status
-    is ``preliminary``: nobody has signed it.
+    event with its probability in per cent; the risk group is one of its own, with the hazard ratio
+    in its rationale: FHIR's ``relativeRisk`` is a ratio of risks to those of the population. A case
+    without a score has no prediction and says why in its notes. The status is ``preliminary``:
+    nobody has signed it.
     """
     model = record.model
     resource: dict[str, Any] = {
@@ -68,16 +69,14 @@ def _basis(record: CaseRecord) -> list[dict[str, Any]]:
 
 
 def _predictions(record: CaseRecord, result: CaseScore) -> list[dict[str, Any]]:
-    ratio = result.hazard_ratio
     outcome = {"text": record.model.event_noun}
-    relative = {
+    group = {
         "outcome": outcome,
         "qualitativeRisk": {"text": f"{result.label} (risk group of the model)"},
-        "relativeRisk": round(ratio.value, DIGITS),
         "rationale": f"{result.spread_words}. {result.agreement_sentence}",
     }
     shown = [h for h in result.horizons if h.survival is not None]
-    return [relative, *(_at(h, outcome) for h in shown)]
+    return [group, *(_at(h, outcome) for h in shown)]
 
 
 def _at(horizon: HorizonSurvival, outcome: dict[str, str]) -> dict[str, Any]:

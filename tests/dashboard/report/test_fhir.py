@@ -37,8 +37,9 @@ def test_resource_is_valid_preliminary_and_marked_as_research(kind: str) -> None
 def test_predictions_are_of_the_event_in_per_cent_by_each_open_horizon() -> None:
     result = KINDS["whole"].record.result
     assert result is not None
-    relative, *at = _resource(KINDS["whole"])["prediction"]
-    assert relative["relativeRisk"] == pytest.approx(result.hazard_ratio.value, abs=0.005)
+    group, *at = _resource(KINDS["whole"])["prediction"]
+    assert not any("relativeRisk" in prediction for prediction in (group, *at))  # no hazard ratio
+    assert f"{result.hazard_ratio.value:.2f}" in group["rationale"]
     assert [p["whenRange"]["high"]["value"] for p in at] == [12, 36, 60]
     for prediction, horizon in zip(at, result.horizons, strict=True):
         assert horizon.survival is not None
@@ -49,8 +50,8 @@ def test_predictions_are_of_the_event_in_per_cent_by_each_open_horizon() -> None
 
 
 def test_closed_gates_leave_no_probability_and_no_score_leaves_no_prediction() -> None:
-    (relative,) = _resource(KINDS["closed gate"])["prediction"]
-    assert "probabilityDecimal" not in relative
+    (group,) = _resource(KINDS["closed gate"])["prediction"]
+    assert "probabilityDecimal" not in group
     abstained = _resource(KINDS["abstained"])
     assert "prediction" not in abstained
     assert any("E-32: CT is missing" in note["text"] for note in abstained["note"])

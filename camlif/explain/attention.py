@@ -150,13 +150,13 @@ def _pair(
     valid = {m: aux[f"mask_{m}"][0, 0].cpu().numpy() for m in (a, b)}
     by_member = torch.stack(
         [
-            effective_weights(*(x[0].double() for x in parts), dim=config.ca_softmax_dim)
+            effective_weights(*(x[0].cpu().double() for x in parts), dim=config.ca_softmax_dim)
             for parts in zip(
                 aux[f"query_{a}"], aux[f"key_{b}"], aux[f"value_{b}"], aux[CONTEXT + b], strict=True
             )
         ]
     )
-    weights = by_member.cpu().numpy()[:, valid[a]][:, :, valid[b]]
+    weights = by_member.numpy()[:, valid[a]][:, :, valid[b]]
     single = len(weights) == 1
     entropy = normalised_entropy(aux[CONTEXT + b], config.ca_softmax_dim)
     return AttentionWeights(

@@ -105,7 +105,7 @@ def owc_weights(
     values, spread = np.full(shape, np.nan), np.full(shape, np.nan)
     n_members = np.zeros(len(explained), dtype=int)
     for positions, aux in auxiliary(explained):
-        by_member = aux["owc_weights"].double().cpu().numpy()
+        by_member = aux["owc_weights"].cpu().double().numpy()
         values[positions], n_members[positions] = by_member.mean(axis=0), len(by_member)
         if len(by_member) > 1:
             spread[positions] = by_member.std(axis=0, ddof=1)
@@ -151,7 +151,7 @@ def context_entropy(
         by_modality = [
             normalised_entropy(aux[CONTEXT + m], config.ca_softmax_dim).mean(0) for m in names
         ]
-        values[positions] = torch.stack(by_modality, dim=1).double().cpu().numpy()
+        values[positions] = torch.stack(by_modality, dim=1).cpu().double().numpy()
     return ContextEntropy(names, values)
 
 

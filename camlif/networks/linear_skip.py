@@ -165,4 +165,4 @@ def _visible(modality: ModalitySpec, x: Tensor, mask: Tensor, present: Tensor) -
 
 
 def _fill(tensor: Tensor, values: NDArray[np.float64]) -> None:
-    tensor.copy_(torch.as_tensor(values))
+    tensor.copy_(torch.as_tensor(values, dtype=tensor.dtype))

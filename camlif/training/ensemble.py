@@ -250,7 +250,7 @@ class Ensemble:
             for start in range(0, n, chunk):
                 rows = slice(start, min(start + chunk, n))
                 output = self.forward(to_tensors(raw.take(rows), self.device))
-                log_risk[rows] = output.risk.T.double().cpu().numpy()
+                log_risk[rows] = output.risk.T.cpu().double().numpy()
                 if embed:
                     fused = output.embeddings["fusion"]
                     embeddings.append(fused.transpose(0, 1).flatten(1).cpu().numpy())

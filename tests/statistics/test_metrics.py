@@ -414,6 +414,17 @@ def test_bins_hold_20_patients_and_never_split_equal_predictions(
         assert predicted[lower].max() < predicted[upper].min()
 
 
+def test_the_calibration_index_reads_the_step_function_that_is_shown() -> None:
+    """Outcomes at every twelfth month only: at 30 months the last step is that of 24."""
+    p, hazard = draw(400)
+    predicted = np.exp(-24 * hazard)
+    yearly = 12 * np.ceil(p.duration / 12)
+    at_24 = calibration(predicted, p.event, yearly, horizon=24)
+    at_30 = calibration(predicted, p.event, yearly, horizon=30)
+    assert at_30.observed == at_24.observed
+    assert at_30.ici == pytest.approx(at_24.ici, abs=1e-12)
+
+
 def test_one_prediction_for_everyone_is_compared_with_kaplan_meier() -> None:
     p, _ = draw(200)
     result = calibration(np.full(200, 0.4), p.event, p.duration, horizon=24)

@@ -138,6 +138,17 @@ def test_the_same_table_gives_the_same_cohort_in_every_format(form: str) -> None
     assert cohort.tables["ct"].tolist() == LESIONS[["größe", "dichte"]].to_numpy().tolist()
 
 
+@pytest.mark.filterwarnings("ignore:Feather V1:DeprecationWarning")
+def test_a_feather_file_of_version_1_is_read_as_one_of_version_2() -> None:
+    buffer = io.BytesIO()
+    LESIONS.to_feather(buffer, version=1)
+
+    cohort = cohort_of({"ct.feather": buffer.getvalue()})
+
+    assert buffer.getvalue().startswith(b"FEA1")
+    assert cohort.tables["ct"].tolist() == LESIONS[["größe", "dichte"]].to_numpy().tolist()
+
+
 # --- cBioPortal -------------------------------------------------------------------------------
 
 

@@ -35,7 +35,9 @@ class DataChecks:
     out_of_range : mapping to float64
         Share of the patient's values outside the training range; NaN where absent.
     far : mapping to int64
-        Values that lie beyond anything seen, see `TrainingRange.far_outside`.
+        Values that lie beyond anything seen, see `TrainingRange.times_reach`.
+    farthest : mapping to str
+        Column of the farthest of these; empty where there is none.
     imputed : mapping to float64
         Share of the model's columns that take the training median, see `imputed_share`.
     without : mapping to str
@@ -46,6 +48,7 @@ class DataChecks:
 
     out_of_range: Mapping[str, NDArray[np.float64]]
     far: Mapping[str, NDArray[np.int64]]
+    farthest: Mapping[str, NDArray[np.str_]]
     imputed: Mapping[str, NDArray[np.float64]]
     without: Mapping[str, NDArray[np.str_]]
     distance_percent: Mapping[str, NDArray[np.float64]]
@@ -65,7 +68,8 @@ class DataChecks:
         found: list[list[str]] = [[] for _ in next(iter(self.imputed.values()))]
         for name, imputed in self.imputed.items():
             for row in np.flatnonzero(self.far[name]):
-                found[row].append(f"{name}: {far_words(int(self.far[name][row]))}")
+                words = far_words(int(self.far[name][row]), str(self.farthest[name][row]))
+                found[row].append(f"{name}: {words}")
             for row in np.flatnonzero(self.out_of_range[name] > MAX_SHARE_OUTSIDE):
                 share = 100 * self.out_of_range[name][row]
                 found[row].append(f"{name}: {share:.0f}% of values outside the training range")
@@ -90,15 +94,23 @@ def check_data(raw: RawInputs, schema: FeatureSchema, known: TrainingRange) -> D
         Of the model.
     """
     rows = {m: raw.rows(m) for m in schema.names}
+    out = {m: known.times_reach(m, x) for m, x in rows.items()}
     return DataChecks(
         out_of_range={m: known.share_outside(m, x) for m, x in rows.items()},
-        far={m: known.far_outside(m, x) for m, x in rows.items()},
+        far={m: (times > 1).sum(axis=1) for m, times in out.items()},
+        farthest={m: _farthest(times, schema[m].columns) for m, times in out.items()},
         imputed={m: imputed_share(raw, schema, m) for m in schema.names},
         without={m: masked_groups(raw, schema, m) for m in schema.names},
         distance_percent={
             m: known.distance_percent(m, known.distance(m, x)) for m, x in rows.items()
         },
     )
+
+
+def _farthest(times: NDArray[np.float64], columns: Sequence[str]) -> NDArray[np.str_]:
+    """Column of each patient's value farthest out, shape (n,); empty where none is beyond reach."""
+    names = np.array(columns, dtype=object)[times.argmax(axis=1)]
+    return np.where(times.max(axis=1) > 1, names, "")
 
 
 def join_checks(parts: Sequence[DataChecks]) -> DataChecks:

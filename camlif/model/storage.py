@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -35,19 +34,19 @@ from camlif.model.member_spread import MemberSpread
 from camlif.model.recognition import TrainingDigests
 from camlif.model.reference import Reference, SubsetValidation
 from camlif.model.seal import check_seal, write_seal
-from camlif.model.training_range import DISTANCE_PERCENTS, LEVELS, TrainingRange
+from camlif.model.training_range import RANGE_ARRAYS, TrainingRange
 from camlif.networks.registry import build_architecture
 from camlif.statistics import Calibration, GateResult, KaplanMeierCurve, SurvivalBound
 from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
 
 FORMAT = 2
-FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", "distance.", "range.")
+FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", *RANGE_ARRAYS)
 """Arrays in which a value that is not finite is damage; others use NaN for "unknown"."""
 
 TYPES = {
     **dict.fromkeys(("offset", "columns.", "range."), torch.float32),
-    **dict.fromkeys(("distance.", "calibration.", "reference.sorted_z"), torch.float64),
+    **dict.fromkeys(("distance.", "reach.", "calibration.", "reference.sorted_z"), torch.float64),
 }
 """Types of arrays that are kept as they are read; of the others that in which they are saved."""
 WEIGHTS, CONFIG, CARD, CARD_TEXT = "model.safetensors", "config.json", "card.json", "card.md"
@@ -96,15 +95,8 @@ def _tensors(bundle: BundleParts) -> dict[str, Tensor]:
     tensors["offset"] = ensemble.offset
     for name, columns in ensemble.columns.items():
         tensors |= {f"columns.{name}.{key}": values for key, values in columns.items()}
-    tensors |= {
-        f"range.{m}": torch.from_numpy(levels)
-        for m, levels in reference.training_range.levels.items()
-    }
-    tensors |= {
-        f"distance.{m}": torch.from_numpy(percentiles)
-        for m, percentiles in reference.training_range.distances.items()
-    }
     arrays = {
+        **reference.training_range.to_arrays(),
         "reference.sorted_z": reference.sorted_z,
         "reference.seen": reference.seen.astype(np.uint8),
         **{f"calibration.{k}": v for k, v in reference.calibration.to_arrays().items()},
@@ -219,10 +211,13 @@ def read_range(path: Path) -> TrainingRange:
     schema = read_schema(path)
     try:
         with safe_open(standing(path) / WEIGHTS, framework="np") as file:
-            levels = {m.name: file.get_tensor(f"range.{m.name}") for m in schema.modalities}
+            names = [name for name in file.keys() if name.startswith(RANGE_ARRAYS)]  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in names}
+        return TrainingRange.from_arrays(arrays, schema)
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path.name}/{WEIGHTS}: damaged ({error}).") from error
-    return TrainingRange(levels)
+    except (LookupError, ValueError) as error:
+        raise ArtifactError(f"{path.name}: not a valid model folder ({error!r}).") from error
 
 
 def read_card(path: Path) -> Card:
@@ -354,24 +349,10 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Any]:
     return {k.removeprefix(prefix): t.numpy() for k, t in tensors.items() if k.startswith(prefix)}
 
 
-def _descends(levels: NDArray[np.float32]) -> bool:
-    """Whether a column's quantiles fall by more than float32 rounds between equal ones."""
-    slack = 1e-5 * np.abs(levels).max(axis=0, initial=0.0)
-    return bool((np.diff(levels, axis=0) < -slack).any())
-
-
 def _reference(
     tensors: dict[str, Tensor], data: dict[str, Any], schema: FeatureSchema
 ) -> Reference:
     strata = Strata.from_json(data["strata"])
-    levels = {m.name: tensors[f"range.{m.name}"].numpy() for m in schema.modalities}
-    if any(len(values) != len(LEVELS) for values in levels.values()):
-        raise ValueError("training range has a wrong number of levels")
-    if any(_descends(values) for values in levels.values()):
-        raise ValueError("levels of the training range do not ascend")
-    distances = _under(tensors, "distance.")  # absent from models of before they were stored
-    if any(len(values) != len(DISTANCE_PERCENTS) for values in distances.values()):
-        raise ValueError("training distances have a wrong number of percentiles")
     if not (math.isfinite(data["mean"]) and math.isfinite(data["sd"]) and data["sd"] > 0):
         raise ValueError("mean and sd of the reference must be finite, sd above 0")
     if (np.diff(tensors["reference.sorted_z"].numpy()) < 0).any():
@@ -396,7 +377,7 @@ def _reference(
         calibration=Calibration.from_arrays(_under(tensors, "calibration.")),
         gates=gates,
         bound=SurvivalBound.from_json(data["bound"]),
-        training_range=TrainingRange(levels, distances),
+        training_range=TrainingRange.from_arrays(_under(tensors, ""), schema),
         subsets=tuple(
             SubsetValidation(**{**s, "modalities": tuple(s["modalities"])}) for s in data["subsets"]
         ),

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camlif.data.cohort import Cohort, FloatArray
-from camlif.data.preprocessing import quantiles
+from camlif.data.preprocessing import CLINICAL, clinical_names, encode_clinical, quantiles
+from camlif.data.schema import FeatureSchema
+from camlif.model.column_shift import SPARSE_REACH, fit_reach, stretch
 from camlif.wording import count
 
 LEVELS = (0.005, *(round(0.05 * i, 2) for i in range(1, 20)), 0.995)
@@ -22,6 +24,9 @@ LEVELS = (0.005, *(round(0.05 * i, 2) for i in range(1, 20)), 0.995)
 
 DISTANCE_PERCENTS = tuple(range(1, 100))
 """Stored percentiles of the training patients' distances; none is a single patient's extreme."""
+
+RANGE_ARRAYS = ("range.", "distance.", "reach.")
+"""How the arrays of a training range are called in a model folder, before the modality."""
 
 Number = float | NDArray[np.float64]
 
@@ -35,11 +40,6 @@ MAX_SHARE_OUTSIDE = 0.2
 
 UNUSUAL_PERCENT, UNLIKE_PERCENT = 95, 99
 """Training patients, of 100, that lie nearer the middle than an unusual case, and one outside."""
-
-
-FAR = 100.0
-"""Times the width of a column's training range (or its size, where that is more) beyond which a
-value is no measurement of the same thing: a broken cell or another unit."""
 
 
 def is_unlike(share_outside: Number, distance_percent: Number, far: Any) -> Any:
@@ -62,10 +62,20 @@ def is_unlike(share_outside: Number, distance_percent: Number, far: Any) -> Any:
     return (share_outside > MAX_SHARE_OUTSIDE) | (distance_percent >= UNLIKE_PERCENT) | (far > 0)
 
 
-def far_words(far: int) -> str:
-    """Say that values are beyond anything seen, and what is made of them."""
+def far_words(far: int, farthest: str) -> str:
+    """Say that values are beyond anything seen, and what is made of them.
+
+    Parameters
+    ----------
+    far : int
+        Values, at least one.
+    farthest : str
+        Column of the one farthest out.
+    """
+    which = farthest if far == 1 else f"{farthest} the farthest"
     return (
-        f"{count(far, 'value')} beyond anything in the training data, read as the end of its range"
+        f"{count(far, 'value')} beyond anything in the training data ({which}), read as the end of "
+        "its range"
     )
 
 
@@ -80,10 +90,64 @@ class TrainingRange:
     distances : mapping of modality to float64, shape (99,)
         `DISTANCE_PERCENTS` of the training patients' `distance`; without an entry in models of
         before it was stored.
+    reach : mapping of modality to float64, shape (n_features,)
+        See `camlif.model.column_shift.fit_reach`; without an entry in models of before it was
+        stored.
+
+    ``levels`` and ``reach`` also have the encoded clinical inputs, under `CLINICAL`.
     """
 
     levels: Mapping[str, FloatArray]
     distances: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    reach: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every array by its name in a model folder."""
+        parts: tuple[Mapping[str, NDArray[Any]], ...] = (self.levels, self.distances, self.reach)
+        return {
+            start + name: x
+            for start, arrays in zip(RANGE_ARRAYS, parts, strict=True)
+            for name, x in arrays.items()
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], schema: FeatureSchema
+    ) -> TrainingRange:
+        """Build the range from the arrays of `to_arrays`, among others.
+
+        Parameters
+        ----------
+        arrays : mapping of name to array
+        schema : FeatureSchema
+            Of the model.
+
+        Raises
+        ------
+        LookupError, ValueError
+            If levels are absent or do not ascend, or an array has a wrong shape or name.
+        """
+        found = cls(
+            *(
+                {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+                for start in RANGE_ARRAYS
+            )
+        )
+        widths = {m.name: m.n_features for m in schema.modalities}
+        widths[CLINICAL] = len(clinical_names(schema))
+        absent = [name for name in schema.names if name not in found.levels]
+        if absent:
+            raise ValueError(f"no array {RANGE_ARRAYS[0]}{absent[0]}")
+        for name, values in found.levels.items():
+            if values.shape != (len(LEVELS), widths[name]):
+                raise ValueError("training range has a wrong number of levels or columns")
+            if _descends(values):
+                raise ValueError("levels of the training range do not ascend")
+        if any(len(values) != len(DISTANCE_PERCENTS) for values in found.distances.values()):
+            raise ValueError("training distances have a wrong number of percentiles")
+        if any(values.shape != (widths[name],) for name, values in found.reach.items()):
+            raise ValueError("reach of the training range has a wrong number of columns")
+        return found
 
     def distance(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
         """Distance of patients from the middle of the training values, shape (n,).
@@ -136,13 +200,20 @@ class TrainingRange:
         share = outside.sum(axis=1) / np.maximum(n_observed, 1)
         return np.where(n_observed > 0, share, np.nan)
 
-    def far_outside(self, modality: str, values: FloatArray) -> NDArray[np.int64]:
-        """Count a patient's values that lie `FAR` times beyond the training range, shape (n,)."""
-        low, high = (self.levels[modality][i].astype(np.float64) for i in (0, -1))
-        size = np.maximum(high - low, np.maximum(np.abs(low), np.abs(high)))
-        reach = FAR * np.where(size > 0, size, 1.0)
-        far: NDArray[np.int64] = ((values < low - reach) | (values > high + reach)).sum(axis=1)
-        return far
+    def times_reach(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
+        """How far out values lie, shape (n, n_features); 0 where missing.
+
+        Above 1 a value is no measurement of the same thing: a broken cell, or another unit.
+
+        Parameters
+        ----------
+        modality : str
+            Or `CLINICAL`.
+        values : float32, shape (n, n_features)
+        """
+        low, high = self.levels[modality][0], self.levels[modality][-1]
+        reach = self.reach.get(modality, np.full(len(low), SPARSE_REACH))
+        return np.nan_to_num(stretch(values, low, high) / reach, posinf=np.inf)
 
     def percentile(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
         """Percentile (0-100) of each value among the training patients, same shape; NaN if missing.
@@ -161,25 +232,36 @@ class TrainingRange:
         return result
 
 
+def _descends(levels: NDArray[np.float32]) -> bool:
+    """Whether a column's quantiles fall by more than float32 rounds between equal ones."""
+    slack = 1e-5 * np.abs(levels).max(axis=0, initial=0.0)
+    return bool((np.diff(levels, axis=0) < -slack).any())
+
+
 def fit_range(cohort: Cohort) -> TrainingRange:
-    """Fit quantiles and distances of every tabular or bag modality of a training cohort."""
-    levels: dict[str, FloatArray] = {}
-    for modality in cohort.schema.modalities:
+    """Fit quantiles, distances and reach of all that a model reads of a training cohort."""
+    schema = cohort.schema
+    rows = {name: cohort.rows(name) for name in schema.names}
+    values: dict[str, FloatArray] = dict(rows)
+    for modality in schema.modalities:
         if modality.bag:
-            values = np.concatenate(
-                [np.zeros((0, modality.n_features), "f4"), *cohort.bags[modality.name]]
-            )
-        else:
-            values = cohort.tables[modality.name]
-        levels[modality.name] = quantiles(values, LEVELS)
+            empty = np.zeros((0, modality.n_features), dtype=np.float32)
+            values[modality.name] = np.concatenate([empty, *cohort.bags[modality.name]])
+    if schema.clinical:
+        rows[CLINICAL] = values[CLINICAL] = encode_clinical(cohort.clinical, schema)
+    levels = {name: quantiles(x, LEVELS) for name, x in values.items()}
     fitted = TrainingRange(levels)
-    distances = {name: _distance_percentiles(fitted, cohort, name) for name in levels}
-    return TrainingRange(levels, {name: d for name, d in distances.items() if d is not None})
+    distances = {name: _distance_percentiles(fitted, name, rows[name]) for name in schema.names}
+    return TrainingRange(
+        levels,
+        {name: d for name, d in distances.items() if d is not None},
+        {name: fit_reach(x, levels[name][0], levels[name][-1]) for name, x in rows.items()},
+    )
 
 
 def _distance_percentiles(
-    fitted: TrainingRange, cohort: Cohort, modality: str
+    fitted: TrainingRange, modality: str, rows: FloatArray
 ) -> NDArray[np.float64] | None:
-    distance = fitted.distance(modality, cohort.rows(modality))
+    distance = fitted.distance(modality, rows)
     known = distance[np.isfinite(distance)]
     return np.percentile(known, DISTANCE_PERCENTS) if len(known) else None

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from camlif.model.case import CaseScore, HorizonSurvival, ModalityCheck
+from camlif.model.case import CaseScore, HorizonSurvival
+from camlif.model.modality_check import ModalityCheck
 from camlif.model.recognition import Membership
 from camlif.statistics import GateResult
 from dashboard.figures.attribution import FeatureContribution

@@ -12,11 +12,8 @@ from pydantic import TypeAdapter
 from camlif.data.samples import load_sample
 from camlif.data.schema import Endpoint
 from camlif.model.bundle import Bundle
-from camlif.model.case import (
-    CaseSummary,
-    check_modality,
-    summarise_case,
-)
+from camlif.model.case import CaseSummary, summarise_case
+from camlif.model.modality_check import check_modality
 from camlif.model.recognition import Membership
 from camlif.model.scoring import ScoreResult
 from camlif.model.sentences import (
@@ -296,6 +293,7 @@ def test_range_verdict_by_distance_and_by_values_outside(
         imputed=0.0,
         without="",
         far=0,
+        farthest="",
         outside=outside,
         distance_percent=percent,
     )

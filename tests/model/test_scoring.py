@@ -394,6 +394,8 @@ def test_one_broken_cell_makes_a_patient_unlike_the_training_data() -> None:
     table[1, 2], table[2, 0] = 1e38, -1e38
     result = bundle.score(replace(cohort, tables={**cohort.tables, "ct": table}))
     assert result.checks.far["ct"].tolist() == [0, 1, 1, 0]
+    columns = cohort.schema["ct"].columns
+    assert result.checks.farthest["ct"].tolist() == ["", columns[2], columns[0], ""]
     assert result.unlike[1:3].all()
     told = result.table.iloc[1:3]
     assert told["warnings"].str.contains("ct: 1 value beyond anything in the training data").all()

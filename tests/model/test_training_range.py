@@ -8,8 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from camlif.data.preprocessing import CLINICAL, clinical_names, encode_clinical
 from camlif.model.bundle import load_bundle
-from camlif.model.training_range import DISTANCE_PERCENTS, MAX_ROBUST_Z, TrainingRange, fit_range
+from camlif.model.training_range import (
+    DISTANCE_PERCENTS,
+    LEVELS,
+    MAX_ROBUST_Z,
+    TrainingRange,
+    fit_range,
+)
 from tests.builders.bundles import tiny_bundle
 from tests.builders.cohorts import make_cohort
 
@@ -85,6 +92,9 @@ def test_a_bundle_keeps_its_distances_and_an_older_one_has_none(tmp_path: Path) 
     for name, percentiles in bundle.reference.training_range.distances.items():
         np.testing.assert_array_equal(read.reference.training_range.distances[name], percentiles)
     assert read.digest == bundle.digest
+    assert set(read.reference.training_range.reach) == {*bundle.schema.names, CLINICAL}
+    for name, reach in bundle.reference.training_range.reach.items():
+        np.testing.assert_array_equal(read.reference.training_range.reach[name], reach)
     levels = bundle.reference.training_range.levels
     older = replace(
         bundle, reference=replace(bundle.reference, training_range=TrainingRange(levels))
@@ -103,3 +113,19 @@ def test_distance_percent_counts_the_training_patients_nearer_the_middle() -> No
 
 def test_a_model_without_stored_distances_has_no_distance_percent() -> None:
     assert np.isnan(TrainingRange({}).distance_percent("a", np.array([1.0]))).all()
+
+
+def test_the_range_of_clinical_inputs_is_that_of_their_encoded_columns() -> None:
+    cohort = make_cohort(300, clinical=True, seed=3)
+    known = fit_range(cohort)
+    age = cohort.clinical["age"].to_numpy()
+    levels = known.levels[CLINICAL][:, clinical_names(cohort.schema).index("age")]
+    np.testing.assert_allclose(levels, np.quantile(age, LEVELS), rtol=1e-6)
+    raw = encode_clinical(cohort.clinical.assign(age=age * 365.25), cohort.schema)
+    times = known.times_reach(CLINICAL, raw)
+    assert (times[:, 0] > 1).all()
+    assert (times[:, 1:] <= 1).all()
+
+
+def test_a_cohort_without_clinical_inputs_has_no_range_of_them() -> None:
+    assert set(fit_range(make_cohort(50)).levels) == set(make_cohort(50).schema.names)

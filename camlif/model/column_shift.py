@@ -1,0 +1,245 @@
+"""Columns in another unit or scale than in training: stretched, shrunk or shifted.
+
+In go the values of a cohort and the training quantiles of the same columns; out come the columns
+whose median or spread differs `FACTOR` times, and by more than chance allows. A single patient is
+judged by how far its values lie beyond the training range. Nothing fails.
+
+Notes
+-----
+The median's robust z is its distance from the training median in training spreads (quartile range
+over 1.349), the spread's is the ratio of the two quartile ranges. Both must differ by `FACTOR`, and
+so must the shares of patients below the training median, or between its quartiles, from what they
+are in training: these shares are binomial whatever the distribution, so that tails, ties and small
+cohorts give no false alarm. `ALARM_RATE` is shared out among the columns (Bonferroni). Columns
+whose quartiles are equal, as flags and rare counts, have no unit to get wrong and are left to the
+range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from camlif.data.preprocessing import quantiles
+
+FACTOR = 3.0
+"""Times the training spread by which a median lies off, or a spread is wider or narrower. The
+smallest usual change of unit is tenfold, which random halves of cohorts stay far away from."""
+ALARM_RATE = 0.001
+"""Chance that a table of the training population has a column that differs."""
+MAX_COMPARED = 2_000
+"""Patients compared, evenly spread over the cohort: more would not change a finding."""
+MIN_VARIANCE = 0.02
+"""Of a share; quantiles are stored in steps of 5 %, so that shares near 0 and 1 are no surer."""
+REACH_SPREAD = 1.5
+"""Times what held-out training patients reach, before a value is called another measurement."""
+REACH_PERCENT = 99.8
+"""Training patients of 100 whose every value is within reach."""
+REACH_FOLDS = 5
+SPARSE_REACH = 100.0
+"""Where the quartiles are equal, as of rare counts, only a broken cell is far."""
+QUARTILE_SD = 1.349
+"""Quartile range of a normal distribution, in SDs."""
+
+FloatArray = NDArray[np.float64]
+AnyFloat = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnShift:
+    """A column that differs from training.
+
+    Attributes
+    ----------
+    column : int
+        Position in the table.
+    median, known_median : float
+        In the cohort and in training.
+    ratio : float
+        Spread in the cohort over that in training.
+    """
+
+    column: int
+    median: float
+    known_median: float
+    ratio: float
+
+    @property
+    def words(self) -> str:
+        """Say how: ``median 16,800 against 46 in training, spread 365 times as wide``."""
+        text = f"median {_short(self.median)} against {_short(self.known_median)} in training"
+        if self.ratio >= FACTOR:
+            return f"{text}, spread {_short(self.ratio)} times as wide"
+        if self.ratio == 0:
+            return f"{text}, all the same"
+        return text + (
+            f", spread {_short(1 / self.ratio)} times narrower" if self.ratio <= 1 / FACTOR else ""
+        )
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def find_shifted(
+    values: AnyFloat, levels: AnyFloat, at: Sequence[float], *, n_patients: int | None = None
+) -> tuple[ColumnShift, ...]:
+    """Return the columns whose median or spread is not that of training.
+
+    Parameters
+    ----------
+    values : float, shape (n, f)
+        NaN where missing.
+    levels : float, shape (k, f)
+        Training quantiles of each column at ``at``.
+    at : sequence of float, length k
+        Ascending; the quartiles are among them.
+    n_patients : int, optional
+        Whom the rows are of, where several are one patient's.
+    """
+    step = max(1, -(-len(values) // MAX_COMPARED))
+    x, known = values[::step], levels.astype(np.float64)
+    first, middle, last = (list(at).index(q) for q in (0.25, 0.5, 0.75))
+    low, median, high = known[first], known[middle], known[last]
+    spread = (high - low) / QUARTILE_SD
+    count = np.isfinite(x).sum(axis=0)
+    effective = count if n_patients is None else np.minimum(count, n_patients)
+    usable = np.flatnonzero((spread > 0) & (effective > 0))
+    if not len(usable):
+        return ()
+    q_low, own, q_high = quantiles(x[:, usable].astype(np.float32), (0.25, 0.5, 0.75)).astype(float)
+    ratio = (q_high - q_low) / QUARTILE_SD / spread[usable]
+    shift = (own - median[usable]) / spread[usable]
+    off = _surprise(x, known, np.asarray(at), effective)
+    sure = -ndtri(ALARM_RATE / 2 / len(usable))
+    with np.errstate(divide="ignore"):
+        stretched = np.abs(np.log(ratio)) >= np.log(FACTOR)
+    differs = (stretched & (off.spread[usable] >= sure)) | (
+        (np.abs(shift) >= FACTOR) & (off.median[usable] >= sure)
+    )
+    return tuple(
+        ColumnShift(int(usable[j]), float(own[j]), float(median[usable[j]]), float(ratio[j]))
+        for j in np.flatnonzero(differs)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Surprise:
+    """Robust z of shares of patients, each shape (f,)."""
+
+    median: FloatArray
+    spread: FloatArray
+
+
+def _surprise(x: AnyFloat, levels: FloatArray, at: FloatArray, n: NDArray[np.int_]) -> _Surprise:
+    """How sure the shares on the training median's sides and between its quartiles are others."""
+    low, median, high = (levels[list(at).index(q)] for q in (0.25, 0.5, 0.75))
+    observed = np.maximum(np.isfinite(x).sum(axis=0), 1)
+    with np.errstate(invalid="ignore"):
+        up_to = (x <= median).sum(axis=0) / observed
+        below = (x < median).sum(axis=0) / observed
+        inside = ((x >= low) & (x <= high)).sum(axis=0) / observed
+    least, most = _share_up_to(levels, at, median)
+    least_below, most_below = _share_below(levels, at, median)
+    higher = -_z(up_to, least, most, n)
+    lower = _z(below, least_below, most_below, n)
+    least_high, most_high = _share_up_to(levels, at, high)
+    least_low, most_low = _share_below(levels, at, low)
+    spread = np.abs(_z(inside, least_high - most_low, most_high - least_low, n))
+    return _Surprise(median=np.maximum(higher, lower), spread=spread)
+
+
+def _share_up_to(
+    levels: FloatArray, at: FloatArray, value: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Least and most share of training patients with at most a value, shape (f,)."""
+    return _bounds(levels <= value, at)
+
+
+def _share_below(
+    levels: FloatArray, at: FloatArray, value: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Least and most share of training patients below a value, shape (f,)."""
+    return _bounds(levels < value, at)
+
+
+def _bounds(reached: NDArray[np.bool_], at: FloatArray) -> tuple[FloatArray, FloatArray]:
+    least = np.where(reached, at[:, None], 0.0).max(axis=0)
+    most = np.where(reached, 1.0, at[:, None]).min(axis=0)
+    return least, most
+
+
+def _z(share: FloatArray, least: FloatArray, most: FloatArray, n: NDArray[np.int_]) -> FloatArray:
+    """Standard deviations by which a share lies outside its bounds; 0 inside."""
+    nearest = np.clip(share, least, most)
+    variance = np.maximum(nearest * (1 - nearest), MIN_VARIANCE)
+    found: FloatArray = (share - nearest) * np.sqrt(n / variance)
+    return found
+
+
+def stretch(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> FloatArray:
+    """How many times a column's range would have to grow to hold each value, shape (n, f).
+
+    1 inside. A range of positive numbers grows by factors for a positive value, so that
+    ``low / 10`` and ``10 * high`` are equally far; another by its width to each side, or its size
+    where it has no width. NaN where a value is missing.
+
+    Parameters
+    ----------
+    values : float, shape (n, f)
+    low, high : float, shape (f,)
+        Ends of the training range.
+    """
+    x, low, high = (np.asarray(part, dtype=np.float64) for part in (values, low, high))
+    size = np.where(high != 0, np.abs(high), 1.0)
+    width = np.where(high > low, high - low, size)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_width = 1 + np.maximum(x - high, low - x) / width
+        by_factor = np.maximum(x / high, low / x)
+    found = np.maximum(np.where((low > 0) & (x > 0), by_factor, by_width), 1.0)
+    result: FloatArray = np.where(np.isfinite(x), found, np.nan)
+    return result
+
+
+def fit_reach(values: AnyFloat, low: AnyFloat, high: AnyFloat, *, seed: int = 0) -> FloatArray:
+    """How many times a range may grow before a value is another measurement, shape (f,).
+
+    At least `FACTOR`. More where the column's own tail is longer, or where patients of the same
+    table often have a value somewhere far out of what the others have.
+
+    Parameters
+    ----------
+    values : float, shape (n, f)
+        Of the training patients.
+    low, high : float, shape (f,)
+        Ends of the training range, at the quantiles 0.005 and 0.995.
+    seed : int
+        Draws the folds in which patients are held against the others' ranges.
+    """
+    x = values.astype(np.float32)
+    first, last = quantiles(x, (0.25, 0.75))
+    dense = last > first
+    outermost = np.ones(len(x))
+    fold = np.random.default_rng(seed).permutation(len(x)) % REACH_FOLDS
+    for k in range(REACH_FOLDS if dense.any() else 0):
+        rest, own = x[fold != k][:, dense], x[fold == k][:, dense]
+        ends = quantiles(rest, (0.005, 0.995))
+        beyond = _filled(stretch(own, *ends)) / _tail(rest, *ends)
+        outermost[fold == k] = beyond.max(axis=1)
+    together = np.percentile(outermost, REACH_PERCENT, method="higher") if len(x) else 1.0
+    reach = np.maximum(FACTOR, REACH_SPREAD * together * _tail(x, low, high))
+    return np.where(dense, reach, np.maximum(reach, SPARSE_REACH))
+
+
+def _tail(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> FloatArray:
+    """Largest stretch of each column, rounded up to a power of two, no patient's own; (f,)."""
+    largest = _filled(stretch(values, low, high)).max(axis=0, initial=1.0)
+    return np.asarray(2.0 ** np.ceil(np.log2(largest)))
+
+
+def _filled(stretched: FloatArray) -> FloatArray:
+    return np.where(np.isnan(stretched), 1.0, stretched)

@@ -1,0 +1,139 @@
+"""Columns in another unit: which are found, which are not, and what is said of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from camlif.data.preprocessing import quantiles
+from camlif.model.column_shift import find_shifted, fit_reach, stretch
+from camlif.model.training_range import LEVELS
+
+N = 400
+FloatArray = NDArray[np.float64]
+
+
+def drawn(seed: int, n: int = N) -> FloatArray:
+    """Age, haemoglobin, a centred feature and a skewed one: one column each."""
+    rng = np.random.default_rng(seed)
+    return np.stack(
+        [
+            rng.normal(60, 12, n),
+            rng.normal(13, 2, n),
+            rng.normal(0, 1, n),
+            rng.lognormal(2, 1, n),
+        ],
+        axis=1,
+    )
+
+
+KNOWN = quantiles(drawn(0).astype("f4"), LEVELS)
+
+
+def shifted(values: FloatArray) -> list[int]:
+    return [found.column for found in find_shifted(values, KNOWN, LEVELS)]
+
+
+@pytest.mark.parametrize("n", [1, 5, 20, 100])
+@pytest.mark.parametrize("seed", range(20, 30))
+def test_patients_of_the_same_population_are_not_told_of(n: int, seed: int) -> None:
+    assert shifted(drawn(seed, n)) == []
+
+
+@pytest.mark.parametrize("column", range(4))
+@pytest.mark.parametrize("factor", [10, 1000, 365.25, 30.4375, 1 / 10, 1 / 365.25])
+def test_a_column_in_another_unit_is_found_and_no_other(column: int, factor: float) -> None:
+    values = drawn(1, 60)
+    values[:, column] *= factor
+    assert shifted(values) == [column]
+
+
+@pytest.mark.parametrize("column", [0, 1, 3])
+def test_logarithms_are_found(column: int) -> None:
+    values = drawn(1, 60)
+    values[:, column] = np.log2(values[:, column] + 1)
+    assert shifted(values) == [column]
+
+
+def test_an_offset_is_found() -> None:
+    values = drawn(1, 60)
+    values[:, 2] += 5
+    (found,) = find_shifted(values, KNOWN, LEVELS)
+    assert found.words == "median 4.9 against -0.0387 in training"
+
+
+def test_the_difference_is_said_with_its_size() -> None:
+    values = np.tile(np.linspace(40, 80, 101)[:, None], 4)
+    known = quantiles(values.astype("f4"), LEVELS)
+    wide, narrow = values.copy(), values.copy()
+    wide[:, 0] *= 365
+    narrow[:, 1] /= 10
+    (found,) = find_shifted(wide, known, LEVELS)
+    assert found.words == "median 21,900 against 60 in training, spread 365 times as wide"
+    (found,) = find_shifted(narrow, known, LEVELS)
+    assert found.words == "median 6 against 60 in training, spread 10 times narrower"
+
+
+def test_flags_and_levels_of_a_few_values_give_no_false_alarm() -> None:
+    rng = np.random.default_rng(0)
+    training = rng.choice([-1.0, 0, 0, 0, 1, 2], (N, 50))
+    known = quantiles(training.astype("f4"), LEVELS)
+    for seed in range(10):
+        values = np.random.default_rng(seed).choice([-1.0, 0, 0, 0, 1, 2], (30, 50))
+        assert find_shifted(values, known, LEVELS) == ()
+
+
+def test_rows_of_one_patient_count_as_one() -> None:
+    values = np.repeat(drawn(1, 3), 40, axis=0)
+    values[:, 0] += 40
+    assert find_shifted(values, KNOWN, LEVELS, n_patients=3) == ()
+
+
+def test_missing_values_and_empty_columns_are_left_out() -> None:
+    values = drawn(1, 60)
+    values[::2, 0] = np.nan
+    values[:, 1] = np.nan
+    assert shifted(values) == []
+    assert find_shifted(np.zeros((0, 4)), KNOWN, LEVELS) == ()
+
+
+def test_only_so_many_patients_are_compared_and_the_answer_is_the_same() -> None:
+    values = drawn(1, 9000)
+    values[:, 1] *= 10
+    assert shifted(values) == [1]
+
+
+def test_positive_ranges_stretch_by_factors_and_others_by_width() -> None:
+    low, high = np.array([10.0, -1.0, 0.0]), np.array([40.0, 3.0, 0.0])
+    values = np.array([[400.0, 7.0, 6.0], [1.0, -5.0, 0.0], [20.0, 0.0, 0.0], [-20.0, np.nan, 0.0]])
+    np.testing.assert_allclose(
+        stretch(values, low, high), [[10, 2, 7], [10, 2, 1], [1, 1, 1], [2, np.nan, 1]]
+    )
+
+
+def test_values_of_the_same_population_are_within_reach() -> None:
+    training = drawn(0)
+    low, high = KNOWN[0], KNOWN[-1]
+    reach = fit_reach(training, low, high)
+    assert (reach >= 3).all()
+    far = stretch(drawn(1, 5000), low, high) > reach
+    assert far.any(axis=1).mean() < 0.01
+
+
+@pytest.mark.parametrize(("column", "factor"), [(0, 365.25), (1, 10), (1, 1 / 10), (0, 1 / 12)])
+def test_one_patient_in_another_unit_is_out_of_reach(column: int, factor: float) -> None:
+    low, high = KNOWN[0], KNOWN[-1]
+    reach = fit_reach(drawn(0), low, high)
+    patient = np.array([[60.0, 13.0, 0.0, 8.0]])
+    patient[0, column] *= factor
+    far = stretch(patient, low, high) > reach
+    assert np.flatnonzero(far[0]).tolist() == [column]
+
+
+def test_rare_counts_are_far_only_where_a_cell_is_broken() -> None:
+    counts = np.zeros((N, 1))
+    counts[:4] = 9
+    low, high = quantiles(counts.astype("f4"), (0.005, 0.995))
+    reach = fit_reach(counts, low, high)
+    assert (stretch(np.array([[30.0], [1e38]]), low, high) > reach)[:, 0].tolist() == [False, True]

@@ -17,6 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+if os.name == "posix":
+    import fcntl
+
 DRAFT, OLD = ".part", ".old"
 STALE_SECONDS = 86_400.0
 """A draft of a day ago is no longer being written: its writer was killed."""
@@ -172,6 +175,33 @@ def obstacle(path: Path) -> str | None:
     if not os.access(parent, os.W_OK):
         return f"permission denied in {parent}"
     return None
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Let one process at a time write to a place, by a lock that ends with the process.
+
+    Raises
+    ------
+    OSError
+        With `errno.EBUSY` while another process writes there.
+    """
+    if os.name != "posix":
+        yield
+        return
+    lock = path.resolve().with_name(f".{path.resolve().name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise OSError(errno.EBUSY, "another process is writing there", str(path)) from error
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def standing(path: Path) -> Path:

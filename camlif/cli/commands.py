@@ -54,7 +54,7 @@ from camlif.data.reading.checks import CONFIDENCE, CheckReport, group_words
 from camlif.data.reading.readers import folder_files
 from camlif.data.reading.repairs import Option, mend, options_for
 from camlif.exceptions import CamlifError, ConfigError, DataError
-from camlif.files import write_text
+from camlif.files import only_writer, write_text
 from camlif.progress import Progress, kept_in
 from camlif.wording import count, to_csv
 
@@ -233,7 +233,7 @@ def train(
         **{name: value for name, value in wanted.items() if value is not None},
     )
     require_placeable(out, force=force)
-    with interruptible(), kept_in(progress) as keep:
+    with made_parent(out), only_writer(out), interruptible(), kept_in(progress) as keep:
         cohort = read_cohort(data, manifest)
         cohort = cohort.select(
             modalities=choose_modalities(modalities), clinical=choose_clinical(clinical, cohort)

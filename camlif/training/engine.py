@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +28,7 @@ from camlif.config import GAP_DROPOUT, RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import Preprocessor, RawInputs, clinical_names, encode, stack_columns
 from camlif.data.splits import Splits
-from camlif.exceptions import ConfigError, NoEventsError
+from camlif.exceptions import ConfigError, ModelError, NoEventsError
 from camlif.networks.registry import build_network
 from camlif.statistics.outcome import FollowUp
 from camlif.training.ensemble import Ensemble, to_tensors
@@ -113,7 +114,7 @@ def train_ensemble(
         partial(_train_part, cohort, config, splits, part, device=device, label=label)
         for part in parts
     ]
-    trained = _at_once(partial(own, progress=progress), others)
+    trained = _at_once(partial(own, progress=progress), others, parts[1:])
     ensemble = Ensemble(
         schema=cohort.schema,
         config=config.network,
@@ -148,15 +149,29 @@ class _TrainedPart:
 
 
 def _at_once(
-    own: Callable[[], _TrainedPart], others: Sequence[Callable[[], _TrainedPart]]
+    own: Callable[[], _TrainedPart],
+    others: Sequence[Callable[[], _TrainedPart]],
+    parts: Sequence[Part],
 ) -> list[_TrainedPart]:
-    """Train one part here and each other in a process; an error stops them all."""
+    """Train one part here and each other in a process; an error stops them all.
+
+    A process that the system ends, for want of memory say, is named by its members.
+    """
     if not others:
         return [own()]
     executor = ProcessPoolExecutor(max_workers=len(others))
     try:
         running = [executor.submit(other) for other in others]
-        trained = [own(), *(part.result() for part in running)]
+        trained = [own()]
+        for part, result in zip(parts, running, strict=True):
+            try:
+                trained.append(result.result())
+            except BrokenProcessPool as error:
+                raise ModelError(
+                    f"The process that trained members {part.first} to {part.stop - 1} was ended "
+                    "by the system, for want of memory perhaps. Nothing was saved; train again "
+                    "with --processes 1, which takes less."
+                ) from error
     except BaseException:
         executor.shutdown(kill_workers=True)
         raise
@@ -208,6 +223,7 @@ def _train_part(
             rows=rows,
             longest=max(len(train) for train in every),
             label=label,
+            first=part.first,
         )
         intervals = _fit_members(ensemble, data)
         torch.manual_seed(_integer(seeds[-1]))

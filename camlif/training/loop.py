@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camlif.config import TrainConfig
+from camlif.exceptions import EstimationError
 from camlif.networks.interface import Inputs, LossTerms, Outcome, Stage, Step
 from camlif.statistics.outcome import FollowUp
 from camlif.training.ensemble import Ensemble, run_stacked
@@ -40,7 +41,8 @@ class TrainingData:
     """Standardised inputs (e, n, ...), outcome of n and the training rows of each member.
 
     ``longest`` counts the patients of the largest training part of all members, those of other
-    processes included: every member draws batches of the same shape.
+    processes included: every member draws batches of the same shape. ``first`` is the number of the
+    first member among all.
     """
 
     inputs: Inputs
@@ -48,6 +50,7 @@ class TrainingData:
     rows: list[NDArray[np.int_]]
     longest: int
     label: NDArray[np.int64] | None
+    first: int = 0
 
 
 class Batches:
@@ -181,6 +184,7 @@ class Loop:
         for stage in stages:
             for means in self._stage(stage):
                 history.append(means)
+                self._require_finite(means, len(history), stage.training.learning_rate)
                 if progress is not None:
                     loss = sum(float(part.mean()) for part in means.values())
                     seconds = time.perf_counter() - start
@@ -189,6 +193,16 @@ class Loop:
         for name in self.trainable:
             self.state[name].requires_grad_(False)
         return _stacked_history(history)
+
+    def _require_finite(self, means: dict[str, Tensor], epoch: int, rate: float) -> None:
+        """Stop at the first epoch whose loss is not a number, rather than train on nothing."""
+        finite = torch.stack([torch.isfinite(part) for part in means.values()]).all(0)
+        if not finite.all():
+            member = self.batches.data.first + int((~finite).nonzero()[0])
+            raise EstimationError(
+                f"Member {member}: the loss is not finite at epoch {epoch}. Lower the learning "
+                f"rate ({rate:g}), or check the tables for values far off the others."
+            )
 
     def _stage(self, stage: Stage) -> Iterator[dict[str, Tensor]]:
         """Train one stage; yields every epoch's mean loss terms."""

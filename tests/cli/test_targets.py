@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,24 @@ def test_a_manifest_counts_for_a_sample_too(camlif: Command, tmp_path: Path) -> 
     run = camlif("check", "glioma", "--manifest", manifest)
     assert run.status == 2
     assert "no_such_column" in run.out + run.err
+
+
+def test_two_trainings_into_one_folder_do_not_meet(
+    camlif: Command, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom camlif.files import only_writer\n"
+        f"with only_writer(Path({str(out)!r})):\n"
+        "    print('in', flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "in\n"
+        run = camlif("train", data, "--out", out, "--splits", 5, "--epochs", 1)
+        assert run.status == 2
+        assert "another process is writing there" in run.err
+        other.communicate("")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cohort"]

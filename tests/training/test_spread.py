@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -14,9 +17,10 @@ from torch.func import vmap
 
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.splits import make_splits
+from camlif.exceptions import EstimationError, ModelError
 from camlif.networks.registry import AnyNetworkConfig
 from camlif.networks.rivals.mcat import McatConfig
-from camlif.training.engine import TrainingResult, train_ensemble
+from camlif.training.engine import TrainingResult, _at_once, train_ensemble
 from camlif.training.loop import TrainingProgress
 from camlif.training.spread import MIN_MEMBERS, Part, share_masks, split_members
 from tests.builders.cohorts import make_cohort
@@ -133,3 +137,22 @@ def test_part_sizes_do_not_change_the_batches() -> None:
 
     for name, p in one.parameters.items():
         assert torch.equal(p, two.parameters[name]), name
+
+
+def test_a_process_that_the_system_ends_is_named_by_its_members() -> None:
+    def die() -> NoReturn:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    parts = split_members(2 * MIN_MEMBERS, 2)
+    with pytest.raises(ModelError, match=f"members {MIN_MEMBERS} to {2 * MIN_MEMBERS - 1} was"):
+        _at_once(lambda: None, [die], parts[1:])  # type: ignore[arg-type, return-value]
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_and_is_named() -> None:
+    config = RunConfig(
+        network=NetworkConfig(width=16), training=TrainConfig(epochs=3, learning_rate=1e18)
+    )
+    splits = make_splits(COHORT.patient_ids, COHORT.event, n_splits=2, scheme="monte_carlo", seed=1)
+    with pytest.raises(EstimationError, match=r"Member \d: the loss is not finite at epoch \d"):
+        train_ensemble(COHORT, config, splits, device=torch.device("cpu"))

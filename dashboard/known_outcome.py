@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.arrays import BoolArray
+from camlif.data.cohort import Cohort
 from camlif.statistics import KaplanMeierCurve, kaplan_meier
 
 if TYPE_CHECKING:
-    from camlif.data.cohort import BoolArray, Cohort
+    from camlif.data.cohort import Cohort
     from dashboard.profiles import Profile
 
 

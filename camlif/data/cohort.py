@@ -15,19 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray, Float32Array
 from camlif.data.schema import CohortInfo, FeatureSchema
 from camlif.exceptions import AlignmentError, DataError, SchemaError
 from camlif.statistics.outcome import FollowUp
-
-FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
-
 
 DEFAULT_CLINICAL = ("age", "sex")
 """Clinical inputs of a model unless others are chosen."""
 
 
-def mean_of_instances(values: FloatArray) -> FloatArray:
+def mean_of_instances(values: Float32Array) -> Float32Array:
     """Mean of instances (..., k, d) -> (..., d), missing values left out; NaN where all are."""
     observed = np.isfinite(values)
     count = observed.sum(axis=-2)
@@ -72,13 +69,13 @@ class Cohort:
     info: CohortInfo
     schema: FeatureSchema
     patient_ids: NDArray[np.str_]
-    tables: Mapping[str, FloatArray]
+    tables: Mapping[str, Float32Array]
     presence: BoolArray
     clinical: pd.DataFrame
     duration: NDArray[np.float64] | None = None
     event: BoolArray | None = None
     entry: NDArray[np.float64] | None = None
-    bags: Mapping[str, tuple[FloatArray, ...]] = field(default_factory=dict)
+    bags: Mapping[str, tuple[Float32Array, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     inputs_chosen: bool = False
 
@@ -185,7 +182,7 @@ class Cohort:
             entry=None if self.entry is None else self.entry[index],
         )
 
-    def rows(self, modality: str) -> FloatArray:
+    def rows(self, modality: str) -> Float32Array:
         """Values of a modality as one row a patient, shape (n, n_features).
 
         A bag is the mean of its instances; a patient without any has NaN.

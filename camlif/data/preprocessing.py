@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from camlif.arrays import BoolArray, Float32Array
 from camlif.config import TrainConfig
-from camlif.data.cohort import BoolArray, Cohort, FloatArray, mean_of_instances
+from camlif.data.cohort import Cohort, mean_of_instances
 from camlif.data.levels import as_levels
 from camlif.data.schema import ClinicalColumn, FeatureSchema
 from camlif.statistics.outcome import rows_of
@@ -42,15 +43,15 @@ class RawInputs:
     clinical : float32, shape (n, q)
     """
 
-    tables: Mapping[str, FloatArray]
+    tables: Mapping[str, Float32Array]
     masks: Mapping[str, BoolArray]
     presence: BoolArray
-    clinical: FloatArray
+    clinical: Float32Array
 
     def __len__(self) -> int:
         return len(self.presence)
 
-    def rows(self, name: str) -> FloatArray:
+    def rows(self, name: str) -> Float32Array:
         """Values of a modality or `CLINICAL` as one row a patient; a bag is its instances' mean."""
         values = self.clinical if name == CLINICAL else self.tables[name]
         return values if values.ndim == 2 else mean_of_instances(values)
@@ -72,7 +73,7 @@ def encode(cohort: Cohort, schema: FeatureSchema) -> RawInputs:
     a modality it lacks altogether is absent for every patient.
     """
     presence = np.zeros((len(cohort), len(schema.modalities)), dtype=bool)
-    tables: dict[str, FloatArray] = {}
+    tables: dict[str, Float32Array] = {}
     masks: dict[str, BoolArray] = {}
     for i, modality in enumerate(schema.modalities):
         name = modality.name
@@ -99,7 +100,7 @@ def encode(cohort: Cohort, schema: FeatureSchema) -> RawInputs:
     )
 
 
-def _pad_bags(bags: tuple[FloatArray, ...], width: int) -> tuple[FloatArray, BoolArray]:
+def _pad_bags(bags: tuple[Float32Array, ...], width: int) -> tuple[Float32Array, BoolArray]:
     longest = max((len(bag) for bag in bags), default=0) or 1
     table = np.full((len(bags), longest, width), np.nan, dtype=np.float32)
     mask = np.zeros((len(bags), longest), dtype=bool)
@@ -109,7 +110,7 @@ def _pad_bags(bags: tuple[FloatArray, ...], width: int) -> tuple[FloatArray, Boo
     return table, mask
 
 
-def observed_groups(table: FloatArray, widths: list[int]) -> BoolArray:
+def observed_groups(table: Float32Array, widths: list[int]) -> BoolArray:
     """Feature groups with a value, (n, n_groups); the groups' columns follow each other."""
     ends = np.cumsum(widths)
     observed = np.isfinite(table)
@@ -152,7 +153,7 @@ def read_input(clinical: pd.DataFrame, column: ClinicalColumn) -> pd.Series:
     return as_levels(values, column.levels)
 
 
-def encode_clinical(clinical: pd.DataFrame, schema: FeatureSchema) -> FloatArray:
+def encode_clinical(clinical: pd.DataFrame, schema: FeatureSchema) -> Float32Array:
     """Encode clinical columns: numbers as they are, categories one-hot, plus missing indicators.
 
     What `read_input` gives as missing has an indicator of 1.
@@ -188,21 +189,21 @@ class FittedColumns:
     ``standardise`` computes ``keep * (clip(impute(x), low, high) - mean) / scale``.
     """
 
-    median: FloatArray
-    low: FloatArray
-    high: FloatArray
-    mean: FloatArray
-    scale: FloatArray
-    keep: FloatArray
+    median: Float32Array
+    low: Float32Array
+    high: Float32Array
+    mean: Float32Array
+    scale: Float32Array
+    keep: Float32Array
 
     FIELDS = ("median", "low", "high", "mean", "scale", "keep")
 
-    def arrays(self) -> dict[str, FloatArray]:
+    def arrays(self) -> dict[str, Float32Array]:
         """Return the arrays by name, for storage."""
         return {name: getattr(self, name) for name in self.FIELDS}
 
 
-def quantiles(values: FloatArray, q: tuple[float, ...]) -> FloatArray:
+def quantiles(values: Float32Array, q: tuple[float, ...]) -> Float32Array:
     """Column quantiles of finite values, shape (len(q), n_features); 0 for an empty column."""
     finite = np.isfinite(values)
     ordered = np.sort(np.where(finite, values, np.nan), axis=0)  # NaN sorts last
@@ -220,7 +221,7 @@ def quantiles(values: FloatArray, q: tuple[float, ...]) -> FloatArray:
 
 
 def fit_columns(
-    values: FloatArray, config: TrainConfig, *, indicators: bool = False
+    values: Float32Array, config: TrainConfig, *, indicators: bool = False
 ) -> FittedColumns:
     """Fit imputation, clipping and scaling on training rows.
 
@@ -261,7 +262,7 @@ def fit_columns(
     )
 
 
-def fit_clinical(values: FloatArray, schema: FeatureSchema, config: TrainConfig) -> FittedColumns:
+def fit_clinical(values: Float32Array, schema: FeatureSchema, config: TrainConfig) -> FittedColumns:
     """Fit the clinical matrix: numbers are standardised, levels and missing indicators stay 0/1.
 
     Parameters
@@ -284,7 +285,7 @@ def fit_clinical(values: FloatArray, schema: FeatureSchema, config: TrainConfig)
 
 
 def cox_score_statistic(
-    values: FloatArray,
+    values: Float32Array,
     event: BoolArray,
     duration: NDArray[np.float64],
     entry: NDArray[np.float64] | None = None,
@@ -326,7 +327,7 @@ def cox_score_statistic(
 
 def _selected(
     columns: FittedColumns,
-    values: FloatArray,
+    values: Float32Array,
     event: BoolArray,
     duration: NDArray[np.float64],
     entry: NDArray[np.float64] | None,

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray
 from camlif.config import FOLDS, SplitScheme, require_scheme
-from camlif.data.cohort import BoolArray
 from camlif.exceptions import AlignmentError, ConfigError
 from camlif.files import write_text
 

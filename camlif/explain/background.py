@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray, Cohort, FloatArray
+from camlif.arrays import BoolArray, Float32Array
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names, quantiles
 from camlif.exceptions import ConfigError
 from camlif.model.training_range import LEVELS, TrainingRange
@@ -40,7 +41,7 @@ def players_of(ensemble: Ensemble) -> tuple[str, ...]:
     return (*names, CLINICAL) if ensemble.network.n_clinical else names
 
 
-def values_of(raw: RawInputs, players: tuple[str, ...]) -> tuple[FloatArray, ...]:
+def values_of(raw: RawInputs, players: tuple[str, ...]) -> tuple[Float32Array, ...]:
     """Raw matrices in player order."""
     return tuple(raw.clinical if p == CLINICAL else raw.tables[p] for p in players)
 
@@ -59,8 +60,8 @@ class Background:
     """
 
     name: str
-    mean: tuple[FloatArray, ...]
-    rows: tuple[FloatArray, ...]
+    mean: tuple[Float32Array, ...]
+    rows: tuple[Float32Array, ...]
 
     @classmethod
     def from_median(cls, ensemble: Ensemble, training_range: TrainingRange) -> Background:
@@ -70,7 +71,7 @@ class Background:
         a majority has no level at the baseline.
         """
         middle = LEVELS.index(0.5)
-        rows: list[FloatArray] = []
+        rows: list[Float32Array] = []
         for player in players_of(ensemble):
             if player == CLINICAL:
                 rows.append(_clinical_median(ensemble)[None])
@@ -105,7 +106,7 @@ class Background:
         median : Background
             Training medians.
         """
-        rows: list[FloatArray] = []
+        rows: list[Float32Array] = []
         players = players_of(ensemble)
         for player, centre in zip(players, median.mean, strict=True):
             values = raw.rows(player)
@@ -189,8 +190,8 @@ def _flags(ensemble: Ensemble) -> BoolArray:
     return np.array([c not in numeric for c in clinical_names(ensemble.schema)], dtype=bool)
 
 
-def _clinical_median(ensemble: Ensemble) -> FloatArray:
+def _clinical_median(ensemble: Ensemble) -> Float32Array:
     """Median over the members of their training medians, shape (q,)."""
     centre = np.median(ensemble.columns[CLINICAL]["median"].cpu().numpy(), axis=0)
-    median: FloatArray = np.where(_flags(ensemble), np.round(centre), centre).astype(np.float32)
+    median: Float32Array = np.where(_flags(ensemble), np.round(centre), centre).astype(np.float32)
     return median

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import FloatArray
+from camlif.arrays import Float32Array
 from camlif.data.preprocessing import (
     CLINICAL,
     MISSING_SUFFIX,
@@ -240,7 +240,9 @@ def apply_change(bundle: Bundle, raw: RawInputs, change: WhatIfChange) -> RawInp
             return replace(raw, presence=presence)
 
 
-def _percentiles(bundle: Bundle, spec: ModalitySpec, change: SetGroup) -> tuple[slice, FloatArray]:
+def _percentiles(
+    bundle: Bundle, spec: ModalitySpec, change: SetGroup
+) -> tuple[slice, Float32Array]:
     """Columns of a group, and the percentile asked for of each."""
     columns = _group_columns(spec, change.group)
     low, high = 100 * LEVELS[0], 100 * LEVELS[-1]
@@ -284,7 +286,7 @@ def _clinical(bundle: Bundle, column: str) -> ClinicalColumn:
 
 
 def _with_values(
-    raw: RawInputs, spec: ModalitySpec, columns: slice, values: FloatArray
+    raw: RawInputs, spec: ModalitySpec, columns: slice, values: Float32Array
 ) -> RawInputs:
     """Set neighbouring columns of a table, or of every instance of a bag."""
     table = raw.tables[spec.name].copy()

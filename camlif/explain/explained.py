@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.arrays import BoolArray
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError, EstimationError

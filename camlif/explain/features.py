@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.arrays import BoolArray
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray
+from camlif.arrays import BoolArray
 from camlif.exceptions import ConfigError
 from camlif.explain.modalities import exact_shapley
 

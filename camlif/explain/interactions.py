@@ -25,7 +25,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.arrays import BoolArray
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names
 from camlif.exceptions import ConfigError, EstimationError
 from camlif.explain.background import MEDIAN, Baseline

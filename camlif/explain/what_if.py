@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.arrays import BoolArray
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.explain.changes import DropModality, WhatIfChange, apply_change
 from camlif.explain.explained import prepare_encoded

@@ -35,6 +35,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.config import FOLDS
 from camlif.data.splits import Splits, make_splits
 from camlif.linear.penalised import (
@@ -44,7 +45,7 @@ from camlif.linear.penalised import (
     ridge_path,
 )
 from camlif.losses import cox_partial_likelihood
-from camlif.statistics.outcome import BoolArray, FloatArray, FollowUp, IntArray
+from camlif.statistics.outcome import FollowUp
 
 L1_RATIO = 0.5
 N_ALPHAS = 40
@@ -79,24 +80,24 @@ class SkipStart:
         Weights of the models in the average.
     """
 
-    weights: tuple[FloatArray, ...]
-    clinical: FloatArray
-    loadings: tuple[FloatArray, ...]
-    products: FloatArray
-    level: FloatArray
-    shares: FloatArray
+    weights: tuple[Float64Array, ...]
+    clinical: Float64Array
+    loadings: tuple[Float64Array, ...]
+    products: Float64Array
+    level: Float64Array
+    shares: Float64Array
 
 
 def fit_skip_start(
-    columns: Sequence[FloatArray],
+    columns: Sequence[Float64Array],
     presence: BoolArray,
-    clinical: FloatArray,
+    clinical: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
+    duration: Float64Array,
     *,
     n_factors: int,
     n_crossed: int,
-    entry: FloatArray | None = None,
+    entry: Float64Array | None = None,
 ) -> SkipStart:
     """Fit the start on a training part.
 
@@ -161,13 +162,13 @@ def fit_skip_start(
     )
 
 
-def _per_unit(x: FloatArray) -> FloatArray:
+def _per_unit(x: Float64Array) -> Float64Array:
     """One over each column's standard deviation, 0 for a constant column."""
     deviation = x.std(axis=0)
     return np.where(deviation > CONSTANT, 1 / np.maximum(deviation, CONSTANT), 0.0)
 
 
-def _loadings(x: FloatArray, present: BoolArray, k: int) -> FloatArray:
+def _loadings(x: Float64Array, present: BoolArray, k: int) -> Float64Array:
     """Map (k, p) to the k leading principal components, each of variance 1; zero past the rank."""
     rows = x[present]
     loadings = np.zeros((k, x.shape[1]))
@@ -183,11 +184,11 @@ def _loadings(x: FloatArray, present: BoolArray, k: int) -> FloatArray:
 class _Crossed:
     """Standardised products (n, j * c * c), with their means and scales (j, c, c)."""
 
-    values: FloatArray
-    mean: FloatArray
-    scale: FloatArray
+    values: Float64Array
+    mean: Float64Array
+    scale: Float64Array
 
-    def matrices(self, coefficients: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    def matrices(self, coefficients: Float64Array, k: int) -> tuple[Float64Array, Float64Array]:
         """Return B (j, k, k) and the mean level (j,) of coefficients on ``values``."""
         n_pairs, c, _ = self.mean.shape
         products = np.zeros((n_pairs, k, k))
@@ -195,7 +196,7 @@ class _Crossed:
         return products, (products[:, :c, :c] * self.mean).sum(axis=(1, 2))
 
 
-def _cross(factors: Sequence[FloatArray], presence: BoolArray, n_crossed: int) -> _Crossed:
+def _cross(factors: Sequence[Float64Array], presence: BoolArray, n_crossed: int) -> _Crossed:
     """Products of the leading factors of every two modalities; 0 where one is absent."""
     values, means, scales = [], [], []
     for a, b in combinations(range(len(factors)), 2):
@@ -214,12 +215,12 @@ def _cross(factors: Sequence[FloatArray], presence: BoolArray, n_crossed: int) -
 class _Model:
     """Coefficients by block, zero for a block that the model does not read."""
 
-    coefficients: dict[str, FloatArray]
+    coefficients: dict[str, Float64Array]
     held_out: float
 
 
 def _fit_model(
-    blocks: dict[str, FloatArray],
+    blocks: dict[str, Float64Array],
     penalties: dict[str, float],
     followed: FollowUp,
 ) -> _Model:
@@ -237,8 +238,8 @@ def _fit_model(
 
 
 def _fit_stacked(
-    blocks: dict[str, FloatArray],
-    columns: Sequence[FloatArray],
+    blocks: dict[str, Float64Array],
+    columns: Sequence[Float64Array],
     presence: BoolArray,
     followed: FollowUp,
 ) -> _Model:
@@ -276,14 +277,14 @@ class _Chosen:
     ``inner`` (folds, p) are those of the inner training parts at the same penalty.
     """
 
-    coefficients: FloatArray
-    inner: FloatArray
+    coefficients: Float64Array
+    inner: Float64Array
 
 
-def _ridge(x: FloatArray, present: BoolArray, followed: FollowUp) -> _Chosen:
+def _ridge(x: Float64Array, present: BoolArray, followed: FollowUp) -> _Chosen:
     """Fit a ridge Cox model to the patients who have a block."""
 
-    def fit(rows: IntArray) -> FloatArray:
+    def fit(rows: IntArray) -> Float64Array:
         rows = rows[present[rows]]
         own = followed.take(rows)
         if not own.event.any():
@@ -298,7 +299,7 @@ def _ridge(x: FloatArray, present: BoolArray, followed: FollowUp) -> _Chosen:
     return _Chosen(fit(np.arange(len(x)))[best], np.array([f[best] for f in fits]))
 
 
-def _elastic_net(x: FloatArray, followed: FollowUp) -> tuple[FloatArray, float]:
+def _elastic_net(x: Float64Array, followed: FollowUp) -> tuple[Float64Array, float]:
     """Coefficients at the penalty of the best held-out log partial likelihood, and that value."""
     beta = np.zeros(x.shape[1])
     varies = x.std(axis=0) > CONSTANT
@@ -327,7 +328,7 @@ def _elastic_net(x: FloatArray, followed: FollowUp) -> tuple[FloatArray, float]:
     return beta, held_out
 
 
-def _path(x: FloatArray, followed: FollowUp, alphas: FloatArray) -> Iterator[FloatArray]:
+def _path(x: Float64Array, followed: FollowUp, alphas: Float64Array) -> Iterator[Float64Array]:
     return elastic_net_steps(
         x,
         followed.event,
@@ -339,8 +340,8 @@ def _path(x: FloatArray, followed: FollowUp, alphas: FloatArray) -> Iterator[Flo
 
 
 def _step_together(
-    x: FloatArray, alphas: FloatArray, inner: Splits, followed: FollowUp
-) -> Iterator[tuple[FloatArray, ...]]:
+    x: Float64Array, alphas: Float64Array, inner: Splits, followed: FollowUp
+) -> Iterator[tuple[Float64Array, ...]]:
     """Yield, from the strongest penalty on, the coefficients (p,) of each inner training part."""
     paths = [
         _path(x[rows], followed.take(rows), alphas) for rows in map(inner.train_rows, range(FOLDS))
@@ -353,7 +354,7 @@ def _inner_folds(event: BoolArray) -> Splits:
     return make_splits(names, event, n_splits=FOLDS, scheme="covering", seed=INNER_SEED)
 
 
-def _held_out(risks: Sequence[FloatArray], inner: Splits, followed: FollowUp) -> FloatArray:
+def _held_out(risks: Sequence[Float64Array], inner: Splits, followed: FollowUp) -> Float64Array:
     """Held-out log partial likelihoods (a,) of log risks (n, a) of each inner fold's models."""
     total = np.zeros(risks[0].shape[1])
     for f, of_all in enumerate(risks):
@@ -363,7 +364,7 @@ def _held_out(risks: Sequence[FloatArray], inner: Splits, followed: FollowUp) ->
     return total
 
 
-def _log_likelihoods(risks: FloatArray, followed: FollowUp) -> FloatArray:
+def _log_likelihoods(risks: Float64Array, followed: FollowUp) -> Float64Array:
     """Log partial likelihoods (a,) of log risks (a, n)."""
     loss = cox_partial_likelihood(
         torch.as_tensor(risks),

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import ConfigError
 from camlif.losses import Ties
-from camlif.statistics.outcome import BoolArray, FloatArray
 
 MAX_SPREAD = 700.0
 """Log risks further below the highest one are raised to it, so that exp stays above zero."""
@@ -42,23 +42,23 @@ class CoxData:
         Rows that enter late; None where everybody is there from the start.
     """
 
-    x: FloatArray
+    x: Float64Array
     event: BoolArray
     starts: NDArray[np.int_]
     group: NDArray[np.int_]
     last: NDArray[np.int_]
-    share: FloatArray
+    share: Float64Array
     late: LateEntries | None = None
 
     @classmethod
     def sort(
         cls,
-        x: FloatArray,
+        x: Float64Array,
         event: BoolArray,
-        duration: FloatArray,
+        duration: Float64Array,
         *,
         ties: Ties,
-        entry: FloatArray | None = None,
+        entry: Float64Array | None = None,
     ) -> CoxData:
         """Sort patients by falling duration.
 
@@ -93,23 +93,23 @@ class CoxData:
         """Return the same patients with some columns only."""
         return replace(self, x=self.x[:, chosen])
 
-    def value(self, log_risk: FloatArray) -> float:
+    def value(self, log_risk: Float64Array) -> float:
         """Negative log partial likelihood divided by n."""
         top, relative = _relative(log_risk)
         return self._value(log_risk, top, self._total(relative))
 
-    def gradient(self, log_risk: FloatArray) -> FloatArray:
+    def gradient(self, log_risk: Float64Array) -> Float64Array:
         """Gradient of `value` by the coefficients, shape (p,)."""
         _, relative = _relative(log_risk)
         return self._gradient(self._expected(relative, self._total(relative)))
 
-    def value_and_gradient(self, log_risk: FloatArray) -> tuple[float, FloatArray]:
+    def value_and_gradient(self, log_risk: Float64Array) -> tuple[float, Float64Array]:
         """Both, with the sums over risk sets taken once."""
         top, relative = _relative(log_risk)
         total = self._total(relative)
         return self._value(log_risk, top, total), self._gradient(self._expected(relative, total))
 
-    def hessian(self, log_risk: FloatArray) -> FloatArray:
+    def hessian(self, log_risk: Float64Array) -> Float64Array:
         """Second derivative of `value` by the coefficients, shape (p, p)."""
         _, relative = _relative(log_risk)
         weighted = relative[:, None] * self.x
@@ -118,13 +118,13 @@ class CoxData:
         expected = self.x * self._expected(relative, total)[:, None]
         return np.asarray((self.x.T @ expected - mean.T @ mean) / len(log_risk))
 
-    def _value(self, log_risk: FloatArray, top: float, total: FloatArray) -> float:
+    def _value(self, log_risk: Float64Array, top: float, total: Float64Array) -> float:
         return float((top + np.log(total) - log_risk)[self.event].sum() / len(log_risk))
 
-    def _gradient(self, expected: FloatArray) -> FloatArray:
+    def _gradient(self, expected: Float64Array) -> Float64Array:
         return np.asarray((expected - self.event) @ self.x / len(expected))
 
-    def _total(self, values: FloatArray) -> FloatArray:
+    def _total(self, values: Float64Array) -> Float64Array:
         """Sum over what each row's event sees: its risk set, less its share of the tied events."""
         total = np.cumsum(values, axis=0)[self.last]
         if self.late is not None:
@@ -139,7 +139,7 @@ class CoxData:
         )
         return np.asarray(total - share * self._sum_of_tied(values * event))
 
-    def _expected(self, relative: FloatArray, total: FloatArray) -> FloatArray:
+    def _expected(self, relative: Float64Array, total: Float64Array) -> Float64Array:
         """Expected events of each patient: risk times cumulative hazard, shape (n,)."""
         steps = np.where(self.event, 1.0 / total, 0.0)
         since = np.cumsum(steps[::-1])[::-1]
@@ -151,7 +151,7 @@ class CoxData:
             cumulative = cumulative - np.where(self.event, unseen, 0.0)
         return np.asarray(relative * cumulative)
 
-    def _sum_of_tied(self, values: FloatArray) -> FloatArray:
+    def _sum_of_tied(self, values: Float64Array) -> Float64Array:
         """Sum over the rows of each row's duration.
 
         Added within the group: a difference of running totals would lose small groups beside large.
@@ -178,7 +178,7 @@ class LateEntries:
     event_row: NDArray[np.int_]
 
     @classmethod
-    def sort(cls, entry: FloatArray, duration: FloatArray) -> LateEntries:
+    def sort(cls, entry: Float64Array, duration: Float64Array) -> LateEntries:
         """Sort entries (n,) of rows whose durations (n,) fall."""
         late = np.flatnonzero(entry > 0)
         rows = late[np.argsort(-entry[late], kind="stable")]
@@ -189,18 +189,18 @@ class LateEntries:
             event_row=np.searchsorted(-duration, falling, side="left"),
         )
 
-    def absent(self, values: FloatArray) -> FloatArray:
+    def absent(self, values: Float64Array) -> Float64Array:
         """Sum of the values (n, ...) of rows that have not entered at each row's time."""
         sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values[self.rows], 0)])
         return np.asarray(sums[self.n_absent])
 
-    def before(self, since: FloatArray) -> FloatArray:
+    def before(self, since: Float64Array) -> Float64Array:
         """What each row has missed, (n,), of sums (n,) over the rows from one on."""
         missed = np.zeros(len(since))
         missed[self.rows] = np.append(since, 0.0)[self.event_row]
         return missed
 
 
-def _relative(log_risk: FloatArray) -> tuple[float, FloatArray]:
+def _relative(log_risk: Float64Array) -> tuple[float, Float64Array]:
     top = float(log_risk.max())
     return top, np.exp(np.maximum(log_risk - top, -MAX_SPREAD))

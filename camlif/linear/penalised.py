@@ -18,19 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
 from camlif.linear.likelihood import CoxData
 from camlif.linear.proximal import fit_elastic_net
 from camlif.linear.selection import cross_validate
 from camlif.losses import Ties
-from camlif.statistics.outcome import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    check_entry,
-    check_outcome,
-    rows_of,
-)
+from camlif.statistics.outcome import check_entry, check_outcome, rows_of
 
 MIN_PENALIZER = 1e-4
 """Keeps a solution finite where columns rank the events perfectly, and changes others little."""
@@ -49,7 +43,7 @@ def linear_cox(
     penalizer: float,
     ties: Ties = "efron",
     entry: ArrayLike | None = None,
-) -> FloatArray:
+) -> Float64Array:
     """Fit a Cox model with an L2 penalty, in float64 by full-batch L-BFGS.
 
     Minimises -log PL(b) / n + penalizer / 2 ||b||^2.
@@ -97,7 +91,7 @@ def ridge_path(
     penalizers: Sequence[float],
     ties: Ties = "efron",
     entry: ArrayLike | None = None,
-) -> FloatArray:
+) -> Float64Array:
     """Fit `linear_cox` at several penalties, each from the one before.
 
     Parameters
@@ -134,7 +128,7 @@ def ridge_path(
 
 def non_negative_cox(
     x: ArrayLike, event: ArrayLike, duration: ArrayLike, *, entry: ArrayLike | None = None
-) -> FloatArray:
+) -> Float64Array:
     """Fit `linear_cox` under the condition that no coefficient is below 0.
 
     Parameters
@@ -152,17 +146,17 @@ def non_negative_cox(
 
 def _fit_ridge(
     data: CoxData,
-    start: FloatArray,
+    start: Float64Array,
     *,
     penalizer: float,
-    unit: FloatArray,
+    unit: Float64Array,
     lowest: float | None = None,
-) -> FloatArray:
+) -> Float64Array:
     """Find the coefficients, at least ``lowest``, by L-BFGS in steps of ``unit``."""
     if not len(start):
         return start  # Nothing to fit, and the optimiser refuses an empty problem.
 
-    def objective(point: FloatArray) -> tuple[float, FloatArray]:
+    def objective(point: Float64Array) -> tuple[float, Float64Array]:
         beta = point * unit
         value, gradient = data.value_and_gradient(data.x @ beta)
         return value + penalizer / 2 * float(beta @ beta), (gradient + penalizer * beta) * unit
@@ -202,8 +196,8 @@ class ElasticNetPath:
     l1_ratio : float
     """
 
-    alphas: FloatArray
-    coefficients: FloatArray
+    alphas: Float64Array
+    coefficients: Float64Array
     l1_ratio: float
 
 
@@ -222,9 +216,9 @@ class ElasticNetFit:
         Of all the patients.
     """
 
-    coefficients: FloatArray
+    coefficients: Float64Array
     alpha: float
-    c_index: FloatArray
+    c_index: Float64Array
     path: ElasticNetPath
 
 
@@ -281,7 +275,7 @@ def elastic_net_cox(
         entry=entries,
     )
 
-    def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
+    def held_out_risks(train: IntArray, held_out: IntArray) -> Float64Array:
         part = elastic_net_path(
             columns[train],
             events[train],
@@ -380,7 +374,7 @@ def elastic_net_steps(
     l1_ratio: float,
     alphas: ArrayLike,
     entry: ArrayLike | None = None,
-) -> Iterator[FloatArray]:
+) -> Iterator[Float64Array]:
     """Yield the fits (p,) of `elastic_net_path` one by one, for a caller who may stop early.
 
     The weakest penalties take most of a path's time.
@@ -416,7 +410,7 @@ def penalty_grid(
     n_alphas: int,
     ratio: float,
     entry: ArrayLike | None = None,
-) -> FloatArray:
+) -> Float64Array:
     """Return penalties (a,) from the smallest without any coefficient down to its ``ratio`` part.
 
     Parameters
@@ -456,21 +450,21 @@ def penalty_grid(
 
 
 def _breslow(
-    columns: FloatArray, event: BoolArray, duration: FloatArray, entry: ArrayLike | None
+    columns: Float64Array, event: BoolArray, duration: Float64Array, entry: ArrayLike | None
 ) -> CoxData:
     centred = columns - columns.mean(0)
     entries = check_entry(entry, duration)
     return CoxData.sort(centred, event, duration, ties="breslow", entry=entries)
 
 
-def _strongest(gradient: FloatArray, l1_ratio: float) -> float:
+def _strongest(gradient: Float64Array, l1_ratio: float) -> float:
     """Smallest penalty at which no column has a coefficient, from the gradient at none."""
     return float(np.abs(gradient).max(initial=0.0)) / l1_ratio
 
 
 def check_columns(
     x: ArrayLike, event: ArrayLike, duration: ArrayLike
-) -> tuple[FloatArray, BoolArray, FloatArray]:
+) -> tuple[Float64Array, BoolArray, Float64Array]:
     """Return a matrix as float64 (n, p) with its outcome, checked.
 
     Parameters
@@ -503,7 +497,7 @@ def check_columns(
     return columns, events, durations
 
 
-def _falling(alphas: ArrayLike) -> FloatArray:
+def _falling(alphas: ArrayLike) -> Float64Array:
     grid = np.asarray(alphas, dtype=np.float64)
     if grid.ndim != 1 or not len(grid) or not (grid > 0).all() or (np.diff(grid) >= 0).any():
         raise ConfigError("alphas must be a falling row of numbers above 0.")

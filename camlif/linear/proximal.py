@@ -15,9 +15,9 @@ import math
 
 import numpy as np
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError
 from camlif.linear.likelihood import CoxData
-from camlif.statistics.outcome import BoolArray, FloatArray
 
 STEP_TOLERANCE = 1e-7
 """Largest coefficient step of a converged fit (standardised columns)."""
@@ -30,8 +30,8 @@ ROUNDING = 1e-14
 
 
 def fit_elastic_net(
-    data: CoxData, beta: FloatArray, active: BoolArray, *, l1: float, l2: float
-) -> tuple[FloatArray, FloatArray]:
+    data: CoxData, beta: Float64Array, active: BoolArray, *, l1: float, l2: float
+) -> tuple[Float64Array, Float64Array]:
     """Minimise loss + l1 ||b||_1 + l2 / 2 ||b||^2.
 
     Parameters
@@ -65,10 +65,10 @@ def fit_elastic_net(
         active, beta = active | missed, solution
 
 
-def _proximal_newton(data: CoxData, beta: FloatArray, *, l1: float, l2: float) -> FloatArray:
+def _proximal_newton(data: CoxData, beta: Float64Array, *, l1: float, l2: float) -> Float64Array:
     """Minimise loss + l1 ||b||_1 + l2 / 2 ||b||^2 over all columns of ``data``."""
 
-    def objective(b: FloatArray) -> float:
+    def objective(b: Float64Array) -> float:
         return data.value(data.x @ b) + l1 * float(np.abs(b).sum()) + l2 / 2 * float(b @ b)
 
     value = objective(beta)
@@ -91,8 +91,8 @@ def _proximal_newton(data: CoxData, beta: FloatArray, *, l1: float, l2: float) -
 
 
 def _quadratic_minimum(
-    hessian: FloatArray, gradient: FloatArray, start: FloatArray, *, l1: float
-) -> FloatArray:
+    hessian: Float64Array, gradient: Float64Array, start: Float64Array, *, l1: float
+) -> Float64Array:
     """Minimise the quadratic model at ``start`` plus l1 ||b||_1.
 
     Sweeps over single coordinates find the signs, a linear system then gives the values: with
@@ -106,7 +106,7 @@ def _quadratic_minimum(
     return beta
 
 
-def _sweep(hessian: FloatArray, beta: FloatArray, slope: FloatArray, *, l1: float) -> float:
+def _sweep(hessian: Float64Array, beta: Float64Array, slope: Float64Array, *, l1: float) -> float:
     """Minimise over each coordinate in turn, in place; return the largest change."""
     largest = 0.0
     tiny = float(np.finfo(float).tiny)
@@ -121,7 +121,7 @@ def _sweep(hessian: FloatArray, beta: FloatArray, slope: FloatArray, *, l1: floa
     return largest
 
 
-def _settle(hessian: FloatArray, beta: FloatArray, slope: FloatArray, *, l1: float) -> None:
+def _settle(hessian: Float64Array, beta: Float64Array, slope: Float64Array, *, l1: float) -> None:
     """Go to the minimum for the present signs, in place, but not across the first zero."""
     support = np.flatnonzero(beta)
     if not len(support):

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.config import FOLDS
 from camlif.data.splits import make_splits
 from camlif.exceptions import NoComparablePairsError
 from camlif.statistics import count_pairs
-from camlif.statistics.outcome import BoolArray, FloatArray, IntArray, rows_of
+from camlif.statistics.outcome import rows_of
 
-RiskPath = Callable[[IntArray, IntArray], FloatArray]
+RiskPath = Callable[[IntArray, IntArray], Float64Array]
 """Fits on the first rows and returns risks of the second, shape (a, n_held_out)."""
 
 
@@ -36,8 +37,8 @@ class InnerRisks:
         without a comparable pair adds none, and risks of different fits are never compared.
     """
 
-    risks: FloatArray
-    c_index: FloatArray
+    risks: Float64Array
+    c_index: Float64Array
 
     @property
     def best(self) -> int:
@@ -48,10 +49,10 @@ class InnerRisks:
 def cross_validate(
     risk_path: RiskPath,
     event: BoolArray,
-    duration: FloatArray,
+    duration: Float64Array,
     *,
     seed: int,
-    entry: FloatArray | None = None,
+    entry: Float64Array | None = None,
 ) -> InnerRisks:
     """Compute out-of-fold risks and the C-index of each candidate over five inner folds.
 
@@ -93,8 +94,8 @@ def cross_validate(
 
 
 def _pairs(
-    risks: FloatArray, event: BoolArray, duration: FloatArray, entry: FloatArray | None
-) -> FloatArray:
+    risks: Float64Array, event: BoolArray, duration: Float64Array, entry: Float64Array | None
+) -> Float64Array:
     """Concordant (ties one half) and comparable pairs, shape (a, 2)."""
     counts = [count_pairs(risk, event, duration, entry=entry) for risk in risks]
     return np.array([(c.concordant + c.tied_risk / 2, c.comparable) for c in counts])

@@ -18,8 +18,9 @@ from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from camlif.arrays import BoolArray
 from camlif.config import HORIZONS, QUICK_SPLITS, RunConfig
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.cohort import Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
 from camlif.model.recognition_rates import RecognitionRates

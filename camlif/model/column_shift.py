@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from camlif.arrays import Float64Array
 from camlif.data.preprocessing import quantiles
 
 FACTOR = 3.0
@@ -45,7 +46,6 @@ SPARSE_REACH = 100.0
 QUARTILE_SD = 1.349
 """Quartile range of a normal distribution, in SDs."""
 
-FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
 
 
@@ -131,11 +131,13 @@ def find_shifted(
 class _Surprise:
     """Robust z of shares of patients, each shape (f,)."""
 
-    median: FloatArray
-    spread: FloatArray
+    median: Float64Array
+    spread: Float64Array
 
 
-def _surprise(x: AnyFloat, levels: FloatArray, at: FloatArray, n: NDArray[np.int_]) -> _Surprise:
+def _surprise(
+    x: AnyFloat, levels: Float64Array, at: Float64Array, n: NDArray[np.int_]
+) -> _Surprise:
     """How sure the shares on the training median's sides and between its quartiles are others."""
     low, median, high = (levels[list(at).index(q)] for q in (0.25, 0.5, 0.75))
     observed = np.maximum(np.isfinite(x).sum(axis=0), 1)
@@ -154,34 +156,36 @@ def _surprise(x: AnyFloat, levels: FloatArray, at: FloatArray, n: NDArray[np.int
 
 
 def _share_up_to(
-    levels: FloatArray, at: FloatArray, value: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+    levels: Float64Array, at: Float64Array, value: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """Least and most share of training patients with at most a value, shape (f,)."""
     return _bounds(levels <= value, at)
 
 
 def _share_below(
-    levels: FloatArray, at: FloatArray, value: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+    levels: Float64Array, at: Float64Array, value: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """Least and most share of training patients below a value, shape (f,)."""
     return _bounds(levels < value, at)
 
 
-def _bounds(reached: NDArray[np.bool_], at: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _bounds(reached: NDArray[np.bool_], at: Float64Array) -> tuple[Float64Array, Float64Array]:
     least = np.where(reached, at[:, None], 0.0).max(axis=0)
     most = np.where(reached, 1.0, at[:, None]).min(axis=0)
     return least, most
 
 
-def _z(share: FloatArray, least: FloatArray, most: FloatArray, n: NDArray[np.int_]) -> FloatArray:
+def _z(
+    share: Float64Array, least: Float64Array, most: Float64Array, n: NDArray[np.int_]
+) -> Float64Array:
     """Standard deviations by which a share lies outside its bounds; 0 inside."""
     nearest = np.clip(share, least, most)
     variance = np.maximum(nearest * (1 - nearest), MIN_VARIANCE)
-    found: FloatArray = (share - nearest) * np.sqrt(n / variance)
+    found: Float64Array = (share - nearest) * np.sqrt(n / variance)
     return found
 
 
-def stretch(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> FloatArray:
+def stretch(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> Float64Array:
     """How many times a column's range would have to grow to hold each value, shape (n, f).
 
     1 inside. A range of positive numbers grows by factors for a positive value, so that
@@ -201,11 +205,11 @@ def stretch(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> FloatArray:
         by_width = 1 + np.maximum(x - high, low - x) / width
         by_factor = np.maximum(x / high, low / x)
     found = np.maximum(np.where((low > 0) & (x > 0), by_factor, by_width), 1.0)
-    result: FloatArray = np.where(np.isfinite(x), found, np.nan)
+    result: Float64Array = np.where(np.isfinite(x), found, np.nan)
     return result
 
 
-def fit_reach(values: AnyFloat, low: AnyFloat, high: AnyFloat, *, seed: int = 0) -> FloatArray:
+def fit_reach(values: AnyFloat, low: AnyFloat, high: AnyFloat, *, seed: int = 0) -> Float64Array:
     """How many times a range may grow before a value is another measurement, shape (f,).
 
     At least `FACTOR`. More where the column's own tail is longer, or where patients of the same
@@ -235,11 +239,11 @@ def fit_reach(values: AnyFloat, low: AnyFloat, high: AnyFloat, *, seed: int = 0)
     return np.where(dense, reach, np.maximum(reach, SPARSE_REACH))
 
 
-def _tail(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> FloatArray:
+def _tail(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> Float64Array:
     """Largest stretch of each column, rounded up to a power of two, no patient's own; (f,)."""
     largest = _filled(stretch(values, low, high)).max(axis=0, initial=1.0)
     return np.asarray(2.0 ** np.ceil(np.log2(largest)))
 
 
-def _filled(stretched: FloatArray) -> FloatArray:
+def _filled(stretched: Float64Array) -> Float64Array:
     return np.where(np.isnan(stretched), 1.0, stretched)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import FloatArray
+from camlif.arrays import Float32Array
 from camlif.data.preprocessing import MISSING_SUFFIX, RawInputs, clinical_names
 from camlif.data.schema import FeatureSchema
 
@@ -119,7 +119,7 @@ def _chance(cells: NDArray[np.float64]) -> float:
     return float((size * (size - 1)).sum() / (n * (n - 1)))
 
 
-def values_of(raw: RawInputs, name: str) -> FloatArray:
+def values_of(raw: RawInputs, name: str) -> Float32Array:
     """One row per patient, shape (n, width): bags by their largest values, which rounding keeps."""
     table = raw.tables[name]
     if table.ndim == 2:
@@ -129,7 +129,7 @@ def values_of(raw: RawInputs, name: str) -> FloatArray:
 
 
 def digest_blocks(
-    values: FloatArray | NDArray[np.float64], columns: NDArray[np.int32], key: bytes
+    values: Float32Array | NDArray[np.float64], columns: NDArray[np.int32], key: bytes
 ) -> ByteArray:
     """Digest the cells of each block, shape (n, k): 1 to 255.
 
@@ -157,7 +157,7 @@ def digest_blocks(
     )
 
 
-def digest_clinical(clinical: FloatArray, schema: FeatureSchema, key: bytes) -> ByteArray:
+def digest_clinical(clinical: Float32Array, schema: FeatureSchema, key: bytes) -> ByteArray:
     """Digest the clinical inputs of each patient together, shape (n,); 0 where one is missing.
 
     Parameters
@@ -199,7 +199,7 @@ def digest_identifiers(patient_ids: NDArray[np.str_], salt: bytes) -> NDArray[np
     )
 
 
-def cells_of(values: FloatArray | NDArray[np.float64]) -> NDArray[np.float64]:
+def cells_of(values: Float32Array | NDArray[np.float64]) -> NDArray[np.float64]:
     """Lower ends of the cells of values at three significant digits; infinite where missing."""
     rounded = significant(values)
     places = SIGNIFICANT_DIGITS - 1 - _magnitude(rounded)
@@ -207,7 +207,7 @@ def cells_of(values: FloatArray | NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), lower + 0.0, np.inf)  # + 0.0 turns -0.0 into 0.0
 
 
-def significant(values: FloatArray | NDArray[np.float64]) -> NDArray[np.float64]:
+def significant(values: Float32Array | NDArray[np.float64]) -> NDArray[np.float64]:
     """Round to three significant digits as a text file would; 0 where missing."""
     x = np.where(np.isfinite(values), values, 0.0).astype(np.float64)
     places = FLOAT32_DIGITS - 1 - _magnitude(x)

@@ -22,10 +22,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma, stdtr, stdtrit
 
-from camlif.data.cohort import BoolArray
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError
-
-FloatArray = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 MAX_PRIOR_DF = 1000.0
@@ -48,19 +46,19 @@ class MemberInterval:
     Student's t around the patient's log risk, with ``scale`` and ``df`` degrees of freedom.
     """
 
-    scale: FloatArray
-    df: FloatArray
+    scale: Float64Array
+    df: Float64Array
 
     @property
-    def half_width(self) -> FloatArray:
+    def half_width(self) -> Float64Array:
         """Half the 95 % interval, in log risk."""
-        quantile: FloatArray = stdtrit(self.df, 0.5 + CONFIDENCE / 2)
+        quantile: Float64Array = stdtrit(self.df, 0.5 + CONFIDENCE / 2)
         return quantile * self.scale
 
-    def chance(self, below: FloatArray, above: FloatArray) -> FloatArray:
+    def chance(self, below: Float64Array, above: Float64Array) -> Float64Array:
         """Chance that many members lie no further than this below and above, shape (n,)."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            found: FloatArray = stdtr(self.df, above / self.scale) - stdtr(
+            found: Float64Array = stdtr(self.df, above / self.scale) - stdtr(
                 self.df, -below / self.scale
             )
         return found
@@ -96,7 +94,7 @@ class MemberSpread:
     partition_df: float
 
     def interval(
-        self, member_log_risk: FloatArray, used: BoolArray, z: FloatArray
+        self, member_log_risk: Float64Array, used: BoolArray, z: Float64Array
     ) -> MemberInterval:
         """Return where many members would place patients scored by some.
 
@@ -132,16 +130,16 @@ class MemberSpread:
         pairs: NDArray[np.int_] = (together * (together - 1)).sum(axis=1)
         return pairs
 
-    def _share(self, count: NDArray[np.int_], pairs: NDArray[np.int_]) -> FloatArray:
+    def _share(self, count: NDArray[np.int_], pairs: NDArray[np.int_]) -> Float64Array:
         """Variance of the mean over ``count`` members, as a share of one member's, shape (n,)."""
         # Two members of a partition: their correlation follows from the mean over all of it.
         correlation = (self.partition_share - 1) / max(self.partition - 1, 1)
-        share: FloatArray = (count + correlation * pairs) / np.maximum(count, 1) ** 2
+        share: Float64Array = (count + correlation * pairs) / np.maximum(count, 1) ** 2
         return share
 
 
 def fit_member_spread(
-    member_log_risk: FloatArray, test: BoolArray, *, mean: float, sd: float, partition: int
+    member_log_risk: Float64Array, test: BoolArray, *, mean: float, sd: float, partition: int
 ) -> MemberSpread:
     """Fit the prior to the training patients' variances over members that did not see them.
 
@@ -185,7 +183,9 @@ def fit_member_spread(
     )
 
 
-def _moments(values: FloatArray, counted: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _moments(
+    values: Float64Array, counted: BoolArray
+) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Mean and variance of each row over the values that count, and its degrees of freedom."""
     count = counted.sum(axis=1)
     mean = np.where(counted, values, 0.0).sum(axis=1) / count
@@ -194,7 +194,9 @@ def _moments(values: FloatArray, counted: BoolArray) -> tuple[FloatArray, FloatA
     return mean, np.maximum(squares / df, MIN_VARIANCE), df
 
 
-def _fit_prior(variance: FloatArray, df: FloatArray, z: FloatArray) -> tuple[float, float, float]:
+def _fit_prior(
+    variance: Float64Array, df: Float64Array, z: Float64Array
+) -> tuple[float, float, float]:
     """Logarithm of the prior variance at z = 0, its trend and the prior's degrees of freedom.
 
     A log variance has mean log prior + digamma(df/2) - log(df/2) - (the same of the prior's df) and
@@ -221,7 +223,7 @@ def _prior_df(excess: float) -> float:
     return float(brentq(difference, 1e-3, MAX_PRIOR_DF))
 
 
-def _partition_share(member_log_risk: FloatArray, partition: int) -> float:
+def _partition_share(member_log_risk: Float64Array, partition: int) -> float:
     """Variance of a partition's mean as a share of that of independent members; at most 1.
 
     Of all training patients together: every partition has one member that did not see the patient,

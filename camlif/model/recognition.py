@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray
+from camlif.arrays import BoolArray
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ArtifactError

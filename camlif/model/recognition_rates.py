@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from camlif.data.cohort import FloatArray
+from camlif.arrays import Float32Array
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
 from camlif.model.digests import significant
@@ -128,7 +128,7 @@ def _count(
 
 
 def _saved_with_three_digits(raw: RawInputs) -> RawInputs:
-    def saved(table: FloatArray) -> FloatArray:
+    def saved(table: Float32Array) -> Float32Array:
         return np.where(np.isfinite(table), significant(table), np.nan).astype(np.float32)
 
     return replace(

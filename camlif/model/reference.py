@@ -14,8 +14,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray
 from camlif.config import HORIZONS, TrainConfig
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.splits import partition_size
 from camlif.exceptions import EstimationError

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray
 from camlif.config import HORIZONS
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
 from camlif.model.data_checks import DataChecks, check_data, join_checks

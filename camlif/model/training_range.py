@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import Cohort, FloatArray
+from camlif.arrays import Float32Array
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names, encode_clinical, quantiles
 from camlif.data.schema import FeatureSchema
 from camlif.model.column_shift import SPARSE_REACH, fit_reach, stretch
@@ -97,7 +98,7 @@ class TrainingRange:
     ``levels`` and ``reach`` also have the encoded clinical inputs, under `CLINICAL`.
     """
 
-    levels: Mapping[str, FloatArray]
+    levels: Mapping[str, Float32Array]
     distances: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     reach: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
@@ -149,7 +150,7 @@ class TrainingRange:
             raise ValueError("reach of the training range has a wrong number of columns")
         return found
 
-    def distance(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
+    def distance(self, modality: str, values: Float32Array) -> NDArray[np.float64]:
         """Distance of patients from the middle of the training values, shape (n,).
 
         Parameters
@@ -188,7 +189,7 @@ class TrainingRange:
         rank = np.searchsorted(stored, distance, side="left").astype(np.float64)
         return np.where(np.isfinite(distance), rank, np.nan)
 
-    def share_outside(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
+    def share_outside(self, modality: str, values: Float32Array) -> NDArray[np.float64]:
         """Share of a patient's observed values outside the outermost levels, shape (n,).
 
         NaN where nothing was observed.
@@ -200,7 +201,7 @@ class TrainingRange:
         share = outside.sum(axis=1) / np.maximum(n_observed, 1)
         return np.where(n_observed > 0, share, np.nan)
 
-    def times_reach(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
+    def times_reach(self, modality: str, values: Float32Array) -> NDArray[np.float64]:
         """How far out values lie, shape (n, n_features); 0 where missing.
 
         Above 1 a value is no measurement of the same thing: a broken cell, or another unit.
@@ -215,7 +216,7 @@ class TrainingRange:
         reach = self.reach.get(modality, np.full(len(low), SPARSE_REACH))
         return np.nan_to_num(stretch(values, low, high) / reach, posinf=np.inf)
 
-    def percentile(self, modality: str, values: FloatArray) -> NDArray[np.float64]:
+    def percentile(self, modality: str, values: Float32Array) -> NDArray[np.float64]:
         """Percentile (0-100) of each value among the training patients, same shape; NaN if missing.
 
         Interpolated between the stored levels; ties take the middle of their levels.
@@ -242,7 +243,7 @@ def fit_range(cohort: Cohort) -> TrainingRange:
     """Fit quantiles, distances and reach of all that a model reads of a training cohort."""
     schema = cohort.schema
     rows = {name: cohort.rows(name) for name in schema.names}
-    values: dict[str, FloatArray] = dict(rows)
+    values: dict[str, Float32Array] = dict(rows)
     for modality in schema.modalities:
         if modality.bag:
             empty = np.zeros((0, modality.n_features), dtype=np.float32)
@@ -260,7 +261,7 @@ def fit_range(cohort: Cohort) -> TrainingRange:
 
 
 def _distance_percentiles(
-    fitted: TrainingRange, modality: str, rows: FloatArray
+    fitted: TrainingRange, modality: str, rows: Float32Array
 ) -> NDArray[np.float64] | None:
     distance = fitted.distance(modality, rows)
     known = distance[np.isfinite(distance)]

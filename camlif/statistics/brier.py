@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from camlif.arrays import Float64Array
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics.horizon import CensoringWeights
-from camlif.statistics.outcome import FloatArray, check_entry, check_numbers, check_outcome
+from camlif.statistics.outcome import check_entry, check_numbers, check_outcome
 
 
 def brier_score(
@@ -119,13 +120,13 @@ def integrated_brier_score(
 
 
 def _brier_scores(
-    survival: FloatArray,
+    survival: Float64Array,
     event: ArrayLike,
     duration: ArrayLike,
     entry: ArrayLike | None,
-    times: FloatArray,
+    times: Float64Array,
     weights: CensoringWeights,
-) -> FloatArray:
+) -> Float64Array:
     events, durations = check_outcome(event, duration)
     entries = check_entry(entry, durations)
     if survival.shape != (len(durations), len(times)):
@@ -149,10 +150,10 @@ def _brier_scores(
     control = followed * weights.at(times)
     squares = case * survival**2 + control * (1 - survival) ** 2
     if not weights.relative:
-        scores: FloatArray = squares.mean(axis=0)
+        scores: Float64Array = squares.mean(axis=0)
         return scores
     total = (case + control).sum(axis=0)
     if not (total > 0).all():
         raise EstimationError(f"Nobody is under observation at {times[total <= 0].min():g}.")
-    relative: FloatArray = squares.sum(axis=0) / total
+    relative: Float64Array = squares.sum(axis=0) / total
     return relative

@@ -15,17 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
 from camlif.statistics.cox import breslow_baseline, fit_cox
 from camlif.statistics.horizon import observed_risk
-from camlif.statistics.outcome import (
-    BoolArray,
-    FloatArray,
-    FollowUp,
-    check_entry,
-    check_numbers,
-    check_outcome,
-)
+from camlif.statistics.outcome import FollowUp, check_entry, check_numbers, check_outcome
 
 MIN_RATIO, MAX_RATIO = 0.8, 1.25
 """Expected over observed events between which absolute risk is shown."""
@@ -53,10 +47,10 @@ class Calibration:
     """
 
     slope: float
-    time: FloatArray
-    cumulative_hazard: FloatArray
+    time: Float64Array
+    cumulative_hazard: Float64Array
 
-    def survival(self, log_risk: ArrayLike, times: ArrayLike) -> FloatArray:
+    def survival(self, log_risk: ArrayLike, times: ArrayLike) -> Float64Array:
         """Return the survival probability of n patients at t times.
 
         Parameters
@@ -75,10 +69,10 @@ class Calibration:
         hazard = hazard[np.searchsorted(self.time, points, side="right")]
         hazard = np.where(points <= self.time[-1], hazard, np.nan)
         relative = np.exp(np.minimum(self.slope * risks, MAX_EXPONENT))
-        survival: FloatArray = np.exp(-hazard[None, :] * relative[:, None])
+        survival: Float64Array = np.exp(-hazard[None, :] * relative[:, None])
         return survival
 
-    def survival_at_end(self, log_risk: ArrayLike, duration: ArrayLike) -> FloatArray:
+    def survival_at_end(self, log_risk: ArrayLike, duration: ArrayLike) -> Float64Array:
         """Return each patient's survival probability at the end of its own follow-up, shape (n,).
 
         Beyond the last follow-up behind the baseline, the probability at its end.
@@ -86,7 +80,7 @@ class Calibration:
         risks = np.asarray(log_risk, dtype=np.float64)
         hazard = np.concatenate([[0.0], self.cumulative_hazard])
         hazard = hazard[np.searchsorted(self.time, np.asarray(duration), side="right")]
-        survival: FloatArray = np.exp(
+        survival: Float64Array = np.exp(
             -hazard * np.exp(np.minimum(self.slope * risks, MAX_EXPONENT))
         )
         return survival
@@ -292,7 +286,7 @@ def cross_fitted_survival(
     times: ArrayLike,
     entry: ArrayLike | None = None,
     seed: int = 0,
-) -> FloatArray:
+) -> Float64Array:
     """Predict each patient's survival from a calibration fitted on others.
 
     Parameters
@@ -336,7 +330,7 @@ def cross_fitted_survival_at_end(
     *,
     entry: ArrayLike | None = None,
     seed: int = 0,
-) -> FloatArray:
+) -> Float64Array:
     """Predict each patient's survival at the end of its own follow-up, shape (n,).
 
     The calibration is fitted on others.
@@ -355,7 +349,7 @@ def cross_fitted_survival_at_end(
 
 
 def _cross_fits(
-    risk: FloatArray, followed: FollowUp, seed: int
+    risk: Float64Array, followed: FollowUp, seed: int
 ) -> Iterator[tuple[BoolArray, Calibration]]:
     """Yield the patients of each part and a calibration fitted on all others."""
     part = cross_fit_parts(followed.event, seed=seed)
@@ -366,7 +360,7 @@ def _cross_fits(
 
 
 def _slope(
-    risk: FloatArray, event: BoolArray, duration: FloatArray, entry: FloatArray | None
+    risk: Float64Array, event: BoolArray, duration: Float64Array, entry: Float64Array | None
 ) -> float:
     sd = float(risk.std())
     if sd == 0:
@@ -380,10 +374,10 @@ def _slope(
 
 
 def _ratio(
-    risk: FloatArray,
+    risk: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
-    entry: FloatArray | None,
+    duration: Float64Array,
+    entry: Float64Array | None,
     *,
     horizon: int,
     seed: int,

@@ -13,15 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import ConfigError, NoComparablePairsError
-from camlif.statistics.outcome import (
-    BoolArray,
-    FloatArray,
-    check_entry,
-    check_numbers,
-    check_outcome,
-    rows_of,
-)
+from camlif.statistics.outcome import check_entry, check_numbers, check_outcome, rows_of
 from camlif.statistics.pairs import PairCounter, Ties, compiled_counter, row_sets
 
 MAX_BOOTSTRAP_PATIENTS = 10_000
@@ -237,7 +231,7 @@ def bootstrap_c_index(
 
 def _checked(
     risk: ArrayLike, event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None
-) -> tuple[FloatArray, BoolArray, FloatArray, FloatArray | None]:
+) -> tuple[Float64Array, BoolArray, Float64Array, Float64Array | None]:
     events, durations = check_outcome(event, duration)
     risks = check_numbers("risk", risk, length=len(durations))
     return risks, events, durations, check_entry(entry, durations)
@@ -245,7 +239,7 @@ def _checked(
 
 def _resampled(
     counters: Sequence[PairCounter], n: int, n_resamples: int, rng: np.random.Generator
-) -> FloatArray:
+) -> Float64Array:
     """C-index of each resample of n patients. A resample is how often each patient was drawn."""
     at_once = max(1, WEIGHT_CELLS // n)
     values = []

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError, NoEventsError
 from camlif.statistics.calibration import (
     PARTS,
@@ -30,7 +31,7 @@ from camlif.statistics.calibration import (
     cross_fitted_survival_at_end,
     fit_calibration,
 )
-from camlif.statistics.outcome import BoolArray, FloatArray, check_numbers, check_outcome
+from camlif.statistics.outcome import check_numbers, check_outcome
 
 LEVEL = 0.9
 """Share of patients who live longer than their bound."""
@@ -75,7 +76,7 @@ class SurvivalBound:
     n_patients: int
     n_events: int
 
-    def times(self, calibration: Calibration, log_risk: ArrayLike) -> FloatArray:
+    def times(self, calibration: Calibration, log_risk: ArrayLike) -> Float64Array:
         """Return each patient's bound, shape (n,); NaN where there is none.
 
         At most `last`: a bound of `last` says no more than that follow-up ends there.
@@ -167,7 +168,7 @@ def _too_little(n: int, n_events: int, late: bool) -> str:
     return ""
 
 
-def _uncensored(risk: FloatArray, event: BoolArray, duration: FloatArray) -> FloatArray:
+def _uncensored(risk: Float64Array, event: BoolArray, duration: Float64Array) -> Float64Array:
     """Probability of not being censored before the end of each patient's follow-up, shape (n,)."""
     try:
         fitted = fit_calibration(risk, ~event, duration)
@@ -177,7 +178,7 @@ def _uncensored(risk: FloatArray, event: BoolArray, duration: FloatArray) -> Flo
     return fitted.survival_at_end(risk, before)
 
 
-def _threshold(scores: FloatArray, weights: FloatArray) -> float:
+def _threshold(scores: Float64Array, weights: Float64Array) -> float:
     """Return the score that 1 - `LEVEL` of the patients exceed, by the weights.
 
     The patient to be bounded counts as one more, with the smallest survival.
@@ -193,7 +194,7 @@ def _threshold(scores: FloatArray, weights: FloatArray) -> float:
     return float(scores[order][place])
 
 
-def _coverage(scores: FloatArray, weights: FloatArray, part: NDArray[np.int_]) -> Coverage:
+def _coverage(scores: Float64Array, weights: Float64Array, part: NDArray[np.int_]) -> Coverage:
     """Share of patients who outlived a bound fitted without their part."""
     missed = np.empty(len(scores))
     for k in range(PARTS):

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError
-from camlif.statistics.outcome import BoolArray, FloatArray, life_table
+from camlif.statistics.outcome import life_table
 
 
 def fit_cox(
-    x: pd.DataFrame, event: BoolArray, duration: FloatArray, entry: FloatArray | None = None
+    x: pd.DataFrame, event: BoolArray, duration: Float64Array, entry: Float64Array | None = None
 ) -> Any:
     """Fit a Cox model with Efron's ties and no penalty.
 
@@ -65,17 +66,20 @@ def fit_cox(
 class Baseline:
     """Breslow's cumulative hazard just after each time; shapes (t,)."""
 
-    time: FloatArray
-    cumulative_hazard: FloatArray
+    time: Float64Array
+    cumulative_hazard: Float64Array
 
-    def at(self, times: ArrayLike) -> FloatArray:
+    def at(self, times: ArrayLike) -> Float64Array:
         """Return the cumulative hazard at any times: 0 before the first, the last one beyond."""
         hazard = np.concatenate([[0.0], self.cumulative_hazard])
         return hazard[np.searchsorted(self.time, np.asarray(times), side="right")]
 
 
 def breslow_baseline(
-    relative: FloatArray, event: BoolArray, duration: FloatArray, entry: FloatArray | None = None
+    relative: Float64Array,
+    event: BoolArray,
+    duration: Float64Array,
+    entry: Float64Array | None = None,
 ) -> Baseline:
     """Estimate the cumulative hazard of a patient whose relative hazard is 1.
 

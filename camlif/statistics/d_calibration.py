@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
+from camlif.arrays import Float64Array
 from camlif.exceptions import DataError, NoEventsError
-from camlif.statistics.outcome import FloatArray, check_numbers
+from camlif.statistics.outcome import check_numbers
 
 N_BINS = 10
 MIN_EVENTS = 30
@@ -37,7 +38,7 @@ class DCalibration:
     n_patients, n_events : int
     """
 
-    counts: FloatArray
+    counts: Float64Array
     statistic: float
     p_value: float
     n_patients: int
@@ -88,7 +89,7 @@ def d_calibration(survival_at_end: ArrayLike, event: ArrayLike) -> DCalibration:
     )
 
 
-def _shared_out(survival: FloatArray, place: NDArray[np.int_]) -> FloatArray:
+def _shared_out(survival: Float64Array, place: NDArray[np.int_]) -> Float64Array:
     """Counts of censored patients: even over what is left of their survival, 0 to ``survival``."""
     whole = np.where(survival > 0, 1 / (N_BINS * np.where(survival > 0, survival, 1.0)), 1.0)
     by_place = np.bincount(place, weights=whole, minlength=N_BINS)

@@ -12,17 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics.horizon import check_predictions
-from camlif.statistics.outcome import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    check_entry,
-    check_numbers,
-    check_outcome,
-    life_table,
-)
+from camlif.statistics.outcome import check_entry, check_numbers, check_outcome, life_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,9 +40,9 @@ class DecisionCurve:
     horizon: float
     n_patients: int
     n_events: int
-    thresholds: FloatArray
-    model: FloatArray
-    everyone: FloatArray
+    thresholds: Float64Array
+    model: Float64Array
+    everyone: Float64Array
     n_flagged: IntArray
 
 
@@ -131,7 +124,7 @@ def decision_curve(
     )
 
 
-def _event_free(event: BoolArray, duration: FloatArray, rows: BoolArray, horizon: float) -> float:
+def _event_free(event: BoolArray, duration: Float64Array, rows: BoolArray, horizon: float) -> float:
     """Kaplan-Meier at the horizon of some patients; 1 where there are none, so that they add 0."""
     if not rows.any():
         return 1.0

@@ -10,15 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError, NoComparablePairsError
 from camlif.statistics.horizon import CensoringWeights
-from camlif.statistics.outcome import (
-    BoolArray,
-    FloatArray,
-    check_entry,
-    check_numbers,
-    check_outcome,
-)
+from camlif.statistics.outcome import check_entry, check_numbers, check_outcome
 
 CELLS = 2_000_000
 """Pairs compared at once."""
@@ -107,7 +102,7 @@ def time_dependent_auc(
     train_duration: ArrayLike,
     entry: ArrayLike | None = None,
     train_entry: ArrayLike | None = None,
-) -> FloatArray:
+) -> Float64Array:
     """Compute the cumulative/dynamic AUC: who has the event by a horizon against who does not.
 
     Parameters
@@ -150,10 +145,10 @@ def time_dependent_auc(
 
 
 def _auc(
-    risk: FloatArray,
+    risk: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
-    entry: FloatArray | None,
+    duration: Float64Array,
+    entry: Float64Array | None,
     weights: CensoringWeights,
     horizon: float,
 ) -> float:

@@ -18,16 +18,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import DataError, EstimationError, NoEventsError
 from camlif.statistics.cox import fit_cox
-from camlif.statistics.outcome import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    check_entry,
-    check_outcome,
-    rows_of,
-)
+from camlif.statistics.outcome import check_entry, check_outcome, rows_of
 from camlif.statistics.splits import holm
 
 MIN_PATIENTS = 10
@@ -153,7 +147,7 @@ def log_rank(
 
 
 def _risk_sets(
-    times: FloatArray, event: BoolArray, duration: FloatArray, entry: FloatArray | None
+    times: Float64Array, event: BoolArray, duration: Float64Array, entry: Float64Array | None
 ) -> tuple[IntArray, IntArray]:
     """Patients of one group at risk, and with the event, at each time; shape (t,)."""
     leaving = np.sort(duration)
@@ -348,7 +342,7 @@ def group_hazard_ratios(
 
 def _checked(
     event: ArrayLike, duration: ArrayLike, stratum: ArrayLike
-) -> tuple[BoolArray, FloatArray, NDArray[np.str_]]:
+) -> tuple[BoolArray, Float64Array, NDArray[np.str_]]:
     events, durations = check_outcome(event, duration)
     groups = np.asarray(stratum)
     if groups.shape != durations.shape:
@@ -380,7 +374,7 @@ def _empty(groups: NDArray[np.str_], pair: tuple[str, str]) -> str | None:
     return next((f"{name} has no patient." for name in pair if name not in groups), None)
 
 
-def _numbers(frame: pd.DataFrame, n: int) -> FloatArray:
+def _numbers(frame: pd.DataFrame, n: int) -> Float64Array:
     try:
         x = frame.to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -398,7 +392,7 @@ def _numbers(frame: pd.DataFrame, n: int) -> FloatArray:
     return x
 
 
-def _require_full_rank(x: FloatArray, names: Sequence[str]) -> None:
+def _require_full_rank(x: Float64Array, names: Sequence[str]) -> None:
     """Name the first column that is constant or a combination of those before it."""
     centred = x - x.mean(axis=0)
     size = np.linalg.norm(centred, axis=0)

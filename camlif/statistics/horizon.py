@@ -14,16 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import DataError, EstimationError, NoEventsError
 from camlif.statistics.cox import breslow_baseline, fit_cox
-from camlif.statistics.outcome import (
-    BoolArray,
-    FloatArray,
-    check_entry,
-    check_outcome,
-    life_table,
-    rows_of,
-)
+from camlif.statistics.outcome import check_entry, check_outcome, life_table, rows_of
 
 MAX_BINS = 10
 MIN_BIN_PATIENTS = 20
@@ -152,12 +146,12 @@ def calibration(
 
 
 def observed_risk(
-    survival: FloatArray,
+    survival: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
+    duration: Float64Array,
     *,
     horizon: float,
-    entry: FloatArray | None = None,
+    entry: Float64Array | None = None,
 ) -> float:
     """Observed probability of the event by a horizon, for patients with these predictions.
 
@@ -195,7 +189,7 @@ def observed_risk(
     return 1 - float(_smoothed(survival, event, duration, entry, horizon).mean())
 
 
-def check_predictions(survival: FloatArray, n: int, horizon: float) -> None:
+def check_predictions(survival: Float64Array, n: int, horizon: float) -> None:
     """Require one probability per patient.
 
     Parameters
@@ -229,10 +223,10 @@ def check_predictions(survival: FloatArray, n: int, horizon: float) -> None:
 
 
 def _bins(
-    predicted: FloatArray,
+    predicted: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
-    entry: FloatArray | None,
+    duration: Float64Array,
+    entry: Float64Array | None,
     horizon: float,
 ) -> tuple[CalibrationBin, ...]:
     n_bins = max(1, min(MAX_BINS, len(predicted) // MIN_BIN_PATIENTS))
@@ -250,7 +244,7 @@ def _bins(
     )
 
 
-def _bin_rows(predicted: FloatArray, n_bins: int) -> list[np.ndarray]:
+def _bin_rows(predicted: Float64Array, n_bins: int) -> list[np.ndarray]:
     """Rows of each bin; bins differ in size only where predictions are tied."""
     n = len(predicted)
     order = np.argsort(predicted, kind="stable")
@@ -264,10 +258,10 @@ def _bin_rows(predicted: FloatArray, n_bins: int) -> list[np.ndarray]:
 
 
 def _bin(
-    predicted: FloatArray,
+    predicted: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
-    entry: FloatArray | None,
+    duration: Float64Array,
+    entry: Float64Array | None,
     horizon: float,
 ) -> CalibrationBin:
     table = life_table(event, duration, entry)
@@ -286,10 +280,10 @@ def _bin(
 
 
 def _integrated_index(
-    survival: FloatArray,
+    survival: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
-    entry: FloatArray | None,
+    duration: Float64Array,
+    entry: Float64Array | None,
     horizon: float,
     observed: float,
 ) -> float | None:
@@ -304,31 +298,31 @@ def _integrated_index(
 
 
 def _smoothed(
-    survival: FloatArray,
+    survival: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
-    entry: FloatArray | None,
+    duration: Float64Array,
+    entry: Float64Array | None,
     horizon: float,
-) -> FloatArray:
+) -> Float64Array:
     """Observed survival at the horizon as a smooth function of the predicted, shape (n,)."""
     table = _spline(np.log(-np.log(np.clip(survival, EDGE, 1 - EDGE))))
     fitted = fit_cox(table, event, duration, entry)
     # lifelines' own baseline is interpolated between its steps, and knows no entry.
     relative = fitted.predict_partial_hazard(table).to_numpy()
     hazard = breslow_baseline(relative, event, duration, entry).at(horizon)
-    smoothed: FloatArray = np.exp(-hazard * relative)
+    smoothed: Float64Array = np.exp(-hazard * relative)
     return smoothed
 
 
-def _spline(x: FloatArray) -> pd.DataFrame:
+def _spline(x: Float64Array) -> pd.DataFrame:
     """Natural cubic spline basis with three knots, standardised; only x if knots coincide."""
     x = (x - x.mean()) / x.std()
     first, middle, last = np.quantile(x, KNOTS)
     if not first < middle < last:
         return pd.DataFrame({"x": x})
 
-    def cube(knot: float) -> FloatArray:
-        positive: FloatArray = np.maximum(x - knot, 0.0) ** 3
+    def cube(knot: float) -> Float64Array:
+        positive: Float64Array = np.maximum(x - knot, 0.0) ** 3
         return positive
 
     bend = cube(first) - (cube(middle) * (last - first) - cube(last) * (middle - first)) / (
@@ -377,7 +371,7 @@ class CensoringWeights:
         self.relative = entries is not None
         self._table = life_table(events, durations, entries)
 
-    def at(self, times: ArrayLike) -> FloatArray:
+    def at(self, times: ArrayLike) -> Float64Array:
         """Return the weight at each time, in the shape of ``times``.
 
         Raises
@@ -394,7 +388,7 @@ class CensoringWeights:
             )
         return weights
 
-    def _from_start(self, points: FloatArray) -> tuple[FloatArray, BoolArray]:
+    def _from_start(self, points: Float64Array) -> tuple[Float64Array, BoolArray]:
         table = self._table
         exposed = table.at_risk - table.events
         followed = np.cumprod(1 - table.left / np.maximum(exposed, 1))
@@ -402,7 +396,7 @@ class CensoringWeights:
         chance = np.concatenate([[1.0], followed])[row]
         return 1 / np.where(chance > 0, chance, 1.0), chance > 0
 
-    def _late(self, points: FloatArray) -> tuple[FloatArray, BoolArray]:
+    def _late(self, points: Float64Array) -> tuple[Float64Array, BoolArray]:
         table = self._table
         row = np.searchsorted(table.time, points, side="left")
         at_risk = np.append(table.at_risk, 0)[row]

@@ -13,8 +13,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.arrays import Float64Array, IntArray
 from camlif.exceptions import DataError
-from camlif.statistics.outcome import FloatArray, IntArray, LifeTable, check_outcome, life_table
+from camlif.statistics.outcome import LifeTable, check_outcome, life_table
 
 ROUNDING = 1e-12
 """A product of fractions that should be 0.5 may come out this far above it."""
@@ -40,10 +41,10 @@ class KaplanMeierCurve:
         Patients who leave at this time with and without the event.
     """
 
-    time: FloatArray
-    survival: FloatArray
-    low: FloatArray
-    high: FloatArray
+    time: Float64Array
+    survival: Float64Array
+    low: Float64Array
+    high: Float64Array
     at_risk: IntArray
     events: IntArray
     censored: IntArray
@@ -69,7 +70,7 @@ class KaplanMeierCurve:
         reached = np.flatnonzero(self.survival <= 0.5 + ROUNDING)
         return float(self.time[reached[0]]) if len(reached) else None
 
-    def at(self, times: ArrayLike) -> FloatArray:
+    def at(self, times: ArrayLike) -> Float64Array:
         """Survival at any times; 1 before the first event.
 
         NaN after the last duration, unless survival has reached 0, and for no patient.

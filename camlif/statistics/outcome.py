@@ -13,12 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import DataError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-
 
 MIN_AT_RISK = 5
 """Where patients enter late, estimates start when so many are under observation: an event among
@@ -34,7 +30,7 @@ LATE_ENTRY = (
 """How delayed entry is taken into account."""
 
 
-def check_numbers(name: str, values: ArrayLike, *, length: int | None = None) -> FloatArray:
+def check_numbers(name: str, values: ArrayLike, *, length: int | None = None) -> Float64Array:
     """Return finite numbers as float64, shape (n,).
 
     Parameters
@@ -71,7 +67,7 @@ def check_numbers(name: str, values: ArrayLike, *, length: int | None = None) ->
     return array
 
 
-def check_outcome(event: ArrayLike, duration: ArrayLike) -> tuple[BoolArray, FloatArray]:
+def check_outcome(event: ArrayLike, duration: ArrayLike) -> tuple[BoolArray, Float64Array]:
     """Return event as bool and duration as float64, both shape (n,).
 
     Raises
@@ -108,7 +104,7 @@ class LifeTable:
         Patients who leave at this time without the event.
     """
 
-    time: FloatArray
+    time: Float64Array
     at_risk: IntArray
     events: IntArray
     left: IntArray
@@ -142,19 +138,19 @@ class LifeTable:
         return np.where(np.arange(len(self.time)) >= self.first, self.events, 0)
 
     @cached_property
-    def survival(self) -> FloatArray:
+    def survival(self) -> Float64Array:
         """Product-limit estimate just after each time, shape (t,)."""
         return np.cumprod(1.0 - self.counted / np.maximum(self.at_risk, 1), dtype=np.float64)
 
     @cached_property
-    def greenwood(self) -> FloatArray:
+    def greenwood(self) -> Float64Array:
         """Greenwood's sum, the variance of log S, shape (t,); infinite once S is 0."""
         remaining = self.at_risk - self.events
         with np.errstate(divide="ignore", invalid="ignore"):
             steps = np.where(self.counted, self.counted / (self.at_risk * remaining), 0.0)
         return np.cumsum(steps, dtype=np.float64)
 
-    def survival_at(self, times: ArrayLike) -> FloatArray:
+    def survival_at(self, times: ArrayLike) -> Float64Array:
         """Product-limit estimate at any times; NaN after the last duration unless S reached 0."""
         points = np.asarray(times, dtype=np.float64)
         steps = np.concatenate([[1.0], self.survival])
@@ -162,7 +158,7 @@ class LifeTable:
         row = np.searchsorted(self.time, points, side="right")
         return np.where(known, steps[row], np.nan)
 
-    def log_log_band(self, *, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    def log_log_band(self, *, confidence: float = 0.95) -> tuple[Float64Array, Float64Array]:
         """Pointwise interval of the survival on the log(-log) scale: low and high, shape (t,).
 
         Both are 1 before the first event and NaN once S is 0, where the variance is infinite.
@@ -218,7 +214,7 @@ def life_table(event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = 
     )
 
 
-def check_entry(entry: ArrayLike | None, durations: FloatArray) -> FloatArray | None:
+def check_entry(entry: ArrayLike | None, durations: Float64Array) -> Float64Array | None:
     """Return entry times as float64, shape (n,), 0 for the start; None where nobody enters late.
 
     Parameters
@@ -244,7 +240,7 @@ def check_entry(entry: ArrayLike | None, durations: FloatArray) -> FloatArray | 
     return entries if late.any() else None
 
 
-def rows_of(entry: FloatArray | None, rows: NDArray[np.generic]) -> FloatArray | None:
+def rows_of(entry: Float64Array | None, rows: NDArray[np.generic]) -> Float64Array | None:
     """Return the entries of some patients; None stays None."""
     return None if entry is None else entry[rows]
 
@@ -262,8 +258,8 @@ class FollowUp:
     """
 
     event: BoolArray
-    duration: FloatArray
-    entry: FloatArray | None = None
+    duration: Float64Array
+    entry: Float64Array | None = None
 
     @classmethod
     def check(

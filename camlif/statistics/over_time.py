@@ -15,17 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from camlif.arrays import Float64Array
 from camlif.exceptions import EstimationError
 from camlif.statistics.brier import brier_score, integrated_brier_score
 from camlif.statistics.concordance import bootstrap_c_index
 from camlif.statistics.discrimination import time_dependent_auc
 from camlif.statistics.horizon import observed_risk
-from camlif.statistics.outcome import (
-    FloatArray,
-    FollowUp,
-    check_numbers,
-    life_table,
-)
+from camlif.statistics.outcome import FollowUp, check_numbers, life_table
 
 RESAMPLES = 200
 MIN_RESAMPLES = 50
@@ -157,7 +153,7 @@ def performance_over_time(
     )
 
 
-def brier_times(duration: ArrayLike, horizons: ArrayLike) -> FloatArray:
+def brier_times(duration: ArrayLike, horizons: ArrayLike) -> Float64Array:
     """Times over which the Brier score is integrated, shape (`GRID`,) or (0,).
 
     They run from the first horizon to the last before the end of follow-up.
@@ -189,14 +185,14 @@ def _n_beyond(followed: FollowUp, horizon: float) -> int:
     return int((beyond if followed.entry is None else beyond & (followed.entry < horizon)).sum())
 
 
-def _null(followed: FollowUp, times: ArrayLike) -> FloatArray:
+def _null(followed: FollowUp, times: ArrayLike) -> Float64Array:
     """Kaplan-Meier at the times, the same for every patient, shape (n, t)."""
     table = life_table(followed.event, followed.duration, followed.entry)
     curve = table.survival_at(times)
     return np.broadcast_to(curve, (len(followed), len(curve)))
 
 
-def _auc(risk: FloatArray, followed: FollowUp, horizon: float) -> float | None:
+def _auc(risk: Float64Array, followed: FollowUp, horizon: float) -> float | None:
     try:
         found = time_dependent_auc(
             risk, followed.event, followed.duration, horizons=[horizon], **_by_themselves(followed)
@@ -207,7 +203,7 @@ def _auc(risk: FloatArray, followed: FollowUp, horizon: float) -> float | None:
 
 
 def _auc_intervals(
-    risk: FloatArray, followed: FollowUp, horizons: FloatArray, n_resamples: int, seed: int
+    risk: Float64Array, followed: FollowUp, horizons: Float64Array, n_resamples: int, seed: int
 ) -> list[tuple[float | None, float | None]]:
     rng = np.random.default_rng(seed)
     values: list[list[float]] = [[] for _ in horizons]
@@ -226,7 +222,7 @@ def _auc_intervals(
     ]
 
 
-def _brier(survival: FloatArray, followed: FollowUp, horizon: float) -> float | None:
+def _brier(survival: Float64Array, followed: FollowUp, horizon: float) -> float | None:
     if np.isnan(survival).any():
         return None
     try:
@@ -237,7 +233,7 @@ def _brier(survival: FloatArray, followed: FollowUp, horizon: float) -> float | 
         return None
 
 
-def _ibs(survival: FloatArray, followed: FollowUp, times: FloatArray) -> float | None:
+def _ibs(survival: Float64Array, followed: FollowUp, times: Float64Array) -> float | None:
     if np.isnan(survival).any():
         return None
     try:
@@ -329,7 +325,7 @@ _Estimate = tuple[float | None, float | None, float | None]
 _NONE: _Estimate = (None, None, None)
 
 
-def _c_index(risk: FloatArray, followed: FollowUp) -> _Estimate:
+def _c_index(risk: Float64Array, followed: FollowUp) -> _Estimate:
     if followed.event.sum() < MIN_EVENTS:
         return _NONE
     try:
@@ -339,7 +335,7 @@ def _c_index(risk: FloatArray, followed: FollowUp) -> _Estimate:
     return found.value, found.low, found.high
 
 
-def _ratio(survival: FloatArray, followed: FollowUp, horizon: float) -> _Estimate:
+def _ratio(survival: Float64Array, followed: FollowUp, horizon: float) -> _Estimate:
     if np.isnan(survival).any():
         return _NONE
     event, duration, entry = followed.event, followed.duration, followed.entry

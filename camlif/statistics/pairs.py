@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import ConfigError
-from camlif.statistics.outcome import BoolArray, FloatArray, IntArray
 
 Ties = Literal["half", "strict"]
 
@@ -48,10 +48,10 @@ class PairRows:
 
 
 def row_sets(
-    risk: FloatArray,
+    risk: Float64Array,
     event: BoolArray,
-    duration: FloatArray,
-    entry: FloatArray | None,
+    duration: Float64Array,
+    entry: Float64Array | None,
     *,
     ties: Ties,
 ) -> list[PairRows]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.arrays import Float64Array
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics.group_tests import log_rank
-from camlif.statistics.outcome import FloatArray, check_entry, check_outcome, rows_of
+from camlif.statistics.outcome import check_entry, check_outcome, rows_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def split_p_values(
         )
     entries = check_entry(entry, durations)
 
-    def p_value(risk: FloatArray, rows: NDArray[np.generic], cutoff: float) -> float:
+    def p_value(risk: Float64Array, rows: NDArray[np.generic], cutoff: float) -> float:
         group = np.where(risk < cutoff, "low", "high")
         late = rows_of(entries, rows)
         return log_rank(events[rows], durations[rows], group, entry=late).p_value
@@ -106,7 +107,7 @@ def split_p_values(
     )
 
 
-def _mean_z(risk: FloatArray, test: NDArray[np.bool_]) -> FloatArray:
+def _mean_z(risk: Float64Array, test: NDArray[np.bool_]) -> Float64Array:
     """Mean over the splits that tested a patient of its z in the test part; NaN where none did."""
     total, count = np.zeros(len(risk)), test.sum(axis=0)
     for e, rows in enumerate(test):
@@ -118,9 +119,9 @@ def _mean_z(risk: FloatArray, test: NDArray[np.bool_]) -> FloatArray:
 
 
 def _fold_p_values(
-    risk: FloatArray,
+    risk: Float64Array,
     test: NDArray[np.bool_],
-    p_value: Callable[[FloatArray, NDArray[np.generic], float], float],
+    p_value: Callable[[Float64Array, NDArray[np.generic], float], float],
 ) -> list[float]:
     found = []
     for e, rows in enumerate(test):

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
+from camlif.arrays import Float64Array
 from camlif.exceptions import ConfigError, DataError, EstimationError
-from camlif.statistics.outcome import FloatArray, check_numbers
+from camlif.statistics.outcome import check_numbers
 
 ROUNDING = 1e-12
 """Differences that are equal may come out so far apart."""
@@ -168,7 +169,7 @@ def corrected_t_test(
     return CorrectedTest(interval=interval, statistic=statistic, p_value=p_value)
 
 
-def holm(p_values: ArrayLike) -> FloatArray:
+def holm(p_values: ArrayLike) -> Float64Array:
     """Adjust p-values for testing them together, by Holm's step-down rule.
 
     Parameters
@@ -205,7 +206,7 @@ def holm(p_values: ArrayLike) -> FloatArray:
     return adjusted
 
 
-def _values(values: ArrayLike, confidence: float) -> FloatArray:
+def _values(values: ArrayLike, confidence: float) -> Float64Array:
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence must lie in (0, 1), not {confidence}.")
     array = check_numbers("values", values)
@@ -218,7 +219,7 @@ def _quantile(k: int, confidence: float) -> float:
     return float(stdtrit(k - 1, 0.5 + confidence / 2))
 
 
-def _corrected_error(values: FloatArray, n_train: float, n_test: float) -> float:
+def _corrected_error(values: Float64Array, n_train: float, n_test: float) -> float:
     if not (n_train > 0 and n_test > 0):
         raise ConfigError(f"n_train and n_test must be above 0, not {n_train} and {n_test}.")
     return math.sqrt(1 / len(values) + n_test / n_train) * float(values.std(ddof=1))

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.arrays import BoolArray
 from camlif.config import HORIZONS
-from camlif.data.cohort import BoolArray
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics import (
     concordance_index,

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray
+from camlif.arrays import BoolArray
 
 PAD = -1
 SMALLEST_BATCH = 4

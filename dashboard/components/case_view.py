@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from camlif.data.cohort import BoolArray
+from camlif.arrays import BoolArray
 from camlif.model.case import CaseScore, CaseSummary, summarise_case
 from dashboard import known_outcome
 from dashboard.session.state import Scoring, Workspace

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
 from camlif.wording import count, listed
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.hazard_columns import (
@@ -47,8 +47,6 @@ LABEL_MARGIN = 130
 LABEL_HEIGHT = 0.1
 """Smallest distance of two of them, as a share of the range of z."""
 
-FloatArray = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HazardPoints:
@@ -67,7 +65,7 @@ class HazardPoints:
     """
 
     token: Sequence[str]
-    z: FloatArray
+    z: Float64Array
     subtype: Sequence[str | None] | None = None
     grade: Sequence[str | None] | None = None
     stratum: Sequence[str | None] | None = None
@@ -216,7 +214,7 @@ def _summary(frame: pd.DataFrame, cutoffs: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
 
-def _positions(frame: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
+def _positions(frame: pd.DataFrame, columns: Sequence[str]) -> Float64Array:
     place = frame["column"].map({name: i for i, name in enumerate(columns)}).to_numpy(float)
     offset = np.array([jitter(token) for token in frame["token"]], dtype=float)
     return np.asarray(place + POINT_START + (POINT_END - POINT_START) * offset, dtype=float)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
+from camlif.arrays import Float64Array
 from dashboard.figures.chart import escape, signed
 from dashboard.figures.layout import SMALL_FONT_SIZE, hover_text
 from dashboard.figures.palette import GradeStyle, Theme, palette, rgba
@@ -25,10 +25,8 @@ VIOLIN_STEPS = 80
 MAX_FOR_DENSITY = 5_000
 DENSITY_BINS = 40
 
-FloatArray = NDArray[np.float64]
 
-
-def add_violin(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> None:
+def add_violin(figure: go.Figure, z: Float64Array, place: int, theme: Theme) -> None:
     """Half-violin of one column; too few or equal values have no density.
 
     Parameters
@@ -60,7 +58,7 @@ def add_violin(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> No
     )
 
 
-def add_median(figure: go.Figure, z: FloatArray, place: int, theme: Theme) -> None:
+def add_median(figure: go.Figure, z: Float64Array, place: int, theme: Theme) -> None:
     """Median line of one column, across its half-violin and its points.
 
     Parameters

@@ -17,6 +17,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
 from camlif.statistics import KaplanMeierCurve
 from camlif.wording import count
 from dashboard.figures.chart import escape
@@ -50,8 +51,6 @@ RISK_LABEL_GAP = 22
 """Pixels between group names and the numbers at risk at time 0, which are centred on it."""
 FAR_END = 0.85
 """A curve that ends before this share of the axis is labelled where it ends, on a plate."""
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +132,10 @@ def start_words(lines: Sequence[Line]) -> str:
 class Steps:
     """Vertices of a step curve from (0, 100 %), in months and per cent."""
 
-    time: FloatArray
-    survival: FloatArray
-    low: FloatArray
-    high: FloatArray
+    time: Float64Array
+    survival: Float64Array
+    low: Float64Array
+    high: Float64Array
 
     def between(self, start: float, stop: float) -> Steps:
         """Cut out a stretch; both ends get a vertex on the curve."""
@@ -177,7 +176,7 @@ def steps_of(curve: KaplanMeierCurve) -> Steps:
     at_origin = np.flatnonzero(time == 0)
     first = [100.0 * float(curve.survival[at_origin[0]])] if len(at_origin) else [100.0]
 
-    def column(values: FloatArray) -> FloatArray:
+    def column(values: Float64Array) -> Float64Array:
         return np.concatenate([first, 100.0 * values[rows]])
 
     return Steps(
@@ -305,7 +304,7 @@ def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxi
         )
 
 
-def _ticks(x: FloatArray, y: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
+def _ticks(x: Float64Array, y: Float64Array, width: float) -> tuple[Float64Array, Float64Array]:
     """Outline a tick at every place in one polygon: there over the upper halves, back the lower.
 
     Between two ticks both ways are the same, so nothing is filled.

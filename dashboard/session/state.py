@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.arrays import BoolArray
+from camlif.data.cohort import Cohort
 from camlif.data.samples import SAMPLES
 from camlif.exceptions import CamlifError
 from camlif.model.bundle import Bundle

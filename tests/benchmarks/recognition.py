@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import Cohort, FloatArray
+from camlif.arrays import Float32Array
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs, encode
 from camlif.data.reading.readers import load_cohort
 from camlif.data.schema import FeatureSchema
@@ -128,7 +129,7 @@ def _looked_up(
 def _saved(raw: RawInputs, text: Callable[[float], str]) -> RawInputs:
     """The patients after their numbers went through a text file."""
 
-    def through(table: FloatArray) -> FloatArray:
+    def through(table: Float32Array) -> Float32Array:
         values, places = np.unique(table, return_inverse=True)
         saved: NDArray[np.float32] = np.array(
             [float(text(float(str(v)))) if np.isfinite(v) else np.nan for v in values], dtype="f4"

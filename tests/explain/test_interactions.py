@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
-from camlif.data.cohort import BoolArray
 from camlif.data.samples import load_sample
 from camlif.data.simulator import simulate
 from camlif.exceptions import ConfigError, EstimationError

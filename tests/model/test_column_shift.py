@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
 from camlif.data.preprocessing import quantiles
 from camlif.model.column_shift import find_shifted, fit_reach, stretch
 from camlif.model.training_range import LEVELS
 
 N = 400
-FloatArray = NDArray[np.float64]
 
 
-def drawn(seed: int, n: int = N) -> FloatArray:
+def drawn(seed: int, n: int = N) -> Float64Array:
     """Age, haemoglobin, a centred feature and a skewed one: one column each."""
     rng = np.random.default_rng(seed)
     return np.stack(
@@ -31,7 +30,7 @@ def drawn(seed: int, n: int = N) -> FloatArray:
 KNOWN = quantiles(drawn(0).astype("f4"), LEVELS)
 
 
-def shifted(values: FloatArray) -> list[int]:
+def shifted(values: Float64Array) -> list[int]:
     return [found.column for found in find_shifted(values, KNOWN, LEVELS)]
 
 

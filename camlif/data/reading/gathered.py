@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camlif.data.cohort import Cohort, FloatArray
+from camlif.arrays import Float32Array
+from camlif.data.cohort import Cohort
 from camlif.data.manifest import Manifest
 from camlif.data.reading.checks import FileReport, PatientFlow, count_overlap
 from camlif.data.reading.clinical import ClinicalData
@@ -124,8 +125,8 @@ def assemble(reading: Reading, title: str) -> Cohort:
     row = {patient: i for i, patient in enumerate(patients)}
     n = len(patients)
     presence = np.zeros((n, len(reading.modalities)), dtype=bool)
-    tables: dict[str, FloatArray] = {}
-    bags: dict[str, tuple[FloatArray, ...]] = {}
+    tables: dict[str, Float32Array] = {}
+    bags: dict[str, tuple[Float32Array, ...]] = {}
     for i, modality in enumerate(reading.modalities):
         at = np.array([row[p] for p in modality.ids], dtype=int)
         presence[at, i] = True
@@ -163,7 +164,7 @@ def assemble(reading: Reading, title: str) -> Cohort:
     )
 
 
-def _spread(values: FloatArray, at: NDArray[np.int_], n: int) -> FloatArray:
+def _spread(values: Float32Array, at: NDArray[np.int_], n: int) -> Float32Array:
     """Return the rows at their places among n, missing elsewhere; not copied if they are there."""
     if np.array_equal(at, np.arange(n)):
         return values

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.cohort import BoolArray, FloatArray
+from camlif.arrays import BoolArray, Float32Array
 from camlif.data.manifest import ModalitySection
 from camlif.data.reading.cleaning import matching
 from camlif.data.reading.clinical import report_personal
@@ -69,7 +69,7 @@ class ModalityData:
     spec: ModalitySpec
     file: str
     ids: list[str]
-    values: FloatArray
+    values: Float32Array
     steps: tuple[FlowStep, ...] = ()
 
 
@@ -87,7 +87,7 @@ class _Matrix:
         Values such as 999 that may mean "missing".
     """
 
-    values: FloatArray
+    values: Float32Array
     columns: list[str]
     constant: list[str]
     codes: dict[str, tuple[float, ...]]
@@ -296,8 +296,8 @@ def _note_values(table: PatientTable, matrix: _Matrix, found: Findings) -> None:
 
 
 def _drop_sparse(
-    table: PatientTable, values: FloatArray, spec: ModalitySpec, found: Findings
-) -> tuple[list[str], FloatArray, tuple[FlowStep, ...]]:
+    table: PatientTable, values: Float32Array, spec: ModalitySpec, found: Findings
+) -> tuple[list[str], Float32Array, tuple[FlowStep, ...]]:
     """Leave out patients who lack too many values; note what stays missing.
 
     A feature group without any value is not counted: networks mask it, so that nothing has to be
@@ -328,7 +328,7 @@ def _drop_sparse(
     return [table.ids[i] for i in keep], values[keep], steps
 
 
-def _missing_by_group(values: FloatArray, widths: NDArray[np.int_]) -> NDArray[np.int_]:
+def _missing_by_group(values: Float32Array, widths: NDArray[np.int_]) -> NDArray[np.int_]:
     """Count the missing values of each group, shape (n, n_groups)."""
     ends = np.cumsum(widths)
     parts = [values[:, end - w : end] for w, end in zip(widths, ends, strict=True)]

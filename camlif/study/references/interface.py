@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.data.preprocessing import (
     CLINICAL,
     Preprocessor,
@@ -24,7 +25,7 @@ from camlif.data.preprocessing import (
     stack_columns,
     standardise,
 )
-from camlif.statistics.outcome import BoolArray, FloatArray, FollowUp, IntArray
+from camlif.statistics.outcome import FollowUp
 
 MAX_COLUMNS = 200
 """A modality with more varying columns is cut."""
@@ -33,7 +34,7 @@ CUT_COLUMNS = 50
 MIN_SCALE = 1e-8
 """Standard deviation up to which a standardised column counts as constant."""
 
-Predict = Callable[[FloatArray], FloatArray]
+Predict = Callable[[Float64Array], Float64Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,8 @@ class ClassicalInputs:
     presence : mapping of modality to bool, shape (n,)
     """
 
-    tables: Mapping[str, FloatArray]
-    clinical: FloatArray
+    tables: Mapping[str, Float64Array]
+    clinical: Float64Array
     presence: Mapping[str, BoolArray]
 
     def __len__(self) -> int:
@@ -64,7 +65,7 @@ class ClassicalInputs:
         )
 
     @property
-    def blocks(self) -> dict[str, FloatArray]:
+    def blocks(self) -> dict[str, Float64Array]:
         """The modalities, and the clinical columns under `CLINICAL` where there are any."""
         return {**self.tables, **({CLINICAL: self.clinical} if self.clinical.shape[1] else {})}
 
@@ -90,7 +91,7 @@ def classical_inputs(raw: RawInputs, preprocessor: Preprocessor) -> ClassicalInp
     """
     columns = stack_columns([preprocessor])
 
-    def scaled(name: str, values: NDArray[np.float32]) -> FloatArray:
+    def scaled(name: str, values: NDArray[np.float32]) -> Float64Array:
         matrix = standardise(torch.from_numpy(values), columns[name]).numpy()
         return np.asarray(matrix, dtype=np.float64)
 
@@ -115,7 +116,7 @@ class FittedModel(Protocol):
         """Chosen hyper-parameters as plain JSON values."""
         ...
 
-    def risk(self, x: ClassicalInputs) -> FloatArray:
+    def risk(self, x: ClassicalInputs) -> Float64Array:
         """Compute the risk of each patient, shape (n,); higher is worse."""
         ...
 
@@ -158,8 +159,8 @@ class Design:
     """
 
     columns: Mapping[str, IntArray]
-    mean: FloatArray
-    scale: FloatArray
+    mean: Float64Array
+    scale: Float64Array
 
     @classmethod
     def fit(
@@ -193,7 +194,7 @@ class Design:
         matrix = _side_by_side(x, chosen)
         return cls(chosen, matrix.mean(0), matrix.std(0))
 
-    def __call__(self, x: ClassicalInputs) -> FloatArray:
+    def __call__(self, x: ClassicalInputs) -> Float64Array:
         """Return the matrix of any patients, shape (n, p)."""
         return (_side_by_side(x, self.columns) - self.mean) / self.scale
 
@@ -203,7 +204,7 @@ class Design:
         return {name: len(columns) for name, columns in self.columns.items()}
 
 
-def _strongest(table: FloatArray, followed: FollowUp) -> IntArray:
+def _strongest(table: Float64Array, followed: FollowUp) -> IntArray:
     """Columns of the strongest univariate association, in their own order."""
     strength = cox_score_statistic(
         table.astype(np.float32), followed.event, followed.duration, followed.entry
@@ -211,7 +212,7 @@ def _strongest(table: FloatArray, followed: FollowUp) -> IntArray:
     return np.sort(np.argsort(-strength, kind="stable")[:CUT_COLUMNS])
 
 
-def _side_by_side(x: ClassicalInputs, columns: Mapping[str, IntArray]) -> FloatArray:
+def _side_by_side(x: ClassicalInputs, columns: Mapping[str, IntArray]) -> Float64Array:
     blocks = x.blocks
     return np.concatenate([blocks[name][:, chosen] for name, chosen in columns.items()], axis=1)
 
@@ -224,7 +225,7 @@ class Fitted:
     predict: Predict
     settings: Mapping[str, Any]
 
-    def risk(self, x: ClassicalInputs) -> FloatArray:
+    def risk(self, x: ClassicalInputs) -> Float64Array:
         """Compute the risk of each patient, shape (n,)."""
         return np.asarray(self.predict(self.design(x)), dtype=np.float64)
 
@@ -233,8 +234,8 @@ class Fitted:
 class LinearRisk:
     """A log risk that is linear in the columns: ``coefficients`` has shape (p,)."""
 
-    coefficients: FloatArray
+    coefficients: Float64Array
 
-    def __call__(self, matrix: FloatArray) -> FloatArray:
+    def __call__(self, matrix: Float64Array) -> Float64Array:
         """Compute log risks, shape (n,)."""
         return np.asarray(matrix @ self.coefficients)

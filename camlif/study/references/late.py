@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from camlif.arrays import Float64Array
 from camlif.linear.penalised import non_negative_cox
-from camlif.statistics.outcome import FloatArray, FollowUp
+from camlif.statistics.outcome import FollowUp
 from camlif.study.references.interface import ClassicalInputs, Fitted
 from camlif.study.references.penalised import fit_ridge
 
@@ -35,7 +36,7 @@ class ScaledRisk:
     mean: float
     scale: float
 
-    def standardise(self, risk: FloatArray) -> FloatArray:
+    def standardise(self, risk: Float64Array) -> Float64Array:
         """Return z-scores of risks, shape (n,)."""
         return (risk - self.mean) / self.scale if self.scale > 0 else np.zeros_like(risk)
 
@@ -47,7 +48,7 @@ class FittedLateFusion:
     blocks: Mapping[str, ScaledRisk]
     weights: Mapping[str, float]
 
-    def risk(self, x: ClassicalInputs) -> FloatArray:
+    def risk(self, x: ClassicalInputs) -> Float64Array:
         """Compute the risk of each patient, shape (n,)."""
         total = np.zeros(len(x))
         for name, block in self.blocks.items():

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from camlif.arrays import Float64Array, IntArray
 from camlif.data.preprocessing import CLINICAL
 from camlif.exceptions import SchemaError
 from camlif.linear.penalised import ElasticNetPath, elastic_net_path, ridge_path
 from camlif.linear.selection import InnerRisks, cross_validate
-from camlif.statistics.outcome import FloatArray, FollowUp, IntArray
+from camlif.statistics.outcome import FollowUp
 from camlif.study.references.interface import (
     MAX_COLUMNS,
     ClassicalInputs,
@@ -45,7 +46,7 @@ class RidgeFit:
     """
 
     model: Fitted
-    out_of_fold: FloatArray
+    out_of_fold: Float64Array
 
 
 def fit_ridge(
@@ -75,14 +76,14 @@ def fit_ridge(
     """
     penalizers = [alpha / len(x) for alpha in ALPHAS]
 
-    def fit_path(rows: IntArray) -> tuple[Design, FloatArray]:
+    def fit_path(rows: IntArray) -> tuple[Design, Float64Array]:
         part, own = x.take(rows), followed.take(rows)
         design = Design.fit(part, own, blocks=blocks, max_columns=max_columns)
         return design, ridge_path(
             design(part), own.event, own.duration, penalizers=penalizers, entry=own.entry
         )
 
-    def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
+    def held_out_risks(train: IntArray, held_out: IntArray) -> Float64Array:
         design, path = fit_path(train)
         return np.asarray(path @ design(x.take(held_out)).T)
 
@@ -165,7 +166,7 @@ class ElasticNetCox:
             As in `ClassicalModel.fit`.
         """
 
-        def fit_path(rows: IntArray, alphas: FloatArray | None) -> tuple[Design, ElasticNetPath]:
+        def fit_path(rows: IntArray, alphas: Float64Array | None) -> tuple[Design, ElasticNetPath]:
             part, own = x.take(rows), followed.take(rows)
             design = Design.fit(part, own)
             path = elastic_net_path(
@@ -182,7 +183,7 @@ class ElasticNetCox:
 
         design, path = fit_path(np.arange(len(x)), None)
 
-        def held_out_risks(train: IntArray, held_out: IntArray) -> FloatArray:
+        def held_out_risks(train: IntArray, held_out: IntArray) -> Float64Array:
             inner_design, inner_path = fit_path(train, path.alphas)
             return np.asarray(inner_path.coefficients @ inner_design(x.take(held_out)).T)
 
@@ -219,6 +220,6 @@ class ConstantRisk:
         del x, followed, seed
         return self
 
-    def risk(self, x: ClassicalInputs) -> FloatArray:
+    def risk(self, x: ClassicalInputs) -> Float64Array:
         """Return zeros, shape (n,)."""
         return np.zeros(len(x))

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array, IntArray
 from camlif.statistics.splits import SplitInterval, corrected_interval
 from camlif.study.summary import KEY_COLUMNS
 from camlif.wording import with_interval
@@ -32,8 +32,6 @@ WITH_HEADS = ("rival", "generic")
 """Families whose rows come with matched and with native heads, which stand apart."""
 Key = tuple[str, str, str]
 """Method, variant and head, which together name a row."""
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +107,7 @@ class StudyRow:
     title: str
     section: str
     split: IntArray
-    values: FloatArray
+    values: Float64Array
     interval: SplitInterval | None
     n_train: float
     n_test: float
@@ -146,13 +144,13 @@ class PairedRow:
 
     row: StudyRow
     split: IntArray
-    own: FloatArray
-    reference: FloatArray
+    own: Float64Array
+    reference: Float64Array
     better: int
     interval: SplitInterval | None
 
     @property
-    def difference(self) -> FloatArray:
+    def difference(self) -> Float64Array:
         """Row minus reference."""
         return self.own - self.reference
 
@@ -239,7 +237,7 @@ def _row(
     )
 
 
-def _interval(values: FloatArray, n_train: float, n_test: float) -> SplitInterval | None:
+def _interval(values: Float64Array, n_train: float, n_test: float) -> SplitInterval | None:
     if len(values) < 2:
         return None
     return corrected_interval(values, n_train=n_train, n_test=n_test)

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray
 from camlif.config import HORIZONS
-from camlif.data.cohort import BoolArray, Cohort
+from camlif.data.cohort import Cohort
 from camlif.data.reading.roles import CENTRE_NAMES, SEX_NAMES, find_named
 from camlif.exceptions import EstimationError
 from camlif.statistics import (

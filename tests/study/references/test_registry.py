@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.config import TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, Preprocessor, encode
 from camlif.exceptions import MissingPackageError, SchemaError
 from camlif.linear.selection import cross_validate
 from camlif.statistics import concordance_index
-from camlif.statistics.outcome import BoolArray, FloatArray, FollowUp, IntArray
+from camlif.statistics.outcome import FollowUp
 from camlif.study.references import CLASSICAL, ClassicalInputs, classical_inputs
 from camlif.study.references.interface import CUT_COLUMNS, MAX_COLUMNS, Design, FittedModel
 from camlif.study.references.penalised import ALPHA_MIN_RATIO, L1_RATIO, N_ALPHAS
@@ -58,7 +59,7 @@ def fit(key: str, x: ClassicalInputs, cohort: Cohort, *, seed: int = 0) -> Fitte
     return CLASSICAL[key].model.fit(x.take(TRAIN), cohort.follow_up(TRAIN), seed=seed)
 
 
-def tables(**blocks: FloatArray) -> ClassicalInputs:
+def tables(**blocks: Float64Array) -> ClassicalInputs:
     """Inputs without clinical columns whose patients have everything."""
     n = len(next(iter(blocks.values())))
     return ClassicalInputs(
@@ -70,7 +71,7 @@ def tables(**blocks: FloatArray) -> ClassicalInputs:
 
 def draw(
     n: int, widths: dict[str, int], *, seed: int = 0
-) -> tuple[ClassicalInputs, BoolArray, FloatArray]:
+) -> tuple[ClassicalInputs, BoolArray, Float64Array]:
     """Independent columns; the first one of each block carries the hazard."""
     rng = np.random.default_rng(seed)
     blocks = {name: rng.standard_normal((n, width)) for name, width in widths.items()}
@@ -171,7 +172,7 @@ def test_the_elastic_net_chooses_and_fits_as_scikit_survival_does() -> None:
         path = CoxnetSurvivalAnalysis(**grid | alphas, max_iter=1_000_000, tol=1e-10)
         return part, path.fit(part(x.take(rows)), Surv.from_arrays(event[rows], duration[rows]))
 
-    def held_out(train: IntArray, rows: IntArray) -> FloatArray:
+    def held_out(train: IntArray, rows: IntArray) -> Float64Array:
         part, inner = coxnet(train, alphas=path.alphas_)
         return np.asarray(inner.coef_.T @ part(x.take(rows)).T)
 

@@ -110,7 +110,7 @@ def check_data(raw: RawInputs, schema: FeatureSchema, known: TrainingRange) -> D
 def _farthest(times: NDArray[np.float64], columns: Sequence[str]) -> NDArray[np.str_]:
     """Column of each patient's value farthest out, shape (n,); empty where none is beyond reach."""
     names = np.array(columns, dtype=object)[times.argmax(axis=1)]
-    return np.where(times.max(axis=1) > 1, names, "")
+    return np.where(times.max(axis=1, initial=0.0) > 1, names, "")
 
 
 def join_checks(parts: Sequence[DataChecks]) -> DataChecks:

@@ -120,7 +120,7 @@ class PairCounter:
         self.later = np.searchsorted(leaving, leaving[self.events], side="right")
 
         self.by_risk = np.lexsort((leaving, rank))
-        key = rank * (int(leaving.max()) + 1) + leaving
+        key = rank * (int(leaving.max(initial=0)) + 1) + leaving
         sorted_key, wanted = key[self.by_risk], key[self.events]
         self.tied_from = np.searchsorted(sorted_key, wanted, side="right")
         self.tied_to = np.searchsorted(rank[self.by_risk], rank[self.events], side="right")

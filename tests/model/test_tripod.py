@@ -53,7 +53,7 @@ def test_every_source_is_a_place_in_the_bundle_and_every_answer_has_one(row: Tri
     [
         ("12c", {"learning_rate": 0.0123}, "learning rate 0.0123"),
         ("12c", {"epochs": 77}, "77 epochs"),
-        ("12a", {"test_fraction": 0.31}, "31 % held out"),
+        ("12a", {"test_fraction": 0.31, "split_scheme": "monte_carlo"}, "31 % held out"),
         ("12g", {"stored_precision": "float32"}, "weights as float32"),
         ("7", {"max_missing": 0.17}, "more than 17 % missing"),
         ("9a", {"select_top": 9}, "the 9 strongest columns"),

@@ -24,6 +24,7 @@ from camlif.networks.camlif import CaMlif
 from camlif.networks.interface import Inputs
 from camlif.networks.linear_skip import LinearSkip
 from camlif.statistics import concordance_index
+from camlif.statistics.outcome import FollowUp
 from camlif.training.engine import train_ensemble
 from camlif.training.ensemble import to_tensors
 from tests.builders.cohorts import make_cohort, make_schema
@@ -91,9 +92,9 @@ def test_a_path_that_ends_early_chooses_what_the_whole_path_does(
 ) -> None:
     x = np.random.default_rng(seed).standard_normal((150, 60))
     event, duration = outcome_of(torch.as_tensor(x[:, 0] - x[:, 1]), seed)
-    beta, held_out = skip_start._elastic_net(x, event, duration)
+    beta, held_out = skip_start._elastic_net(x, FollowUp.check(event, duration))
     monkeypatch.setattr(skip_start, "PATIENCE", skip_start.N_ALPHAS)
-    of_all, best = skip_start._elastic_net(x, event, duration)
+    of_all, best = skip_start._elastic_net(x, FollowUp.check(event, duration))
     assert held_out == best
     np.testing.assert_array_equal(beta, of_all)
 
@@ -124,7 +125,7 @@ def test_a_block_without_signal_or_patients_with_an_event_counts_little() -> Non
     event, duration = outcome_of(torch.as_tensor(x[0][:, 0]))
     presence[:, 2] = ~event
     blocks = {"columns": np.concatenate(x, axis=1), "clinical": np.zeros((300, 0))}
-    model = skip_start._fit_stacked(blocks, x, presence, event, duration)
+    model = skip_start._fit_stacked(blocks, x, presence, FollowUp.check(event, duration))
     signal, noise, absent = np.split(model.coefficients["columns"], [6, 12])
     assert np.abs(signal).sum() > 10 * np.abs(noise).sum()
     assert signal[0] > 0.3

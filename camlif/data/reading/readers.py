@@ -39,6 +39,7 @@ from camlif.data.reading.roles import (
     find_event,
     is_clinical_name,
     modality_name,
+    outcome_pairs,
 )
 from camlif.data.reading.sources import Files, read_sources, with_patients_in_rows
 from camlif.data.reading.specimens import Specimens, by_patient, find_specimens, join_specimens
@@ -220,6 +221,7 @@ def _assign_roles(tables: list[TextTable], reading: Reading) -> None:
     if clinical is not None:
         reading.set_role(clinical.file, "clinical")
         _read_clinical_table(clinical, reading)
+        rest = _without_outcomes(rest, reading)
     elif rest:
         reading.found.warn(
             "No clinical table found. You can still score cases; survival curves stay off.",
@@ -266,6 +268,25 @@ def _without_products(tables: list[TextTable], reading: Reading) -> list[TextTab
             reading.found.note(
                 f"Holds {product}, a result and no input; left out.", file=table.file
             )
+    return rest
+
+
+def _without_outcomes(tables: list[TextTable], reading: Reading) -> list[TextTable]:
+    """Leave out small tables that hold outcomes beside the clinical table: they are no features."""
+    named = {section.file for section in reading.manifest.modalities.values()}
+    rest = []
+    for table in tables:
+        outcomes = outcome_pairs(table.columns)
+        small = len(table.columns) <= MAX_CLINICAL_COLUMNS
+        if not outcomes or not small or table.file in named:
+            rest.append(table)
+            continue
+        reading.set_role(table.file, "ignored")
+        reading.found.warn(
+            f"Holds outcomes ({examples(outcomes)}), which are never features; left out.",
+            file=table.file,
+            fix="Put the endpoint that is meant, and clinical columns, into the clinical table.",
+        )
     return rest
 
 

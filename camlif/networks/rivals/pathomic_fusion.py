@@ -138,5 +138,11 @@ class PathomicFusion(PretrainedFusion):
 
 def _gate(is_on: bool, dropout: float) -> ModalityGate:
     return ModalityGate(
-        NetworkConfig(width=WIDTH, mam=is_on, mam_gate="bilinear", mam_width=WIDTH, dropout=dropout)
+        NetworkConfig(
+            width=WIDTH,
+            mam=is_on,
+            mam_gate="bilinear" if is_on else "auto",
+            mam_width=WIDTH,
+            dropout=dropout,
+        )
     )

@@ -76,7 +76,7 @@ class PgMlif(PretrainedFusion):
         layer = NetworkConfig(
             width=WIDTH,
             mam=config.gates,
-            mam_gate="bilinear",
+            mam_gate="bilinear" if config.gates else "auto",
             mam_width=WIDTH,
             owc_hidden=OWC_HIDDEN,
             dropout=config.dropout,

@@ -565,6 +565,16 @@ def test_a_folder_that_is_not_there_is_a_data_error(tmp_path: Path) -> None:
         load_cohort(tmp_path)
 
 
+def test_a_table_of_endpoints_is_no_modality() -> None:
+    cohort, report = check(
+        {**FILES, "endpoints.csv": "patient_id,stage,dss_days,dss_event\na,1,20,0\nb,2,30,1\n"}
+    )
+    assert cohort is not None
+    assert "endpoints" not in cohort.schema.names
+    (line,) = [p.line for p in report.problems if p.file == "endpoints.csv"]
+    assert "dss_event" in line
+
+
 def test_files_get_roles_and_the_report_is_plain_json() -> None:
     _, report = check(
         {

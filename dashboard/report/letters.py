@@ -19,12 +19,11 @@ KEPT = frozenset((FSI, PDI, ZWSP, ZWJ, ZWNJ))
 NEVER = ("Cc", "Cs", "Cn")
 """Categories that no page shows: controls, surrogates, what is no letter; PDF/UA forbids some."""
 RIGHT_TO_LEFT = ("R", "AL")
-LONG_WORD, LONG_PART = 16, 10
-"""Letters of a word that may break, and of its parts: one of the widest fits any column."""
-_PART = re.compile(
-    rf"([-_/.:;,|]|[^\s\u0300-\u036f\u0590-\U0010ffff_/.:;,|-]{{{LONG_PART}}})"
-    r"(?=[^\s\u0300-\u036f])"
-)
+LONG_WORD, PART = 16, 10
+"""Letters of a word that may break, and of the parts of one without a mark to break after."""
+_AFTER = re.compile(r"([_/.:;,|])(?=[^\s\u0300-\u036f])")
+# Without marks, and without scripts that join letters or that Typst breaks by rules of their own.
+_RUN = re.compile(rf"[^\s\u0300-\u036f\u0590-\U0010ffff_/.:;,|-]{{{LONG_WORD + 1},}}")
 
 
 def isolate(text: str) -> str:
@@ -61,10 +60,14 @@ def printable(text: str, lacking: set[str], names: Sequence[str] = ()) -> str:
 
 def breakable(text: str) -> str:
     """Return a text, its spaces single, whose long words may break wherever a column ends."""
-    words = (
-        word if len(word) <= LONG_WORD else _PART.sub(rf"\1{ZWSP}", word) for word in text.split()
-    )
-    return " ".join(words)
+    return " ".join(_in_parts(word) if len(word) > LONG_WORD else word for word in text.split())
+
+
+def _in_parts(word: str) -> str:
+    def cut(run: re.Match[str]) -> str:
+        return ZWSP.join(run[0][i : i + PART] for i in range(0, len(run[0]), PART))
+
+    return _RUN.sub(cut, _AFTER.sub(rf"\1{ZWSP}", word))
 
 
 def _clusters(text: str) -> Iterator[str]:

@@ -117,8 +117,16 @@ def test_a_number_after_a_name_from_right_to_left_stays_right_of_it() -> None:
 
 def test_long_words_may_break_and_short_ones_stay() -> None:
     assert breakable("a  word of\nintermediate-low") == "a word of intermediate-low"
-    parts = breakable("W" * 25 + " gene_expression_of_tp53").replace("\u200b", " ").split()
-    assert parts == ["W" * 10, "W" * 10, "W" * 5, "gene_", "expression", "_", "of_", "tp53"]
+    parts = breakable("W" * 25 + " low-intermediate, gene_expression_of_tp53").split("\u200b")
+    assert parts == [
+        "W" * 10,
+        "W" * 10,
+        "W" * 5 + " low-intermediate, gene_",
+        "expression_",
+        "of_",
+        "tp53",
+    ]
+    assert breakable("Müller" * 3 + "e\u0301" * 9).split("\u200b")[-1].startswith("erMüller")
 
 
 def test_a_machine_without_the_package_of_fonts_prints_codes(

@@ -81,7 +81,7 @@ def check_modality(
 
     Parameters
     ----------
-    name, label, present, imputed, without, outside, far, distance_percent
+    name, label, present, imputed, without, far, farthest, outside, distance_percent
         As the attributes of `ModalityCheck`.
     """
     verdict: Verdict = "absent"

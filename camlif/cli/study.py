@@ -179,7 +179,7 @@ def _cells(row: VariantSummary) -> tuple[str, ...]:
         "" if c is None else _with_interval(c.difference, c.low, c.high, sign="+"),
         "" if c is None else f"{c.wins}/{c.n_splits}",
         "" if c is None else _p(c.adjusted),
-        "" if row.p_values is None else _p(row.p_values.unique),
+        "" if row.p_values is None else _p(row.p_values.over_splits),
         _number(row.ibs_mean),
         "" if row.parameters is None else f"{row.parameters:,}",
         f"{row.seconds:.0f}",

@@ -31,7 +31,6 @@ from camlif.statistics import (
     SurvivalBound,
     bootstrap_c_index,
     concordance_index,
-    log_rank,
     median_follow_up,
     split_p_values,
 )
@@ -119,7 +118,6 @@ class Card(_Part):
     missing_data: str
     training: CardTraining
     discrimination: CardDiscrimination
-    log_rank_p: float | None
     p_values: SplitPValues | None
     calibration_slope: float
     calibration: tuple[GateResult, ...]
@@ -210,7 +208,6 @@ def build_card(
     reproduce : str
         The command that trains the model again.
     """
-    risk = heldout_mean(member_log_risk, splits.test)
     return Card(
         name=name,
         date=dt.datetime.now(dt.UTC).date().isoformat(),
@@ -229,7 +226,6 @@ def build_card(
         missing_data=MISSING_DATA,
         training=_card_training(config, splits, result),
         discrimination=_discrimination(member_log_risk, cohort, splits),
-        log_rank_p=_log_rank_p(risk, cohort, reference),
         p_values=_p_values(member_log_risk, cohort, splits.test),
         calibration_slope=reference.calibration.slope,
         calibration=tuple(reference.gates.values()),
@@ -317,16 +313,6 @@ def _p_values(member: NDArray[np.float64], cohort: Cohort, test: BoolArray) -> S
         return split_p_values(
             member, followed.event, followed.duration, test=test, entry=followed.entry
         )
-    except EstimationError:
-        return None
-
-
-def _log_rank_p(risk: NDArray[np.float64], cohort: Cohort, reference: Reference) -> float | None:
-    known = np.isfinite(risk)
-    followed = cohort.follow_up(known)
-    stratum = reference.strata.assign(reference.z(risk[known]))
-    try:
-        return log_rank(followed.event, followed.duration, stratum, entry=followed.entry).p_value
     except EstimationError:
         return None
 

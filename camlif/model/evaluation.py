@@ -23,6 +23,7 @@ from camlif.statistics import (
     too_few,
 )
 from camlif.statistics.outcome import LATE_ENTRY, FollowUp
+from camlif.statistics.split_p_values import WITHHELD
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
@@ -69,6 +70,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     groups = {
         name: {"n": int((stratum == name).sum()), "events": int(event[stratum == name].sum())}
         for name in bundle.strata.names
+        if (stratum == name).any()
     }
     heldout = int(result.is_training[rows].sum())
     survival = bundle.calibration.survival(risk, np.asarray(HORIZONS, dtype=float))
@@ -87,7 +89,9 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
             "strict": concordance_index(risk, event, duration, entry=entry, ties="strict"),
         },
         "strata": groups,
-        "log_rank": _log_rank_report(followed, stratum),
+        "log_rank": {"p_value": None, "reason": WITHHELD}
+        if heldout
+        else _log_rank_report(followed, stratum),
         "calibration": [
             _calibration_report(survival[:, i], followed, h) for i, h in enumerate(HORIZONS)
         ],

@@ -44,11 +44,15 @@ class LogRankResult:
     dof : int
         k - 1.
     p_value : float
+    excess : tuple of float
+        Events of each group beyond those expected if survival were equal, by group in
+        alphabetical order.
     """
 
     statistic: float
     dof: int
     p_value: float
+    excess: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +147,12 @@ def log_rank(
     first, rest = difference[:-1], covariance[:-1, :-1]
     statistic = float(first @ np.linalg.solve(rest, first))
     dof = len(names) - 1
-    return LogRankResult(statistic=statistic, dof=dof, p_value=float(chdtrc(dof, statistic)))
+    return LogRankResult(
+        statistic=statistic,
+        dof=dof,
+        p_value=float(chdtrc(dof, statistic)),
+        excess=tuple(difference.tolist()),
+    )
 
 
 def _risk_sets(

@@ -52,20 +52,20 @@ def test_card_holds_three_named_p_values() -> None:
     found = tiny_bundle().card.p_values
     assert found is not None
     assert found.unique == pytest.approx(expected.unique)
-    assert found.fold_median == pytest.approx(expected.fold_median)
+    assert found.over_splits == pytest.approx(expected.over_splits)
     assert found.pooled == pytest.approx(expected.pooled)
-    assert found.n_folds == expected.n_folds
+    assert found.n_splits == expected.n_splits
 
 
 def test_markdown_names_the_p_values_and_their_reading() -> None:
     card = tiny_bundle().card
     assert card.p_values is not None
-    values = replace(card.p_values, unique=0.0213, fold_median=None, pooled=0.0)
+    values = replace(card.p_values, unique=0.0213, over_splits=None, pooled=0.0)
     text = render_markdown(card.model_copy(update={"p_values": values}))
     assert "| unique | 0.021 | one row per patient" in text
-    assert "| fold median | not given |" in text
+    assert "| over splits | not given |" in text
     assert "| pooled | < 0.001 |" in text
-    assert "fold median" not in render_markdown(card.model_copy(update={"p_values": None}))
+    assert "over splits" not in render_markdown(card.model_copy(update={"p_values": None}))
 
 
 def test_markdown_states_use_data_spread_and_limits() -> None:

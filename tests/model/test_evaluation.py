@@ -14,6 +14,7 @@ from camlif.exceptions import DataError, EstimationError
 from camlif.model.card import split_c_indices
 from camlif.model.evaluation import evaluate
 from camlif.statistics import concordance_index, log_rank
+from camlif.statistics.split_p_values import WITHHELD
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
 
@@ -35,6 +36,7 @@ def test_report_agrees_with_the_scores() -> None:
     assert report["c_index"]["low"] <= report["c_index"]["value"] <= report["c_index"]["high"]
     groups = result.stratum[rows]
     assert report["log_rank"]["p_value"] == pytest.approx(log_rank(event, duration, groups).p_value)
+    assert set(report["strata"]) == set(groups)  # a group without members is not listed
     for name, group in report["strata"].items():
         assert group == {"n": (groups == name).sum(), "events": event[groups == name].sum()}
 
@@ -57,6 +59,12 @@ def test_new_patients_need_no_caution() -> None:
     report = evaluate(tiny_bundle(), new_patients())
     assert report["heldout"] == report["unclear"] == 0
     assert report["calibration_note"] is None
+
+
+def test_groups_of_held_out_risks_are_not_tested() -> None:
+    report = evaluate(tiny_bundle(), tiny_cohort())
+    assert report["heldout"] > 0
+    assert report["log_rank"] == {"p_value": None, "reason": WITHHELD}
 
 
 def test_report_is_valid_json() -> None:

@@ -29,7 +29,6 @@ from camlif.statistics import (
     log_rank,
     median_follow_up,
     pairwise_log_rank,
-    split_p_values,
     too_few,
 )
 from tests.builders.strategies import Patients, patients
@@ -372,79 +371,6 @@ def test_a_reference_group_without_patients_raises() -> None:
     (_, event, duration), group = three_groups()
     with pytest.raises(EstimationError, match="reference group grade II"):
         group_hazard_ratios(event, duration, group, reference="grade II")
-
-
-# P-values of a cross-validation
-
-
-def cross_validation(n: int = 120, splits: int = 5) -> tuple[Outcomes, NDArray, NDArray]:
-    rng = np.random.default_rng(4)
-    outcomes = draw(n, spread=0.6, seed=4)
-    risk = outcomes.log_risk[:, None] + rng.normal(size=(n, splits))
-    risk = risk * (1 + np.arange(splits)) + 3 * np.arange(splits)  # each model has its own scale
-    test = rng.random((splits, n)) < 0.4
-    test[:, 7] = False  # never tested
-    return outcomes, risk, test
-
-
-def log_rank_of(
-    risk: NDArray[np.float64], event: NDArray[np.bool_], duration: NDArray, cutoff: float
-) -> float:
-    from lifelines.statistics import logrank_test
-
-    low = risk < cutoff
-    return float(logrank_test(duration[low], duration[~low], event[low], event[~low]).p_value)
-
-
-def test_pooled_p_value_takes_every_test_row_with_its_raw_risk() -> None:
-    (_, event, duration), risk, test = cross_validation()
-    rows = np.concatenate([np.flatnonzero(t) for t in test])
-    raw = np.concatenate([risk[t, e] for e, t in enumerate(test)])
-    expected = log_rank_of(raw, event[rows], duration[rows], np.median(raw))
-    assert split_p_values(risk, event, duration, test=test).pooled == pytest.approx(expected)
-
-
-def test_unique_p_value_takes_one_row_per_tested_patient_with_its_mean_z() -> None:
-    (_, event, duration), risk, test = cross_validation()
-    z = np.full(test.shape, np.nan)
-    for e, t in enumerate(test):
-        z[e, t] = (risk[t, e] - risk[t, e].mean()) / risk[t, e].std(ddof=1)
-    known = test.any(axis=0)
-    assert not known.all()
-    mean = np.nanmean(z[:, known], axis=0)
-    expected = log_rank_of(mean, event[known], duration[known], np.median(mean))
-    assert split_p_values(risk, event, duration, test=test).unique == pytest.approx(expected)
-
-
-def test_fold_p_value_is_the_median_over_splits_cut_at_the_training_median() -> None:
-    (_, event, duration), risk, test = cross_validation()
-    expected = [
-        log_rank_of(risk[t, e], event[t], duration[t], np.median(risk[~t, e]))
-        for e, t in enumerate(test)
-    ]
-    found = split_p_values(risk, event, duration, test=test)
-    assert found.fold_median == pytest.approx(np.median(expected))
-    assert found.n_folds == 5
-
-
-def test_a_patient_exactly_at_the_cutoff_is_high() -> None:
-    event, duration = np.ones(20, dtype=bool), np.arange(20.0, 0.0, -1.0)
-    risk = np.where(np.arange(20) < 3, -1.0, 1.0)  # the median is 1: with "<=" nobody were high
-    found = split_p_values(risk[:, None], event, duration, test=np.ones((1, 20), dtype=bool))
-    assert found.pooled == pytest.approx(log_rank_of(risk, event, duration, 1.0))
-
-
-def test_splits_without_a_p_value_of_their_own_are_not_counted() -> None:
-    (_, event, duration), risk, test = cross_validation()
-    test[0] = True  # no training part
-    test[1, event] = False  # no event among the tested
-    assert split_p_values(risk, event, duration, test=test).n_folds == 3
-
-
-def test_splits_of_other_shape_raise() -> None:
-    (_, event, duration), risk, test = cross_validation()
-    with pytest.raises(DataError, match="per patient and split"):
-        split_p_values(risk, event, duration, test=test.T)
 
 
 # Absolute risk

@@ -60,7 +60,7 @@ ROW = VariantSummary(
     ipcw_mean=None,
     ibs_mean=0.2,
     auc_means={"12": None, "36": 0.7, "60": 0.71},
-    p_values=SplitPValues(unique=0.01, fold_median=None, n_folds=0, pooled=0.001),
+    p_values=SplitPValues(over_splits=None, n_splits=0, unique=0.01, pooled=0.001),
     comparison=None,
     parameters=12,
     seconds=1.5,

@@ -147,7 +147,7 @@ def test_p_values_are_those_of_the_whole_cross_validation() -> None:
     assert found is not None
     assert (found.unique, found.pooled) == (expected.unique, expected.pooled)
     # The median of the median and the training risks themselves cut the same patients.
-    assert (found.fold_median, found.n_folds) == (expected.fold_median, expected.n_folds)
+    assert (found.over_splits, found.n_splits) == (expected.over_splits, expected.n_splits)
 
 
 def test_equal_risks_have_no_p_value() -> None:
@@ -162,7 +162,7 @@ def test_equal_risks_have_no_p_value() -> None:
 
 
 def test_a_p_value_is_put_into_its_row() -> None:
-    values = SplitPValues(unique=0.01, fold_median=0.2, n_folds=5, pooled=0.001)
+    values = SplitPValues(over_splits=0.2, n_splits=5, unique=0.01, pooled=0.001)
     (row,) = summarise(_table(default=BASE), {("camlif", "default", "matched"): values})
     assert row.p_values == values
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from camlif.data.schema import Endpoint
-from camlif.exceptions import EstimationError
-from camlif.statistics import kaplan_meier, log_rank, too_few
+from camlif.statistics import kaplan_meier, too_few
 from camlif.statistics.outcome import FollowUp
 from camlif.wording import count, format_p
 from dashboard.figures.chart import Chart, escape
@@ -56,22 +55,21 @@ class CurvePanel:
         Months.
     stratum : ndarray of str
         Among ``low``, ``intermediate`` and ``high``.
+    p_value : float or None
+        Over splits, see `camlif.statistics.SplitPValues`.
     """
 
     title: str
     followed: FollowUp
     stratum: NDArray[np.str_]
+    p_value: float | None
 
     @property
     def p_text(self) -> str:
         """Log-rank p-value in words; hidden where a group is too small."""
-        event, duration, entry = self.followed.event, self.followed.duration, self.followed.entry
-        if too_few(event, self.stratum):
+        if too_few(self.followed.event, self.stratum):
             return "p hidden: too few"
-        try:
-            return format_p(log_rank(event, duration, self.stratum, entry=entry).p_value)
-        except EstimationError:
-            return "p not defined"
+        return "p not defined" if self.p_value is None else format_p(self.p_value)
 
 
 def curves_by_variant(
@@ -92,7 +90,7 @@ def curves_by_variant(
 
     Notes
     -----
-    The p-value of a panel compares the groups of that variant, not variants.
+    The p-value of a panel compares low and high risk of that variant over the splits, not variants.
     """
     alt = f"Kaplan-Meier curves of {endpoint.name} by risk group, one panel per variant"
     if not panels:

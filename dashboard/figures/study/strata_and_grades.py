@@ -9,24 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
-from camlif.statistics import pairwise_log_rank
 from camlif.statistics.outcome import FollowUp
+from camlif.statistics.split_p_values import WITHHELD
 from camlif.study.heldout import STRATUM_NAMES, HeldOut, cut_strata
-from camlif.wording import count, format_p, listed
+from camlif.wording import count
 from dashboard.figures.chart import Chart
 from dashboard.figures.hazard import ordered_grades
 from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
 from dashboard.figures.palette import Theme
 
 NO_GRADE = "No patient has a grade, so predicted groups cannot be set against grades."
-POOLED_NOTE = "patients repeat, so these p-values are too small"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,7 +110,7 @@ def strata_chart(
 
     Notes
     -----
-    The finding adds the log-rank p-value of each pair of neighbouring strata.
+    The finding says why strata are not tested; the paper tests neighbouring ones.
 
     References
     ----------
@@ -124,7 +122,7 @@ def strata_chart(
         _group(name, patients.followed.take(stratum == name), name if len(names) < 4 else None)
         for name in names
     ]
-    tests = _neighbours(patients, stratum, names)
+    tests = f"{WITHHELD[0].upper()}{WITHHELD[1:]}."
     if not against_grades:
         chart = kaplan_meier_chart(
             predicted, theme=theme, endpoint=endpoint, months_or_years="years", show_interval=False
@@ -157,18 +155,3 @@ def _graded(patients: HeldOutPatients) -> list[KmGroup]:
 
 def _group(name: str, followed: FollowUp, role: str | None) -> KmGroup:
     return KmGroup(name, followed.event, followed.duration, role, followed.entry)
-
-
-def _neighbours(patients: HeldOutPatients, stratum: NDArray[np.str_], names: Sequence[str]) -> str:
-    followed = patients.followed
-    pairs = pairwise_log_rank(
-        followed.event, followed.duration, stratum, names=names, entry=followed.entry
-    )
-    by_pair = {frozenset((pair.first, pair.second)): pair for pair in pairs}
-    words = []
-    for first, second in pairwise(names):
-        pair = by_pair[frozenset((first, second))]
-        text = format_p(pair.p_value) if pair.p_value is not None else "not tested: too few"
-        words.append(f"{first} against {second} {text}")
-    pooled = f" ({POOLED_NOTE})" if patients.held.repeats else ""
-    return f"Log-rank: {listed(words)}{pooled}."

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics import group_hazard_ratios, pairwise_log_rank
+from camlif.statistics.split_p_values import WITHHELD
 from camlif.wording import format_p
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
@@ -33,6 +34,7 @@ from dashboard.views.cohort.groups import (
     log_rank_words,
     need_outcome,
     ordered_groups,
+    rests_on_held_out,
     say_late_entry,
 )
 
@@ -157,7 +159,9 @@ def _km_caption(
     ]
     if given.any():
         group = values[given].astype(str)
-        parts.append(f"log-rank {log_rank_words(outcome.take(given), group)}")
+        held_out = label == RISK and rests_on_held_out(workspace, outcome.rows)
+        tested = "" if held_out else log_rank_words(outcome.take(given), group)
+        parts.append(WITHHELD if held_out else f"log-rank {tested}")
     if label == RISK and workspace.scoring is not None:
         cutoffs = ", ".join(f"{c:+.2f}" for c in workspace.scoring.bundle.strata.cutoffs)
         parts.append(f"cut-offs z = {cutoffs}, frozen from held-out training risks")
@@ -184,7 +188,10 @@ def _comparisons(
     left, right = st.columns(2)
     with left:
         st.markdown("**Pairwise log-rank (Holm)**")
-        st.dataframe(_pairwise_table(outcome, group, names), hide_index=True)
+        if label == RISK and rests_on_held_out(workspace, outcome.rows):
+            st.markdown(plain(f"{WITHHELD[0].upper()}{WITHHELD[1:]}."))
+        else:
+            st.dataframe(_pairwise_table(outcome, group, names), hide_index=True)
     with right:
         reference = st.selectbox("Reference group for hazard ratios", names, key=f"ref_{label}")
         try:

@@ -60,6 +60,14 @@ def log_rank_words(outcome: KnownOutcome, group: NDArray[np.str_]) -> str:
         return "not defined"
 
 
+def rests_on_held_out(workspace: Workspace, rows: NDArray[np.int_]) -> bool:
+    """Whether risk groups of these rows rest on held-out risks, which makes tests of them wrong."""
+    scoring = workspace.scoring
+    return scoring is not None and bool(
+        (scoring.result.is_training | scoring.result.unclear)[rows].any()
+    )
+
+
 def groupings_of(workspace: Workspace) -> dict[str, pd.Series]:
     """Everything patients can be grouped by: label -> one value per patient of the cohort."""
     cohort, profile = workspace.cohort, workspace.profile

@@ -12,18 +12,20 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from camlif.exceptions import EstimationError
 from camlif.model.scoring import ScoreResult
 from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
-from camlif.wording import count
+from camlif.statistics.split_p_values import WITHHELD
+from camlif.wording import count, format_p
 from dashboard.components import worklists
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.text import plain
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart
-from dashboard.known_outcome import outcome_of
+from dashboard.known_outcome import KnownOutcome, outcome_of
 from dashboard.session import resources, state
 from dashboard.session.state import Scoring, Workspace
 from dashboard.views.case.case_exports import worklist_button
@@ -34,6 +36,7 @@ from dashboard.views.cohort.groups import (
     SELECTION,
     log_rank_words,
     need_outcome,
+    rests_on_held_out,
 )
 
 SURVIVOR_CUTOFFS = {"kidney": 42.0}  # months; the paper's for KIRC, five years otherwise
@@ -77,7 +80,7 @@ def metrics(workspace: Workspace) -> None:
     except EstimationError:
         columns[3].metric("C-index", "-")
     stratum = workspace.scoring.result.stratum[scored.rows].astype(str)
-    columns[4].metric("Log-rank, risk groups", log_rank_words(scored, stratum))
+    _separation(columns[4], workspace, workspace.scoring, scored, stratum)
     _say_training(workspace.scoring.result, rows)
 
 
@@ -97,6 +100,28 @@ def _say_training(result: ScoreResult, rows: NDArray[np.int_]) -> None:
         )
     if said:
         st.caption(plain(" ".join(said)))
+
+
+def _separation(
+    column: DeltaGenerator,
+    workspace: Workspace,
+    scoring: Scoring,
+    outcome: KnownOutcome,
+    stratum: NDArray[np.str_],
+) -> None:
+    """Show the log-rank p-value of the risk groups: of training patients, the card's."""
+    if not rests_on_held_out(workspace, outcome.rows):
+        column.metric("Log-rank, risk groups", log_rank_words(outcome, stratum))
+        return
+    found = scoring.bundle.card.p_values
+    p = found.over_splits if found else None
+    column.metric(
+        "Log-rank over splits",
+        "not given" if p is None else format_p(p),
+        help=plain(
+            f"Of the whole training cohort, from the model card. Of the groups shown, {WITHHELD}."
+        ),
+    )
 
 
 def _words(

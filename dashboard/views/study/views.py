@@ -304,7 +304,11 @@ def curves_view(choice: Choice) -> None:
         st.info(NO_PATIENTS)
         return
     unit = pick_unit(f"{choice.page}_curves_unit")
-    titles, panels, words, repeats = opened.titles, [], "", False
+    titles, panels, words = opened.titles, [], ""
+    p_values = {
+        row.key: row.p_values.over_splits if row.p_values else None
+        for row in opened.study.summary.rows
+    }
     for key in choice.keys[:MAX_CURVE_PANELS]:
         try:
             patients = opened.patients(key, unit)
@@ -313,19 +317,20 @@ def curves_view(choice: Choice) -> None:
             st.caption(plain(f"{titles[key]} is left out: {error}"))
             continue
         words = words or pooling_words(patients.held)
-        repeats = repeats or patients.held.repeats
         panels.append(
             CurvePanel(
                 title=titles[key],
                 followed=patients.followed,
                 stratum=stratum,
+                p_value=p_values[key],
             )
         )
     chart = curves_by_variant(panels, theme=theme(), endpoint=opened.endpoint)
     show_chart(chart, key=f"{choice.page}_curves", settings={**_settings(choice), "unit": unit})
-    st.caption(f"{WITHIN[0].upper()}{WITHIN[1:]}. Cut at the median of the variant's own risks.")
-    if repeats:
-        st.caption("Patients repeat in pooled rows, so these p-values are too small.")
+    st.caption(
+        f"{WITHIN[0].upper()}{WITHIN[1:]}. Cut at the median of the variant's own risks. p: "
+        "log-rank over the splits, each test part cut at its training median."
+    )
     if len(choice.keys) > MAX_CURVE_PANELS:
         n = len(choice.keys) - MAX_CURVE_PANELS
         st.caption(plain(f"{count(n, 'more variant')} not drawn; pick variants above."))

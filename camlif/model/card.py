@@ -286,7 +286,9 @@ def _discrimination(
 ) -> CardDiscrimination:
     values = split_c_indices(member, cohort, splits.test)
     n_test = float(splits.test.sum(axis=1).mean())
-    interval = corrected_interval(values, n_train=len(cohort) - n_test, n_test=n_test)
+    interval = corrected_interval(
+        values, n_train=len(cohort) - n_test, n_test=n_test, within=(0.0, 1.0)
+    )
     risk = heldout_mean(member, splits.test)
     known = np.isfinite(risk)
     followed = cohort.follow_up(known)

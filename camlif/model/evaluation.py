@@ -64,8 +64,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         )
     risk = result.log_risk[rows]
     followed = cohort.follow_up(rows)
-    event, duration, entry = followed.event, followed.duration, followed.entry
-    interval = bootstrap_c_index(risk, event, duration, entry=entry)
+    event = followed.event
     stratum = bundle.strata.assign(result.z[rows])
     groups = {
         name: {"n": int((stratum == name).sum()), "events": int(event[stratum == name].sum())}
@@ -82,12 +81,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         "heldout": heldout,
         "unclear": int(result.unclear[rows].sum()),
         "unscored": int((~result.scored).sum()),
-        "c_index": {
-            "value": interval.value,
-            "low": interval.low,
-            "high": interval.high,
-            "strict": concordance_index(risk, event, duration, entry=entry, ties="strict"),
-        },
+        "c_index": _c_index_report(risk, followed),
         "strata": groups,
         "log_rank": {"p_value": None, "reason": WITHHELD}
         if heldout
@@ -97,6 +91,19 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         ],
         "calibration_note": CALIBRATION_NOTE.format(heldout) if heldout else None,
         "entry_note": LATE_ENTRY if cohort.enters_late else None,
+    }
+
+
+def _c_index_report(risk: NDArray[np.float64], followed: FollowUp) -> dict[str, Any]:
+    event, duration, entry = followed.event, followed.duration, followed.entry
+    if np.ptp(risk) == 0:
+        return {"value": None, "reason": "All risks are equal, so they rank nobody."}
+    interval = bootstrap_c_index(risk, event, duration, entry=entry)
+    return {
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "strict": concordance_index(risk, event, duration, entry=entry, ties="strict"),
     }
 
 

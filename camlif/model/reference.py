@@ -34,6 +34,8 @@ from camlif.statistics import (
     fit_survival_bound,
     kaplan_meier,
 )
+from camlif.statistics.outcome import FollowUp
+from camlif.statistics.splits import Interval
 from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
 
@@ -191,6 +193,14 @@ def fit_reference(
     )
 
 
+def _ranking(risk: NDArray[np.float64], followed: FollowUp) -> Interval:
+    """C-index with its interval; 0.5 of no width where all risks are equal."""
+    if np.ptp(risk) == 0:
+        return Interval(value=0.5, low=0.5, high=0.5)
+    found = bootstrap_c_index(risk, followed.event, followed.duration, entry=followed.entry)
+    return Interval(value=found.value, low=found.low, high=found.high)
+
+
 def _validate_subsets(
     cohort: Cohort, raw: RawInputs, ensemble: Ensemble, test: BoolArray
 ) -> tuple[SubsetValidation, ...]:
@@ -215,9 +225,7 @@ def _validate_subsets(
                 clinical=part.clinical,
             )
             risk = heldout_mean(ensemble.predict(masked).log_risk, test[:, rows])
-            interval = bootstrap_c_index(
-                risk, followed.event, followed.duration, entry=followed.entry
-            )
+            interval = _ranking(risk, followed)
             results.append(
                 SubsetValidation(
                     modalities=tuple(names[i] for i in chosen),

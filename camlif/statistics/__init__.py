@@ -17,7 +17,12 @@ from camlif.statistics.concordance import (
     concordance_index,
     count_pairs,
 )
-from camlif.statistics.conformal import Coverage, SurvivalBound, fit_survival_bound
+from camlif.statistics.conformal import (
+    Coverage,
+    SurvivalBound,
+    fit_survival_bound,
+    measure_coverage,
+)
 from camlif.statistics.d_calibration import DCalibration, d_calibration
 from camlif.statistics.decision import DecisionCurve, decision_curve
 from camlif.statistics.discrimination import ipcw_c_index, time_dependent_auc
@@ -87,6 +92,7 @@ __all__ = [
     "ipcw_c_index",
     "kaplan_meier",
     "log_rank",
+    "measure_coverage",
     "median_follow_up",
     "observed_risk",
     "pairwise_log_rank",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from camlif.arrays import BoolArray, Float64Array
-from camlif.exceptions import ConfigError, NoComparablePairsError
+from camlif.exceptions import ConfigError, EstimationError, NoComparablePairsError
 from camlif.statistics.outcome import check_entry, check_numbers, check_outcome, rows_of
 from camlif.statistics.pairs import PairCounter, Ties, compiled_counter, row_sets
 
@@ -202,6 +202,8 @@ def bootstrap_c_index(
     ------
     NoComparablePairsError
         If the cohort has no comparable pair.
+    EstimationError
+        If all risks are equal, which rank nobody: 0.5 without an interval would look sure.
     DataError, ConfigError
         For unusable input or settings.
     """
@@ -209,6 +211,8 @@ def bootstrap_c_index(
         raise ConfigError("n_resamples must be at least 2 and confidence lie in (0, 1).")
     risks, events, durations, entries = _checked(risk, event, duration, entry)
     value = concordance_index(risks, events, durations, entry=entries)
+    if np.ptp(risks) == 0:
+        raise EstimationError("All risks are equal, so they rank nobody.")
     rng = np.random.default_rng(seed)
     n = len(risks)
     rows = np.arange(n) if n <= max_patients else rng.permutation(n)[:max_patients]

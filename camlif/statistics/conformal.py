@@ -158,6 +158,43 @@ def fit_survival_bound(
     )
 
 
+def measure_coverage(
+    times: ArrayLike, risk: ArrayLike, event: ArrayLike, duration: ArrayLike
+) -> Coverage:
+    """Estimate the share of patients who outlive a time given to each, under censoring.
+
+    Parameters
+    ----------
+    times : array_like, shape (n,)
+        Of patients whose outcome had no part in it; NaN for one without.
+    risk : array_like, shape (n,)
+        On which censoring may depend.
+    event : array_like of bool (or 0 and 1), shape (n,)
+    duration : array_like, shape (n,)
+
+    Returns
+    -------
+    Coverage
+        Events before their time weigh one over the probability of not having been censored before.
+
+    Raises
+    ------
+    EstimationError
+        If fewer than `MIN_PATIENTS` have a time, or the model of censoring cannot be fitted.
+    DataError
+        If shapes differ or a value is missing or infinite.
+    """
+    events, durations = check_outcome(event, duration)
+    risks = check_numbers("risk", risk, length=len(durations))
+    bound = np.asarray(times, dtype=np.float64)
+    known = np.isfinite(bound)
+    if known.sum() < MIN_PATIENTS:
+        raise EstimationError(f"Only {int(known.sum())} patients; {MIN_PATIENTS} are needed.")
+    missed = (events & (durations < bound))[known]
+    weights = 1 / _uncensored(risks[known], events[known], durations[known])
+    return _coverage_of(missed * weights)
+
+
 def _too_little(n: int, n_events: int, late: bool) -> str:
     if late:
         return "some patients enter after time zero"
@@ -201,6 +238,11 @@ def _coverage(scores: Float64Array, weights: Float64Array, part: NDArray[np.int_
         rows = part == k
         limit = _threshold(scores[~rows], weights[~rows])
         missed[rows] = weights[rows] * (scores[rows] > limit + ROUNDING)
+    return _coverage_of(missed)
+
+
+def _coverage_of(missed: Float64Array) -> Coverage:
+    """Share of patients who outlived their time, from the weights of those who did not."""
     value = 1 - float(missed.mean())
-    half = float(ndtri(0.975) * missed.std(ddof=1) / np.sqrt(len(scores)))
+    half = float(ndtri(0.975) * missed.std(ddof=1) / np.sqrt(len(missed)))
     return Coverage(value=value, low=max(value - half, 0.0), high=min(value + half, 1.0))

@@ -74,7 +74,12 @@ class CorrectedTest:
 
 
 def corrected_interval(
-    values: ArrayLike, *, n_train: float, n_test: float, confidence: float = 0.95
+    values: ArrayLike,
+    *,
+    n_train: float,
+    n_test: float,
+    confidence: float = 0.95,
+    within: tuple[float, float] = (-math.inf, math.inf),
 ) -> SplitInterval:
     """Compute the mean over splits with the interval of Nadeau and Bengio.
 
@@ -86,6 +91,8 @@ def corrected_interval(
         Patients in the training and in the test part of a split (a mean where they vary).
     confidence : float
         In (0, 1).
+    within : tuple of float
+        Smallest and largest value of the measure, at which the interval ends: (0, 1) of a C-index.
 
     Raises
     ------
@@ -114,7 +121,12 @@ def corrected_interval(
     mean = float(array.mean())
     half = _quantile(len(array), confidence) * _corrected_error(array, n_train, n_test)
     return SplitInterval(
-        mean=mean, sd=sd, low=mean - half, high=mean + half, confidence=confidence, n=len(array)
+        mean=mean,
+        sd=sd,
+        low=max(mean - half, within[0]),
+        high=min(mean + half, within[1]),
+        confidence=confidence,
+        n=len(array),
     )
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -102,7 +102,7 @@ def _row(
     first = group.iloc[0]
     values = group["c_index"].to_numpy(np.float64)
     several = len(values) > 1
-    interval = corrected_interval(values, **_sizes(group)) if several else None
+    interval = corrected_interval(values, **_sizes(group), within=(0.0, 1.0)) if several else None
     parameters = first["parameters"]
     printed = PRINTED.get((first["method"], first["variant"]), {})
     return VariantSummary(
@@ -134,7 +134,12 @@ def _mean(values: pd.Series[float]) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
-def _sizes(group: pd.DataFrame) -> dict[str, float]:
+class _Sizes(TypedDict):
+    n_train: float
+    n_test: float
+
+
+def _sizes(group: pd.DataFrame) -> _Sizes:
     return {"n_train": float(group["n_train"].mean()), "n_test": float(group["n_test"].mean())}
 
 

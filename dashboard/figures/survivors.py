@@ -105,15 +105,22 @@ def interval_composition(
     Returns
     -------
     DataFrame
-        One row per interval: ``low_z, high_z, n`` and one count per level.
+        One row per interval: ``z`` in words, ``n`` and one count per level.
     """
     risk, levels = np.asarray(z, dtype=float), np.asarray(group, dtype=str)
     rows = []
     for low, high in intervals:
         inside = levels[(risk >= low) & (risk < high)]
         counts = {str(level): int((inside == level).sum()) for level in np.unique(levels)}
-        rows.append({"low_z": low, "high_z": high, "n": len(inside), **counts})
+        rows.append({"z": _between(low, high), "n": len(inside), **counts})
     return pd.DataFrame(rows)
+
+
+def _between(low: float, high: float) -> str:
+    """Say an interval of z; an end that is not finite is left open."""
+    if np.isinf(low):
+        return f"below {signed(high)}"
+    return f"{signed(low)} and over" if np.isinf(high) else f"{signed(low)} to {signed(high)}"
 
 
 def _add_histogram(

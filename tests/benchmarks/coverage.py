@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.config import PRODUCT_PRESET, NetworkConfig, RunConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import encode
@@ -33,8 +34,6 @@ from camlif.training.engine import resolve_modality_dropout, train_ensemble
 from camlif.training.ensemble import choose_device
 from tests.builders.cohorts import make_cohort
 from tests.builders.predicted import draw_predicted
-
-FloatArray = NDArray[np.float64]
 
 SIZES = {
     "glioma": {"n": 480, "event_share": 0.36},
@@ -90,7 +89,7 @@ def ensemble(folder: Path | None, n_splits: int) -> Iterator[str]:
     yield "| patients | members | hold the others' mean | nearest third of z | middle | farthest |"
     yield "|---|---|---|---|---|---|"
     rng = np.random.default_rng(0)
-    rows: dict[tuple[str, int], list[FloatArray]] = {}
+    rows: dict[tuple[str, int], list[Float64Array]] = {}
     n_partitions = n_splits // FOLDS
     for _ in range(DRAWS):
         order = rng.permutation(n_partitions)
@@ -126,7 +125,7 @@ def _halves(folder: Path | None) -> tuple[Cohort, Cohort]:
     return cohort.take(np.sort(order[:n_train])), cohort.take(np.sort(order[n_train:]))
 
 
-def _train(known: Cohort, new: Cohort, n_splits: int) -> tuple[FloatArray, FloatArray, Splits]:
+def _train(known: Cohort, new: Cohort, n_splits: int) -> tuple[Float64Array, Float64Array, Splits]:
     config = RunConfig.from_preset(PRODUCT_PRESET).with_training(splits=n_splits)
     training, raw = config.training, encode(known, known.schema)
     event, _ = known.outcome()
@@ -141,22 +140,22 @@ def _columns(partitions: NDArray[np.int_]) -> NDArray[np.int_]:
     return (FOLDS * partitions[:, None] + np.arange(FOLDS)).ravel()
 
 
-def _heldout(members: FloatArray, test: NDArray[np.bool_], columns: NDArray[np.int_]) -> FloatArray:
+def _heldout(members: Float64Array, test: BoolArray, columns: IntArray) -> Float64Array:
     """Mean over the members of these columns that did not see the patient."""
     counted = test[columns].T
-    total: FloatArray = np.where(counted, members[:, columns], 0.0).sum(axis=1)
+    total: Float64Array = np.where(counted, members[:, columns], 0.0).sum(axis=1)
     return total / counted.sum(axis=1)
 
 
 def _held(
     spread: MemberSpread,
-    members: FloatArray,
+    members: Float64Array,
     used: NDArray[np.bool_],
-    z: FloatArray,
-    target: FloatArray,
+    z: Float64Array,
+    target: Float64Array,
     n_used: int,
     others: NDArray[np.int_],
-) -> FloatArray:
+) -> Float64Array:
     """Share of patients whose interval holds the mean of the other members: all, by thirds of |z|.
 
     The others are many but not all, so their own error widens what is judged.

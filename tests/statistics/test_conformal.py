@@ -8,8 +8,13 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from camlif.exceptions import DataError
-from camlif.statistics import SurvivalBound, fit_calibration, fit_survival_bound
+from camlif.exceptions import DataError, EstimationError
+from camlif.statistics import (
+    SurvivalBound,
+    fit_calibration,
+    fit_survival_bound,
+    measure_coverage,
+)
 from tests.builders.predicted import Predicted, draw_predicted
 
 N_NEW = 2000
@@ -115,6 +120,19 @@ def test_late_entry_gives_no_bound() -> None:
     entry = np.where(np.arange(200) == 7, known.duration / 2, 0.0)
     bound = fit_survival_bound(known.risk, known.event, known.duration, entry=entry)
     assert bound.reason == "some patients enter after time zero"
+
+
+def test_coverage_of_given_times_is_that_of_all_patients_under_censoring() -> None:
+    rng = np.random.default_rng(5)
+    new = draw_predicted(4000, rng, risk_censors=True)
+    times = np.quantile(new.to_event, 0.1) * np.exp(-0.3 * new.risk)
+    found = measure_coverage(times, new.risk, new.event, new.duration)
+    assert found.value == pytest.approx(float((new.to_event >= times).mean()), abs=0.005)
+    assert found.low < found.value < found.high
+    with pytest.raises(EstimationError, match="Only 7 patients"):
+        measure_coverage(
+            np.where(np.arange(4000) < 7, times, np.nan), new.risk, new.event, new.duration
+        )
 
 
 def test_a_bound_survives_json() -> None:

@@ -47,6 +47,15 @@ def test_corrected_interval_of_equal_values_is_a_point() -> None:
     assert interval.low == interval.mean == interval.high == 0.5
 
 
+def test_the_interval_of_a_share_ends_at_0_and_1() -> None:
+    share = [0.31, 0.83]
+    free = corrected_interval(share, n_train=8, n_test=2)
+    assert free.low < 0
+    assert free.high > 1
+    kept = corrected_interval(share, n_train=8, n_test=2, within=(0.0, 1.0))
+    assert (kept.low, kept.mean, kept.high) == (0.0, free.mean, 1.0)
+
+
 def test_corrected_t_test_without_overlap_is_the_paired_t_test() -> None:
     other = VALUES + np.random.default_rng(2).normal(0.01, 0.02, size=15)
     expected = stats.ttest_rel(other, VALUES)

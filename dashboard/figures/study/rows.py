@@ -29,6 +29,9 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 )
 """Heading of each family of rows."""
 WITH_HEADS = ("rival", "generic")
+# Every measure of a study is a share of pairs, patients or a squared probability.
+SHARE = (0.0, 1.0)
+DIFFERENCE_OF_SHARES = (-1.0, 1.0)
 """Families whose rows come with matched and with native heads, which stand apart."""
 Key = tuple[str, str, str]
 """Method, variant and head, which together name a row."""
@@ -230,17 +233,19 @@ def _row(
         section=section_of(family, key[2]),
         split=group["split"].to_numpy(np.int_),
         values=values,
-        interval=_interval(values, n_train, n_test),
+        interval=_interval(values, n_train, n_test, within=SHARE),
         n_train=n_train,
         n_test=n_test,
         printed=printed.get(key),
     )
 
 
-def _interval(values: Float64Array, n_train: float, n_test: float) -> SplitInterval | None:
+def _interval(
+    values: Float64Array, n_train: float, n_test: float, *, within: tuple[float, float]
+) -> SplitInterval | None:
     if len(values) < 2:
         return None
-    return corrected_interval(values, n_train=n_train, n_test=n_test)
+    return corrected_interval(values, n_train=n_train, n_test=n_test, within=within)
 
 
 def paired_rows(
@@ -272,7 +277,9 @@ def paired_rows(
                 own=values,
                 reference=against,
                 better=measure.better,
-                interval=_interval(values - against, row.n_train, row.n_test),
+                interval=_interval(
+                    values - against, row.n_train, row.n_test, within=DIFFERENCE_OF_SHARES
+                ),
             )
         )
     return tuple(pairs)

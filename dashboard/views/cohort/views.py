@@ -77,8 +77,8 @@ def metrics(workspace: Workspace) -> None:
             delta_color="off",
             delta_arrow="off",
         )
-    except EstimationError:
-        columns[3].metric("C-index", "-")
+    except EstimationError as error:
+        columns[3].metric("C-index", "not defined", help=plain(error))
     stratum = workspace.scoring.result.stratum[scored.rows].astype(str)
     _separation(columns[4], workspace, workspace.scoring, scored, stratum)
     _say_training(workspace.scoring.result, rows)

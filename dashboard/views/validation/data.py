@@ -19,11 +19,17 @@ from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.data.reading.roles import CENTRE_NAMES, SEX_NAMES, find_named
 from camlif.exceptions import EstimationError
+from camlif.model.scoring import OUTLIVED
 from camlif.statistics import (
+    Coverage,
+    DCalibration,
     PerformanceOverTime,
     brier_times,
     calibration,
     cross_fitted_survival,
+    cross_fitted_survival_at_end,
+    d_calibration,
+    measure_coverage,
     performance_over_time,
 )
 from dashboard.figures.calibration import CalibrationPanel
@@ -53,6 +59,8 @@ class Predictions:
     survival : float64, shape (n, t)
         From the model's frozen calibration; of training patients from one fitted on other training
         patients. NaN beyond follow-up.
+    survival_at_end : float64, shape (n,)
+        The same at the end of each patient's own follow-up.
     """
 
     outcome: KnownOutcome
@@ -61,6 +69,7 @@ class Predictions:
     unclear: BoolArray
     times: NDArray[np.float64]
     survival: NDArray[np.float64]
+    survival_at_end: NDArray[np.float64]
 
     def at(self, months: float) -> NDArray[np.float64]:
         """Predicted survival at one of the times, shape (n,)."""
@@ -78,12 +87,18 @@ class Measured:
     undefined : mapping of horizon to str
         Horizons without a panel, and why.
     over_time : PerformanceOverTime
+    d_calibration : DCalibration or str
+        Or why there is none.
+    outlived : Coverage or str
+        New patients who outlived their time that 9 of 10 do, or why that is not measured.
     """
 
     predictions: Predictions
     panels: tuple[CalibrationPanel, ...]
     undefined: dict[int, str]
     over_time: PerformanceOverTime
+    d_calibration: DCalibration | str
+    outlived: Coverage | str
 
 
 MEASURED: SessionKey[tuple[tuple[object, ...], Measured]] = SessionKey("validation_measured")
@@ -133,8 +148,36 @@ def _measure(cohort: Cohort, scoring: Scoring, outcome: KnownOutcome) -> Measure
         grid_survival=predictions.survival[:, np.searchsorted(times, grid)] if len(grid) else None,
     )
     return Measured(
-        predictions=predictions, panels=tuple(panels), undefined=undefined, over_time=over_time
+        predictions=predictions,
+        panels=tuple(panels),
+        undefined=undefined,
+        over_time=over_time,
+        d_calibration=_d_calibration(predictions),
+        outlived=_outlived(scoring, predictions),
     )
+
+
+def _d_calibration(found: Predictions) -> DCalibration | str:
+    if found.outcome.entry is not None:
+        return "some patients enter after time zero"
+    try:
+        return d_calibration(found.survival_at_end, found.outcome.event)
+    except EstimationError as error:
+        return str(error).rstrip(".")
+
+
+def _outlived(scoring: Scoring, found: Predictions) -> Coverage | str:
+    """Measure the bound on patients that had no part in it."""
+    new = ~(found.is_training | found.unclear)
+    if found.outcome.entry is not None:
+        return "some patients enter after time zero"
+    times = scoring.result.table[OUTLIVED].to_numpy("float64")[found.outcome.rows[new]]
+    try:
+        return measure_coverage(
+            times, found.risk[new], found.outcome.event[new], found.outcome.duration[new]
+        )
+    except EstimationError as error:
+        return str(error).rstrip(".")
 
 
 def predict(
@@ -164,13 +207,18 @@ def predict(
     risk = result.log_risk[outcome.rows]
     is_training = result.is_training[outcome.rows]
     survival = scoring.bundle.calibration.survival(risk, times)
+    at_end = scoring.bundle.calibration.survival_at_end(risk, outcome.duration)
     if is_training.any():
         rows = np.flatnonzero(result.is_training & result.scored & cohort.with_outcome)
         others = cohort.follow_up(rows)
         fitted = cross_fitted_survival(
             result.log_risk[rows], others.event, others.duration, times=times, entry=others.entry
         )
-        survival[is_training] = fitted[np.searchsorted(rows, outcome.rows[is_training])]
+        place = np.searchsorted(rows, outcome.rows[is_training])
+        survival[is_training] = fitted[place]
+        at_end[is_training] = cross_fitted_survival_at_end(
+            result.log_risk[rows], others.event, others.duration, entry=others.entry
+        )[place]
     return Predictions(
         outcome=outcome,
         risk=risk,
@@ -178,6 +226,7 @@ def predict(
         unclear=result.unclear[outcome.rows],
         times=times,
         survival=survival,
+        survival_at_end=at_end,
     )
 
 

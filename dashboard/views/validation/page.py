@@ -5,6 +5,8 @@ A scored cohort with outcomes goes in and is drawn; a measure that is undefined 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -12,9 +14,9 @@ import streamlit as st
 from camlif.config import HORIZONS
 from camlif.exceptions import EstimationError
 from camlif.model.training_range import DISTANCE_PERCENTS
-from camlif.statistics import decision_curve, gate_reason, subgroup_performance
+from camlif.statistics import DCalibration, decision_curve, gate_reason, subgroup_performance
 from camlif.statistics.over_time import MIN_EVENTS, SubgroupPerformance
-from camlif.wording import count, period, with_interval
+from camlif.wording import count, format_p, period, with_interval
 from dashboard import messages
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.contributions import display_name
@@ -34,6 +36,7 @@ THRESHOLDS = np.arange(0.02, 0.99, 0.02)
 # name here: Streamlit shows those of a page's script.
 MIN_TRAINING = 100
 TOO_FEW = "too few"
+EVEN = 0.05
 
 
 def main() -> None:
@@ -131,6 +134,47 @@ def _calibration(workspace: Workspace, scoring: Scoring, found: Measured) -> Non
         "The gate passes with 100 patients, 50 events by the horizon and expected over observed "
         "events of 0.80 to 1.25. Case follows the gate of the training cohort, which is frozen "
         "with the model. ICI: mean distance of predicted and smoothed observed probability."
+    )
+    _at_the_event(found)
+
+
+def _at_the_event(found: Measured) -> None:
+    """Say what shows only at each patient's own time: D-calibration, and the outlived times."""
+    tenths = found.d_calibration
+    if isinstance(tenths, str):
+        st.markdown(plain(f"D-calibration is not given: {tenths}."))
+    else:
+        even = "fall evenly into tenths" if tenths.p_value >= EVEN else "do not fall evenly"
+        st.markdown(
+            plain(
+                f"D-calibration: predicted probabilities at the event {even} "
+                f"({format_p(tenths.p_value)}; n = {tenths.n_patients:,}, "
+                f"{count(tenths.n_events, 'event')})."
+            )
+        )
+        with st.popover("Show tenths", type="tertiary", key="d_calibration"):
+            st.dataframe(_tenths(tenths), hide_index=True, key="d_calibration_table")
+    reached = found.outlived
+    if not isinstance(reached, str):
+        st.markdown(
+            plain(
+                f"Of the patients new to the model, {100 * reached.value:.0f} of 100 "
+                f"({100 * reached.low:.0f} to {100 * reached.high:.0f}) outlived the time that "
+                "Case says 9 of 10 do."
+            )
+        )
+
+
+def _tenths(found: DCalibration) -> pd.DataFrame:
+    edges = np.linspace(0, 1, len(found.counts) + 1)
+    return pd.DataFrame(
+        {
+            "predicted survival at the event": [
+                f"{low:.1f} to {high:.1f}" for low, high in pairwise(edges)
+            ],
+            "patients": found.counts.round(1),
+            "if even": round(found.n_patients / len(found.counts), 1),
+        }
     )
 
 

@@ -57,6 +57,14 @@ def test_survivor_densities_integrate_to_one_on_common_bins() -> None:
 def test_composition_of_hazard_intervals() -> None:
     table = interval_composition([0.0, 0.5, 1.0, 2.0], ["II", "IV", "IV", "II"], [(0, 1), (1, 3)])
     assert table[["n", "II", "IV"]].to_numpy().tolist() == [[2, 1, 1], [2, 1, 1]]
+    assert table["z"].tolist() == ["0.00 to +1.00", "+1.00 to +3.00"]
+
+
+def test_open_ends_of_hazard_intervals_are_said_in_words() -> None:
+    ends = [(-np.inf, -1.4), (-1.4, 0.5), (0.5, np.inf)]
+    table = interval_composition([0.0, 2.0], ["II", "IV"], ends)
+    assert table["z"].tolist() == ["below −1.40", "−1.40 to +0.50", "+0.50 and over"]
+    assert "nfinity" not in table.to_json()
 
 
 ROWS = (

@@ -259,9 +259,9 @@ def test_figure_a5_is_drawn_within_a_subtype_with_its_own_cuts(
 def test_grade_and_subtype_are_tabulated_within_intervals(open_app: OpenApp, study: Path) -> None:
     app = view(open_app("comparison"), "comparison", PAPER)
     app.segmented_control(key="paper_figure").select(FIGURE_A6B).run()
-    tables = [d.value for d in app.dataframe if "low_z" in d.value and "n" in d.value]
+    tables = [d.value for d in app.dataframe if "z" in d.value and "n" in d.value]
     assert len(tables) == 2
-    assert tables[0]["low_z"].tolist() == [-1.0, 1.0, 1.25]
+    assert tables[0]["z"].tolist() == ["−1.00 to −0.50", "+1.00 to +1.25", "+1.25 to +1.50"]
     assert {"II", "III", "IV"} <= set(tables[0])
     assert (tables[0][["II", "III", "IV"]].sum(axis=1) <= tables[0]["n"]).all()
 

@@ -55,9 +55,14 @@ def survival_sentence(survival: Interval, months: int, endpoint: Endpoint, n_tra
     )
 
 
+RECALIBRATED = "recalibrated within this cohort; not an external check"
+"""What a gate of the training cohort is, wherever it is quoted."""
+
+
 def closed_words(gate: GateResult) -> str:
-    """Say why a closed gate hides absolute risk."""
-    return f"the calibration check fails ({gate.reason})"
+    """Say why a gate that is not open hides absolute risk."""
+    check = "the calibration check fails" if gate.verdict == "closed" else "calibration is untested"
+    return f"{check} ({gate.reason})"
 
 
 def hidden_sentence(months: int, reason: str) -> str:
@@ -95,14 +100,28 @@ def outlived_sentence(months: float, bound: SurvivalBound, endpoint: Endpoint) -
 
 
 def calibration_sentence(gate: GateResult) -> str:
-    """Say whether absolute risk is calibrated at a horizon, with ratio and denominators."""
+    """Say how absolute risk was checked at a horizon in the training cohort."""
     when = period(gate.horizon)
-    if not gate.open:
-        return f"Calibration at {when} fails: {gate.reason}."
-    return (
-        f"Calibration at {when} passes: expected over observed events {gate.ratio:.2f} "
-        f"(n = {gate.n_patients:,}, {gate.n_events:,} events by then)."
-    )
+    if gate.verdict == "untested":
+        return f"Calibration at {when} is untested: {gate.reason}."
+    if gate.verdict == "closed":
+        return f"Calibration at {when} fails: {gate.reason} ({RECALIBRATED})."
+    return f"Calibration at {when}: {RECALIBRATED}. {gate_numbers(gate)}."
+
+
+def gate_numbers(gate: GateResult) -> str:
+    """Say what a gate measured, with its denominators."""
+    parts = []
+    if gate.ratio is not None:
+        parts.append(f"expected over observed events {gate.ratio:.2f}")
+    if gate.ici is not None:
+        high = "" if gate.ici_high is None else f" (at most {100 * gate.ici_high:.0f})"
+        parts.append(f"predicted and observed risk {100 * gate.ici:.0f} points apart{high}")
+    if gate.slope is not None:
+        parts.append(f"slope {gate.slope:.2f} ({gate.slope_low:.2f} to {gate.slope_high:.2f})")
+    parts.append(f"n = {gate.n_patients:,}, {gate.n_events:,} events by then")
+    said = "; ".join(parts)
+    return said[:1].upper() + said[1:]
 
 
 def frequencies(survival: Mapping[int, Interval], endpoint: Endpoint) -> str:

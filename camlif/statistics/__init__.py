@@ -3,12 +3,9 @@
 from camlif.statistics.brier import brier_score, integrated_brier_score
 from camlif.statistics.calibration import (
     Calibration,
-    GateResult,
-    calibration_gate,
     cross_fitted_survival,
     cross_fitted_survival_at_end,
     fit_calibration,
-    gate_reason,
 )
 from camlif.statistics.concordance import (
     CIndexInterval,
@@ -26,6 +23,7 @@ from camlif.statistics.conformal import (
 from camlif.statistics.d_calibration import DCalibration, d_calibration
 from camlif.statistics.decision import DecisionCurve, decision_curve
 from camlif.statistics.discrimination import ipcw_c_index, time_dependent_auc
+from camlif.statistics.gate import GateResult, calibration_gate, judge_predictions
 from camlif.statistics.group_tests import (
     HazardRatio,
     LogRankResult,
@@ -86,10 +84,10 @@ __all__ = [
     "decision_curve",
     "fit_calibration",
     "fit_survival_bound",
-    "gate_reason",
     "group_hazard_ratios",
     "integrated_brier_score",
     "ipcw_c_index",
+    "judge_predictions",
     "kaplan_meier",
     "log_rank",
     "measure_coverage",

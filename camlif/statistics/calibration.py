@@ -1,4 +1,4 @@
-"""From log risks to survival probabilities: recalibration, baseline hazard, and when to show them.
+"""From log risks to survival probabilities: calibration slope and baseline hazard.
 
 In go held-out log risks with outcomes, never risks of patients that the model was trained on; out
 come a slope and a baseline hazard, and a verdict whether probabilities may be shown. Raises
@@ -12,20 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.arrays import BoolArray, Float64Array
-from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
-from camlif.statistics.cox import breslow_baseline, fit_cox
-from camlif.statistics.horizon import observed_risk
+from camlif.exceptions import DataError, EstimationError, NoEventsError
+from camlif.statistics.cox import breslow_baseline, quick_cox
 from camlif.statistics.outcome import FollowUp, check_entry, check_numbers, check_outcome
 
-MIN_RATIO, MAX_RATIO = 0.8, 1.25
-"""Expected over observed events between which absolute risk is shown."""
-MIN_PATIENTS = 100
-MIN_EVENTS = 50
-"""Events by the horizon."""
 PARTS = 5
 MAX_EXPONENT = 700.0
 """The exponential of more overflows float64; survival is 0 long before."""
@@ -115,29 +108,12 @@ class Calibration:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
-    """Whether absolute risk may be shown at a horizon.
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """Calibration slope with the standard error of its Cox model."""
 
-    Attributes
-    ----------
-    horizon : int
-    open : bool
-    reason : str
-        Why it is closed; empty if open.
-    ratio : float or None
-        Expected over observed events, cross-fitted; None where it does not exist.
-    n_patients : int
-    n_events : int
-        By the horizon.
-    """
-
-    horizon: int
-    open: bool
-    reason: str
-    ratio: float | None
-    n_patients: int
-    n_events: int
+    value: float
+    error: float
 
 
 def fit_calibration(
@@ -167,7 +143,7 @@ def fit_calibration(
 
     Notes
     -----
-    Slope: Cox model with the risk as its one variable (lifelines, Efron's ties). Baseline:
+    Slope: Cox model with the risk as its one variable (Efron's ties). Baseline:
     Breslow's estimate with ``slope * risk`` held fixed. Where patients enter late, both count them
     from entry on, and the baseline begins at `LifeTable.start`.
 
@@ -180,102 +156,12 @@ def fit_calibration(
     entries = check_entry(entry, durations)
     if not events.any():
         raise NoEventsError("No event was observed, so no baseline hazard exists.")
-    slope = _slope(risks, events, durations, entries)
+    slope = calibration_slope(risks, events, durations, entries).value
     relative = np.exp(np.minimum(slope * risks, MAX_EXPONENT))
     baseline = breslow_baseline(relative, events, durations, entries)
     return Calibration(
         slope=slope, time=baseline.time, cumulative_hazard=baseline.cumulative_hazard
     )
-
-
-def calibration_gate(
-    risk: ArrayLike,
-    event: ArrayLike,
-    duration: ArrayLike,
-    *,
-    horizon: int,
-    entry: ArrayLike | None = None,
-    seed: int = 0,
-) -> GateResult:
-    """Decide whether absolute risk may be shown at a horizon.
-
-    It may if there are at least `MIN_PATIENTS` patients and `MIN_EVENTS` events by the horizon, the
-    risks rank patients, and the expected number of events is within `MIN_RATIO` to `MAX_RATIO`
-    times the observed.
-
-    Parameters
-    ----------
-    risk, event, duration
-        As in `fit_calibration`.
-    horizon : int
-        Above 0, unit of the durations.
-    entry : array_like, shape (n,), optional
-        As in `fit_calibration`.
-    seed : int
-        Of the partition for cross-fitting.
-
-    Raises
-    ------
-    ConfigError
-        For a horizon that is not above 0.
-    DataError
-        As `fit_calibration`.
-
-    Notes
-    -----
-    Observed: 1 - Kaplan-Meier at the horizon, of all patients. Expected: mean predicted risk, each
-    patient's from a calibration fitted on the other `PARTS` - 1 of `PARTS` event-stratified parts.
-    With late entry observed is as in `camlif.statistics.observed_risk`.
-    """
-    if horizon <= 0:
-        raise ConfigError(f"horizon must be above 0, not {horizon}.")
-    events, durations = check_outcome(event, duration)
-    risks = check_numbers("risk", risk, length=len(durations))
-    entries = check_entry(entry, durations)
-    n, n_events = len(risks), int((events & (durations <= horizon)).sum())
-    ratio, slope, problem = None, None, ""
-    try:
-        slope = fit_calibration(risks, events, durations, entry=entries).slope
-        ratio = _ratio(risks, events, durations, entries, horizon=horizon, seed=seed)
-    except (EstimationError, DataError) as error:
-        problem = str(error)
-    reason = gate_reason(n_patients=n, n_events=n_events, ratio=ratio, horizon=horizon)
-    enough = n >= MIN_PATIENTS and n_events >= MIN_EVENTS
-    if enough and (ratio is None or slope is None):
-        reason = problem.rstrip(".")
-    elif enough and slope is not None and slope <= 0:
-        reason = f"held-out risks do not rank patients (calibration slope {slope:.2f})"
-    return GateResult(
-        horizon=horizon,
-        open=not reason,
-        reason=reason,
-        ratio=ratio,
-        n_patients=n,
-        n_events=n_events,
-    )
-
-
-def gate_reason(*, n_patients: int, n_events: int, ratio: float | None, horizon: float) -> str:
-    """Say why absolute risk would not be shown; empty if it would.
-
-    Parameters
-    ----------
-    n_patients, n_events : int
-        Events by the horizon.
-    ratio : float or None
-        Expected over observed events; None where it does not exist.
-    horizon : float
-        Months.
-    """
-    if n_patients < MIN_PATIENTS:
-        return f"only {n_patients} patients; {MIN_PATIENTS} are needed"
-    if n_events < MIN_EVENTS:
-        return f"only {n_events} events by {horizon:g} months; {MIN_EVENTS} are needed"
-    if ratio is None:
-        return "expected over observed events is undefined"
-    if not MIN_RATIO <= ratio <= MAX_RATIO:
-        return f"expected / observed events {ratio:.2f}, outside {MIN_RATIO:g} to {MAX_RATIO:g}"
-    return ""
 
 
 def cross_fitted_survival(
@@ -359,35 +245,32 @@ def _cross_fits(
         yield rows, fit_calibration(risk[~rows], rest.event, rest.duration, entry=rest.entry)
 
 
-def _slope(
-    risk: Float64Array, event: BoolArray, duration: Float64Array, entry: Float64Array | None
-) -> float:
+def calibration_slope(
+    risk: Float64Array, event: BoolArray, duration: Float64Array, entry: Float64Array | None = None
+) -> Slope:
+    """Fit a Cox model with the risk as its one variable (Efron's ties).
+
+    Parameters
+    ----------
+    risk : float64, shape (n,)
+    event : bool, shape (n,)
+    duration : float64, shape (n,)
+    entry : float64, shape (n,), optional
+        As of `camlif.statistics.outcome.check_entry`.
+
+    Raises
+    ------
+    EstimationError
+        As `fit_calibration`.
+    """
     sd = float(risk.std())
     if sd == 0:
         raise EstimationError("All risks are equal, so they have no calibration slope.")
     try:
-        standard = pd.DataFrame({"risk": (risk - risk.mean()) / sd})
-        fitted = fit_cox(standard, event, duration, entry)
+        fitted = quick_cox(((risk - risk.mean()) / sd)[:, None], event, duration, entry)
     except EstimationError as error:
         raise EstimationError("The calibration slope has no finite estimate.") from error
-    return float(fitted.params_["risk"]) / sd
-
-
-def _ratio(
-    risk: Float64Array,
-    event: BoolArray,
-    duration: Float64Array,
-    entry: Float64Array | None,
-    *,
-    horizon: int,
-    seed: int,
-) -> float:
-    """Expected over observed events by the horizon, cross-fitted."""
-    survival = cross_fitted_survival(
-        risk, event, duration, times=[horizon], entry=entry, seed=seed
-    )[:, 0]
-    observed = observed_risk(survival, event, duration, horizon=horizon, entry=entry)
-    return float((1 - survival).mean()) / observed
+    return Slope(float(fitted.coefficients[0]) / sd, float(fitted.errors[0]) / sd)
 
 
 def cross_fit_parts(event: BoolArray, *, seed: int = 0) -> NDArray[np.int_]:

@@ -1,7 +1,8 @@
-"""Cox models by lifelines, whose every doubt about convergence is an error; Breslow's baseline.
+"""Cox models whose every doubt about convergence is an error, and Breslow's baseline.
 
-In go standardised columns and outcomes; out comes the fitted model with Efron's ties, or cumulative
-hazards by Breslow (JRSS B 1972). Raises `EstimationError` with lifelines' reason.
+In go standardised columns and outcomes; out comes the fitted model with Efron's ties, by lifelines
+or, for resampling, by Newton's method; or cumulative hazards by Breslow (JRSS B 1972). Raises
+`EstimationError` with the reason.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from numpy.typing import ArrayLike
 from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError
 from camlif.statistics.outcome import life_table
+
+MAX_STEPS = 25
+MIN_LENGTH = 1e-3
+"""Part of a Newton step below which it is taken though the likelihood does not rise."""
+TOLERANCE = 1e-8
+"""Newton's method ends at a step of this length; the likelihood may lose as much to rounding."""
 
 
 def fit_cox(
@@ -108,3 +115,122 @@ def breslow_baseline(
     steps = np.zeros(n_times)
     np.divide(table.counted, at_risk, out=steps, where=table.counted > 0)
     return Baseline(table.time, np.cumsum(steps))
+
+
+@dataclass(frozen=True, slots=True)
+class QuickCox:
+    """A Cox model of few columns.
+
+    Attributes
+    ----------
+    coefficients, errors : float64, shape (p,)
+        With their standard errors.
+    """
+
+    coefficients: Float64Array
+    errors: Float64Array
+
+
+def quick_cox(
+    x: Float64Array, event: BoolArray, duration: Float64Array, entry: Float64Array | None = None
+) -> QuickCox:
+    """Fit a Cox model of few columns by Newton's method, in about a millisecond.
+
+    Parameters
+    ----------
+    x : float64, shape (n, p)
+        Standardised columns.
+    event : bool, shape (n,)
+    duration : float64, shape (n,)
+    entry : float64, shape (n,), optional
+        As of `camlif.statistics.outcome.check_entry`.
+
+    Raises
+    ------
+    EstimationError
+        If there is no event, or the estimate is not finite.
+
+    Notes
+    -----
+    Efron's ties, as `fit_cox`.
+    """
+    if not event.any():
+        raise EstimationError("No event was observed.")
+    likelihood = _Likelihood(x, event, duration, entry)
+    beta = np.zeros(x.shape[1])
+    now = likelihood.at(beta)
+    for _ in range(MAX_STEPS):
+        try:
+            step = np.linalg.solve(now.information, now.gradient)
+        except np.linalg.LinAlgError as error:
+            raise EstimationError("The columns leave the Cox model undetermined.") from error
+        length, then = 1.0, likelihood.at(beta + step)
+        while not then.value >= now.value - TOLERANCE and length > MIN_LENGTH:
+            length /= 2
+            then = likelihood.at(beta + length * step)
+        beta, now = beta + length * step, then
+        if np.abs(length * step).max() < TOLERANCE:
+            errors = np.sqrt(np.diag(np.linalg.inv(now.information)))
+            return QuickCox(beta, errors)
+    raise EstimationError("The Cox model has no finite estimate.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """Log likelihood and its derivatives at some coefficients."""
+
+    value: float
+    gradient: Float64Array
+    information: Float64Array
+
+
+class _Likelihood:
+    """Log partial likelihood of the rows with an event, in the order of the data."""
+
+    def __init__(
+        self, x: Float64Array, event: BoolArray, duration: Float64Array, entry: Float64Array | None
+    ) -> None:
+        n, p = x.shape
+        squares = (x[:, :, None] * x[:, None, :]).reshape(n, p * p)
+        self.x, self.event = x, event
+        self.moments = np.hstack([np.ones((n, 1)), x, squares])
+        self.times = duration[event]
+        self.leaving = _RowsFrom(duration)
+        self.entering = None if entry is None else _RowsFrom(entry)
+        _, group, size = np.unique(self.times, return_inverse=True, return_counts=True)
+        before = np.empty(len(group))
+        before[np.argsort(group, kind="stable")] = np.concatenate([np.arange(m) for m in size])
+        self.group, self.share = group, before / size[group]
+
+    def at(self, beta: Float64Array) -> _Point:
+        p = len(beta)
+        log_risk = self.x @ beta
+        top = float(log_risk.max())
+        weighted = np.exp(log_risk - top)[:, None] * self.moments
+        sums = self.leaving.total(weighted, self.times)
+        if self.entering is not None:
+            sums = sums - self.entering.total(weighted, self.times)  # at risk just after entry
+        if self.share.any():
+            tied = np.zeros((self.group.max() + 1, weighted.shape[1]))
+            np.add.at(tied, self.group, weighted[self.event])
+            sums = sums - self.share[:, None] * tied[self.group]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = sums[:, 1 : 1 + p] / sums[:, :1]
+            spread = (sums[:, 1 + p :] / sums[:, :1]).sum(axis=0).reshape(p, p)
+            value = float((log_risk[self.event] - top - np.log(sums[:, 0])).sum())
+        gradient = (self.x[self.event] - mean).sum(axis=0)
+        return _Point(value, gradient, spread - mean.T @ mean)
+
+
+class _RowsFrom:
+    """Sums over the patients whose time is not before some point."""
+
+    def __init__(self, time: Float64Array) -> None:
+        self.order = np.argsort(-time, kind="stable")
+        self.falling = -time[self.order]
+
+    def total(self, values: Float64Array, points: Float64Array) -> Float64Array:
+        """Sum rows of ``values``, shape (n, m), for each point, shape (d, m)."""
+        running = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values[self.order], axis=0)])
+        found: Float64Array = running[np.searchsorted(self.falling, -points, side="right")]
+        return found

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError, NoComparablePairsError
-from camlif.statistics.horizon import CensoringWeights
+from camlif.statistics.censoring import CensoringWeights
 from camlif.statistics.outcome import check_entry, check_numbers, check_outcome
 
 CELLS = 2_000_000

@@ -11,12 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import DataError, EstimationError, NoEventsError
-from camlif.statistics.cox import breslow_baseline, fit_cox
+from camlif.statistics.cox import breslow_baseline, quick_cox
 from camlif.statistics.outcome import check_entry, check_outcome, life_table, rows_of
 
 MAX_BINS = 10
@@ -26,6 +25,9 @@ KNOTS = (0.1, 0.5, 0.9)
 MAX_START = 0.05
 """Share of the horizon within which a bin's estimate must begin where patients enter late: it is
 then too high by at most 0.05 S log(1/S), which is 0.018."""
+RESAMPLES = 200
+CONFIDENCE = 0.95
+"""Of the upper limit of the integrated calibration index, one-sided."""
 EDGE = 1e-9
 """Predictions are kept this far from 0 and 1, where log(-log) is infinite."""
 
@@ -119,7 +121,7 @@ def calibration(
 
     Notes
     -----
-    The smooth curve is a Cox model (lifelines) on a natural cubic spline of log(-log S), with the
+    The smooth curve is a Cox model on a natural cubic spline of log(-log S), with the
     baseline's step function. With late entry ``observed`` is that of `observed_risk`, and there are
     as many bins as begin to be observed within `MAX_START` of the horizon.
 
@@ -297,6 +299,81 @@ def _integrated_index(
     return float(np.abs(survival - smoothed).mean())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioInterval:
+    """Expected over observed events; ends are None where they have no interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def ratio_interval(
+    survival: Float64Array,
+    event: BoolArray,
+    duration: Float64Array,
+    *,
+    horizon: float,
+    entry: Float64Array | None = None,
+) -> RatioInterval:
+    """Divide expected by observed risk, with the interval of the Kaplan-Meier estimate.
+
+    Parameters
+    ----------
+    survival, event, duration, horizon, entry
+        As in `observed_risk`.
+
+    Raises
+    ------
+    EstimationError
+        As `observed_risk`.
+    """
+    observed = observed_risk(survival, event, duration, horizon=horizon, entry=entry)
+    ratio = float((1 - survival).mean()) / observed
+    table = life_table(event, duration, entry)
+    row = int(np.searchsorted(table.time, horizon, side="right")) - 1
+    low, high = (1 - float(bound[row]) for bound in reversed(table.log_log_band()))
+    if not low > 0:
+        return RatioInterval(value=ratio, low=None, high=None)
+    overall = 1 - float(table.survival[row])
+    return RatioInterval(value=ratio, low=ratio * overall / high, high=ratio * overall / low)
+
+
+def index_limit(
+    survival: Float64Array,
+    event: BoolArray,
+    duration: Float64Array,
+    *,
+    horizon: float,
+    entry: Float64Array | None = None,
+    seed: int = 0,
+) -> float | None:
+    """Upper 95 % limit of the integrated calibration index, by bootstrap over patients.
+
+    Parameters
+    ----------
+    survival, event, duration, horizon, entry
+        As in `calibration`, which checks them.
+    seed : int
+
+    Returns
+    -------
+    float or None
+        Percentile of `RESAMPLES` resamples; None where half of them have no smooth curve.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(RESAMPLES):
+        rows = rng.integers(len(survival), size=len(survival))
+        own = survival[rows]
+        try:
+            smoothed = _smoothed(own, event[rows], duration[rows], rows_of(entry, rows), horizon)
+        except EstimationError:
+            continue
+        found.append(float(np.abs(own - smoothed).mean()))
+    return float(np.quantile(found, CONFIDENCE)) if 2 * len(found) >= RESAMPLES else None
+
+
 def _smoothed(
     survival: Float64Array,
     event: BoolArray,
@@ -305,21 +382,21 @@ def _smoothed(
     horizon: float,
 ) -> Float64Array:
     """Observed survival at the horizon as a smooth function of the predicted, shape (n,)."""
-    table = _spline(np.log(-np.log(np.clip(survival, EDGE, 1 - EDGE))))
-    fitted = fit_cox(table, event, duration, entry)
-    # lifelines' own baseline is interpolated between its steps, and knows no entry.
-    relative = fitted.predict_partial_hazard(table).to_numpy()
+    basis = _spline(np.log(-np.log(np.clip(survival, EDGE, 1 - EDGE))))
+    relative = np.exp(basis @ quick_cox(basis, event, duration, entry).coefficients)
     hazard = breslow_baseline(relative, event, duration, entry).at(horizon)
     smoothed: Float64Array = np.exp(-hazard * relative)
     return smoothed
 
 
-def _spline(x: Float64Array) -> pd.DataFrame:
+def _spline(x: Float64Array) -> Float64Array:
     """Natural cubic spline basis with three knots, standardised; only x if knots coincide."""
+    if np.ptp(x) == 0:
+        raise EstimationError("All predictions are equal.")
     x = (x - x.mean()) / x.std()
     first, middle, last = np.quantile(x, KNOTS)
     if not first < middle < last:
-        return pd.DataFrame({"x": x})
+        return x[:, None]
 
     def cube(knot: float) -> Float64Array:
         positive: Float64Array = np.maximum(x - knot, 0.0) ** 3
@@ -328,79 +405,4 @@ def _spline(x: Float64Array) -> pd.DataFrame:
     bend = cube(first) - (cube(middle) * (last - first) - cube(last) * (middle - first)) / (
         last - middle
     )
-    return pd.DataFrame({"x": x, "bend": (bend - bend.mean()) / bend.std()})
-
-
-class CensoringWeights:
-    """Inverse of the chance that a patient whose event is at a time is then under observation.
-
-    Parameters
-    ----------
-    event : array_like of bool (or 0 and 1), shape (n,)
-    duration : array_like, shape (n,)
-        Of the training patients.
-    entry : array_like, shape (n,), optional
-        Likewise; see `camlif.statistics.outcome.life_table`.
-
-    Raises
-    ------
-    DataError
-        If there is no patient, shapes differ, or a value is missing or negative.
-
-    Notes
-    -----
-    Without late entry, the chance is the Kaplan-Meier estimate G of being still followed. At a tie,
-    events leave before those without one. G is right-continuous and stays constant after the last
-    duration: the convention of scikit-survival and torchsurv.
-
-    With late entry, the weight at t is S(t-) / R(t), where S is the entry-aware Kaplan-Meier
-    estimate and R(t) counts who is at risk: without late entry or ties this is 1 / (n G). Only
-    ratios of these weights mean something, so a score divides by their sum. At `LifeTable.start`
-    and before, the weight is 0: estimates are of those who are event-free then.
-
-    References
-    ----------
-    Robins and Rotnitzky, in AIDS Epidemiology, 1992 (weights); Wang, JASA 1991 (left truncation).
-    """
-
-    def __init__(
-        self, event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = None
-    ) -> None:
-        events, durations = check_outcome(event, duration)
-        entries = check_entry(entry, durations)
-        self.relative = entries is not None
-        self._table = life_table(events, durations, entries)
-
-    def at(self, times: ArrayLike) -> Float64Array:
-        """Return the weight at each time, in the shape of ``times``.
-
-        Raises
-        ------
-        EstimationError
-            If no training patient is under observation at one of them.
-        """
-        points = np.asarray(times, dtype=np.float64)
-        weights, known = self._late(points) if self.relative else self._from_start(points)
-        if not known.all():
-            raise EstimationError(
-                f"No training patient was followed beyond {self._table.time[-1]:g}, so censoring "
-                f"cannot be weighed at {points[~known].min():g}. Use an earlier time."
-            )
-        return weights
-
-    def _from_start(self, points: Float64Array) -> tuple[Float64Array, BoolArray]:
-        table = self._table
-        exposed = table.at_risk - table.events
-        followed = np.cumprod(1 - table.left / np.maximum(exposed, 1))
-        row = np.searchsorted(table.time, points, side="right")
-        chance = np.concatenate([[1.0], followed])[row]
-        return 1 / np.where(chance > 0, chance, 1.0), chance > 0
-
-    def _late(self, points: Float64Array) -> tuple[Float64Array, BoolArray]:
-        table = self._table
-        row = np.searchsorted(table.time, points, side="left")
-        at_risk = np.append(table.at_risk, 0)[row]
-        survival = np.concatenate([[1.0], table.survival])[row]
-        begun = points > table.start
-        weights = np.where(begun, survival / np.maximum(at_risk, 1), 0.0)
-        return weights, ~begun | (at_risk > 0)
+    return np.column_stack([x, (bend - bend.mean()) / bend.std()])

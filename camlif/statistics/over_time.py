@@ -20,7 +20,7 @@ from camlif.exceptions import EstimationError
 from camlif.statistics.brier import brier_score, integrated_brier_score
 from camlif.statistics.concordance import bootstrap_c_index
 from camlif.statistics.discrimination import time_dependent_auc
-from camlif.statistics.horizon import observed_risk
+from camlif.statistics.horizon import ratio_interval
 from camlif.statistics.outcome import FollowUp, check_numbers, life_table
 
 RESAMPLES = 200
@@ -340,14 +340,7 @@ def _ratio(survival: Float64Array, followed: FollowUp, horizon: float) -> _Estim
         return _NONE
     event, duration, entry = followed.event, followed.duration, followed.entry
     try:
-        observed = observed_risk(survival, event, duration, horizon=horizon, entry=entry)
+        found = ratio_interval(survival, event, duration, horizon=horizon, entry=entry)
     except EstimationError:
         return _NONE
-    table = life_table(event, duration, entry)
-    row = int(np.searchsorted(table.time, horizon, side="right")) - 1
-    low, high = (1 - float(bound[row]) for bound in reversed(table.log_log_band()))
-    ratio = float((1 - survival).mean()) / observed
-    if np.isnan(low) or low <= 0:
-        return ratio, None, None
-    overall = 1 - float(table.survival[row])
-    return ratio, ratio * overall / high, ratio * overall / low
+    return found.value, found.low, found.high

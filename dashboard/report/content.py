@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from camlif.model.case import CaseScore
-from camlif.model.sentences import calibration_sentence
+from camlif.model.sentences import RECALIBRATED
 from camlif.statistics import GateResult
 from camlif.wording import listed, of_100, period, range_of_100
 from dashboard.figures.chart import ELLIPSIS, signed
@@ -212,25 +212,21 @@ def _certainty(record: CaseRecord, result: CaseScore) -> Iterator[Text | Figure]
 
 
 def _gates(record: CaseRecord) -> Iterator[Text]:
-    """Open gates in one sentence with ratios and denominators; closed ones say what they hide."""
-    passed = [gate for gate in record.gates if gate.open]
-    if passed:
-        yield Text(passed_words(passed), "small")
-    if record.result is None:
-        for gate in record.gates:
-            if not gate.open:
-                yield Text(calibration_sentence(gate), "small")
+    """Open gates in one sentence with ratios and denominators; a case without a score has none."""
+    shown = [gate for gate in record.gates if gate.open]
+    if shown and record.result is not None:
+        yield Text(shown_words(shown), "small")
 
 
-def passed_words(gates: Sequence[GateResult]) -> str:
-    """Say in one sentence at which horizons calibration passes."""
+def shown_words(gates: Sequence[GateResult]) -> str:
+    """Say in one sentence how the absolute risks that are shown were checked."""
     when = listed([period(gate.horizon) for gate in gates])
     ratios = listed([f"{gate.ratio:.2f}" for gate in gates])
     patients = listed(list(dict.fromkeys(f"{gate.n_patients:,}" for gate in gates)))
     events = listed([f"{gate.n_events:,}" for gate in gates])
     return (
-        f"Calibration at {when} passes: expected over observed events {ratios} (n = {patients}; "
-        f"{events} events by then)."
+        f"Absolute risk at {when}: {RECALIBRATED}. Expected over observed events {ratios} "
+        f"(n = {patients}; {events} events by then)."
     )
 
 

@@ -19,12 +19,14 @@ from camlif.model.scoring import ScoreResult
 from camlif.model.sentences import (
     agreement_sentence,
     calibration_sentence,
+    closed_words,
     hidden_sentence,
     outlived_sentence,
     spread_words,
     survival_sentence,
 )
 from camlif.statistics import Coverage, GateResult, SurvivalBound
+from camlif.statistics.gate import Verdict
 from camlif.statistics.splits import Interval
 from tests.builders.bundles import N_SPLITS, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
@@ -34,7 +36,10 @@ def _bundle(*, is_open: bool = True) -> Bundle:
     """The tiny bundle with three groups cut at z = -1 and 1, and its gates set."""
     bundle = tiny_bundle()
     reference = bundle.reference
-    gates = {h: replace(g, open=is_open, reason="few events") for h, g in reference.gates.items()}
+    verdict: Verdict = "open" if is_open else "untested"
+    gates = {
+        h: replace(g, verdict=verdict, reason="few events") for h, g in reference.gates.items()
+    }
     strata = replace(reference.strata, cutoffs=(-1.0, 1.0))
     return replace(bundle, reference=replace(reference, gates=gates, strata=strata))
 
@@ -111,7 +116,7 @@ def test_horizons_hold_survival_where_open_and_the_reason_where_closed() -> None
     score = summarise_case(closed, _result(closed, 0.5, 0.2), 0).score
     assert score is not None
     assert [(h.survival, h.reason) for h in score.horizons] == [
-        (None, "the calibration check fails (few events)")
+        (None, "calibration is untested (few events)")
     ] * 3
 
 
@@ -183,14 +188,32 @@ def test_sentence_of_another_endpoint_does_not_speak_of_life_and_death() -> None
         assert word not in text
 
 
-def test_sentence_of_a_closed_gate_says_why() -> None:
+def test_a_gate_with_too_few_events_is_untested_and_does_not_fail() -> None:
     gate = GateResult(
-        horizon=60, open=False, reason="few events", ratio=None, n_patients=90, n_events=3
+        horizon=60, verdict="untested", reason="few events", ratio=1.03, n_patients=90, n_events=3
     )
-    assert hidden_sentence(60, "it is cold") == (
-        "E-22: Absolute risk at 5 years is hidden: it is cold. Rank and group are still shown."
+    assert hidden_sentence(60, closed_words(gate)) == (
+        "E-22: Absolute risk at 5 years is hidden: calibration is untested (few events). Rank and "
+        "group are still shown."
     )
-    assert calibration_sentence(gate) == "Calibration at 5 years fails: few events."
+    assert calibration_sentence(gate) == "Calibration at 5 years is untested: few events."
+
+
+def test_a_closed_gate_says_why_and_an_open_one_that_it_is_no_external_check() -> None:
+    gate = GateResult(
+        horizon=36, verdict="closed", reason="far off", ratio=3.12, n_patients=200, n_events=90
+    )
+    assert "the calibration check fails (far off)" in closed_words(gate)
+    assert calibration_sentence(gate) == (
+        "Calibration at 3 years fails: far off (recalibrated within this cohort; not an external "
+        "check)."
+    )
+    opened = replace(gate, verdict="open", reason="", ratio=1.02, ici=0.021, ici_high=0.044)
+    assert calibration_sentence(opened) == (
+        "Calibration at 3 years: recalibrated within this cohort; not an external check. Expected "
+        "over observed events 1.02; predicted and observed risk 2 points apart (at most 4); "
+        "n = 200, 90 events by then."
+    )
 
 
 def test_a_hopeless_or_boundless_prediction_is_said_as_a_bound() -> None:

@@ -49,7 +49,11 @@ def _with_bag() -> Bundle:
 def _with_gates(*, is_open: bool) -> Reference:
     reference = tiny_bundle().reference
     gates = {
-        h: replace(gate, open=is_open, reason="" if is_open else "closed for the test")
+        h: replace(
+            gate,
+            verdict="open" if is_open else "closed",
+            reason="" if is_open else "closed for the test",
+        )
         for h, gate in reference.gates.items()
     }
     return replace(reference, gates=gates)
@@ -371,7 +375,7 @@ def test_survival_is_empty_where_the_gate_is_closed_and_falls_with_risk_where_op
 
 def test_a_single_open_gate_shows_its_horizon_only() -> None:
     reference = _with_gates(is_open=False)
-    gates = {**reference.gates, 12: replace(reference.gates[12], open=True)}
+    gates = {**reference.gates, 12: replace(reference.gates[12], verdict="open")}
     bundle = replace(tiny_bundle(), reference=replace(reference, gates=gates))
     result = bundle.score(_complete())
     assert isinstance(gates[12], GateResult)

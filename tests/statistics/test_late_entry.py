@@ -289,7 +289,7 @@ HORIZON = 36.0
 
 def test_weights_of_one_cohort_sum_to_one_after_the_start() -> None:
     """Cases weigh as much as the curve falls, controls as much as is left of it."""
-    from camlif.statistics.horizon import CensoringWeights
+    from camlif.statistics.censoring import CensoringWeights
 
     p = draw_late(400, np.random.default_rng(4))
     weights = CensoringWeights(p.event, p.duration, p.entry)

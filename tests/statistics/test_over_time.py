@@ -15,7 +15,6 @@ from camlif.statistics import (
     calibration_gate,
     cross_fitted_survival,
     fit_calibration,
-    gate_reason,
     integrated_brier_score,
     performance_over_time,
     subgroup_performance,
@@ -177,20 +176,3 @@ def test_cross_fitted_survival_ends_with_follow_up() -> None:
     found = cross_fitted_survival(risk, event, duration, times=[36.0, 50.0, 50.1])
     assert np.isfinite(found[:, :2]).all()
     assert np.isnan(found[:, 2]).all()
-
-
-@pytest.mark.parametrize(
-    ("n", "events", "ratio", "said"),
-    [
-        (100, 50, 1.0, ""),
-        (99, 50, 1.0, "only 99 patients"),
-        (100, 49, 1.0, "only 49 events by 36 months"),
-        (100, 50, None, "undefined"),
-        (100, 50, 1.26, "1.26"),
-        (100, 50, 0.79, "0.79"),
-    ],
-)
-def test_the_gate_says_what_it_lacks(n: int, events: int, ratio: float | None, said: str) -> None:
-    reason = gate_reason(n_patients=n, n_events=events, ratio=ratio, horizon=36)
-    assert (reason == "") == (said == "")
-    assert said in reason

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -15,13 +13,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
+from camlif.exceptions import DataError, EstimationError, NoEventsError
 from camlif.losses import cox_partial_likelihood
 from camlif.statistics import (
     Calibration,
-    GateResult,
     KaplanMeierCurve,
-    calibration_gate,
     cox_table,
     fit_calibration,
     group_hazard_ratios,
@@ -474,82 +470,3 @@ def test_unusable_risks_have_no_calibration(
 ) -> None:
     with pytest.raises(error, match=match):
         fit_calibration(risk, event, [1.0, 2.0, 3.0])
-
-
-# Gate
-
-
-def test_gate_opens_for_a_large_cohort_whose_risks_hold() -> None:
-    risk, event, duration = draw(400)
-    gate = calibration_gate(risk, event, duration, horizon=36)
-    assert gate.open
-    assert gate.reason == ""
-    assert gate.ratio == pytest.approx(1.0, abs=0.1)
-    assert gate.n_patients == 400
-    assert gate.n_events == int((event & (duration <= 36)).sum())
-
-
-def test_gate_closes_for_few_patients() -> None:
-    gate = calibration_gate(*draw(99, leave=200.0), horizon=60)
-    assert not gate.open
-    assert gate.reason == "only 99 patients; 100 are needed"
-
-
-def test_gate_counts_events_up_to_and_including_the_horizon() -> None:
-    risk, event, duration = draw(300, leave=100.0)
-    earliest = np.argsort(np.where(event, duration, np.inf))
-    horizon = 24
-    duration = duration.copy()
-    duration[event] += horizon + 1.0
-    duration[earliest[:50]] = horizon
-    assert calibration_gate(risk, event, duration, horizon=horizon).n_events == 50
-    duration[earliest[0]] += 1e-6
-    gate = calibration_gate(risk, event, duration, horizon=horizon)
-    assert gate.reason == "only 49 events by 24 months; 50 are needed"
-    assert not gate.open
-
-
-def test_gate_closes_where_follow_up_ends_before_the_horizon() -> None:
-    risk, event, duration = draw(400)
-    gate = calibration_gate(risk, event & (duration < 30), np.minimum(duration, 30.0), horizon=36)
-    assert not gate.open
-    assert gate.reason == "Follow-up ends at 30 months, before 36 months"
-    assert gate.ratio is None
-
-
-def test_gate_closes_where_expected_and_observed_events_differ() -> None:
-    risk, event, duration = draw(800, spread=2.0, leave=1e9, seed=6)
-    leave = np.where(risk > 0, 2.0, 1e9)  # patients at risk leave early: Kaplan-Meier misses them
-    seen = event & (duration <= leave)
-    gate = calibration_gate(risk, seen, np.minimum(duration, leave), horizon=36)
-    assert gate.ratio is not None
-    assert gate.ratio > 1.25
-    assert not gate.open
-    assert gate.reason == f"expected / observed events {gate.ratio:.2f}, outside 0.8 to 1.25"
-
-
-def test_gate_closes_for_risks_that_rank_patients_in_reverse() -> None:
-    risk, event, duration = draw(400)
-    gate = calibration_gate(-risk, event, duration, horizon=36)
-    assert not gate.open
-    assert gate.reason.startswith("held-out risks do not rank patients (calibration slope -")
-
-
-def test_gate_closes_without_any_event() -> None:
-    risk, _, duration = draw(200)
-    gate = calibration_gate(risk, np.zeros(200), duration, horizon=12)
-    assert (gate.open, gate.ratio, gate.n_events) == (False, None, 0)
-
-
-def test_gate_is_cross_fitted_deterministic_and_survives_json() -> None:
-    cohort = draw(400)
-    gate = calibration_gate(*cohort, horizon=36)
-    assert gate == calibration_gate(*cohort, horizon=36)
-    other = calibration_gate(*cohort, horizon=36, seed=1)
-    assert gate.ratio != other.ratio  # another partition, hence other fits
-    assert GateResult(**json.loads(json.dumps(asdict(gate)))) == gate
-
-
-def test_gate_needs_a_positive_horizon() -> None:
-    with pytest.raises(ConfigError, match="horizon"):
-        calibration_gate(*draw(100), horizon=0)

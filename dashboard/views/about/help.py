@@ -20,7 +20,8 @@ GLOSSARY = {
     "C-index": "Share of patient pairs that the model ranks right. 0.5 is chance, 1 is perfect.",
     "Log-rank test": "Whether survival differs between groups more than chance would make it.",
     "Censoring": "Follow-up ended before the event. Such patients count until then.",
-    "Calibration": "Whether predicted frequencies are those observed. If not, they are hidden.",
+    "Calibration": "Whether predicted frequencies are those observed. In the training cohort they "
+    "are recalibrated within this cohort; not an external check. If they fail it, they are hidden.",
     "Shapley value": "A modality's average effect on the score over all ways of adding it.",
     "Split": "One division of the patients into four fifths for training and a fifth for testing.",
     "Study": "Several methods trained and tested on the same splits of one cohort.",

@@ -100,7 +100,7 @@ def _calibration(card: Card) -> None:
             "expected / observed": c.ratio,
             "patients": c.n_patients,
             "events by then": c.n_events,
-            "absolute risk shown": "yes" if c.open else f"no: {c.reason}",
+            "absolute risk shown": "yes" if c.open else f"no, {c.verdict}: {c.reason}",
         }
         for c in card.calibration
     ]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +25,14 @@ from camlif.model.scoring import OUTLIVED
 from camlif.statistics import (
     Coverage,
     DCalibration,
+    GateResult,
     PerformanceOverTime,
     brier_times,
     calibration,
     cross_fitted_survival,
     cross_fitted_survival_at_end,
     d_calibration,
+    judge_predictions,
     measure_coverage,
     performance_over_time,
 )
@@ -84,8 +88,9 @@ class Measured:
     ----------
     predictions : Predictions
     panels : tuple of CalibrationPanel
-    undefined : mapping of horizon to str
-        Horizons without a panel, and why.
+        Of the horizons at which calibration is defined.
+    gates : tuple of GateResult
+        By horizon: what the rules of Case say of these patients.
     over_time : PerformanceOverTime
     d_calibration : DCalibration or str
         Or why there is none.
@@ -95,7 +100,7 @@ class Measured:
 
     predictions: Predictions
     panels: tuple[CalibrationPanel, ...]
-    undefined: dict[int, str]
+    gates: tuple[GateResult, ...]
     over_time: PerformanceOverTime
     d_calibration: DCalibration | str
     outlived: Coverage | str
@@ -128,16 +133,15 @@ def _measure(cohort: Cohort, scoring: Scoring, outcome: KnownOutcome) -> Measure
     grid = brier_times(outcome.duration, AUC_HORIZONS)
     times = np.unique([*AUC_HORIZONS, *grid]).astype(float)
     predictions = predict(cohort, scoring, outcome, times)
-    panels, undefined = [], {}
+    panels, gates = [], []
     for horizon in HORIZONS:
         survival = predictions.at(horizon)
-        try:
-            result = calibration(
-                survival, outcome.event, outcome.duration, horizon=horizon, entry=outcome.entry
-            )
-            panels.append(CalibrationPanel(result, survival))
-        except EstimationError as error:
-            undefined[horizon] = str(error)
+        known: dict[str, Any] = {"event": outcome.event, "duration": outcome.duration}
+        known |= {"entry": outcome.entry, "horizon": horizon}
+        held_out = bool(predictions.is_training.any())
+        gates.append(judge_predictions(predictions.risk, survival, **known, held_out=held_out))
+        with suppress(EstimationError):
+            panels.append(CalibrationPanel(calibration(survival, **known), survival))
     over_time = performance_over_time(
         predictions.risk,
         np.stack([predictions.at(h) for h in AUC_HORIZONS], axis=1),
@@ -150,7 +154,7 @@ def _measure(cohort: Cohort, scoring: Scoring, outcome: KnownOutcome) -> Measure
     return Measured(
         predictions=predictions,
         panels=tuple(panels),
-        undefined=undefined,
+        gates=tuple(gates),
         over_time=over_time,
         d_calibration=_d_calibration(predictions),
         outlived=_outlived(scoring, predictions),

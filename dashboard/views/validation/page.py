@@ -13,9 +13,12 @@ import streamlit as st
 
 from camlif.config import HORIZONS
 from camlif.exceptions import EstimationError
+from camlif.model.sentences import RECALIBRATED
 from camlif.model.training_range import DISTANCE_PERCENTS
-from camlif.statistics import DCalibration, decision_curve, gate_reason, subgroup_performance
-from camlif.statistics.over_time import MIN_EVENTS, SubgroupPerformance
+from camlif.statistics import DCalibration, GateResult, decision_curve, subgroup_performance
+from camlif.statistics.gate import MAX_ICI, MAX_RATIO, MIN_EVENTS, MIN_PATIENTS, MIN_RATIO
+from camlif.statistics.over_time import MIN_EVENTS as GROUP_EVENTS
+from camlif.statistics.over_time import SubgroupPerformance
 from camlif.wording import count, format_p, period, with_interval
 from dashboard import messages
 from dashboard.components.chart import show_chart, show_numbers, theme
@@ -107,23 +110,20 @@ def _calibration(workspace: Workspace, scoring: Scoring, found: Measured) -> Non
         endpoint = workspace.cohort.info.endpoint
         chart = calibration_chart(found.panels, endpoint=endpoint, theme=theme())
         show_chart(chart, key="validation_calibration")
-    results = {int(panel.result.horizon): panel.result for panel in found.panels}
-    rows = []
-    for horizon in HORIZONS:
-        result, gate = results.get(horizon), scoring.result.gates[horizon]
-        rows.append(
-            {
-                "Horizon": period(horizon),
-                "Patients": None if result is None else result.n_patients,
-                "Events by then": None if result is None else result.n_events,
-                "Expected / observed": None if result is None else round(result.ratio, 2),
-                "ICI (points)": None
-                if result is None or result.ici is None
-                else round(100 * result.ici, 1),
-                "These patients": _verdict(found, horizon),
-                "On Case": "shown" if gate.open else f"hidden: {gate.reason}",
-            }
-        )
+    own = scoring.bundle.reference.gates
+    rows = [
+        {
+            "Horizon": period(gate.horizon),
+            "Patients": gate.n_patients,
+            "Events by then": gate.n_events,
+            "Expected / observed": _interval(gate.ratio, gate.ratio_low, gate.ratio_high),
+            "ICI (points)": _points(gate.ici, gate.ici_high),
+            "Slope": _interval(gate.slope, gate.slope_low, gate.slope_high),
+            "These patients": _verdict(gate),
+            "Training cohort": _verdict(own[gate.horizon]),
+        }
+        for gate in found.gates
+    ]
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
@@ -131,9 +131,11 @@ def _calibration(workspace: Workspace, scoring: Scoring, found: Measured) -> Non
         alt="Calibration gate at each horizon",
     )
     st.caption(
-        "The gate passes with 100 patients, 50 events by the horizon and expected over observed "
-        "events of 0.80 to 1.25. Case follows the gate of the training cohort, which is frozen "
-        "with the model. ICI: mean distance of predicted and smoothed observed probability."
+        f"Absolute risk needs {MIN_PATIENTS} patients, {MIN_EVENTS} events by the horizon, "
+        f"expected over observed events of {MIN_RATIO:g} to {MAX_RATIO:g}, a calibration slope "
+        f"whose lower limit is above 0 and an ICI of at most {100 * MAX_ICI:.0f} points. ICI: mean "
+        "distance of predicted and smoothed observed probability, with its upper 95 % limit. "
+        f"Training cohort: {RECALIBRATED}."
     )
     _at_the_event(found)
 
@@ -178,18 +180,21 @@ def _tenths(found: DCalibration) -> pd.DataFrame:
     )
 
 
-def _verdict(found: Measured, horizon: int) -> str:
-    """Say whether the patients in view pass the gate."""
-    if horizon in found.undefined:
-        return f"undefined: {found.undefined[horizon].rstrip('.')}"
-    result = next(p.result for p in found.panels if p.result.horizon == horizon)
-    reason = gate_reason(
-        n_patients=result.n_patients,
-        n_events=result.n_events,
-        ratio=result.ratio,
-        horizon=horizon,
-    )
-    return f"fail: {reason}" if reason else "pass"
+def _verdict(gate: GateResult) -> str:
+    """Say what a gate found, and why it is not open."""
+    return "open" if gate.open else f"{gate.verdict}: {gate.reason}"
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "not defined"
+    return f"{value:.2f}" if low is None or high is None else with_interval(value, low, high)
+
+
+def _points(value: float | None, high: float | None) -> str:
+    if value is None:
+        return "not defined"
+    return f"{100 * value:.1f}" + ("" if high is None else f" (at most {100 * high:.1f})")
 
 
 def _over_time(found: Measured) -> None:
@@ -223,11 +228,11 @@ def _subgroups(workspace: Workspace, found: Measured) -> None:
     st.dataframe(
         styled, hide_index=True, key="subgroups", alt="C-index and calibration by subgroup"
     )
-    few = sum(r.n_events_by_horizon < MIN_EVENTS for _, _, r in rows)
+    few = sum(r.n_events_by_horizon < GROUP_EVENTS for _, _, r in rows)
     st.caption(
         plain(
             f"95 % intervals: bootstrap for the C-index, Kaplan-Meier for expected / observed. "
-            f"{TOO_FEW.capitalize()}: under {MIN_EVENTS} events ({count(few, 'row')}). Groups "
+            f"{TOO_FEW.capitalize()}: under {GROUP_EVENTS} events ({count(few, 'row')}). Groups "
             "differ in case mix, so their C-indices are not comparable one to one."
         )
     )
@@ -277,11 +282,7 @@ def _subgroup_table(rows: list[tuple[str, str, SubgroupPerformance]], horizon: i
 
 
 def _cell(value: float | None, low: float | None, high: float | None, n_events: int) -> str:
-    if n_events < MIN_EVENTS:
-        return TOO_FEW
-    if value is None:
-        return "not defined"
-    return f"{value:.2f}" if low is None or high is None else with_interval(value, low, high)
+    return TOO_FEW if n_events < GROUP_EVENTS else _interval(value, low, high)
 
 
 def _subgroup_numbers(rows: list[tuple[str, str, SubgroupPerformance]]) -> pd.DataFrame:

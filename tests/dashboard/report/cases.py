@@ -29,7 +29,12 @@ def bundle_with_gates(*, is_open: bool) -> Bundle:
     """The tiny bundle with all gates open or closed, and every set of modalities scored."""
     bundle = tiny_bundle()
     gates = {
-        months: replace(gate, open=is_open, reason="" if is_open else "only 3 events; 50 needed")
+        months: replace(
+            gate,
+            verdict="open" if is_open else "untested",
+            reason="" if is_open else "only 3 events; 50 needed",
+            ratio=1.0,
+        )
         for months, gate in bundle.reference.gates.items()
     }
     subsets = tuple(

@@ -21,7 +21,7 @@ from dashboard import messages
 from dashboard.figures.chart import signed
 from dashboard.profiles import load_profile
 from dashboard.report.build import CaseReport, case_report
-from dashboard.report.content import N_FEATURES, passed_words
+from dashboard.report.content import N_FEATURES, shown_words
 from dashboard.report.pdf import PAPERS, Paper, case_pdf, worklist_pdf
 from dashboard.report.record import CaseRecord
 from tests.dashboard.report.cases import (
@@ -131,15 +131,16 @@ def test_open_gates_are_said_in_one_sentence_with_their_denominators() -> None:
         replace(first, horizon=m, ratio=r, n_patients=763, n_events=n)
         for m, r, n in ((12, 1.04, 53), (36, 1.06, 139), (60, 1.1, 1173))
     ]
-    assert passed_words(gates) == (
-        "Calibration at 1 year, 3 years and 5 years passes: expected over observed events 1.04, "
-        "1.06 and 1.10 (n = 763; 53, 139 and 1,173 events by then)."
+    assert shown_words(gates) == (
+        "Absolute risk at 1 year, 3 years and 5 years: recalibrated within this cohort; not an "
+        "external check. Expected over observed events 1.04, 1.06 and 1.10 (n = 763; 53, 139 and "
+        "1,173 events by then)."
     )
-    assert passed_words(gates[:1]) == (
-        "Calibration at 1 year passes: expected over observed events 1.04 (n = 763; 53 events by "
-        "then)."
+    assert shown_words(gates[:1]) == (
+        "Absolute risk at 1 year: recalibrated within this cohort; not an external check. "
+        "Expected over observed events 1.04 (n = 763; 53 events by then)."
     )
-    assert passed_words([first, *others]) in text_of(case_pdf(KINDS["whole"]))
+    assert shown_words([first, *others]) in text_of(case_pdf(KINDS["whole"]))
 
 
 def test_a_long_name_of_a_modality_is_whole() -> None:

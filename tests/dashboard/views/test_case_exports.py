@@ -14,7 +14,7 @@ from camlif.model.sentences import calibration_sentence
 from dashboard import messages
 from dashboard.components.case_view import ModelledCase, ScoredCase, view_case
 from dashboard.profiles import load_profile
-from dashboard.report.content import passed_words
+from dashboard.report.content import shown_words
 from dashboard.report.pdf import case_pdf
 from dashboard.session import resources, state
 from dashboard.session.state import Scoring, Workspace
@@ -66,7 +66,7 @@ def test_the_pdf_says_what_the_page_says(open_app: OpenApp, cohort: str) -> None
         gates = [g for g in report.record.gates if g.open]
         gate = next(g for g in gates if g.horizon == horizon.months)
         assert calibration_sentence(gate) in shown
-        assert squeezed(passed_words(gates)) in printed
+        assert squeezed(shown_words(gates)) in printed
     for sentence in (
         result.percentile_words,
         result.agreement_sentence,

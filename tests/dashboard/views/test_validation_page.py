@@ -80,15 +80,15 @@ def test_other_patients_are_measured_with_the_frozen_calibration(
 
 def test_the_gate_is_said_in_words_for_every_horizon(open_app: OpenApp) -> None:
     app = open_app("validation")
-    gate = table_of(app, "On Case")
+    gate = table_of(app, "Training cohort")
     assert gate["Horizon"].tolist() == ["1 year", "3 years", "5 years"]
-    assert all(
-        v == "pass" or v.startswith(("fail: ", "undefined: ")) for v in gate["These patients"]
-    )
-    assert all(v == "shown" or v.startswith("hidden: ") for v in gate["On Case"])
+    for column in ("These patients", "Training cohort"):
+        assert all(v == "open" or v.startswith(("closed: ", "untested: ")) for v in gate[column])
+    assert gate["ICI (points)"].str.contains(r"\(at most ").all()
+    assert "recalibrated within this cohort; not an external check" in text_of(app)
     app.slider(key="age_range").set_value((20, 35)).run()
-    few = table_of(app, "On Case")
-    assert not (few["These patients"] == "pass").any()
+    few = table_of(app, "Training cohort")
+    assert few["These patients"].str.startswith("untested: only ").all()
     assert problems_of(app) == []
 
 

@@ -1,0 +1,234 @@
+"""The calibration gate: what opens and closes it, and how often noise and truth do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from camlif.exceptions import ConfigError
+from camlif.linear.penalised import ridge_path
+from camlif.statistics import GateResult, calibration_gate, fit_calibration, judge_predictions
+from camlif.statistics.calibration import cross_fit_parts
+from camlif.statistics.gate import MAX_ICI, MIN_EVENTS, MIN_PATIENTS
+
+HORIZON = 36
+
+
+class Outcomes(NamedTuple):
+    """Patients of a Cox model with hazard exp(log_risk) / 40, and their log risk."""
+
+    log_risk: NDArray[np.float64]
+    event: NDArray[np.bool_]
+    duration: NDArray[np.float64]
+
+
+def draw(n: int, *, spread: float = 1.0, leave: float = 60.0, seed: int = 0) -> Outcomes:
+    rng = np.random.default_rng(seed)
+    log_risk = spread * rng.standard_normal(n)
+    until_event = rng.exponential(size=n) * 40 / np.exp(log_risk)
+    until_leaving = rng.exponential(leave, n)
+    return Outcomes(log_risk, until_event <= until_leaving, np.minimum(until_event, until_leaving))
+
+
+def with_events(n: int, n_events: int, *, seed: int, spread: float = 0.8) -> Outcomes:
+    """Patients of whom just so many have the event, the others censored at random."""
+    rng = np.random.default_rng(seed)
+    log_risk = spread * rng.standard_normal(n)
+    until_event = rng.exponential(size=n) * 40 / np.exp(log_risk)
+    until_leaving = rng.exponential(size=n)
+    ratio = np.sort(until_event / until_leaving)
+    until_leaving *= (ratio[n_events - 1] + ratio[n_events]) / 2
+    return Outcomes(log_risk, until_event <= until_leaving, np.minimum(until_event, until_leaving))
+
+
+def late_horizon(p: Outcomes) -> int:
+    """Month by which about 70 of the events have happened."""
+    return int(np.sort(p.duration[p.event])[70])
+
+
+def test_gate_opens_for_a_large_cohort_whose_risks_hold() -> None:
+    risk, event, duration = draw(400)
+    gate = calibration_gate(risk, event, duration, horizon=HORIZON)
+    assert gate.open
+    assert (gate.verdict, gate.reason) == ("open", "")
+    assert gate.ratio == pytest.approx(1.0, abs=0.1)
+    assert (gate.n_patients, gate.n_events) == (400, int((event & (duration <= HORIZON)).sum()))
+    assert gate.slope == pytest.approx(fit_calibration(risk, event, duration).slope)
+    assert gate.slope_low is not None
+    assert gate.slope_high is not None
+    assert gate.slope_low < 1.0 < gate.slope_high
+    assert gate.ici is not None
+    assert gate.ici_high is not None
+    assert gate.ici < gate.ici_high
+
+
+def test_few_patients_or_events_leave_it_untested() -> None:
+    gate = calibration_gate(*draw(MIN_PATIENTS - 1, leave=200.0), horizon=60)
+    assert (gate.verdict, gate.reason) == ("untested", "only 99 patients; 100 are needed")
+    gate = calibration_gate(*draw(200), horizon=6)
+    assert gate.verdict == "untested"
+    assert gate.reason == f"only {gate.n_events} events by 6 months; 50 are needed"
+
+
+def test_events_count_up_to_and_including_the_horizon() -> None:
+    risk, event, duration = draw(300, leave=100.0)
+    earliest = np.argsort(np.where(event, duration, np.inf))
+    duration = duration.copy()
+    duration[event] += HORIZON + 1.0
+    duration[earliest[:MIN_EVENTS]] = HORIZON
+    assert calibration_gate(risk, event, duration, horizon=HORIZON).n_events == MIN_EVENTS
+    duration[earliest[0]] += 1e-6
+    assert calibration_gate(risk, event, duration, horizon=HORIZON).n_events == MIN_EVENTS - 1
+
+
+def test_follow_up_that_ends_before_the_horizon_leaves_it_untested() -> None:
+    risk, event, duration = draw(400)
+    early = (risk, event & (duration < 30), np.minimum(duration, 30.0))
+    gate = calibration_gate(*early, horizon=HORIZON)
+    assert gate.verdict == "untested"
+    assert "36" in gate.reason
+    assert gate.ratio is None
+
+
+def test_it_closes_where_expected_and_observed_events_differ() -> None:
+    risk, event, duration = draw(800, spread=2.0, leave=1e9, seed=6)
+    leave = np.where(risk > 0, 2.0, 1e9)  # patients at risk leave early: Kaplan-Meier misses them
+    seen = event & (duration <= leave)
+    gate = calibration_gate(risk, seen, np.minimum(duration, leave), horizon=HORIZON)
+    assert gate.ratio is not None
+    assert gate.ratio > 1.25
+    assert gate.verdict == "closed"
+    assert gate.reason == f"expected / observed events {gate.ratio:.2f}, outside 0.8 to 1.25"
+
+
+def test_it_closes_for_risks_in_reverse() -> None:
+    risk, event, duration = draw(400)
+    gate = calibration_gate(-risk, event, duration, horizon=HORIZON)
+    assert gate.verdict == "closed"
+    assert gate.reason.startswith("the risks may not rank patients (calibration slope -")
+
+
+def test_it_closes_for_risks_that_tell_nobody_apart() -> None:
+    _, event, duration = draw(400)
+    gate = calibration_gate(np.zeros(400), event, duration, horizon=HORIZON)
+    assert (gate.verdict, gate.reason[:20]) == ("closed", "All risks are equal,")
+
+
+def test_it_closes_for_probabilities_that_are_far_off_but_right_on_average() -> None:
+    risk, event, duration = draw(2000, leave=1e9)
+    chance = 1 - np.exp(-HORIZON / 40 * np.exp(risk))
+    wrong = 1 - np.clip(chance.mean() + 0.3 * (chance - chance.mean()), 0, 1)
+    gate = judge_predictions(risk, wrong, event, duration, horizon=HORIZON)
+    assert gate.ratio == pytest.approx(1.0, abs=0.1)
+    assert gate.ici is not None
+    assert gate.ici > MAX_ICI
+    assert gate.verdict == "closed"
+    assert gate.reason == (
+        f"predicted and observed risk lie {100 * gate.ici:.0f} points apart on average; "
+        "5 are allowed"
+    )
+    right = judge_predictions(risk, 1 - chance, event, duration, horizon=HORIZON)
+    assert right.open
+
+
+def test_a_ratio_beyond_chance_closes_it_however_few_the_events() -> None:
+    risk, event, duration = draw(97, leave=1e9, seed=2)
+    survival = np.exp(-HORIZON / 40 * np.exp(risk))
+    rare = duration * 8.0  # an eighth of the hazard
+    gate = judge_predictions(risk, survival, event, rare, horizon=HORIZON)
+    assert gate.n_events < MIN_EVENTS
+    assert gate.ratio is not None
+    assert gate.ratio > 2
+    assert gate.verdict == "closed"
+    assert gate.reason.startswith(f"expected / observed events {gate.ratio:.2f}, outside")
+    chance = judge_predictions(risk, survival, event, duration * 1.4, horizon=HORIZON)
+    assert chance.verdict == "untested"
+
+
+def test_risks_held_out_of_one_cohort_have_a_wider_slope_than_those_of_new_patients() -> None:
+    risk, event, duration = draw(400)
+    survival = np.exp(-HORIZON / 40 * np.exp(risk))
+    new, held_out = (
+        judge_predictions(risk, survival, event, duration, horizon=HORIZON, held_out=held_out)
+        for held_out in (False, True)
+    )
+    assert new.slope == held_out.slope
+    assert new.slope is not None
+    assert new.slope_low is not None
+    assert held_out.slope_low is not None
+    ratio = (held_out.slope - held_out.slope_low) / (new.slope - new.slope_low)  # type: ignore[operator]  # known above
+    assert ratio == pytest.approx(np.sqrt(2))
+
+
+def test_gate_is_deterministic_and_survives_json() -> None:
+    cohort = draw(400)
+    gate = calibration_gate(*cohort, horizon=HORIZON)
+    assert gate == calibration_gate(*cohort, horizon=HORIZON)
+    other = calibration_gate(*cohort, horizon=HORIZON, seed=1)
+    assert gate.ratio != other.ratio  # another partition, hence other fits
+    assert GateResult(**json.loads(json.dumps(asdict(gate)))) == gate
+
+
+def test_gate_needs_a_positive_horizon() -> None:
+    with pytest.raises(ConfigError, match="horizon"):
+        calibration_gate(*draw(100), horizon=0)
+
+
+# How often it opens; the counts of 200 runs stand beside the tests.
+
+
+def opened(n_runs: int, *, n: int = 200, noise: bool, spread: float = 0.8) -> int:
+    count = 0
+    for seed in range(n_runs):
+        p = with_events(n, 100, seed=seed, spread=spread)
+        risk = np.random.default_rng(1000 + seed).standard_normal(n) if noise else p.log_risk
+        gate = calibration_gate(risk, p.event, p.duration, horizon=late_horizon(p))
+        count += gate.open
+    return count
+
+
+@pytest.mark.slow
+def test_noise_opens_it_in_at_most_5_of_100_runs() -> None:
+    assert opened(200, noise=True) <= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "spread"), [(200, 0.8), (300, 0.8), (300, 0.5)])
+def test_a_well_specified_model_with_100_events_opens_it_in_9_of_10_runs(
+    n: int, spread: float
+) -> None:
+    assert opened(200, n=n, noise=False, spread=spread) >= 180
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_columns", "penalizer"), [(5, 0.01), (20, 0.1), (100, 0.3)])
+def test_held_out_risks_of_a_model_of_noise_open_it_in_at_most_5_of_100_runs(
+    n_columns: int, penalizer: float
+) -> None:
+    count = 0
+    for seed in range(200):
+        p = with_events(200, 100, seed=seed)
+        x = np.random.default_rng(1000 + seed).standard_normal((200, n_columns))
+        risk = held_out_risks(x, p, penalizer, seed)
+        count += calibration_gate(risk, p.event, p.duration, horizon=late_horizon(p)).open
+    assert count <= 10
+
+
+def held_out_risks(
+    x: NDArray[np.float64], p: Outcomes, penalizer: float, seed: int
+) -> NDArray[np.float64]:
+    """Mean over three 5-fold partitions of ridge Cox risks of patients left out."""
+    total = np.zeros(len(x))
+    for partition in range(3):
+        part = cross_fit_parts(p.event, seed=100 * seed + partition)
+        for k in range(5):
+            rest = part != k
+            path = ridge_path(x[rest], p.event[rest], p.duration[rest], penalizers=[penalizer])
+            risk = x @ path[0]
+            total[~rest] += risk[~rest] - risk[rest].mean()
+    return total / 3

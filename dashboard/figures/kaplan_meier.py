@@ -345,24 +345,22 @@ def _case_finding(
     end = axis.end if predicted is None else min(axis.end, float(predicted.times[-1]))
     months = _horizon((), end)
     group = (
-        "This case has no risk group"
+        "this case has no risk group"
         if own is None
-        else f"In its risk group {own.name}, {100 * survival_at(own, months):.0f} of 100 were "
-        f"{endpoint.event_free} at {_when(months)} (training cohort, n = {own.n:,}, "
-        f"{count(own.events, 'event')})"
+        else f"in its risk group {own.name}, {100 * survival_at(own, months):.0f} of 100 were "
+        f"{endpoint.event_free} (training cohort, n = {own.n:,}, {count(own.events, 'event')})"
     )
     if subtype is not None and at_risk(subtype, months):
         share = 100 * survival_at(subtype, months)
         group += f"; of {subtype.n:,} others in this cohort, {subtype.name}, {share:.0f} of 100"
     start = start_words([line for line in (own, subtype) if line is not None])
+    when = f"At {_when(months)}"
     if predicted is None:
         return (
-            f"{group}; no curve is predicted for this case, since absolute survival is hidden."
-            f"{start}"
+            f"{when}, {group}; no curve is predicted for this case, since absolute survival is "
+            f"hidden.{start}"
         )
+    # The sentence of the result says it whole; here it must fit one line beside the group.
     value, low, high = predicted.at(months)
-    return (
-        f"Of 100 patients with a score like this, the model expects {of_100(value)} to be "
-        f"{endpoint.event_free} at {_when(months)} (model interval {range_of_100(low, high)}; "
-        f"{endpoint.name}). {group}.{start}"
-    )
+    expected = f"{of_100(value)} ({range_of_100(low, high)})"
+    return f"{when}, the model expects {expected}; {group}.{start}"

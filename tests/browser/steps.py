@@ -86,6 +86,21 @@ def pick(page: Page, box: Locator, option: str, taken: Locator) -> None:
                 raise
 
 
+def unfold(page: Page, button: str, inside: Locator) -> None:
+    """Open a popover until what is in it is there; one closes when the expander around it opens."""
+    from playwright.sync_api import TimeoutError as NotOpened
+
+    last = time.monotonic() + SLOW / SECONDS
+    while True:
+        page.get_by_role("button", name=button).click()
+        try:
+            inside.wait_for(timeout=5 * SECONDS)
+            return
+        except NotOpened:
+            if time.monotonic() > last:
+                raise
+
+
 def add_files(page: Page, files: Sequence[Path]) -> None:
     """Give files to Upload & check, which must be open, and have them checked."""
     page.locator('input[type="file"]').set_input_files([str(file) for file in files])

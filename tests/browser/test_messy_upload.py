@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import NewPage, Server
-from tests.browser.steps import SLOW, add_files, healthy, press, settled, shot, shown
+from tests.browser.steps import SLOW, add_files, healthy, press, settled, shot, shown, unfold
 
 SCRIPT = "<img src=x onerror=document.title=1>"
 N = 40
@@ -89,8 +89,8 @@ def test_feature_groups_are_written_anew(server: Server, new_page: NewPage, tmp_
     settled(page)
     add_files(page, [ct, clinical])
     page.get_by_text("Mapping: ").first.click()
-    page.get_by_role("button", name="Group ct otherwise").click()
     box = page.get_by_label("Feature groups of ct")
+    unfold(page, "Group ct otherwise", box)
     expect(box).to_have_value("shape = shape_*\nglcm = glcm_*", timeout=SLOW)
     box.fill("first = *_a")
     shot(page, "groups_open")

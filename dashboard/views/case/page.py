@@ -61,7 +61,7 @@ def _actions(case: CaseView) -> None:
 
 
 def _first_screen(case: CaseView) -> None:
-    left, middle, right = st.columns([14, 21, 21], border=True)
+    left, middle, right = st.columns([13, 24, 20], border=True)
     with left:
         data.patient(case)
     with middle:

@@ -321,10 +321,7 @@ def test_a_case_shows_its_own_stratum_bold_and_its_prediction_dashed_with_interv
     assert traces(chart.figure, "curve")[-1].legendgroup == "high"
     own = chart.table[chart.table["group"] == "this case (predicted)"]
     assert own["survival"].tolist() == survival.tolist()
-    assert (
-        "the model expects about 49 to be alive at 3 years (model interval 42 to 56"
-        in chart.finding
-    )
+    assert "At 3 years, the model expects about 49 (42 to 56); in its risk group" in chart.finding
 
 
 def test_a_case_behind_a_closed_gate_shows_the_strata_and_says_that_no_curve_is_predicted() -> None:

@@ -38,12 +38,8 @@ from numpy.typing import NDArray
 from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.config import FOLDS
 from camlif.data.splits import Splits, make_splits
-from camlif.linear.penalised import (
-    elastic_net_steps,
-    non_negative_cox,
-    penalty_grid,
-    ridge_path,
-)
+from camlif.linear.elastic_net import elastic_net_steps, penalty_grid
+from camlif.linear.penalised import non_negative_cox, ridge_path
 from camlif.losses import cox_partial_likelihood
 from camlif.statistics.outcome import FollowUp
 

@@ -27,11 +27,11 @@ from dashboard.figures.palette import (
 )
 from dashboard.figures.prediction import PredictedCurve, add_prediction
 from dashboard.figures.survival_frame import draw, label, time_axis
+from dashboard.figures.survival_labels import end_of
 from dashboard.figures.survival_lines import (
     Line,
     at_risk,
     curve_table,
-    end_of,
     start_words,
     stratum_lines,
     survival_at,

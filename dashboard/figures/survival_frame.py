@@ -14,17 +14,15 @@ from plotly.subplots import make_subplots
 from camlif.data.schema import Endpoint
 from dashboard.figures.layout import Marks, TimeAxis, TimeUnit, base_figure, label_room
 from dashboard.figures.palette import Theme, palette
-from dashboard.figures.survival_lines import (
+from dashboard.figures.survival_labels import (
     RISK_LABEL_GAP,
-    Line,
     add_end_labels,
     add_landmark,
-    add_line,
     add_median,
     add_risk_table,
-    axis_end,
     risk_axis,
 )
+from dashboard.figures.survival_lines import Line, add_line, axis_end
 
 CURVE_SHARE = 0.75
 MIN_HEIGHT = 520

@@ -1,4 +1,4 @@
-"""Kaplan-Meier curves as traces: steps, band, tail, censor marks, medians, labels, risk table.
+"""Kaplan-Meier curves as traces: steps, band, tail, censor marks.
 
 A figure and lines with curves in months go in; the figure gets the traces.
 
@@ -22,15 +22,11 @@ from camlif.statistics import KaplanMeierCurve
 from camlif.wording import count
 from dashboard.figures.chart import escape
 from dashboard.figures.layout import (
-    CHARACTER_PX,
-    SMALL_FONT_SIZE,
-    Marks,
     TimeAxis,
     coordinates,
     hover_text,
-    spread,
 )
-from dashboard.figures.palette import LineStyle, Theme, line_styles, palette, rgba, text_tone
+from dashboard.figures.palette import LineStyle, Theme, line_styles, rgba
 
 MIN_AT_RISK = 10
 """Patients at risk below which a curve is tail."""
@@ -43,14 +39,6 @@ TICK, TICK_WIDTH = 4.0, 0.0015
 TAIL_OPACITY = 0.35
 BAND_OPACITY = 0.15
 LINE_WIDTH, BOLD_WIDTH = 2.0, 4.0
-LABEL_GAP = 6.0
-LABEL_PX = 15
-"""Smallest distance of two line-end labels, in per cent of survival."""
-MAX_LABEL = 24
-RISK_LABEL_GAP = 22
-"""Pixels between group names and the numbers at risk at time 0, which are centred on it."""
-FAR_END = 0.85
-"""A curve that ends before this share of the axis is labelled where it ends, on a plate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,8 +235,19 @@ def _hover(line: Line, part: Steps, axis: TimeAxis, event_free: str) -> list[str
     ]
 
 
-def _add_beside(figure: go.Figure, of: Line, what: str, **trace: Any) -> None:
-    """Add a shape that comes and goes with its group's curve and says nothing of its own."""
+def add_beside(figure: go.Figure, of: Line, what: str, **trace: Any) -> None:
+    """Add a shape that comes and goes with its group's curve and says nothing of its own.
+
+    Parameters
+    ----------
+    figure : Figure
+    of : Line
+        The group.
+    what : str
+        Kept as the trace's ``meta``.
+    **trace
+        As `Figure.add_scatter` takes it.
+    """
     figure.add_scatter(
         legendgroup=of.name,
         showlegend=False,
@@ -263,7 +262,7 @@ def _add_beside(figure: go.Figure, of: Line, what: str, **trace: Any) -> None:
 def _add_band(figure: go.Figure, line: Line, part: Steps, axis: TimeAxis) -> None:
     drawn = np.isfinite(part.low) & np.isfinite(part.high)
     for edge, fill in ((part.low, "none"), (part.high, "tonexty")):
-        _add_beside(
+        add_beside(
             figure,
             line,
             "band",
@@ -291,7 +290,7 @@ def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxi
         if not part.any():
             continue
         x, y = _ticks(axis.scale(time[rows][part]), level[part], float(axis.scale(axis.end)))
-        _add_beside(
+        add_beside(
             figure,
             line,
             "censored",
@@ -315,147 +314,6 @@ def _ticks(x: Float64Array, y: Float64Array, width: float) -> tuple[Float64Array
     middle = np.repeat(y, 4)
     upper, lower = middle + tips, middle - tips
     return np.concatenate([across, across[::-1]]), np.concatenate([upper, lower[::-1]])
-
-
-def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
-    """Drop a dotted line from 50 % to the axis where the median is reached.
-
-    Parameters
-    ----------
-    figure : Figure
-    line : Line
-    axis : TimeAxis
-    """
-    median = line.curve.median
-    if median is None or median > axis.end:
-        return
-    x = float(axis.scale(median))
-    _add_beside(
-        figure,
-        line,
-        "median",
-        x=[0, x, x],
-        y=[50, 50, 0],
-        mode="lines",
-        line={"color": line.style.color, "dash": "dot", "width": 1},
-    )
-
-
-def add_landmark(marks: Marks, lines: Sequence[Line], axis: TimeAxis, months: float) -> None:
-    """Draw a dashed vertical line with S(t) of every group still followed at that time.
-
-    Parameters
-    ----------
-    marks : Marks
-        Takes the line and its labels.
-    lines : sequence of Line
-    axis : TimeAxis
-    months : float
-        Nothing is drawn outside the axis.
-    """
-    if not 0 < months <= axis.end:
-        return
-    x = float(axis.scale(months))
-    p = palette(marks.theme)
-    marks.vertical(x, color=p.muted)
-    followed = [line for line in lines if at_risk(line, months)]
-    values = [100.0 * survival_at(line, months) for line in followed]
-    for line, value, y in zip(followed, values, spread(values, LABEL_GAP, 3, 97), strict=True):
-        marks.text(
-            f"{value:.0f} %",
-            x=x,
-            y=y,
-            xanchor="left",
-            xshift=4,
-            bgcolor=rgba(p.page, 0.75),
-            color=text_tone(line.style.color, marks.theme),
-        )
-
-
-def add_end_labels(
-    marks: Marks, ends: Sequence[tuple[str, float, float, str]], axis: TimeAxis, *, plot_px: float
-) -> int:
-    """Name the curves at their ends.
-
-    Parameters
-    ----------
-    marks : Marks
-    ends : sequence of (name, months, per cent, colour)
-    axis : TimeAxis
-    plot_px : float
-        Height of the plot of 0 to 100 %.
-
-    Returns
-    -------
-    int
-        Pixels right of the plot that the names take.
-    """
-    gap = max(LABEL_GAP, 100 * LABEL_PX / plot_px)
-    heights = spread([y for _, _, y, _ in ends], gap, 2, 100)
-    longest = 0
-    for (name, months, _, color), y in zip(ends, heights, strict=True):
-        far = months >= FAR_END * axis.end
-        text = escape(name, limit=MAX_LABEL)
-        longest = max(longest, min(len(name), MAX_LABEL)) if far else longest
-        marks.text(
-            text,
-            x=float(axis.scale(axis.end if far else months)),
-            y=y,
-            xanchor="left",
-            xshift=5,
-            align="left",
-            bgcolor=None if far else rgba(palette(marks.theme).page, 0.75),
-            color=text_tone(color, marks.theme),
-        )
-    return 16 + int(CHARACTER_PX * longest)
-
-
-def end_of(line: Line, axis: TimeAxis) -> tuple[str, float, float, str]:
-    """Where a group's curve ends on this axis, as `add_end_labels` takes it."""
-    last = min(last_time(line.curve, 1), axis.end)
-    return line.name, last, 100.0 * survival_at(line, last), line.style.color
-
-
-def add_risk_table(figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, theme: Theme) -> None:
-    """Write the number at risk (durations >= t) below the curves, in legend order.
-
-    Parameters
-    ----------
-    figure : Figure
-        With a second row of axes.
-    lines : sequence of Line
-    axis : TimeAxis
-    theme : {"light", "dark"}
-    """
-    ticks = axis.ticks
-    figure.add_scatter(
-        x=coordinates(np.tile(axis.scale(ticks), len(lines))),
-        y=coordinates(np.repeat(-np.arange(len(lines)), len(ticks))),
-        mode="text",
-        text=[f"{at_risk(line, t):,}" for line in lines for t in ticks],
-        textfont={"size": SMALL_FONT_SIZE, "color": palette(theme).text},
-        cliponaxis=False,
-        showlegend=False,
-        hoverinfo="skip",
-        meta="at risk",
-        row=2,
-        col=1,
-    )
-
-
-def risk_axis(lines: Sequence[Line]) -> dict[str, Any]:
-    """Settings of the axis that names the groups beside their numbers at risk."""
-    return {
-        "range": [-len(lines) + 0.4, 0.6],
-        "tickvals": [-i for i in range(len(lines))],
-        "ticktext": [
-            f'<span style="color:{line.style.color}">■</span> {escape(line.name, limit=MAX_LABEL)}'
-            for line in lines
-        ],
-        "showgrid": False,
-        "showline": False,
-        "ticklabelstandoff": RISK_LABEL_GAP,
-    }
 
 
 def at_risk(line: Line, months: float) -> int:

@@ -18,16 +18,8 @@ from dashboard.figures.icons import largest_remainder
 from dashboard.figures.kaplan_meier import subtype_line
 from dashboard.figures.layout import TimeAxis
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
-from dashboard.figures.survival_lines import (
-    FAR_END,
-    Line,
-    Steps,
-    at_risk,
-    axis_end,
-    end_of,
-    steps_of,
-    stratum_lines,
-)
+from dashboard.figures.survival_labels import FAR_END, end_of
+from dashboard.figures.survival_lines import Line, Steps, at_risk, axis_end, steps_of, stratum_lines
 from dashboard.report.build import CaseReport
 from dashboard.report.record import CaseRecord, CurveRecord
 

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from camlif.exceptions import ConfigError, DataError, NoEventsError
+from camlif.linear.elastic_net import elastic_net_cox, elastic_net_path
 from camlif.linear.likelihood import CoxData
-from camlif.linear.penalised import elastic_net_cox, elastic_net_path, linear_cox
+from camlif.linear.penalised import linear_cox
 from camlif.losses import Ties, cox_partial_likelihood
 
 

@@ -17,7 +17,8 @@ from camlif.exceptions import ConfigError
 from camlif.explain import explain_features
 from camlif.linear import averaged as skip_start
 from camlif.linear.averaged import fit_skip_start
-from camlif.linear.penalised import elastic_net_path, ridge_path
+from camlif.linear.elastic_net import elastic_net_path
+from camlif.linear.penalised import ridge_path
 from camlif.model.bundle import Bundle, load_bundle
 from camlif.model.fit import train
 from camlif.networks.camlif import CaMlif

@@ -15,7 +15,8 @@ import numpy as np
 from camlif.arrays import Float64Array, IntArray
 from camlif.data.preprocessing import CLINICAL
 from camlif.exceptions import SchemaError
-from camlif.linear.penalised import ElasticNetPath, elastic_net_path, ridge_path
+from camlif.linear.elastic_net import ElasticNetPath, elastic_net_path
+from camlif.linear.penalised import ridge_path
 from camlif.linear.selection import InnerRisks, cross_validate
 from camlif.statistics.outcome import FollowUp
 from camlif.study.references.interface import (

@@ -221,6 +221,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train the ensemble by Monte Carlo cross-validation and write a model folder."""
+    from camlif.explain.verdicts import check_model
     from camlif.model.fit import train as train_bundle
 
     wanted = {"epochs": epochs, "batch_size": batch_size, "select_top": select_top}
@@ -256,6 +257,7 @@ def train(
                 keep_tokens=keep_tokens,
                 reproduce=f"python -m camlif {shlex.join(_reproducing(sys.argv[1:]))}",
             )
+        bundle = check_model(bundle, cohort)
         bundle.save(out)
     card = bundle.card
     if as_json:

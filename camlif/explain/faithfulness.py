@@ -5,15 +5,18 @@ Contributions of one method go in; a `Faithfulness` comes out: curves, gaps and 
 
 Features (or groups, for methods that work on groups) are replaced by the baseline in order of their
 contributions, those that raise the risk first; the risk must then fall faster than in random order
-(deletion), and rise faster when they are put back in that order (insertion). Beside it: whether the
-contributions add up, and whether the top features stay when the members are resampled.
+(deletion), and rise faster when they are put back in that order (insertion). Random orders are the
+method's own contributions with the names of the units exchanged, alike for all patients: patients
+share a model, so a ranking that is lucky with one is lucky with most, which an interval over
+patients takes for evidence. Beside it: whether the contributions add up, and whether the top
+features stay when the members are resampled.
 
-Shapes: n patients, u units (features or groups), k points of a curve.
+Shapes: n patients, u units (features or groups), k points of a curve (`camlif.explain.removal`).
 
 References
 ----------
 Petsiuk et al., "RISE", BMVC 2018 (deletion and insertion); Samek et al., IEEE TNNLS 2017 (order
-against random order).
+against random order); Barnard, JRSS B 1963 (Monte Carlo tests).
 """
 
 from __future__ import annotations
@@ -24,16 +27,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from camlif.data.cohort import Cohort
 from camlif.exceptions import EstimationError
-from camlif.explain.explained import Batch, evaluate
-from camlif.explain.features import attribute, columns_of, inert_units
+from camlif.explain.features import attribute, columns_of
 from camlif.explain.members import MemberPairs, member_pairs
-from camlif.explain.methods import IG, METHODS, Masks, make_masks
+from camlif.explain.methods import IG, METHODS
+from camlif.explain.removal import (
+    backwards,
+    deletion_curves,
+    exchanges,
+    fractions,
+    inert_units_of,
+    order,
+    removed,
+)
 from camlif.explain.results import (
     FeatureAttribution,
     Level,
@@ -41,24 +50,24 @@ from camlif.explain.results import (
     completeness_gap,
     rank_agreement,
 )
+from camlif.model.card import ExplanationVerdict
 from camlif.statistics.splits import plain_half_width
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
 
-N_POINTS = 20
-"""Even, so that a curve read backwards has the same points."""
-DRAWS = 2
-"""Random orders a patient, each also taken backwards: for a linear risk the two average to a
-straight line, so that little chance is left."""
+RANKINGS = 19
+"""Random rankings that a method must beat, each also taken backwards: for a linear risk the two
+average to a straight line. A ranking as good as random is the best of 20 once in 20."""
+LEVEL = 0.05
 RESAMPLES = 100
 MIN_PATIENTS = 10
 TOP = 30
 
+ROUNDING = 1e-9
+"""Areas so close are the same: rankings of the same effect."""
 MAX_GAP = 0.05
 MIN_STABILITY = 0.7
-
-Ranks = NDArray[np.int_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +77,12 @@ class OrderTest:
     Attributes
     ----------
     ordered, random : tuple of float, length k
-        Mean over patients, at `Faithfulness.fractions`; over the draws too for random order.
+        Mean over patients, at `Faithfulness.fractions`; over the rankings too for random order.
     gain, low, high : float
         Mean area by which the order is better than random order, in log risk, with its 95 %
-        interval over the patients (Student's t).
+        interval over the patients (Student's t), the rankings taken as they are.
+    p_value : float
+        Share of the rankings, this one among them, that are as good as this one.
     """
 
     ordered: tuple[float, ...]
@@ -79,11 +90,12 @@ class OrderTest:
     gain: float
     low: float
     high: float
+    p_value: float
 
     @property
     def beats_random(self) -> bool:
-        """Whether the interval lies above 0."""
-        return self.low > 0
+        """Whether the order is better than random rankings, and in most patients."""
+        return self.low > 0 and self.p_value <= LEVEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +125,7 @@ class Faithfulness:
     gap : float
         Median completeness gap over the patients.
     n_patients, n_units : int
-    draws, seed : int
+    rankings, seed : int
     seconds : float
     """
 
@@ -126,7 +138,7 @@ class Faithfulness:
     gap: float
     n_patients: int
     n_units: int
-    draws: int
+    rankings: int
     seed: int
     seconds: float
 
@@ -154,6 +166,16 @@ class Faithfulness:
         """Better than random order both ways, adds up where it claims to, and stable."""
         return not self.failures
 
+    @property
+    def verdict(self) -> ExplanationVerdict:
+        """What a model card keeps of it."""
+        return ExplanationVerdict(
+            method=self.method,
+            label=METHODS[self.method].label,
+            failures=self.failures,
+            n_patients=self.n_patients,
+        )
+
 
 def check_explanations(
     bundle: Bundle,
@@ -162,7 +184,7 @@ def check_explanations(
     *,
     method: str = IG,
     missing: tuple[str, ...] = (),
-    draws: int = DRAWS,
+    rankings: int = RANKINGS,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Faithfulness:
@@ -178,8 +200,8 @@ def check_explanations(
         A key of `METHODS`, at its usual level.
     missing : tuple of str
         Modalities to treat as missing whatever columns are there.
-    draws : int
-        Random orders per patient, each of them also taken backwards.
+    rankings : int
+        Random rankings, each of them also taken backwards; fewer than `RANKINGS` pass no method.
     resamples : int
         Bootstrap samples of the members.
     seed : int
@@ -193,14 +215,14 @@ def check_explanations(
     """
     pairs = member_pairs(bundle, cohort, rows, missing=missing)
     found = attribute(pairs.explained, method=method, seed=seed)
-    return assess(pairs, found, draws=draws, resamples=resamples, seed=seed)
+    return assess(pairs, found, rankings=rankings, resamples=resamples, seed=seed)
 
 
 def assess(
     pairs: MemberPairs,
     found: FeatureAttribution,
     *,
-    draws: int = DRAWS,
+    rankings: int = RANKINGS,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Faithfulness:
@@ -212,8 +234,8 @@ def assess(
         Of patients with each member that counts for them.
     found : FeatureAttribution
         Contributions of one method, a row for each pair.
-    draws : int
-        Random orders that removal is compared with.
+    rankings : int
+        Random rankings that it is compared with.
     resamples : int
         Bootstrap resamples of the members.
     seed : int
@@ -236,12 +258,12 @@ def assess(
     inert = inert_units_of(pairs, groups, found.level)
     n_active = (~inert).sum(axis=1)
     orders = [order(values, inert, rng)]
-    orders += [order(rng.random(values.shape), inert, rng) for _ in range(draws)]
+    exchanged = exchanges(values.shape[1], rankings, rng)
+    orders += [order(values[:, list(names)], inert, rng) for names in exchanged]
     ranks = np.stack([way for ranks in orders for way in (ranks, backwards(ranks, n_active))])
     counts = removed(n_active)
     curves = deletion_curves(pairs, groups, found.level, ranks, counts)
     curves = curves - curves[:1, :, -1:]  # every order ends at the baseline
-    random = curves[2:].mean(axis=0)
     gap = completeness_gap(
         values.sum(axis=1), pairs.mean(found.log_risk), pairs.mean(found.base_value)
     )
@@ -252,136 +274,36 @@ def assess(
         fractions=tuple(fractions().tolist()),
         # Units put back, those that raise the risk first, are units removed, those first that lower
         # it, read backwards.
-        deletion=_test(curves[0], random, share, sign=-1),
-        insertion=_test(curves[1, :, ::-1], random[:, ::-1], share, sign=1),
+        deletion=_test(curves[0::2], curves[2:], share, sign=-1),
+        insertion=_test(curves[1::2, :, ::-1], curves[2:, :, ::-1], share, sign=1),
         stability=stability(pairs, found.values, resamples, rng),
         gap=float(np.median(gap)),
         n_patients=n,
         n_units=values.shape[1],
-        draws=draws,
+        rankings=len(exchanged),
         seed=seed,
         seconds=found.seconds + time.perf_counter() - start,
     )
 
 
-def fractions(k: int = N_POINTS) -> Values:
-    """Shares of units at the points of a curve, close together at both ends, shape (k,)."""
-    share: Values = (1 - np.cos(np.pi * np.arange(k) / (k - 1))) / 2
-    return share
+def _test(rankings: Values, random: Values, share: Values, *, sign: int) -> OrderTest:
+    """Compare the first of some rankings' curves (r, n, k) with the others, above random ones.
 
-
-def removed(n_active: NDArray[np.int_], k: int = N_POINTS) -> Ranks:
-    """Units removed at each point, (n,) -> (n, k); symmetric, so that a curve can be read back."""
-    half = np.rint(n_active[:, None] * fractions(k)[: k // 2]).astype(int)
-    return np.concatenate([half, n_active[:, None] - half[:, ::-1]], axis=1)
-
-
-def order(values: Values, inert: NDArray[np.bool_], rng: np.random.Generator) -> Ranks:
-    """Rank of each unit when the largest value goes first, (n, u); inert units go last.
-
-    Equal values are ranked at random.
-
-    Parameters
-    ----------
-    values : float64, shape (n, u)
-        Contributions of u features or groups.
-    inert : bool, shape (n, u)
-        Units that cannot move the risk.
-    rng : np.random.Generator
-        Settles ties.
+    ``random`` (c, n, k) are the others both ways; ``sign`` is 1 if the higher curve is the better
+    one.
     """
-    key = np.where(inert, np.inf, -values)
-    sequence = np.lexsort((rng.random(values.shape), key), axis=1)
-    ranks: Ranks = np.argsort(sequence, axis=1)
-    return ranks
-
-
-def backwards(ranks: Ranks, n_active: NDArray[np.int_]) -> Ranks:
-    """Reverse orders (n, u) whose first ``n_active`` units are the active ones."""
-    last = n_active[:, None] - 1
-    return np.where(ranks > last, ranks, last - ranks)
-
-
-def deletion_curves(
-    pairs: MemberPairs,
-    groups: tuple[tuple[str, ...], ...],
-    level: Level,
-    ranks: Ranks,
-    counts: Ranks,
-) -> Values:
-    """Risk of the ensemble with the first units of an order at the baseline.
-
-    Parameters
-    ----------
-    pairs : MemberPairs
-    groups : by player, the group of each column
-    level : {"feature", "group"}
-    ranks : int array, shape (c, n, u)
-        Place of each unit in each of c orders.
-    counts : int array, shape (n, k)
-        Units at the baseline at each point.
-
-    Returns
-    -------
-    float64, shape (c, n, k)
-    """
-    c, k = len(ranks), counts.shape[1]
-    risks = np.empty((len(pairs.patients), c, k))
-    for batch in pairs.explained.batches:
-        masks = make_masks(groups, batch, level)
-        for part in batch.split(c * k):
-            own = pairs.patients[part.positions]
-            points = _points(part, masks, ranks[:, own], counts[own])
-            fixed = tuple(x.repeat_interleave(c * k, dim=0) for x in part.fixed)
-            risks[part.positions] = evaluate(part.risk, points, fixed).reshape(-1, c, k)
-    return pairs.mean(risks).swapaxes(0, 1)
-
-
-def _points(part: Batch, masks: Masks, ranks: Ranks, counts: Ranks) -> tuple[Tensor, ...]:
-    """Values (b * c * k, ...) by player with the first units of each order at the baseline."""
-    device = part.values[0].device
-    rank = torch.as_tensor(ranks, device=device).transpose(0, 1)  # (b, c, u)
-    count = torch.as_tensor(counts, device=device)[:, None, :, None]  # (b, 1, k, 1)
-    points = []
-    for x, baseline, mask in zip(part.values, part.baseline, masks.tensors, strict=True):
-        gone = (rank[:, :, mask.reshape(-1)].unsqueeze(2) < count).flatten(1, 2)  # (b, c k, d)
-        gone = gone.view(*gone.shape[:2], *(1,) * (x.ndim - 2), -1)
-        points.append(torch.where(gone, baseline.unsqueeze(1), x.unsqueeze(1)).flatten(0, 1))
-    return tuple(points)
-
-
-def inert_units_of(
-    pairs: MemberPairs, groups: tuple[tuple[str, ...], ...], level: Level
-) -> NDArray[np.bool_]:
-    """Units that cannot move a patient's risk, (n, u).
-
-    Parameters
-    ----------
-    pairs : MemberPairs
-        Of n patients.
-    groups : tuple of tuple of str
-        The feature group of each column, by player.
-    level : {"feature", "group"}
-        What a unit is.
-    """
-    width = sum(len(g) if level == "feature" else len(set(g)) for g in groups)
-    inert = np.zeros((pairs.n_patients, width), dtype=bool)
-    for batch in pairs.explained.batches:
-        by_player = inert_units(batch, groups, level)
-        inert[pairs.patients[batch.positions]] = np.concatenate(by_player, axis=1)
-    return inert
-
-
-def _test(ordered: Values, random: Values, share: Values, *, sign: int) -> OrderTest:
-    """Compare curves (n, k); ``sign`` is 1 if the higher curve is the better one."""
-    gain: Values = np.asarray(np.trapezoid(sign * (ordered - random), share, axis=1))
+    middle = random.mean(axis=0)
+    areas: Values = np.asarray(np.trapezoid(sign * (rankings - middle), share[None], axis=2))
+    gain = areas[0]
     half = plain_half_width(gain)
+    as_good = areas[1:].mean(axis=1) >= gain.mean() - ROUNDING
     return OrderTest(
-        ordered=tuple(ordered.mean(axis=0).tolist()),
-        random=tuple(random.mean(axis=0).tolist()),
+        ordered=tuple(rankings[0].mean(axis=0).tolist()),
+        random=tuple(middle.mean(axis=0).tolist()),
         gain=float(gain.mean()),
         low=float(gain.mean()) - half,
         high=float(gain.mean()) + half,
+        p_value=(1 + int(as_good.sum())) / len(areas),
     )
 
 

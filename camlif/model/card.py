@@ -105,6 +105,23 @@ class CardTraining(_Part):
     camlif_version: str
 
 
+class ExplanationVerdict(_Part):
+    """What the check of a method of explanation found on this model; no failures: it passes.
+
+    ``method`` is its key in `camlif.explain.METHODS`, ``label`` its name for readers.
+    """
+
+    method: str
+    label: str
+    failures: tuple[str, ...]
+    n_patients: int
+
+    @property
+    def passes(self) -> bool:
+        """Whether its contributions may be shown."""
+        return not self.failures
+
+
 class Card(_Part):
     """Contents of ``card.json``; ``card.md`` is rendered from it."""
 
@@ -125,6 +142,7 @@ class Card(_Part):
     subsets: tuple[SubsetValidation, ...]
     recognition: tuple[RecognitionRates, ...]
     recognition_note: str
+    explanations: tuple[ExplanationVerdict, ...] = ()
     limits: tuple[str, ...]
     reproduce: str
     config_digest: str

@@ -30,9 +30,10 @@ def display_name(workspace: Workspace, player: str) -> str:
 def feature_contributions(
     workspace: Workspace, scoring: Scoring, features: FeatureAttribution, position: int
 ) -> list[FeatureContribution]:
-    """All contributions to one patient of an explanation.
+    """All contributions to one patient of an explanation, by feature or by feature group.
 
-    Percentiles are those of the training cohort; of clinical numbers, of the cohort in view.
+    A group has its modality's name in front, and no value. Percentiles are those of the training
+    cohort; of clinical numbers, of the cohort in view.
 
     Parameters
     ----------
@@ -44,16 +45,18 @@ def feature_contributions(
     position : int
         Which of the n.
     """
+    if features.level == "group":
+        return _group_contributions(workspace, features, position)
     units = workspace.cohort.info.units
     merged = features.by_clinical_column(scoring.bundle.schema)
     found = []
     for player, part in zip(merged.players, merged.contributions, strict=True):
         raw = part.raw[position]
         percentile = np.full(len(raw), np.nan)
-        if player != CLINICAL and features.level == "feature":
+        if player != CLINICAL:
             values = raw.astype(np.float64)[None]
             percentile = scoring.bundle.reference.training_range.percentile(player, values)[0]
-        elif player == CLINICAL:
+        else:
             percentile = _clinical_percentiles(workspace, part.columns, raw)
         for j, column in enumerate(part.columns):
             found.append(
@@ -66,6 +69,20 @@ def feature_contributions(
                 )
             )
     return found
+
+
+def _group_contributions(
+    workspace: Workspace, features: FeatureAttribution, position: int
+) -> list[FeatureContribution]:
+    return [
+        FeatureContribution(
+            name=group if group == player else f"{display_name(workspace, player)}: {group}",
+            contribution=float(value),
+            value="clinical input" if player == CLINICAL else "feature group",
+        )
+        for player, part in zip(features.players, features.contributions, strict=True)
+        for group, value in zip(part.groups, part.values[position], strict=True)
+    ]
 
 
 def _clinical_percentiles(

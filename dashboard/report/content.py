@@ -7,22 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from camlif.explain.results import Level
+from camlif.explain.verdicts import NOUNS
 from camlif.model.case import CaseScore
 from camlif.model.sentences import RECALIBRATED
 from camlif.statistics import GateResult
-from camlif.wording import listed, of_100, period, range_of_100
+from camlif.wording import count, listed, of_100, period, range_of_100
 from dashboard.figures.chart import ELLIPSIS, signed
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.blocks import Bar, Bars, Block, Figure, Item, Listing, Row, Table, Text
 from dashboard.report.build import CaseReport
 from dashboard.report.drawings import agreement_strip, icon_array, survival_curves
 from dashboard.report.letters import isolate
-from dashboard.report.record import CaseRecord, ExplanationRecord
+from dashboard.report.record import CaseRecord, ExplanationRecord, FeaturesRecord
 
 N_FEATURES = 5
 MAX_CLINICAL = 8
 MAX_NAME, MAX_TITLE = 60, 120
 MEANING = "Log risk: left lowers, right raises risk"
+HEADS: dict[Level, str] = {
+    "feature": "Feature, its value and percentile of training",
+    "group": "Feature group",
+}
 NOT_CAUSES = "Contributions describe the model's arithmetic, not causes of disease."
 
 
@@ -72,7 +78,9 @@ def names(record: CaseRecord) -> list[str]:
     found = {cohort.title, model.name, model.endpoint, model.event_noun, model.event_free}
     found |= {*record.strata, *record.clinical, *(part.label for part in record.modalities)}
     if why is not None:
-        found |= {*why.modalities, *(feature.name for feature in why.features)}
+        found |= set(why.modalities)
+        if why.features is not None:
+            found |= {feature.name for feature in why.features.largest}
     return sorted(found - {""}, key=len, reverse=True)
 
 
@@ -231,30 +239,35 @@ def shown_words(gates: Sequence[GateResult]) -> str:
 
 
 def _contributions(found: ExplanationRecord) -> Row:
-    features = found.features[:N_FEATURES]
-    rest = found.n_other + len(found.features) - len(features)
-    other = found.sum_other + sum(f.contribution for f in found.features[N_FEATURES:])
-    feature_rows = [_bar(f.name, f.value_text, f.contribution) for f in features]
-    if rest:
-        feature_rows.append(_bar(f"and {rest:,} more", "sum of all other features", other))
     ranked = sorted(found.modalities.items(), key=lambda part: -abs(part[1]))
     modality_rows = [_bar(name, "", value) for name, value in ranked]
+    how = f"Log risk against the {found.baseline}. Modalities: exact Shapley values. "
+    shown = found.features
+    if shown is not None:
+        how += (
+            f"{NOUNS[shown.level].capitalize()}: {shown.method}, {count(shown.steps, 'step')}, "
+            f"completeness gap {100 * shown.completeness_gap:.1f}%. "
+        )
     left: Block = (
         Text("Why: modalities", "h2"),
         Bars(("Modality", MEANING), tuple(modality_rows), 0.36),
-        Text(
-            f"Log risk against the {found.baseline}. "
-            f"Modalities: exact Shapley values. Features: {found.method}, {found.steps} steps, "
-            f"completeness gap {100 * found.completeness_gap:.1f}%. {NOT_CAUSES}",
-            "small",
-            color=LIGHT.muted,
-        ),
+        Text(f"{how}{found.verdict} {NOT_CAUSES}", "small", color=LIGHT.muted),
     )
-    right: Block = (
-        Text("Why: features", "h2"),
-        Bars(("Feature, its value and percentile of training", MEANING), tuple(feature_rows), 0.55),
+    return Row((left,)) if shown is None else Row((left, _features(shown)), (2, 3))
+
+
+def _features(found: FeaturesRecord) -> Block:
+    features = found.largest[:N_FEATURES]
+    rest = found.n_other + len(found.largest) - len(features)
+    other = found.sum_other + sum(f.contribution for f in found.largest[N_FEATURES:])
+    bars = [_bar(f.name, f.value_text, f.contribution) for f in features]
+    noun = NOUNS[found.level]
+    if rest:
+        bars.append(_bar(f"and {rest:,} more", f"sum of all other {noun}", other))
+    return (
+        Text(f"Why: {noun}", "h2"),
+        Bars((HEADS[found.level], MEANING), tuple(bars), 0.55),
     )
-    return Row((left, right), (2, 3))
 
 
 def _bar(name: str, detail: str, value: float) -> Bar:

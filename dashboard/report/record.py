@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from camlif.explain.results import Level
 from camlif.model.case import CaseScore, HorizonSurvival
 from camlif.model.modality_check import ModalityCheck
 from camlif.model.recognition import Membership
@@ -62,55 +63,67 @@ class CurveRecord(_Part):
     finding: str
 
 
-class ExplanationRecord(_Part):
-    """What moves the score against a baseline; modalities by exact Shapley values."""
+class FeaturesRecord(_Part):
+    """Contributions of single features, or of feature groups, by a method that may be shown.
 
-    baseline: str
+    ``steps`` are the points on the way from the baseline, or samples; ``completeness_gap`` is the
+    share of the difference that contributions miss.
+    """
+
     method: str
+    level: Level
     steps: int
     completeness_gap: float
-    modalities: dict[str, float]
-    features: tuple[FeatureContribution, ...]
+    largest: tuple[FeatureContribution, ...]
     n_other: int
     sum_other: float
 
     @classmethod
     def of(
         cls,
-        modalities: Mapping[str, float],
         features: Sequence[FeatureContribution],
         *,
-        baseline: str,
         method: str,
+        level: Level,
         steps: int,
         completeness_gap: float,
-    ) -> ExplanationRecord:
+    ) -> FeaturesRecord:
         """Keep the `KEPT_FEATURES` largest contributions and the sum of the others.
 
         Parameters
         ----------
-        modalities : mapping of str to float
-            Contributions in log risk.
         features : sequence of FeatureContribution
-        baseline, method : str
-            What contributions are measured against, and by which method.
+        method : str
+            Its name for readers.
+        level : {"feature", "group"}
         steps : int
-            Points on the way from one to the other; 0 where the method has none.
+            At least 1.
         completeness_gap : float
-            Share of the difference that contributions miss, at least 0.
+            At least 0.
         """
         ordered = sorted(features, key=lambda f: -abs(f.contribution))
         rest = ordered[KEPT_FEATURES:]
         return cls(
-            baseline=baseline,
             method=method,
+            level=level,
             steps=steps,
             completeness_gap=completeness_gap,
-            modalities=dict(modalities),
-            features=tuple(ordered[:KEPT_FEATURES]),
+            largest=tuple(ordered[:KEPT_FEATURES]),
             n_other=len(rest),
             sum_other=sum(f.contribution for f in rest),
         )
+
+
+class ExplanationRecord(_Part):
+    """What moves the score against a baseline; modalities by exact Shapley values.
+
+    ``features`` is None where no method passes the check on this model; ``verdict`` says which do.
+    """
+
+    baseline: str
+    modalities: dict[str, float]
+    features: FeaturesRecord | None
+    verdict: str
 
 
 class CaseRecord(_Part):

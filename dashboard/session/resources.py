@@ -322,7 +322,7 @@ def interactions(
     missing: tuple[str, ...],
     _cohort: Cohort,
     _bundle: Bundle,
-    _features: FeatureAttribution,
+    _features: FeatureAttribution | None,
 ) -> Interactions:
     """Interactions of a patient.
 
@@ -334,15 +334,17 @@ def interactions(
         The patient.
     level : {"modality", "group", "feature"}
         What acts together.
-    _features : FeatureAttribution
-        Contributions to this patient, which name the strongest features.
+    _features : FeatureAttribution, optional
+        Contributions to this patient, which name the strongest features; needed at that level.
     """
     return explain_interactions(
         _bundle,
         _cohort,
         row,
         level=level,
-        features=strongest_features(_features, 0) if level == "feature" else (),
+        features=strongest_features(_features, 0)
+        if _features is not None and level == "feature"
+        else (),
         missing=missing,
     )
 

@@ -20,34 +20,17 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from camlif.data.cohort import Cohort
-from camlif.explain import METHODS, Faithfulness, check_explanations
+from camlif.explain import Faithfulness, check_explanations
+from camlif.explain.verdicts import BY_FEATURE, BY_GROUP, Choice, choose
 from camlif.files import PRIVATE, write_text
 from camlif.model.bundle import Bundle
+from camlif.model.card import ExplanationVerdict
 
-N_PATIENTS = 50
 FOLDER = "explanations"
-VERSION = 1
+VERSION = 2
 """Raised when the check itself changes, so that stored verdicts are computed anew."""
 
 _VERDICT = TypeAdapter(Faithfulness)
-
-
-def spread_by_risk(z: NDArray[np.float64], rows: NDArray[np.int_], n: int) -> NDArray[np.int_]:
-    """At most ``n`` of the rows, evenly spaced by risk, so that all risk groups are among them.
-
-    Parameters
-    ----------
-    z : float64, shape (n_patients,)
-        Risks of all patients of the cohort.
-    rows : int, shape (r,)
-        Patients to choose from.
-    n : int
-        At least 1.
-    """
-    if len(rows) <= n:
-        return rows
-    ordered = rows[np.argsort(z[rows], kind="stable")]
-    return np.sort(ordered[np.linspace(0, len(ordered) - 1, n).astype(int)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +46,8 @@ class Checks:
         Where verdicts are stored; None keeps them in ``memory`` only.
     memory : mutable mapping
         Verdicts of this session.
+    card : tuple of ExplanationVerdict
+        What was found when the model was trained; counts where this cohort has no verdict.
     """
 
     cohort_digest: str
@@ -70,6 +55,7 @@ class Checks:
     missing: tuple[str, ...] = ()
     folder: Path | None = None
     memory: MutableMapping[str, Faithfulness] = field(default_factory=dict)
+    card: tuple[ExplanationVerdict, ...] = ()
 
     def known(self, method: str) -> Faithfulness | None:
         """Return a verdict that was computed before; a damaged file counts as none."""
@@ -110,13 +96,22 @@ class Checks:
                 write_text(stored, _VERDICT.dump_json(found).decode())
         return found
 
-    def default(self) -> str:
-        """Return the first method that is not known to fail; the first of all if all fail."""
-        for method in METHODS:
-            known = self.known(method)
-            if known is None or known.passes:
-                return method
-        return next(iter(METHODS))
+    def choice(self) -> Choice:
+        """Return the method to show by the verdicts on this cohort, else those of the card."""
+        return choose(self.verdict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a method is known to fail that would be shown if it passed."""
+        known = map(self.verdict, BY_FEATURE + BY_GROUP)
+        return any(found is not None and not found.passes for found in known)
+
+    def verdict(self, method: str) -> ExplanationVerdict | None:
+        """Return what is known of a method: on this cohort, else on the training cohort."""
+        known = self.known(method)
+        if known is not None:
+            return known.verdict
+        return next((found for found in self.card if found.method == method), None)
 
     def _key(self, method: str) -> str:
         parts = (str(VERSION), self.cohort_digest, self.model_digest, method, *self.missing)

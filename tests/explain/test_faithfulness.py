@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -18,23 +19,19 @@ from camlif.data.cohort import Cohort
 from camlif.exceptions import ConfigError, EstimationError
 from camlif.explain import METHODS, FeatureAttribution, check_explanations, explain_features
 from camlif.explain.explained import Batch
-from camlif.explain.faithfulness import (
+from camlif.explain.faithfulness import Faithfulness, OrderTest, Stability, _test, assess, stability
+from camlif.explain.features import attribute, columns_of
+from camlif.explain.members import MemberPairs, member_pairs
+from camlif.explain.removal import (
     N_POINTS,
-    Faithfulness,
-    OrderTest,
-    Stability,
-    _test,
-    assess,
     backwards,
     deletion_curves,
+    exchanges,
     fractions,
     inert_units_of,
     order,
     removed,
-    stability,
 )
-from camlif.explain.features import attribute, columns_of
-from camlif.explain.members import MemberPairs, member_pairs
 from camlif.model.bundle import Bundle
 from camlif.model.fit import train
 from tests.builders.cohorts import make_cohort
@@ -144,7 +141,7 @@ def test_the_true_order_of_a_linear_model_beats_random_order_by_the_closed_form(
     linear: tuple[MemberPairs, FeatureAttribution],
 ) -> None:
     pairs, found = linear
-    checked = assess(pairs, found, draws=1)
+    checked = assess(pairs, found)
     _, groups = columns_of(pairs.explained.schema, pairs.explained.players)
     inert = inert_units_of(pairs, groups, "feature")
     assert inert.any()
@@ -221,6 +218,60 @@ def test_noise_between_members_is_unstable_and_agreement_is_not(pairs: MemberPai
     assert shaky.median < 0.9
 
 
+@pytest.fixture(scope="module")
+def alike(
+    linear: tuple[MemberPairs, FeatureAttribution],
+) -> tuple[MemberPairs, FeatureAttribution]:
+    """Patients whom a linear risk sees much alike: a lucky ranking is lucky with all of them."""
+    pairs, found = linear
+    draw = torch.Generator().manual_seed(2)
+    batches = tuple(
+        replace(
+            b, values=tuple(x + 1 + 0.3 * torch.randn(x.shape, generator=draw) for x in b.baseline)
+        )
+        for b in pairs.explained.batches
+    )
+    return replace(pairs, explained=replace(pairs.explained, batches=batches)), found
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_random_rankings_pass_in_at_most_one_of_twenty(
+    alike: tuple[MemberPairs, FeatureAttribution], shared: bool
+) -> None:
+    """Whether all patients share a ranking or each has its own."""
+    pairs, found = alike
+    rng = np.random.default_rng(5)
+    runs, passes, over_patients = 200, 0, 0
+    shape = pairs.mean(found.values).shape
+    for seed in range(runs):
+        drawn = rng.standard_normal((1, shape[1]) if shared else shape)
+        values = np.broadcast_to(drawn, shape)[pairs.patients]
+        checked = assess(pairs, replace_values(found, values), resamples=2, seed=seed)
+        passes += checked.deletion.beats_random and checked.insertion.beats_random
+        over_patients += checked.deletion.low > 0 and checked.insertion.low > 0
+    # The level is exact: 1 in 20, here with 3 standard errors.
+    assert passes / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    if shared:  # which an interval over patients takes for much evidence
+        assert over_patients / runs > 0.25
+
+
+def test_of_fewer_than_nineteen_rankings_none_is_beaten(
+    linear: tuple[MemberPairs, FeatureAttribution],
+) -> None:
+    pairs, found = linear
+    assert not assess(pairs, found, rankings=5).deletion.beats_random
+    assert assess(pairs, found, rankings=19).deletion.p_value == 0.05
+
+
+def test_exchanges_differ_and_leave_no_name_in_all_places() -> None:
+    rng = np.random.default_rng(0)
+    assert sorted(exchanges(3, 19, rng)) == sorted(permutations(range(3)))[1:]
+    drawn = exchanges(4, 19, rng)
+    assert len(set(drawn)) == 19
+    assert (0, 1, 2, 3) not in drawn
+    assert len(exchanges(40, 19, rng)) == 19
+
+
 # Pairs
 
 
@@ -249,26 +300,37 @@ def test_weights_count_members_and_a_patient_without_one_is_nan(pairs: MemberPai
 # The whole check
 
 
-def test_the_interval_over_patients_is_student_s() -> None:
+def test_the_interval_over_patients_is_student_s_and_p_counts_rankings() -> None:
     from scipy.stats import ttest_1samp
 
-    ordered = np.random.default_rng(0).random((20, 4))
-    test = _test(ordered, np.zeros((20, 4)), np.tile([0, 0.2, 0.8, 1], (20, 1)), sign=-1)
-    gain = -np.trapezoid(ordered, [0, 0.2, 0.8, 1], axis=1)
-    expected = ttest_1samp(gain, 0).confidence_interval()
+    rankings = np.random.default_rng(0).random((5, 20, 4))
+    flat = np.zeros((2, 20, 4))
+    at = np.array([0, 0.2, 0.8, 1])
+    test = _test(rankings, flat, np.tile(at, (20, 1)), sign=-1)
+    gains = -np.trapezoid(rankings, at, axis=2)
+    expected = ttest_1samp(gains[0], 0).confidence_interval()
     assert (test.low, test.high) == pytest.approx((expected.low, expected.high))
-    assert test.gain == pytest.approx(gain.mean())
+    assert test.gain == pytest.approx(gains[0].mean())
+    assert test.p_value == (gains.mean(axis=1) >= gains[0].mean()).mean()
+    assert not test.beats_random
+
+
+def test_a_ranking_of_the_same_effect_is_as_good() -> None:
+    same = np.tile(np.array([3.0, 1.0, 0.0]), (4, 20, 1))
+    test = _test(same, np.zeros((1, 20, 3)), np.tile([0, 0.5, 1], (20, 1)), sign=1)
+    assert test.p_value == 1
     assert not test.beats_random
 
 
 @pytest.mark.parametrize("method", ["ig", "shapley_sampling"])
 def test_a_check_says_what_it_was_done_with(bundle: Bundle, cohort: Cohort, method: str) -> None:
-    checked = check_explanations(bundle, cohort, ROWS, method=method, draws=2, resamples=5, seed=4)
-    again = check_explanations(bundle, cohort, ROWS, method=method, draws=2, resamples=5, seed=4)
+    settings = {"method": method, "rankings": 2, "resamples": 5, "seed": 4}
+    checked = check_explanations(bundle, cohort, ROWS, **settings)
+    again = check_explanations(bundle, cohort, ROWS, **settings)
     assert replace(checked, seconds=0) == replace(again, seconds=0)
     assert checked.method == method
     assert checked.level == METHODS[method].levels[0]
-    assert (checked.n_patients, checked.draws, checked.seed) == (20, 2, 4)
+    assert (checked.n_patients, checked.rankings, checked.seed) == (20, 2, 4)
     assert len(checked.fractions) == len(checked.deletion.ordered) == N_POINTS
     assert checked.insertion.low <= checked.insertion.gain <= checked.insertion.high
 
@@ -281,7 +343,9 @@ def test_too_few_patients_are_refused(bundle: Bundle, cohort: Cohort) -> None:
 
 
 def test_every_reason_to_fail_is_named() -> None:
-    weak = OrderTest(ordered=(1.0, 0.0), random=(1.0, 0.0), gain=0.1, low=-0.1, high=0.3)
+    weak = OrderTest(
+        ordered=(1.0, 0.0), random=(1.0, 0.0), gain=0.1, low=-0.1, high=0.3, p_value=0.2
+    )
     checked = Faithfulness(
         method="ig",
         level="feature",
@@ -292,7 +356,7 @@ def test_every_reason_to_fail_is_named() -> None:
         gap=float("nan"),
         n_patients=20,
         n_units=5,
-        draws=1,
+        rankings=1,
         seed=0,
         seconds=0.0,
     )

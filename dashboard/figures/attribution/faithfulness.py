@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from camlif.wording import format_p
 from dashboard.figures.chart import Chart
 from dashboard.figures.layout import base_figure, hover_text
 from dashboard.figures.palette import Theme, palette, rgba
@@ -105,6 +106,10 @@ def _finding(checked: Faithfulness) -> str:
         found = "beats" if test.beats_random else "does not beat"
         parts.append(
             f"{verb} in this order {found} random order: area {test.gain:.2f}, "
-            f"95% interval {test.low:.2f} to {test.high:.2f}."
+            f"95% interval {test.low:.2f} to {test.high:.2f}, {format_p(test.p_value)}."
         )
-    return " ".join([*parts, f"Areas are in log risk, means of {checked.n_patients:,} patients."])
+    compared = (
+        f"Areas are in log risk, means of {checked.n_patients:,} patients; "
+        f"p against {checked.rankings} random rankings."
+    )
+    return " ".join([*parts, compared])

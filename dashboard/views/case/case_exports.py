@@ -11,17 +11,17 @@ from typing import Any
 
 import streamlit as st
 
-from camlif.explain import METHODS, explain_features, explain_modalities
-from camlif.explain.methods import IG
+from camlif.explain import METHODS, FeatureAttribution, explain_features, explain_modalities
 from camlif.wording import MONTHS_PER_YEAR, count
 from dashboard.components import worklists
 from dashboard.components.case_view import ModelledCase, view_case
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.download import offer_download
+from dashboard.components.explanation_choice import choice_of
 from dashboard.report.build import CaseReport, ReportSource, case_report
 from dashboard.report.fhir import to_json
 from dashboard.report.pdf import PAPERS, Paper, case_pdf, worklist_pdf
-from dashboard.report.record import ExplanationRecord
+from dashboard.report.record import ExplanationRecord, FeaturesRecord
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Scoring, Workspace
 from dashboard.views.case import board, commit_first
@@ -214,21 +214,36 @@ def _explanations(
         return {}
     known = (scoring.bundle, workspace.cohort, rows)
     modalities = explain_modalities(*known, missing=scoring.missing)
-    features = explain_features(*known, method=IG, missing=scoring.missing)
+    choice = choice_of(workspace, scoring)
+    features = (
+        None
+        if choice.method is None
+        else explain_features(*known, method=choice.method, missing=scoring.missing)
+    )
     return {
-        row: ExplanationRecord.of(
-            {
+        row: ExplanationRecord(
+            baseline=BASELINE,
+            modalities={
                 display_name(workspace, player): float(value)
                 for player, value in zip(modalities.players, modalities.values[i], strict=True)
             },
-            feature_contributions(workspace, scoring, features, i),
-            baseline=BASELINE,
-            method=METHODS[IG].label,
-            steps=features.steps,
-            completeness_gap=float(features.completeness_gap[i]),
+            features=None if features is None else _features(workspace, scoring, features, i),
+            verdict=choice.sentence,
         )
         for i, row in enumerate(rows)
     }
+
+
+def _features(
+    workspace: Workspace, scoring: Scoring, found: FeatureAttribution, position: int
+) -> FeaturesRecord:
+    return FeaturesRecord.of(
+        feature_contributions(workspace, scoring, found, position),
+        method=METHODS[found.method].label,
+        level=found.level,
+        steps=found.steps,
+        completeness_gap=float(found.completeness_gap[position]),
+    )
 
 
 def _offer(

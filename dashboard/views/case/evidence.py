@@ -11,13 +11,15 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from camlif.exceptions import EstimationError
-from camlif.explain import FeatureAttribution, ModalityAttribution
+from camlif.explain import METHODS, FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
+from camlif.explain.verdicts import NOUNS, Choice
 from camlif.model.sentences import models_words
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
+from dashboard.components.explanation_choice import choice_of
 from dashboard.components.text import plain
 from dashboard.figures.attribution import feature_bars, modality_bars, waterfall
 from dashboard.session import resources, state
@@ -44,7 +46,10 @@ def baseline_of(case: ScoredCase, choice: str) -> Baseline:
 
 
 def contributions(case: ScoredCase) -> None:
-    """Which modalities and features move the score of this case."""
+    """Which modalities and features move the score of this case.
+
+    Single features, or groups, only by a method that has not failed its check on this model.
+    """
     st.header("Why", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choice = st.segmented_control(
@@ -65,22 +70,41 @@ def contributions(case: ScoredCase) -> None:
         )
     scoring, baseline = case.scoring, baseline_of(case, choice)
     key = (case.workspace.loaded.digest, scoring.model.digest, (case.row,))
-    cohort, missing = case.workspace.cohort, scoring.missing
-    modalities = resources.modality_attribution(*key, baseline, missing, cohort, scoring.bundle)
-    features = resources.feature_attribution(*key, "ig", baseline, missing, cohort, scoring.bundle)
+    cohort, missing, bundle = case.workspace.cohort, scoring.missing, scoring.bundle
+    shown = choice_of(case.workspace, scoring)
     left, right = st.columns([2, 3])
     with left:
+        modalities = resources.modality_attribution(*key, baseline, missing, cohort, bundle)
         _modality_chart(case, modalities, choice)
-    with right:
-        _feature_chart(case, features, choice, shape)
-    gap = 100 * float(features.completeness_gap[0])
+        if shown.level != "feature":
+            st.info(plain(shown.sentence))
+    how = ""
+    if shown.method is not None:
+        features = resources.feature_attribution(
+            *key, shown.method, baseline, missing, cohort, bundle
+        )
+        with right:
+            _feature_chart(case, features, choice, shape)
+        how = _how(features, shown)
     st.caption(
         plain(
-            f"Modalities: exact Shapley values. Features: integrated gradients, {features.steps} "
-            f"steps, completeness gap {gap:.1f}%. Baseline: {choice}. Percentiles: among training "
-            "patients; of clinical columns, in this cohort. "
+            f"Modalities: exact Shapley values. {how}Baseline: {choice}. "
             "Contributions describe the model's arithmetic, not causes of disease."
         )
+    )
+
+
+def _how(features: FeatureAttribution, shown: Choice) -> str:
+    gap = 100 * float(features.completeness_gap[0])
+    how = (
+        f"{NOUNS[features.level].capitalize()}: {METHODS[features.method].label}, "
+        f"{count(features.steps, 'step')}, completeness gap {gap:.1f}%. "
+    )
+    if features.level == "group":
+        return how
+    return (
+        f"{how}{shown.sentence} Percentiles: among training patients; of clinical columns, in this "
+        "cohort. "
     )
 
 

@@ -59,9 +59,14 @@ def panel(case: ScoredCase) -> None:
 
 @st.fragment
 def _interactions(case: ScoredCase) -> None:
+    strongest = contributions(case)
     choice = st.segmented_control(
         "Pairs of",
-        list(LEVELS),
+        [
+            name
+            for name, (level, _) in LEVELS.items()
+            if strongest is not None or level != "feature"
+        ],
         default="Modalities",
         key="interaction_level",
         required=True,
@@ -79,7 +84,7 @@ def _interactions(case: ScoredCase) -> None:
                 scoring.missing,
                 loaded.cohort,
                 scoring.bundle,
-                contributions(case),
+                strongest,
             )
     except CamlifError as error:
         st.info(plain(str(error)))

@@ -25,6 +25,7 @@ from camlif.explain import (
 from camlif.wording import AGE, shown_age
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.contributions import display_name
+from dashboard.components.explanation_choice import choice_of
 from dashboard.components.text import plain
 from dashboard.figures.attribution.bars import ordinal
 from dashboard.session import resources
@@ -42,14 +43,17 @@ class Pick:
     column: str
 
 
-def contributions(case: ScoredCase) -> FeatureAttribution:
-    """Contributions of this case's features, as the page has them already."""
+def contributions(case: ScoredCase) -> FeatureAttribution | None:
+    """Contributions of this case's features, as the page has them; None if it shows none."""
     scoring, loaded = case.scoring, case.workspace.loaded
+    shown = choice_of(case.workspace, scoring)
+    if shown.method is None or shown.level != "feature":
+        return None
     return resources.feature_attribution(
         loaded.digest,
         scoring.model.digest,
         (case.row,),
-        "ig",
+        shown.method,
         "median",
         scoring.missing,
         loaded.cohort,
@@ -76,15 +80,23 @@ def feature_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> lis
         max_selections=MAX_FEATURES,
         placeholder="Pick a feature",
         wrap=True,
-        help="Clinical inputs first, then features by their contribution to this case.",
+        help="Clinical inputs first, then features by their contribution to this case, where a "
+        "method passes the check of explanations.",
     )
     changes = (_change(case, explored, pick, f"{prefix}_{pick}") for pick in chosen)
     return [change for change in changes if change is not None]
 
 
 def _options(case: ScoredCase, explored: ExploredCase) -> list[Pick]:
-    found = contributions(case)
-    picks = [Pick(CLINICAL, column.name) for column in explored.bundle.schema.clinical]
+    found, schema = contributions(case), explored.bundle.schema
+    picks = [Pick(CLINICAL, column.name) for column in schema.clinical]
+    if found is None:
+        return picks + [
+            Pick(modality.name, column)
+            for modality in schema.modalities
+            if modality.name in explored.present
+            for column in modality.columns
+        ]
     sized = [
         (-abs(float(value)), Pick(player, column))
         for player in explored.present

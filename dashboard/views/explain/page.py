@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from camlif.exceptions import ConfigError, EstimationError
 from camlif.explain import METHODS, FeatureAttribution, agreement, owc_weights
+from camlif.explain.verdicts import spread_by_risk
 from camlif.wording import count
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name
+from dashboard.components.explanation_choice import checks_of
 from dashboard.components.text import plain
 from dashboard.figures.attribution import beeswarm, method_agreement, modality_share, owc_blocks
 from dashboard.session import resources, state
 from dashboard.session.state import Scoring, Workspace
-from dashboard.store.explanation_checks import Checks, spread_by_risk
+from dashboard.store.explanation_checks import Checks
 from dashboard.views.explain import trust
 
 SIZES = (25, 50, 100, 200)
@@ -42,12 +44,13 @@ def main() -> None:
         st.info("Pick at least one patient: no patient shown here has a score.")
         return
     _modalities(workspace, scoring, rows)
-    checks = trust.checks_of(workspace, scoring)
+    checks = checks_of(workspace, scoring)
     features = _features(workspace, scoring, rows, checks)
-    _agreement(workspace, scoring, rows, features)
+    if features is not None:
+        _agreement(workspace, scoring, rows, features)
     _blocks(workspace, scoring, rows)
     # Last: the charts need not wait for it.
-    trust.trust_section(workspace, scoring, checks, features.method)
+    trust.trust_section(workspace, scoring, checks, None if features is None else features.method)
 
 
 def _rows(workspace: Workspace, scoring: Scoring) -> NDArray[np.int_]:
@@ -119,12 +122,14 @@ def _attribution(
 
 def _features(
     workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_], checks: Checks
-) -> FeatureAttribution:
+) -> FeatureAttribution | None:
     st.header("Features", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = trust.method_picker(checks)
         grouped = st.toggle("Sum by feature group", key="explain_grouped")
     trust.say_default(checks, method)
+    if method is None:
+        return None
     features = _attribution(workspace, scoring, rows, method)
     shown = features.by_group() if grouped else features.by_clinical_column(scoring.bundle.schema)
     explanation = shown.to_shap()

@@ -11,52 +11,44 @@ from collections.abc import Iterable
 import pandas as pd
 import streamlit as st
 
-from camlif.data.samples import SAMPLES
 from camlif.exceptions import CamlifError
 from camlif.explain import METHODS, Faithfulness, OrderTest
-from camlif.wording import count, with_interval
+from camlif.explain.faithfulness import RANKINGS
+from camlif.explain.verdicts import N_PATIENTS, spread_by_risk
+from camlif.wording import count, format_p, with_interval
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.attribution import faithfulness_curves
 from dashboard.session.keys import SessionKey
-from dashboard.session.settings import settings
 from dashboard.session.state import Scoring, Workspace
-from dashboard.store.explanation_checks import FOLDER, N_PATIENTS, Checks, spread_by_risk
+from dashboard.store.explanation_checks import Checks
 
-METHOD: SessionKey[str] = SessionKey("explain_method")
+METHOD: SessionKey[str | None] = SessionKey("explain_method")
 CHOSEN: SessionKey[str] = SessionKey("explain_method_chosen_for")
 """Model whose method the user picked; the pick holds for that model."""
-MEMORY: SessionKey[dict[str, Faithfulness]] = SessionKey("explanation_checks")
 
 
-def checks_of(workspace: Workspace, scoring: Scoring) -> Checks:
-    """Verdicts on the model in use; those on uploaded tables are kept for this session only."""
-    loaded = workspace.loaded
-    return Checks(
-        cohort_digest=loaded.digest,
-        model_digest=scoring.model.digest,
-        missing=scoring.missing,
-        folder=settings().home / FOLDER if loaded.key in SAMPLES else None,
-        memory=MEMORY.start_with({}),
-    )
-
-
-def method_picker(checks: Checks) -> str:
-    """Offer the methods, by default the first that is not known to fail, and say why.
+def method_picker(checks: Checks) -> str | None:
+    """Offer the methods, by default one that is not known to fail; None where there is none.
 
     A method that failed can still be picked; a warning then goes with it.
     """
     if CHOSEN.get() != checks.model_digest:
-        METHOD.set(checks.default())
+        METHOD.set(checks.choice().method)
 
     def chosen() -> None:
-        CHOSEN.set(checks.model_digest)
+        if METHOD.get() is None:  # cleared: the default again
+            CHOSEN.pop()
+        else:
+            CHOSEN.set(checks.model_digest)
 
-    method: str = st.selectbox(
+    method: str | None = st.selectbox(
         "Method",
         list(METHODS),
+        index=None,
         key=METHOD.name,
         format_func=lambda key: METHODS[key].label,
+        placeholder="No method passes",
         help="Changing it recomputes the contributions.",
         on_change=chosen,
         width=280,
@@ -64,36 +56,27 @@ def method_picker(checks: Checks) -> str:
     return method
 
 
-def say_default(checks: Checks, method: str) -> None:
-    """Say why the first method is not shown, or that the one shown failed."""
-    known = checks.known(method)
-    if known is not None and not known.passes:
+def say_default(checks: Checks, method: str | None) -> None:
+    """Say what the check found of the method shown, or why none is."""
+    choice = checks.choice()
+    if method == choice.method:
+        if method is None or checks.failed:
+            st.info(plain(choice.sentence))
+        return
+    found = None if method is None else checks.verdict(method)
+    if found is not None and not found.passes:
         st.warning(
             plain(
-                f"{METHODS[method].label} fails the check on this model: "
-                f"{'; '.join(known.failures)}. Do not rely on these contributions."
+                f"{found.label} fails the check on this model: {'; '.join(found.failures)}. "
+                "Do not rely on these contributions."
             )
         )
-        return
-    for other in _before(checks.default()):
-        failed = checks.known(other)
-        if failed is not None and method == checks.default():
-            st.info(
-                plain(
-                    f"{METHODS[other].label} is not the default here: it fails the check on this "
-                    f"model ({'; '.join(failed.failures)})."
-                )
-            )
 
 
-def _before(method: str) -> list[str]:
-    """Methods that would be the default if they passed."""
-    keys = list(METHODS)
-    return keys[: keys.index(method)]
-
-
-def trust_section(workspace: Workspace, scoring: Scoring, checks: Checks, method: str) -> None:
-    """Check the method in use, and show what is known of the others.
+def trust_section(
+    workspace: Workspace, scoring: Scoring, checks: Checks, method: str | None
+) -> None:
+    """Check the method in use, and show what is known of all.
 
     Parameters
     ----------
@@ -102,32 +85,34 @@ def trust_section(workspace: Workspace, scoring: Scoring, checks: Checks, method
         Of its cohort.
     checks : Checks
         Verdicts known.
-    method : str
+    method : str or None
         The one in use, a key of `METHODS`.
     """
     st.header("Can these explanations be trusted?", anchor=False)
-    try:
-        found = _checked(workspace, scoring, checks, [method])[method]
-    except CamlifError as error:
-        st.info(plain(f"They could not be checked: {error}"))
-        return
-    by_default = CHOSEN.get() != checks.model_digest
-    if by_default and checks.default() != method:
-        st.rerun()  # the default has just failed: show the next one
-    label = METHODS[method].label
-    st.markdown(plain(_verdict(label, found)))
-    show_chart(faithfulness_curves(found, method=label, theme=theme()), key="faithfulness")
+    if method is not None:
+        try:
+            found = _checked(workspace, scoring, checks, [method])[method]
+        except CamlifError as error:
+            st.info(plain(f"They could not be checked: {error}"))
+            return
+        if CHOSEN.get() != checks.model_digest and checks.choice().method != method:
+            st.rerun()  # the default has just failed: show the next one
+        label = METHODS[method].label
+        st.markdown(plain(_verdict(label, found)))
+        show_chart(faithfulness_curves(found, method=label, theme=theme()), key="faithfulness")
     if st.button("Check all methods", key="check_all", help="Takes up to a minute, once."):
         _checked(workspace, scoring, checks, METHODS)
     known = [v for v in map(checks.known, METHODS) if v is not None]
     st.dataframe(verdict_table(known), hide_index=True, key="verdicts")
     st.caption(
         plain(
-            "A method passes if both orders beat random order (95% interval above 0), its "
-            "contributions add up to within 5% where it claims that, and its top features keep "
-            "their order when the models are resampled (median rank correlation at least 0.7). "
-            f"Checked on {count(found.n_patients, 'patient')}, each by models that did not see "
-            "it, against the training median. A method that fails is not offered as default."
+            "A method passes if both orders beat random order (95% interval over patients above 0, "
+            f"and better than all {RANKINGS} random rankings), its contributions add up to "
+            "within 5% where it claims that, and its top features keep their order when the models "
+            "are resampled (median rank correlation at least 0.7). "
+            f"Checked on up to {N_PATIENTS} patients, each by models that did not see it, against "
+            "the training median. A method that fails, or whose contributions do not add up, is "
+            "shown only where it is picked here."
         )
     )
 
@@ -175,4 +160,4 @@ def verdict_table(found: Iterable[Faithfulness]) -> pd.DataFrame:
 
 
 def _area(test: OrderTest) -> str:
-    return with_interval(test.gain, test.low, test.high)
+    return f"{with_interval(test.gain, test.low, test.high)}, {format_p(test.p_value)}"

@@ -19,10 +19,11 @@ from camlif.model.scoring import ScoreResult
 from dashboard.figures.attribution import FeatureContribution
 from dashboard.profiles import load_profile
 from dashboard.report.build import CaseReport, ReportSource, case_report
-from dashboard.report.record import CaseRecord, ExplanationRecord
+from dashboard.report.record import CaseRecord, ExplanationRecord, FeaturesRecord
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 
 DAY = dt.date(2026, 3, 1)
+VERDICT = "Integrated Gradients passes the check of explanations on this model (50 patients)."
 
 
 def bundle_with_gates(*, is_open: bool) -> Bundle:
@@ -69,17 +70,22 @@ def explanation(found: ReportSource, row: int) -> ExplanationRecord:
     modalities = explain_modalities(found.bundle, found.cohort, [row])
     features = explain_features(found.bundle, found.cohort, [row], steps=16)
     merged = features.by_clinical_column(found.bundle.schema)
-    return ExplanationRecord.of(
-        dict(zip(modalities.players, map(float, modalities.values[0]), strict=True)),
+    shown = FeaturesRecord.of(
         [
             FeatureContribution(name=name, contribution=float(value), value=1234.5, unit="mm")
             for part in merged.contributions
             for name, value in zip(part.columns, part.values[0], strict=True)
         ],
-        baseline="training median",
         method="Integrated Gradients",
+        level="feature",
         steps=features.steps,
         completeness_gap=float(features.completeness_gap[0]),
+    )
+    return ExplanationRecord(
+        baseline="training median",
+        modalities=dict(zip(modalities.players, map(float, modalities.values[0]), strict=True)),
+        features=shown,
+        verdict=VERDICT,
     )
 
 

@@ -103,6 +103,7 @@ def test_numbers_are_those_of_the_result(kind: str) -> None:
     result, why = record.result, record.explanation
     assert result is not None
     assert why is not None
+    assert why.features is not None
     text = text_of(case_pdf(KINDS[kind]))
     horizon = record.horizon()
     for wanted in (
@@ -112,17 +113,38 @@ def test_numbers_are_those_of_the_result(kind: str) -> None:
         result.agreement_sentence,
         *([horizon.sentence] if horizon else []),
         *(h.sentence for h in result.horizons if not h.survival),
-        *(f"{f.name}" for f in why.features[:N_FEATURES]),
-        *(signed(f.contribution) for f in why.features[:N_FEATURES]),
+        *(f"{f.name}" for f in why.features.largest[:N_FEATURES]),
+        *(signed(f.contribution) for f in why.features.largest[:N_FEATURES]),
         *(signed(value) for value in why.modalities.values()),
         *([result.borderline_sentence] if result.borderline_sentence else []),
         *(f"{gate.ratio:.2f}" for gate in record.gates if gate.open),
         *(f"{gate.n_events:,}" for gate in record.gates if gate.open),
         *record.caveats,
         *(f"{m.label}: {m.status}" for m in record.modalities),
+        why.verdict,
         "not causes of disease",
     ):
         assert squeezed(wanted) in text, wanted
+
+
+def test_where_no_method_passes_only_modalities_and_the_reason_are_printed() -> None:
+    found = KINDS["whole"]
+    why = found.record.explanation
+    assert why is not None
+    assert why.features is not None
+    verdict = "Modalities only: no method for features or groups passes the check."
+    bare = why.model_copy(update={"features": None, "verdict": verdict})
+    text = text_of(case_pdf(changed(found, explanation=bare.model_dump())))
+    assert verdict in text
+    assert "Why: features" not in text
+    assert "completeness gap" not in text
+    for name in why.modalities:
+        assert name in text
+    groups = why.features.model_copy(update={"level": "group"})
+    grouped = bare.model_copy(update={"features": groups})
+    assert "Why: feature groups" in text_of(
+        case_pdf(changed(found, explanation=grouped.model_dump()))
+    )
 
 
 def test_open_gates_are_said_in_one_sentence_with_their_denominators() -> None:

@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 
 from camlif.explain import METHODS, Faithfulness, OrderTest, Stability
+from camlif.explain.verdicts import BY_FEATURE, BY_GROUP
+from dashboard.components.explanation_choice import MEMORY
 from dashboard.figures.attribution import faithfulness_curves
 from dashboard.store import explanation_checks
-from dashboard.store.explanation_checks import Checks, spread_by_risk
-from dashboard.views.explain.trust import CHOSEN, MEMORY, verdict_table
+from dashboard.store.explanation_checks import Checks
+from dashboard.views.explain.trust import CHOSEN, verdict_table
 from tests.dashboard.conftest import OpenApp
 from tests.dashboard.views.test_pages import few_patients, problems_of, text_of
 
-GOOD = OrderTest(ordered=(1.0, -1.0, 0.0), random=(1.0, 0.5, 0.0), gain=0.75, low=0.5, high=1.0)
-POOR = replace(GOOD, gain=0.1, low=-0.2, high=0.4)
+GOOD = OrderTest(
+    ordered=(1.0, -1.0, 0.0), random=(1.0, 0.5, 0.0), gain=0.75, low=0.5, high=1.0, p_value=0.05
+)
+POOR = replace(GOOD, gain=0.1, low=-0.2, high=0.4, p_value=0.35)
 
 
 def verdict(method: str = "ig", *, passes: bool = True) -> Faithfulness:
@@ -31,7 +35,7 @@ def verdict(method: str = "ig", *, passes: bool = True) -> Faithfulness:
         gap=0.01,
         n_patients=50,
         n_units=400,
-        draws=2,
+        rankings=19,
         seed=0,
         seconds=1.0,
     )
@@ -102,30 +106,21 @@ def test_a_folder_that_cannot_be_written_costs_only_the_file(
     assert compute(kept) is kept.known("ig")
 
 
-def test_the_default_is_the_first_method_not_known_to_fail(
+def test_verdicts_on_this_cohort_come_before_those_of_the_card(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fails = {"ig": False, "deeplift": False}
+    fails = {"ig": False}
     monkeypatch.setattr(explanation_checks, "check_explanations", fixed(fails, []))
-    kept = checks(None)
-    assert kept.default() == "ig"
+    card = (verdict("ig").verdict, verdict("deeplift", passes=False).verdict)
+    kept = checks(None, card=card)
+    assert kept.choice().method == "ig"
+    assert "passes the check" in kept.choice().sentence
+    assert kept.failed
     compute(kept, "ig")
-    assert kept.default() == "deeplift"
-    compute(kept, "deeplift")
-    assert kept.default() == "gradient_shap"
-    for method in METHODS:
+    assert kept.choice().method == "gradient_shap"
+    for method in BY_FEATURE + BY_GROUP:
         kept.memory[kept._key(method)] = verdict(method, passes=False)
-    assert kept.default() == "ig"
-
-
-def test_patients_are_spread_over_all_risks() -> None:
-    z = np.random.default_rng(0).standard_normal(200)
-    rows = np.arange(0, 200, 2)
-    chosen = spread_by_risk(z, rows, 11)
-    assert len(set(chosen.tolist())) == 11
-    assert set(chosen) <= set(rows)
-    assert {z[chosen].min(), z[chosen].max()} == {z[rows].min(), z[rows].max()}
-    np.testing.assert_array_equal(spread_by_risk(z, rows, 100), rows)
+    assert kept.choice().method is None
 
 
 # Figure and table
@@ -144,11 +139,11 @@ def test_curves_are_drawn_over_random_order_with_areas_in_words(theme: str) -> N
     assert set(drawn) == {
         f"{t} {o}" for t in ("deletion", "insertion") for o in ("ordered", "random")
     }
-    assert "Removing in this order beats random order: area 0.75, 95% interval 0.50 to 1.00." in (
-        chart.finding
+    assert chart.finding.startswith(
+        "Removing in this order beats random order: area 0.75, 95% interval 0.50 to 1.00, p = 0.05."
     )
     assert "Putting back in this order does not beat random order: area 0.10" in chart.finding
-    assert chart.finding.endswith("means of 50 patients.")
+    assert chart.finding.endswith("means of 50 patients; p against 19 random rankings.")
     assert chart.table.shape == (6, 4)
 
 
@@ -157,7 +152,10 @@ def test_the_table_of_verdicts_says_what_was_measured() -> None:
         [verdict(passes=False), replace(verdict("feature_ablation"), stability=None)]
     ).set_index("Method")
     assert table["Verdict"].tolist() == ["fails", "passes"]
-    assert table.loc["Integrated Gradients", "Deletion beats random by"] == "0.10 (-0.20 to 0.40)"
+    assert (
+        table.loc["Integrated Gradients", "Deletion beats random by"]
+        == "0.10 (-0.20 to 0.40), p = 0.35"
+    )
     assert "by nature" in table.loc["Feature ablation", "Completeness gap"]
     assert table.loc["Feature ablation", "Stability"] == "not measured"
 
@@ -170,7 +168,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, bool]:
     """Verdicts that the page gets; nothing is stored."""
     outcome: dict[str, bool] = {}
     monkeypatch.setattr(explanation_checks, "check_explanations", fixed(outcome, []))
-    monkeypatch.setattr("dashboard.views.explain.trust.FOLDER", str(tmp_path))
+    monkeypatch.setattr("dashboard.components.explanation_choice.FOLDER", str(tmp_path))
     return outcome
 
 
@@ -191,13 +189,45 @@ def test_a_method_that_fails_is_not_the_default_and_the_page_says_why(
     answers["ig"] = False
     app = open_app("explain", age_range=few_patients("glioma"))
     assert app.selectbox(key="explain_method").value == "deeplift"
-    assert "Integrated Gradients is not the default here" in text_of(app)
+    assert "Integrated Gradients fails it" in text_of(app)
     assert "deletion is not better than random order" in text_of(app)
     assert "DeepLift passes the check on this model." in text_of(app)
     app.selectbox(key="explain_method").select("ig").run()
     assert app.session_state[CHOSEN.name]
     assert "Do not rely on these contributions" in text_of(app)
     assert app.selectbox(key="explain_method").value == "ig"
+
+
+def test_where_all_fail_no_features_are_drawn_until_a_method_is_picked(
+    open_app: OpenApp, answers: dict[str, bool]
+) -> None:
+    answers |= dict.fromkeys(METHODS, False)
+    app = open_app("explain", age_range=few_patients("glioma"))
+    assert problems_of(app) == []
+    assert app.selectbox(key="explain_method").value is None
+    assert "Modalities only: no method for features or groups passes" in text_of(app)
+    assert "completeness gap" not in text_of(app)
+    app.selectbox(key="explain_method").select("deeplift").run()
+    assert problems_of(app) == []
+    assert "Do not rely on these contributions" in text_of(app)
+    assert "completeness gap" in text_of(app)
+
+
+def test_case_draws_what_the_verdicts_allow(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {method: verdict(method, passes=False) for method in BY_FEATURE}
+    found["shapley_sampling"] = verdict("shapley_sampling")
+    monkeypatch.setattr(Checks, "known", lambda _, method: found.get(method))
+    app = open_app("case")
+    assert problems_of(app) == []
+    assert "Modalities and feature groups only. Shapley sampling passes" in text_of(app)
+    assert "Feature groups: Shapley sampling" in text_of(app)
+    found |= {method: verdict(method, passes=False) for method in BY_GROUP}
+    app.run()
+    assert problems_of(app) == []
+    assert "Modalities only: no method for features or groups passes" in text_of(app)
+    assert "completeness gap" not in text_of(app)
 
 
 def test_too_few_patients_are_said_not_raised(
@@ -209,7 +239,7 @@ def test_too_few_patients_are_said_not_raised(
         raise EstimationError("Explanations are checked on at least 10 scored patients, not 3.")
 
     monkeypatch.setattr(explanation_checks, "check_explanations", refuse)
-    monkeypatch.setattr("dashboard.views.explain.trust.FOLDER", "elsewhere")
+    monkeypatch.setattr("dashboard.components.explanation_choice.FOLDER", "elsewhere")
     app = open_app("explain", age_range=few_patients("glioma"))
     assert problems_of(app) == []
     assert "They could not be checked: Explanations are checked on at least 10" in text_of(app)

@@ -10,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from camlif.data.samples import load_sample
+from camlif.explain import METHODS
+from camlif.model.card import ExplanationVerdict
 from camlif.model.sentences import calibration_sentence
 from dashboard import messages
 from dashboard.components.case_view import ModelledCase, ScoredCase, view_case
@@ -18,6 +20,7 @@ from dashboard.report.content import shown_words
 from dashboard.report.pdf import case_pdf
 from dashboard.session import resources, state
 from dashboard.session.state import Scoring, Workspace
+from dashboard.store.explanation_checks import Checks
 from dashboard.views.case import case_exports
 from tests.dashboard.conftest import OpenApp
 from tests.dashboard.report.cases import squeezed, text_of
@@ -85,6 +88,31 @@ def test_the_pdf_says_what_the_page_says(open_app: OpenApp, cohort: str) -> None
         assert name in printed
         assert f"{abs(value):.2f}" in printed
         assert f"{abs(value):.2f}" in shown
+    assert why.features is not None
+    assert squeezed(why.verdict) in printed
+    assert squeezed(why.verdict) in shown
+
+
+@pytest.mark.usefixtures("no_board")
+def test_files_hold_no_features_where_no_method_passes(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = ("deletion is not better than random order",)
+
+    def verdict(_: Checks, method: str) -> ExplanationVerdict:
+        label = METHODS[method].label
+        return ExplanationVerdict(method=method, label=label, failures=failed, n_patients=50)
+
+    monkeypatch.setattr(Checks, "verdict", verdict)
+    open_app()
+    case = view_case(_workspace("glioma"), 0)
+    assert isinstance(case, ScoredCase)
+    (report,) = case_exports.reports([case])
+    said = json.loads(report.record.to_json())["explanation"]
+    assert said["features"] is None
+    assert said["modalities"]
+    assert said["verdict"].startswith("Modalities only: no method for features or groups passes")
+    assert "Why: features" not in text_of(case_pdf(report))
 
 
 def test_buttons_are_on_the_page_and_make_nothing_before_the_click(

@@ -13,13 +13,11 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.table import Table
 from typer.exceptions import TyperException
 
 from camlif.cli.console import (
@@ -34,25 +32,29 @@ from camlif.cli.console import (
     Scheme,
     choose_clinical,
     choose_modalities,
-    cohort_folder,
     errors,
     interruptible,
     made_parent,
     output,
     progress_bar,
-    read_cohort,
     read_manifest_option,
     require_placeable,
     require_writable,
     say,
+)
+from camlif.cli.reading import (
+    RepairOption,
+    cohort_folder,
+    print_report,
+    read_cohort,
     suitability,
+    tell_problems,
 )
 from camlif.cli.study import study
 from camlif.config import PRESETS, PRODUCT_PRESET, RunConfig
 from camlif.data.cohort import Cohort
-from camlif.data.reading.checks import CONFIDENCE, CheckReport, group_words
 from camlif.data.reading.readers import folder_files
-from camlif.data.reading.repairs import Option, mend, options_for
+from camlif.data.reading.repairs import mend, options_for
 from camlif.exceptions import CamlifError, ConfigError, DataError
 from camlif.files import only_writer, write_text
 from camlif.progress import Progress, kept_in
@@ -63,7 +65,6 @@ if TYPE_CHECKING:
 
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
-MAX_OFFERS = 6
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -117,10 +118,7 @@ def _fail(message: str) -> NoReturn:
 def check(
     data: DataArgument,
     manifest: ManifestOption = None,
-    repair: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Mend a problem, as the check proposes it."),
-    ] = None,
+    repair: RepairOption = None,
     model: Annotated[
         Path | None, typer.Option(help="Also check whether this model folder suits the tables.")
     ] = None,
@@ -149,39 +147,8 @@ def check(
         found = report.to_json() | {"repaired": repaired, "repairs": offers}
         output.print_json(json.dumps(found))
     else:
-        _print_report(report, applied)
+        print_report(report, applied)
     raise typer.Exit(0 if report.usable else EXIT_UNUSABLE)
-
-
-def _print_report(report: CheckReport, applied: Sequence[Option]) -> None:
-    table = Table("file", "read as", "rows", "columns")
-    for file in report.files:
-        role = f"{file.role}: {file.modality}" if file.modality else file.role
-        table.add_row(file.name, role, f"{file.n_rows:,}", f"{file.n_columns:,}")
-    output.print(table)
-    for assignment in report.mapping:
-        if assignment.chosen:
-            say(
-                f"{assignment.role}: {', '.join(assignment.chosen)} in {assignment.file}"
-                f" ({CONFIDENCE[assignment.confidence]})"
-            )
-    for modality, groups in report.groups.items():
-        say(f"feature groups of {modality}: {group_words(groups)}")
-    for option in applied:
-        say(f"repaired {option.flag}: {option.label}")
-    for problem in report.problems:
-        say(" ".join(filter(None, (problem.severity, problem.code, problem.line))))
-        offered = [shlex.quote(option.flag) for option in options_for(problem, report)]
-        if offered:
-            more = " ..." if len(offered) > MAX_OFFERS else ""
-            say(f"    --repair {' | '.join(offered[:MAX_OFFERS])}{more}")
-    if report.flow is not None:
-        have = ", ".join(f"{name} {n:,}" for name, n in report.flow.patients.items())
-        say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")
-    if report.outcome is not None:
-        outcome = report.outcome.to_json()
-        say(f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up.")
-    say("usable" if report.usable else "not usable")
 
 
 @app.command()
@@ -209,6 +176,7 @@ def train(
         int | None, typer.Option(min=1, help="Keep the strongest columns of each modality.")
     ] = None,
     manifest: ManifestOption = None,
+    repair: RepairOption = None,
     keep_tokens: Annotated[
         bool,
         typer.Option(
@@ -235,7 +203,10 @@ def train(
     )
     require_placeable(out, force=force)
     with made_parent(out), only_writer(out), interruptible(), kept_in(progress) as keep:
-        cohort = read_cohort(data, manifest)
+        checked = read_cohort(data, manifest, repair=repair or (), quiet=as_json)
+        cohort = checked.cohort
+        if not as_json:
+            tell_problems(checked, beside=out)
         cohort = cohort.select(
             modalities=choose_modalities(modalities), clinical=choose_clinical(clinical, cohort)
         )
@@ -261,7 +232,7 @@ def train(
         bundle.save(out)
     card = bundle.card
     if as_json:
-        output.print_json(card.model_dump_json())
+        output.print_json(data=card.model_dump(mode="json") | {"problems": checked.problems})
         return
     d = card.discrimination
     say(
@@ -290,6 +261,7 @@ def score(
     missing: Annotated[str, typer.Option(help="Modalities to treat as missing.")] = "",
     device: DeviceOption = "auto",
     manifest: ManifestOption = None,
+    repair: RepairOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -304,11 +276,14 @@ def score(
 
     require_writable(out, force=force)
     bundle = load_bundle(model, device=device)
-    cohort = read_cohort(data, manifest)
     absent = tuple(name.strip() for name in missing.split(",") if name.strip())
+    look = suitability(model, missing=absent)
+    checked = read_cohort(data, manifest, repair=repair or (), look=look, quiet=as_json)
     start = time.perf_counter()
     with made_parent(out), progress_bar("scoring", quiet=as_json) as update:
-        written = write_scores(bundle, cohort, out, missing=absent, progress=update)
+        if not as_json:
+            tell_problems(checked, beside=out)
+        written = write_scores(bundle, checked.cohort, out, missing=absent, progress=update)
     summary = {
         "patients": written.patients,
         "scored": written.scored,
@@ -318,6 +293,7 @@ def score(
         "device": written.device,
         "seconds": round(time.perf_counter() - start, 2),
         "out": str(out),
+        "problems": checked.problems,
     }
     if as_json:
         output.print_json(json.dumps(summary))
@@ -354,6 +330,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
     device: DeviceOption = "auto",
     manifest: ManifestOption = None,
+    repair: RepairOption = None,
     force: ForceOption = False,
 ) -> None:
     """Report C-index, log-rank and calibration on a cohort with outcome, as JSON."""
@@ -362,7 +339,10 @@ def evaluate(
 
     if out is not None:
         require_writable(out, force=force)
-    report = evaluate_bundle(load_bundle(model, device=device), read_cohort(data, manifest))
+    bundle = load_bundle(model, device=device)
+    checked = read_cohort(data, manifest, repair=repair or (), look=suitability(model))
+    tell_problems(checked)
+    report = evaluate_bundle(bundle, checked.cohort) | {"problems": checked.problems}
     text = json.dumps(report, indent=1)
     if out is None:
         output.print_json(text)
@@ -380,6 +360,7 @@ def explain(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: DeviceOption = "auto",
     manifest: ManifestOption = None,
+    repair: RepairOption = None,
     force: ForceOption = False,
 ) -> None:
     """Write contributions of modalities, feature groups and features to each log risk."""
@@ -388,8 +369,10 @@ def explain(
 
     require_writable(out, force=force)
     bundle = load_bundle(model, device=device)
-    cohort = read_cohort(data, manifest)
+    checked = read_cohort(data, manifest, repair=repair or (), look=suitability(model))
+    cohort = checked.cohort
     rows = _rows(cohort, patient)
+    tell_problems(checked, beside=out)
     with progress_bar("explaining") as update:
         modalities = explain_modalities(bundle, cohort, rows)
         features = explain_features(bundle, cohort, rows, method=method, seed=seed, progress=update)

@@ -1,7 +1,7 @@
-"""What the commands share: the terminal, reading a cohort, checking targets, telling progress.
+"""What the commands share: the terminal, choices, checking targets, telling progress.
 
-Texts of the command line go in; cohorts, choices and open files come out. Raises `ConfigError`
-where a target must not be written, `DataError` and `CohortError` where a cohort cannot be read.
+Texts of the command line go in; choices and open files come out. Raises `ConfigError` where a
+target must not be written.
 """
 
 from __future__ import annotations
@@ -30,10 +30,7 @@ from rich.progress import (
 from camlif.data.cohort import DEFAULT_CLINICAL, Cohort
 from camlif.data.manifest import Manifest, read_manifest
 from camlif.data.products import product_of
-from camlif.data.reading.checks import CheckReport
-from camlif.data.reading.readers import load_cohort
-from camlif.data.reading.repairs import Look
-from camlif.data.samples import SAMPLES, load_sample, sample_folder
+from camlif.data.samples import SAMPLES
 from camlif.exceptions import ConfigError
 from camlif.files import obstacle
 
@@ -72,25 +69,6 @@ def read_manifest_option(path: Path | None) -> Manifest | None:
     return None if path is None else read_manifest(path)
 
 
-@contextmanager
-def cohort_folder(data: str) -> Iterator[Path]:
-    """Yield the folder that ``DATA`` stands for: a folder, or a sample where none has its name."""
-    path = Path(data)
-    if data not in SAMPLES or path.exists():
-        yield path
-    else:
-        with sample_folder(data) as folder:
-            yield folder
-
-
-def read_cohort(data: str, manifest: Path | None = None) -> Cohort:
-    """Read the cohort that ``DATA`` stands for; a manifest given replaces the folder's own."""
-    if manifest is None and data in SAMPLES and not Path(data).exists():
-        return load_sample(data)
-    with cohort_folder(data) as folder, progress_bar() as update:
-        return load_cohort(folder, manifest=read_manifest_option(manifest), progress=update)
-
-
 def choose_modalities(wanted: str) -> list[str] | None:
     """Resolve ``--modalities``; None stands for all."""
     return None if wanted == "all" else [name.strip() for name in wanted.split(",")]
@@ -107,23 +85,6 @@ def choose_clinical(wanted: str, cohort: Cohort) -> tuple[str, ...]:
     if names == DEFAULT_CLINICAL:
         return tuple(name for name in names if name in available)
     return names
-
-
-def suitability(model: Path | None) -> Look:
-    """Return a function that adds to a report what a model (None: no model) says of the tables."""
-    if model is None:
-        return lambda _, report: report
-    from camlif.model.matching import check_suitability
-    from camlif.model.storage import read_range, read_schema
-
-    schema, known = read_schema(model), read_range(model)
-
-    def look(cohort: Cohort | None, report: CheckReport) -> CheckReport:
-        if cohort is None:
-            return report
-        return report.also(check_suitability(cohort, schema, known, files=report.modality_files))
-
-    return look
 
 
 def say(text: str) -> None:

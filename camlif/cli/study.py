@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from camlif.cli import console
+from camlif.cli.reading import read_cohort, tell_problems
 from camlif.exceptions import ConfigError
 from camlif.progress import Progress, kept_in
 from camlif.study.records import SETS, StudySettings, VariantSummary
@@ -103,8 +104,10 @@ def study(
     console.require_placeable(out, force=is_begun(out))
     where = Where(jobs=jobs, backend=backend.value, address=address, device=device)
     with console.interruptible(), kept_in(progress) as keep:
-        cohort = console.read_cohort(data, manifest)
-        cohort = cohort.select(modalities=console.choose_modalities(modalities))
+        checked = read_cohort(data, manifest, quiet=as_json)
+        if not as_json:
+            tell_problems(checked)
+        cohort = checked.cohort.select(modalities=console.choose_modalities(modalities))
         settings = StudySettings(
             data=data,
             methods=tuple(name.strip() for name in methods.split(",") if name.strip()),

@@ -34,7 +34,7 @@ from camlif.explain.background import (
     find_background,
     players_of,
 )
-from camlif.model.scoring import unscored_reasons
+from camlif.model.abstention import unscored_reasons
 from camlif.networks.interface import Inputs
 from camlif.threads import Result, free_threads, in_order
 from camlif.training.ensemble import Ensemble, run_stacked, to_tensors
@@ -343,7 +343,7 @@ def prepare_encoded(
     EstimationError
         If none of the patients is scored.
     """
-    reasons = unscored_reasons(raw.presence, bundle.schema.names, bundle.reference)
+    reasons = unscored_reasons(raw, bundle.schema, bundle.reference)
     for row in np.flatnonzero(seen.all(axis=1)):
         reasons[row] = reasons[row] or "not scored: every model saw this patient in training"
     if all(reasons):

@@ -21,9 +21,10 @@ from camlif.explain.changes import DropModality, WhatIfChange, apply_change
 from camlif.explain.explained import prepare_encoded
 from camlif.explain.modalities import attribute_modalities
 from camlif.explain.results import ModalityAttribution
+from camlif.model.abstention import unscored_reasons
 from camlif.model.case import CaseSummary, summarise_case
 from camlif.model.recognition import Recognised
-from camlif.model.scoring import ScoreResult, assemble_result, unscored_reasons
+from camlif.model.scoring import ScoreResult, assemble_result
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
@@ -141,7 +142,7 @@ class ExploredCase:
 
     def _answer(self, raw: RawInputs) -> Answer:
         started, bundle = time.perf_counter(), self.bundle
-        reasons = unscored_reasons(raw.presence, bundle.schema.names, bundle.reference)
+        reasons = unscored_reasons(raw, bundle.schema, bundle.reference)
         rows = np.flatnonzero([reason is None for reason in reasons])
         result = assemble_result(
             cohort=self.cohort,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs, encode
-from camlif.data.schema import FeatureSchema
 from camlif.exceptions import AlignmentError
 from camlif.model import storage
-from camlif.model.matching import MatchReport, align, match_schema
+from camlif.model.abstention import unscored_reasons
+from camlif.model.matching import MatchReport, align, match_columns
 from camlif.model.recognition import Recognised
 from camlif.model.scoring import (
     ScoreResult,
     assemble_result,
     join_results,
-    unscored_reasons,
 )
 from camlif.model.storage import BundleParts
+from camlif.model.suitability import table_notes
 from camlif.statistics import Calibration
 from camlif.statistics.strata import Strata
 from camlif.threads import free_threads, in_order
@@ -74,9 +74,9 @@ class Bundle(BundleParts):
         """Return the bundle on another device."""
         return replace(self, ensemble=self.ensemble.to(torch.device(device)))
 
-    def match(self, schema: FeatureSchema) -> MatchReport:
+    def match(self, cohort: Cohort) -> MatchReport:
         """Compare a cohort's columns with the model's."""
-        return match_schema(self.schema, schema)
+        return match_columns(self.schema, cohort.schema, cohort.clinical.columns)
 
     def prepare(self, cohort: Cohort, *, missing: tuple[str, ...] = ()) -> RawInputs:
         """Encode a cohort in the model's columns; see `camlif.model.matching.align` for errors."""
@@ -147,7 +147,7 @@ class Bundle(BundleParts):
         start : int
             Row of the cohort to begin with.
         """
-        if not any(m.source for m in self.match(cohort.schema).modalities):
+        if not any(m.source for m in self.match(cohort).modalities):
             raise AlignmentError(
                 f"The cohort shares no feature table with the model {self.name}.",
                 found=", ".join(cohort.schema.names),
@@ -155,17 +155,23 @@ class Bundle(BundleParts):
                 code="E-30",
             )
         starts = range(start, max(len(cohort), 1), BLOCK)
-        score = partial(self._score_block, cohort, missing, embed)
+        notes = table_notes(cohort, self.expected, missing=missing)
+        score = partial(self._score_block, cohort, missing, embed, notes)
         yield from in_order(score, starts, free_threads(self.device))
 
     def _score_block(
-        self, cohort: Cohort, missing: tuple[str, ...], embed: bool, start: int
+        self,
+        cohort: Cohort,
+        missing: tuple[str, ...],
+        embed: bool,
+        notes: Mapping[str, str],
+        start: int,
     ) -> ScoreResult:
         """Score the patients of one block; see `score_blocks`."""
         started = time.perf_counter()
         block = cohort.take(np.arange(start, min(start + BLOCK, len(cohort))))
         raw = self.prepare(block, missing=missing)
-        reasons = unscored_reasons(raw.presence, self.schema.names, self.reference)
+        reasons = unscored_reasons(raw, self.schema, self.reference)
         rows = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=bool))
         prediction, device = self._predict(raw.take(rows), embed=embed)
         return assemble_result(
@@ -179,6 +185,7 @@ class Bundle(BundleParts):
             recognised=self.recognise(raw, block.patient_ids),
             started=started,
             device=str(device),
+            notes=notes,
         )
 
     def _predict(self, raw: RawInputs, *, embed: bool) -> tuple[Prediction, torch.device]:

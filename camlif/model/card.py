@@ -23,6 +23,7 @@ from camlif.config import HORIZONS, QUICK_SPLITS, RunConfig
 from camlif.data.cohort import Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
+from camlif.model.input_worth import InputWorth
 from camlif.model.recognition_rates import RecognitionRates
 from camlif.model.reference import Reference, SubsetValidation, heldout_mean
 from camlif.statistics import (
@@ -140,6 +141,7 @@ class Card(_Part):
     calibration: tuple[GateResult, ...]
     bound: SurvivalBound
     subsets: tuple[SubsetValidation, ...]
+    inputs: tuple[InputWorth, ...] = ()
     recognition: tuple[RecognitionRates, ...]
     recognition_note: str
     explanations: tuple[ExplanationVerdict, ...] = ()
@@ -249,6 +251,7 @@ def build_card(
         calibration=tuple(reference.gates.values()),
         bound=reference.bound,
         subsets=reference.subsets,
+        inputs=reference.inputs,
         recognition=recognition,
         recognition_note=RECOGNITION_NOTE + (TOKENS_NOTE if reference.digests.keeps_tokens else ""),
         limits=tuple(_limits(cohort, config, splits, reference)),

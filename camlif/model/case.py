@@ -14,6 +14,7 @@ import numpy as np
 
 from camlif.config import HORIZONS
 from camlif.model import sentences
+from camlif.model.inputs import InputCheck
 from camlif.model.modality_check import ModalityCheck, check_modality
 from camlif.model.recognition import Membership
 from camlif.model.scoring import OUTLIVED, ScoreResult
@@ -138,8 +139,8 @@ class CaseSummary:
     modalities : tuple of ModalityCheck
     unlike : str or None
         The warning that the case is unlike the training data.
-    clinical_missing : tuple of str
-        Clinical inputs without a value, which take the training median.
+    inputs : tuple of InputCheck
+        What the patient has of the model's clinical inputs.
     gates : tuple of GateResult
         Whether absolute risk is calibrated, by horizon; see `sentences.calibration_sentence`.
     notes : tuple of str
@@ -158,7 +159,7 @@ class CaseSummary:
     absent: tuple[str, ...]
     modalities: tuple[ModalityCheck, ...]
     unlike: str | None
-    clinical_missing: tuple[str, ...]
+    inputs: tuple[InputCheck, ...]
     gates: tuple[GateResult, ...]
     notes: tuple[str, ...]
     caveats: tuple[str, ...]
@@ -181,7 +182,6 @@ def summarise_case(
     """
     record = result.table.iloc[row]
     names, presence = bundle.schema.names, result.presence[row]
-    missing = set(str(record["missing"]).split("; "))
     absent = tuple(m for m, there in zip(names, presence, strict=True) if not there)
     notes = tuple(note for note in str(record["warnings"]).split("; ") if note)
     score = _score(bundle, result, row) if result.scored[row] else None
@@ -189,6 +189,7 @@ def summarise_case(
         _check(result, row, name, label=modality(name), present=bool(there))
         for name, there in zip(names, presence, strict=True)
     )
+    inputs = result.inputs.of(row)
     warnings = [_renamed(note, modalities) for note in notes]
     if score and result.is_training[row]:
         warnings.append(sentences.held_out_sentence(score.members_used, bundle.n_members))
@@ -203,8 +204,8 @@ def summarise_case(
         present=tuple(m for m, there in zip(names, presence, strict=True) if there),
         absent=absent,
         modalities=modalities,
-        unlike=_unlike(modalities),
-        clinical_missing=tuple(c.name for c in bundle.schema.clinical if c.name in missing),
+        unlike=_unlike(modalities, inputs),
+        inputs=inputs,
         gates=tuple(result.gates.values()),
         notes=notes,
         caveats=bundle.card.limits if score is None else (*warnings, ranking, *bundle.card.limits),
@@ -321,8 +322,9 @@ def _bound(bundle: Bundle, result: ScoreResult, row: int) -> OutlivedTime:
     return OutlivedTime(months=None, reason=reason, sentence=sentence)
 
 
-def _unlike(modalities: Sequence[ModalityCheck]) -> str | None:
+def _unlike(modalities: Sequence[ModalityCheck], inputs: Sequence[InputCheck]) -> str | None:
     reasons = [f"{check.label} {listed(check.reasons)}" for check in modalities if check.reasons]
+    reasons += [check.words for check in inputs if check.status == "far"]
     if not reasons:
         return None
     return (

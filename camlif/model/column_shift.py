@@ -86,7 +86,12 @@ def _short(value: float) -> str:
 
 
 def find_shifted(
-    values: AnyFloat, levels: AnyFloat, at: Sequence[float], *, n_patients: int | None = None
+    values: AnyFloat,
+    levels: AnyFloat,
+    at: Sequence[float],
+    *,
+    n_patients: int | None = None,
+    beyond: NDArray[np.bool_] | None = None,
 ) -> tuple[ColumnShift, ...]:
     """Return the columns whose median or spread is not that of training.
 
@@ -100,6 +105,8 @@ def find_shifted(
         Ascending; the quartiles are among them.
     n_patients : int, optional
         Whom the rows are of, where several are one patient's.
+    beyond : bool, shape (f,), optional
+        Columns known to differ, however few the patients.
     """
     step = max(1, -(-len(values) // MAX_COMPARED))
     x, known = values[::step], levels.astype(np.float64)
@@ -121,6 +128,8 @@ def find_shifted(
     differs = (stretched & (off.spread[usable] >= sure)) | (
         (np.abs(shift) >= FACTOR) & (off.median[usable] >= sure)
     )
+    if beyond is not None:
+        differs |= beyond[usable]
     return tuple(
         ColumnShift(int(usable[j]), float(own[j]), float(median[usable[j]]), float(ratio[j]))
         for j in np.flatnonzero(differs)

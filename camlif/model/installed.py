@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from camlif.data.cohort import Cohort
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ArtifactError
 from camlif.files import folders_in, standing
 from camlif.model.card import Card
-from camlif.model.matching import MatchReport, match_schema
+from camlif.model.matching import MatchReport, match_columns
 from camlif.model.seal import check_seal
 from camlif.model.storage import CARD, CONFIG, read_card, read_schema
 
@@ -98,14 +99,15 @@ def _read(path: Path) -> InstalledModel:
         return InstalledModel(path=path, error=str(error))
 
 
-def rank_models(
-    models: tuple[InstalledModel, ...], schema: FeatureSchema
-) -> tuple[ModelMatch, ...]:
+def rank_models(models: tuple[InstalledModel, ...], cohort: Cohort) -> tuple[ModelMatch, ...]:
     """Sort usable models by the share of their columns that a cohort has, best first.
 
     Models without a single column in common are left out.
     """
-    matches = [ModelMatch(m, match_schema(m.schema, schema)) for m in models if m.schema]
+    columns = cohort.clinical.columns
+    matches = [
+        ModelMatch(m, match_columns(m.schema, cohort.schema, columns)) for m in models if m.schema
+    ]
     return tuple(
         sorted(
             (m for m in matches if m.report.share > 0),

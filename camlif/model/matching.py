@@ -1,30 +1,40 @@
 """Which of a model's columns a cohort has, and the cohort in the model's column order.
 
-A cohort and a model's schema go in; out come the share of columns found, the cohort in the model's
-order, and what a user should know before scoring. Raises `SchemaError` where a modality has some of
-the model's columns but not all.
+A cohort and a model's schema go in; out come the columns found and missing, and the cohort in the
+model's order. Raises `SchemaError` where a modality has some of the model's columns but not all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
 from camlif.data.cohort import Cohort
-from camlif.data.reading.problems import Problem, examples
-from camlif.data.schema import FeatureSchema
+from camlif.data.preprocessing import CLINICAL
+from camlif.data.schema import FeatureSchema, ModalitySpec
 from camlif.exceptions import SchemaError
-from camlif.model.training_range import MAX_SHARE_OUTSIDE, TrainingRange
+from camlif.wording import listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModalityMatch:
-    """How many of a model's columns of one modality a cohort has.
+class TableMatch:
+    """How many of a model's columns of one modality, or clinical inputs, a cohort has.
 
-    ``source`` is the cohort's modality that holds them, None where there is none.
+    Attributes
+    ----------
+    modality : str
+        Of the model; `CLINICAL` for its clinical inputs.
+    source : str or None
+        The cohort's modality that holds them, None where there is none.
+    n_expected : int
+    missing, extra : tuple of str
+        Columns that the model reads and the source lacks; columns of the source that this modality
+        does not read.
+    rivals : tuple of str
+        The cohort's modalities that have the columns equally well, where names do not tell which
+        is meant; empty otherwise.
     """
 
     modality: str
@@ -32,6 +42,7 @@ class ModalityMatch:
     n_expected: int
     missing: tuple[str, ...]
     extra: tuple[str, ...]
+    rivals: tuple[str, ...] = ()
 
     @property
     def n_found(self) -> int:
@@ -45,16 +56,29 @@ class ModalityMatch:
 
     @property
     def complete(self) -> bool:
-        """Whether every column is there."""
-        return not self.missing
+        """Whether every column is there, and it is clear where."""
+        return not self.missing and not self.rivals
 
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """Match of a cohort's columns with a model's, by modality, and clinical columns missing."""
+    """Match of a cohort's columns with a model's.
 
-    modalities: tuple[ModalityMatch, ...]
-    clinical_missing: tuple[str, ...]
+    Attributes
+    ----------
+    modalities : tuple of TableMatch
+        In the model's order.
+    inputs : TableMatch or None
+        Clinical inputs; None where the model reads none.
+    """
+
+    modalities: tuple[TableMatch, ...]
+    inputs: TableMatch | None
+
+    @property
+    def tables(self) -> tuple[TableMatch, ...]:
+        """Modalities, then clinical inputs."""
+        return self.modalities if self.inputs is None else (*self.modalities, self.inputs)
 
     @property
     def share(self) -> float:
@@ -70,40 +94,78 @@ class MatchReport:
         )
 
 
-def match_schema(expected: FeatureSchema, found: FeatureSchema) -> MatchReport:
-    """Compare column names; a modality under another name is found by its columns."""
-    matches = []
-    for modality in expected.modalities:
-        wanted = set(modality.columns)
-        overlap = {m.name: len(wanted & set(m.columns)) for m in found.modalities}
-        best = max(overlap, key=lambda name: (overlap[name], name == modality.name), default=None)
-        if best is None or not overlap[best]:
-            matches.append(_absent(modality.name, modality.columns))
-            continue
-        there = found[best].columns
-        present = set(there)
-        matches.append(
-            ModalityMatch(
-                modality=modality.name,
-                source=best,
-                n_expected=modality.n_features,
-                missing=tuple(c for c in modality.columns if c not in present),
-                extra=tuple(c for c in there if c not in wanted),
-            )
-        )
+def match_columns(
+    expected: FeatureSchema, found: FeatureSchema, clinical: Iterable[object]
+) -> MatchReport:
+    """Compare column names; a modality under another name is found by its columns.
+
+    No column of the cohort serves two of the model: modalities of equal names come first, then
+    those of most columns.
+
+    Parameters
+    ----------
+    expected, found : FeatureSchema
+        Of the model and of the cohort.
+    clinical : iterable
+        Columns of the cohort's clinical table.
+    """
+    there = {m.name: set(m.columns) for m in found.modalities}
+
+    def best_first(modality: ModalitySpec) -> tuple[bool, int]:
+        overlap = [len(columns.intersection(modality.columns)) for columns in there.values()]
+        return modality.name not in there, -max(overlap, default=0)
+
+    matches: dict[str, TableMatch] = {}
+    for modality in sorted(expected.modalities, key=best_first):
+        match = _match_modality(modality, there, found)
+        matches[modality.name] = match
+        if match.source is not None:
+            there[match.source] -= set(modality.columns)
     return MatchReport(
-        tuple(matches), tuple(c.name for c in expected.clinical if not _has_clinical(found, c.name))
+        tuple(matches[name] for name in expected.names),
+        _match_inputs(expected, [str(column) for column in clinical]),
     )
 
 
-def _absent(name: str, columns: tuple[str, ...]) -> ModalityMatch:
-    return ModalityMatch(
-        modality=name, source=None, n_expected=len(columns), missing=columns, extra=()
+def _match_modality(
+    modality: ModalitySpec, there: Mapping[str, set[str]], found: FeatureSchema
+) -> TableMatch:
+    """Find the table that has most of a modality's columns; ``there`` are those still unread."""
+    overlap = {name: len(columns.intersection(modality.columns)) for name, columns in there.items()}
+    most = max(overlap.values(), default=0)
+    best = [name for name, n in overlap.items() if n == most]
+    if not most:
+        return TableMatch(
+            modality=modality.name,
+            source=None,
+            n_expected=modality.n_features,
+            missing=modality.columns,
+            extra=(),
+        )
+    source = modality.name if modality.name in best else best[0]
+    wanted = set(modality.columns)
+    return TableMatch(
+        modality=modality.name,
+        source=source,
+        n_expected=modality.n_features,
+        missing=tuple(c for c in modality.columns if c not in there[source]),
+        extra=tuple(c for c in found[source].columns if c not in wanted),
+        rivals=() if len(best) == 1 or modality.name in best else tuple(best),
     )
 
 
-def _has_clinical(schema: FeatureSchema, name: str) -> bool:
-    return any(c.name == name for c in schema.clinical)
+def _match_inputs(expected: FeatureSchema, clinical: Sequence[str]) -> TableMatch | None:
+    wanted = [column.name for column in expected.clinical]
+    if not wanted:
+        return None
+    missing = tuple(name for name in wanted if name not in clinical)
+    return TableMatch(
+        modality=CLINICAL,
+        source=CLINICAL if clinical else None,
+        n_expected=len(wanted),
+        missing=missing,
+        extra=tuple(name for name in clinical if name not in wanted),
+    )
 
 
 def align(cohort: Cohort, expected: FeatureSchema, *, missing: tuple[str, ...] = ()) -> Cohort:
@@ -124,11 +186,18 @@ def align(cohort: Cohort, expected: FeatureSchema, *, missing: tuple[str, ...] =
     """
     for name in missing:
         expected[name]  # a misspelt name would otherwise be scored with
-    report = match_schema(expected, cohort.schema)
+    report = match_columns(expected, cohort.schema, cohort.clinical.columns)
     tables, bags, specs, presence = {}, {}, [], []
     for match in report.modalities:
         if match.source is None or match.modality in missing:
             continue
+        if match.rivals:
+            raise SchemaError(
+                f"{listed(match.rivals)} both have the columns of {match.modality}.",
+                file=match.source,
+                fix=f"Call the one that is meant {match.modality}, or mark it as missing.",
+                code="E-13",
+            )
         if match.missing:
             shown = ", ".join(match.missing[:5]) + (" ..." if len(match.missing) > 5 else "")
             raise SchemaError(
@@ -159,130 +228,3 @@ def align(cohort: Cohort, expected: FeatureSchema, *, missing: tuple[str, ...] =
         event=cohort.event,
         entry=cohort.entry,
     )
-
-
-MAX_SHARE_OF_PATIENTS = 0.2
-"""With more patients out of range than this, a modality seems to be on another scale."""
-
-MAX_COMPARED = 2_000
-"""Names are compared for likeness among no more columns than this."""
-
-LIKENESS = 0.75
-
-
-def check_suitability(
-    cohort: Cohort,
-    schema: FeatureSchema,
-    known: TrainingRange,
-    *,
-    missing: Sequence[str] = (),
-    files: Mapping[str, str] | None = None,
-) -> tuple[Problem, ...]:
-    """Return what a user of a model should know of the tables before they are scored.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    schema : FeatureSchema
-        Of the model.
-    known : TrainingRange
-        Of the model.
-    missing : sequence of str
-        Modalities of the model that are treated as missing.
-    files : mapping of the cohort's modality to file name, optional
-        For the problems' places.
-
-    Returns
-    -------
-    tuple of Problem
-        E-30 (error): nothing to score with. E-13 (error): columns of a modality are absent. E-16
-        (warning): values lie outside the training range. E-14 (note): columns are not used.
-    """
-    names = dict(files or {})
-    matches = match_schema(schema, cohort.schema).modalities
-    used = [m for m in matches if m.source is not None and m.modality not in missing]
-    if not used:
-        return (_mismatch(schema, cohort.schema),)
-    problems = [_absent_problem(m, names) for m in used if not m.complete]
-    complete = [m for m in used if m.complete]
-    left_out = tuple(m.modality for m in matches if m not in complete)
-    aligned = align(cohort, schema, missing=left_out)
-    for match in complete:
-        problems += _scale(match, aligned, known, names)
-    problems += _not_used(matches, cohort.schema, names)
-    return tuple(problems)
-
-
-def _mismatch(expected: FeatureSchema, found: FeatureSchema) -> Problem:
-    return Problem(
-        severity="error",
-        code="E-30",
-        message=f"This model expects {examples(expected.names)}; the cohort has "
-        f"{examples(found.names)}, and none of it can be used.",
-        fix="Choose a model of the same columns, or train one on this cohort.",
-    )
-
-
-def _absent_problem(match: ModalityMatch, files: Mapping[str, str]) -> Problem:
-    alike = _alike(match)
-    return Problem(
-        severity="error",
-        code="E-13",
-        message=f"{len(match.missing)} of {match.n_expected} features the model needs are absent, "
-        f"e.g. {examples(match.missing)}.",
-        file=files.get(match.source or "", match.source),
-        fix=(f"Perhaps {alike}. " if alike else "")
-        + f"Rename the columns, or mark {match.modality} as missing.",
-        topic="suitability",
-    )
-
-
-def _alike(match: ModalityMatch) -> str:
-    """Say which unused columns look like absent ones: "MCH is mch"; never more than a hint."""
-    lowered = {c.lower(): c for c in match.extra[:MAX_COMPARED]}
-    pairs = []
-    for wanted in match.missing[:3]:
-        near = get_close_matches(wanted.lower(), lowered, n=1, cutoff=LIKENESS)
-        pairs += [f"{lowered[name]} is {wanted}" for name in near]
-    return ", ".join(pairs)
-
-
-def _scale(
-    match: ModalityMatch, aligned: Cohort, known: TrainingRange, files: Mapping[str, str]
-) -> list[Problem]:
-    share = known.share_outside(match.modality, aligned.rows(match.modality))
-    share = share[np.isfinite(share)]
-    if not len(share) or (share > MAX_SHARE_OUTSIDE).mean() <= MAX_SHARE_OF_PATIENTS:
-        return []
-    return [
-        Problem(
-            severity="warning",
-            code="E-16",
-            message=f"{100 * share.mean():.0f}% of {match.modality} features fall outside the "
-            f"training range, in {100 * (share > MAX_SHARE_OUTSIDE).mean():.0f}% of patients more "
-            f"than {100 * MAX_SHARE_OUTSIDE:.0f}%.",
-            file=files.get(match.source or "", match.source),
-            fix="Check units and normalisation before trusting scores, or leave the table out.",
-            topic="suitability",
-        )
-    ]
-
-
-def _not_used(
-    matches: Sequence[ModalityMatch], found: FeatureSchema, files: Mapping[str, str]
-) -> list[Problem]:
-    unused = {}
-    for table in found.modalities:
-        extra = [set(m.extra) for m in matches if m.source == table.name]
-        unused[table.name] = [c for c in table.columns if all(c in others for others in extra)]
-    return [
-        Problem(
-            severity="note",
-            code="E-14",
-            message=f"{len(columns)} {'column is' if len(columns) == 1 else 'columns are'} not "
-            f"used by this model; ignored: {examples(columns)}.",
-            file=files.get(name, name),
-        )
-        for name, columns in unused.items()
-        if columns
-    ]

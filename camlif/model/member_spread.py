@@ -15,7 +15,7 @@ Law, Chen, Shi and Smyth, "voom", Genome Biology 2014 (prior with a trend).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,17 @@ class MemberInterval:
         """Half the 95 % interval, in log risk."""
         quantile: Float64Array = stdtrit(self.df, 0.5 + CONFIDENCE / 2)
         return quantile * self.scale
+
+    def widened(self, change: Float64Array) -> MemberInterval:
+        """Return the interval with another source of spread, independent of the members'.
+
+        Parameters
+        ----------
+        change : float64, shape (n,)
+            Standard deviation in log risk; where it is NaN the interval stays.
+        """
+        scale = np.sqrt(self.scale**2 + np.nan_to_num(change) ** 2)
+        return replace(self, scale=scale)
 
     def chance(self, below: Float64Array, above: Float64Array) -> Float64Array:
         """Chance that many members lie no further than this below and above, shape (n,)."""

@@ -20,6 +20,8 @@ from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.splits import partition_size
 from camlif.exceptions import EstimationError
+from camlif.model.follow_up_unit import FollowUpFacts
+from camlif.model.input_worth import InputWorth, measure_worth
 from camlif.model.member_spread import MemberSpread, fit_member_spread
 from camlif.model.recognition import TrainingDigests
 from camlif.model.training_range import TrainingRange, fit_range
@@ -94,6 +96,10 @@ class Reference:
         What 9 of 10 patients outlive.
     training_range : TrainingRange
     subsets : tuple of SubsetValidation
+    inputs : tuple of InputWorth
+        What clinical inputs are worth.
+    follow_up : FollowUpFacts or None
+        Of the training patients; None, and no ``inputs``, in models of before they were stored.
     """
 
     mean: float
@@ -109,6 +115,8 @@ class Reference:
     bound: SurvivalBound
     training_range: TrainingRange
     subsets: tuple[SubsetValidation, ...]
+    inputs: tuple[InputWorth, ...] = ()
+    follow_up: FollowUpFacts | None = None
 
     def z(self, log_risk: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return log risks on the held-out scale."""
@@ -190,6 +198,14 @@ def fit_reference(
         bound=fit_survival_bound(risk, *outcome, entry=followed.entry),
         training_range=fit_range(cohort),
         subsets=_validate_subsets(cohort, raw, ensemble, test) if config.modality_dropout else (),
+        inputs=measure_worth(
+            raw,
+            cohort.schema,
+            cohort.follow_up(),
+            known,
+            lambda part, rows: heldout_mean(ensemble.predict(part).log_risk, test[:, rows]),
+        ),
+        follow_up=FollowUpFacts.of(cohort.follow_up()),
     )
 
 

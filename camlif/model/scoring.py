@@ -21,7 +21,9 @@ from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
+from camlif.model.abstention import subset_notes
 from camlif.model.data_checks import DataChecks, check_data, join_checks
+from camlif.model.inputs import InputChecks, check_inputs, join_inputs
 from camlif.model.member_spread import MemberInterval
 from camlif.model.recognition import Membership, Recognised, unclear_note
 from camlif.model.reference import Reference
@@ -78,7 +80,9 @@ class ScoreResult:
     presence : bool, shape (n, m)
         Modalities used for the score.
     checks : DataChecks
-        Of the data that the score rests on.
+        Of the features that the score rests on.
+    inputs : InputChecks
+        Of the clinical inputs.
     embedding : float32, shape (n, e * h), or (n, 0)
     times : float64, shape (t,), months
     survival, survival_low, survival_high : float64, shape (n, t)
@@ -99,6 +103,7 @@ class ScoreResult:
     stratum: NDArray[np.object_]
     presence: BoolArray
     checks: DataChecks
+    inputs: InputChecks
     embedding: NDArray[np.float32]
     times: NDArray[np.float64]
     survival: NDArray[np.float64]
@@ -134,7 +139,7 @@ class ScoreResult:
     @property
     def unlike(self) -> BoolArray:
         """Scored patients whose data are unlike the training data, shape (n,)."""
-        found: BoolArray = self.scored & self.checks.unlike
+        found: BoolArray = self.scored & (self.checks.unlike | self.inputs.unlike)
         return found
 
 
@@ -191,51 +196,6 @@ def chance_of_stratum(
     return interval.chance(below * reference.sd, above * reference.sd)
 
 
-def unscored_reasons(
-    presence: BoolArray, names: tuple[str, ...], reference: Reference
-) -> list[str | None]:
-    """Why each patient cannot be scored; None where it can.
-
-    A patient who lacks a modality is scored only if the model was validated on exactly the
-    modalities at hand.
-
-    Parameters
-    ----------
-    presence : bool, shape (n, m)
-        Which modalities each patient has.
-    names : tuple of str, shape (m,)
-        Modalities of the model.
-    reference : Reference
-        Says on which subsets the model was validated.
-    """
-    cache: dict[bytes, str | None] = {}
-    reasons = []
-    for row in presence:
-        key = row.tobytes()
-        if key not in cache:
-            cache[key] = _reason(frozenset(np.array(names)[row].tolist()), names, reference)
-        reasons.append(cache[key])
-    return reasons
-
-
-def _reason(present: frozenset[str], names: tuple[str, ...], reference: Reference) -> str | None:
-    if len(present) == len(names):
-        return None
-    if not present:
-        return "not scored: no modality of the model is present"
-    absent = " and ".join(n for n in names if n not in present)
-    shown = " + ".join(n for n in names if n in present)
-    subset = reference.subset(present)
-    if subset is None:
-        return f"not scored: {absent} missing, and the model was not validated on {shown} alone"
-    if not subset.valid:
-        return (
-            f"not scored: {absent} missing, and {shown} alone did not rank patients in validation "
-            f"(C-index {subset.c_index:.2f}, {subset.low:.2f} to {subset.high:.2f})"
-        )
-    return None
-
-
 def assemble_result(
     *,
     cohort: Cohort,
@@ -248,6 +208,7 @@ def assemble_result(
     recognised: Recognised,
     started: float,
     device: str,
+    notes: Mapping[str, str] | None = None,
 ) -> ScoreResult:
     """Combine members, place patients in strata and collect warnings; see `Bundle.score`.
 
@@ -273,6 +234,9 @@ def assemble_result(
         ``time.perf_counter()`` when scoring began.
     device : str
         Where it ran, such as ``cpu``.
+    notes : mapping of modality to sentence, optional
+        What is to be known of the whole table, for every patient who is in it; of the clinical
+        inputs under `CLINICAL`.
     """
     seen = recognised.seen
     n, e = len(cohort), seen.shape[1]
@@ -285,17 +249,14 @@ def assemble_result(
     scored = np.isfinite(z)
     stratum = np.full(n, None, dtype=object)
     stratum[scored] = reference.strata.assign(z[scored])
-    interval = reference.spread.interval(member, combined.used, z)
+    known = reference.training_range
+    checks = check_data(raw, schema, known)
+    inputs = check_inputs(cohort.clinical, raw, schema, known, reference.inputs)
+    interval = reference.spread.interval(member, combined.used, z).widened(inputs.change)
     half = interval.half_width
-    checks = check_data(raw, schema, reference.training_range)
-    unlike = checks.unlike
+    unlike = checks.unlike | inputs.unlike
     shown_risk = np.where(unlike, np.nan, combined.log_risk)
-    warnings = [
-        [*([note] if note else []), *found]
-        for note, found in zip(
-            _subset_notes(raw.presence, schema.names, reference), checks.warnings(), strict=True
-        )
-    ]
+    warnings = _warnings(raw.presence, schema.names, checks, inputs, reference, notes or {})
     for row, reason in enumerate(reasons):
         if reason is not None:
             warnings[row] = [reason]
@@ -317,7 +278,7 @@ def assemble_result(
             **_tabulated(shown_risk, reference),
             OUTLIVED: _bounds(shown_risk, raw.presence, reference),
             "in_training": [str(membership) for membership in recognised.membership],
-            "missing": _missing(cohort, raw.presence, schema),
+            "missing": _missing(raw.presence, schema.names, inputs),
             "warnings": ["; ".join(w) for w in warnings],
         },
         columns=list(COLUMNS),
@@ -332,6 +293,7 @@ def assemble_result(
         stratum=stratum,
         presence=raw.presence,
         checks=checks,
+        inputs=inputs,
         embedding=embedding,
         **_curves(shown_risk, half, reference),
         gates=reference.gates,
@@ -355,6 +317,7 @@ def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult
         table=pd.concat([p.table for p in parts], ignore_index=True),
         **{name: stacked(name) for name in _BY_PATIENT},
         checks=join_checks([p.checks for p in parts]),
+        inputs=join_inputs([p.inputs for p in parts]),
         # A block in which nobody is scored has no embedding.
         embedding=np.concatenate(
             [
@@ -416,29 +379,31 @@ def _curves(
     }
 
 
-def _missing(cohort: Cohort, presence: BoolArray, schema: FeatureSchema) -> list[str]:
+def _missing(presence: BoolArray, names: tuple[str, ...], inputs: InputChecks) -> list[str]:
     """Names of absent modalities and clinical inputs of each patient."""
-    absent = {name: ~presence[:, i] for i, name in enumerate(schema.names)}
-    for column in schema.clinical:
-        values = cohort.clinical.get(column.name)
-        absent[column.name] = (
-            np.ones(len(cohort), dtype=bool) if values is None else values.isna().to_numpy()
-        )
-    return ["; ".join(name for name, rows in absent.items() if rows[i]) for i in range(len(cohort))]
+    absent = np.concatenate([~presence, inputs.missing], axis=1).tolist()
+    every = (*names, *inputs.names)
+    return ["; ".join(n for n, lacks in zip(every, row, strict=True) if lacks) for row in absent]
 
 
-def _subset_notes(
-    presence: BoolArray, names: tuple[str, ...], reference: Reference
-) -> list[str | None]:
-    """Beside a reduced-modality result: how well the model ranks with these modalities alone."""
-    notes: list[str | None] = []
-    for row in presence:
-        subset = reference.subset(frozenset(np.array(names)[row].tolist()))
-        if subset is None or not subset.valid:
-            notes.append(None)
-        else:
-            notes.append(
-                f"scored from {' + '.join(subset.modalities)} only "
-                f"(validation C-index {subset.c_index:.2f}, n = {subset.n_patients})"
-            )
-    return notes
+def _warnings(
+    presence: BoolArray,
+    names: tuple[str, ...],
+    checks: DataChecks,
+    inputs: InputChecks,
+    reference: Reference,
+    notes: Mapping[str, str],
+) -> list[list[str]]:
+    """What a reader must know of each patient's data; ``notes`` are of the whole table."""
+    found = []
+    for there, subset, by_table, by_input in zip(
+        presence,
+        subset_notes(presence, names, reference),
+        checks.warnings(),
+        inputs.warnings(reference.inputs),
+        strict=True,
+    ):
+        absent = {name for name, has in zip(names, there.tolist(), strict=True) if not has}
+        of_table = [note for name, note in notes.items() if name not in absent]
+        found.append([*([subset] if subset else []), *of_table, *by_table, *by_input])
+    return found

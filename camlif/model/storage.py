@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,10 +31,13 @@ from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
 from camlif.files import place_folder, standing
 from camlif.model.card import Card, render_markdown
+from camlif.model.follow_up_unit import FollowUpFacts
+from camlif.model.input_worth import InputWorth
 from camlif.model.member_spread import MemberSpread
 from camlif.model.recognition import TrainingDigests
 from camlif.model.reference import Reference, SubsetValidation
 from camlif.model.seal import check_seal, write_seal
+from camlif.model.suitability import Expected
 from camlif.model.training_range import RANGE_ARRAYS, TrainingRange
 from camlif.networks.registry import build_architecture
 from camlif.statistics import Calibration, GateResult, KaplanMeierCurve, SurvivalBound
@@ -78,6 +82,16 @@ class BundleParts:
     def schema(self) -> FeatureSchema:
         """Columns that the model reads."""
         return self.ensemble.schema
+
+    @property
+    def expected(self) -> Expected:
+        """What the model expects of tables."""
+        return Expected(
+            schema=self.schema,
+            training_range=self.reference.training_range,
+            inputs=self.reference.inputs,
+            follow_up=self.reference.follow_up,
+        )
 
     @property
     def n_members(self) -> int:
@@ -125,6 +139,8 @@ def _config(bundle: BundleParts) -> dict[str, Any]:
             "gates": [asdict(gate) for gate in reference.gates.values()],
             "bound": asdict(reference.bound),
             "subsets": [asdict(subset) for subset in reference.subsets],
+            "inputs": [asdict(worth) for worth in reference.inputs],
+            "follow_up": None if reference.follow_up is None else asdict(reference.follow_up),
             "digests": reference.digests.to_json(),
         },
     }
@@ -200,8 +216,8 @@ def read_schema(path: Path) -> FeatureSchema:
         raise ArtifactError(f"{path.name}/{CONFIG}: no valid schema ({error!r}).") from error
 
 
-def read_range(path: Path) -> TrainingRange:
-    """Read what the training values of a model folder were, without its networks.
+def read_expected(path: Path) -> Expected:
+    """Read what a model folder expects of tables, without its networks.
 
     Raises
     ------
@@ -213,10 +229,14 @@ def read_range(path: Path) -> TrainingRange:
         with safe_open(standing(path) / WEIGHTS, framework="np") as file:
             names = [name for name in file.keys() if name.startswith(RANGE_ARRAYS)]  # noqa: SIM118
             arrays = {name: file.get_tensor(name) for name in names}
-        return TrainingRange.from_arrays(arrays, schema)
+        return Expected(
+            schema=schema,
+            training_range=TrainingRange.from_arrays(arrays, schema),
+            **_trained_on(_read_json(path / CONFIG)["reference"]),
+        )
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path.name}/{WEIGHTS}: damaged ({error}).") from error
-    except (LookupError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path.name}: not a valid model folder ({error!r}).") from error
 
 
@@ -381,4 +401,16 @@ def _reference(
         subsets=tuple(
             SubsetValidation(**{**s, "modalities": tuple(s["modalities"])}) for s in data["subsets"]
         ),
+        **_trained_on(data),
     )
+
+
+def _trained_on(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what inputs are worth and how long patients were followed; absent before stored."""
+    followed = data.get("follow_up")
+    return {
+        "inputs": tuple(
+            InputWorth(**{**w, "inputs": tuple(w["inputs"])}) for w in data.get("inputs", ())
+        ),
+        "follow_up": None if followed is None else FollowUpFacts(**followed),
+    }

@@ -101,7 +101,7 @@ def case_report(
         patient_id=summary.patient_id if show_id else None,
         membership=summary.membership,
         facts=patient_facts(cohort, row, source.profile),
-        clinical=_clinical(source, row),
+        clinical=_clinical(source, row, summary),
         modalities=summary.modalities,
         unlike=summary.unlike,
         cohort=_cohort(source),
@@ -132,11 +132,12 @@ def _cohort(source: ReportSource) -> CohortRecord:
     )
 
 
-def _clinical(source: ReportSource, row: int) -> dict[str, str | None]:
+def _clinical(source: ReportSource, row: int, summary: CaseSummary) -> dict[str, str | None]:
+    """Values of the clinical inputs; None where the model treats one as missing."""
     clinical = source.cohort.clinical.iloc[row]
     return {
-        column.name: shown_value(column.name, clinical.get(column.name))
-        for column in source.bundle.schema.clinical
+        check.name: shown_value(check.name, clinical.get(check.name)) if check.known else None
+        for check in summary.inputs
     }
 
 

@@ -182,7 +182,7 @@ def workspace(wait: Callable[[Cohort, ScoringJob], None] | None = None) -> Works
         Called with the cohort and its scoring, which may be under way; returns when it has ended.
     """
     loaded = current_cohort()
-    matches = rank_models(resources.catalogue(), loaded.cohort.schema)
+    matches = rank_models(resources.catalogue(), loaded.cohort)
     name = MODEL.get() or (matches[0].model.name if matches and matches[0].report.usable else None)
     scoring, problem = None, None
     if name is not None:

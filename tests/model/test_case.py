@@ -336,8 +336,8 @@ def test_summary_says_what_each_modality_and_clinical_input_lacks() -> None:
     by_name = {check.name: check for check in first.modalities}
     assert by_name["ct"].imputed == pytest.approx(2 / 7)
     assert by_name["pathology"].imputed == 0
-    assert first.clinical_missing == ("age",)
-    assert second.clinical_missing == ()
+    assert [check.name for check in first.inputs if not check.known] == ["age"]
+    assert all(check.known for check in second.inputs)
 
 
 def test_an_absent_modality_has_no_range() -> None:

@@ -89,6 +89,6 @@ def test_usable_models_come_first_then_the_larger_share_then_the_name() -> None:
         _model("foreign", make_schema({"slides": (5,)})),
         InstalledModel(path=Path("damaged"), error="damaged"),
     )
-    ranked = rank_models(models, cohort.schema)
+    ranked = rank_models(models, cohort)
     assert [m.model.name for m in ranked] == ["whole_a", "whole_b", "half", "partly"]
     assert [m.report.usable for m in ranked] == [True, True, True, False]

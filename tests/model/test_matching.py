@@ -10,7 +10,7 @@ import pytest
 from camlif.data.cohort import Cohort
 from camlif.data.schema import FeatureSchema, GroupSpec, ModalitySpec
 from camlif.exceptions import SchemaError
-from camlif.model.matching import align, match_schema
+from camlif.model.matching import align, match_columns
 from tests.builders.cohorts import make_cohort, make_schema
 
 
@@ -93,8 +93,8 @@ def test_unknown_modality_declared_missing_is_refused() -> None:
 def test_modality_under_another_name_is_found_by_its_columns() -> None:
     cohort = make_cohort(5)
     other = ModalitySpec("radiology", cohort.schema["ct"].groups)
-    report = match_schema(
-        cohort.schema, FeatureSchema((other, replace(cohort.schema["pathology"])))
+    report = match_columns(
+        cohort.schema, FeatureSchema((other, replace(cohort.schema["pathology"]))), ()
     )
     assert {m.modality: m.source for m in report.modalities} == {
         "pathology": "pathology",
@@ -108,7 +108,7 @@ def test_report_counts_found_missing_and_extra_columns() -> None:
     expected = make_schema({"ct": (4,)})
     columns = ("ct_0_1", "ct_0_0", "age_of_scan")
     found = FeatureSchema((ModalitySpec("ct", (GroupSpec("g", columns),)),))
-    match = match_schema(expected, found).modalities[0]
+    match = match_columns(expected, found, ()).modalities[0]
     assert (match.n_found, match.n_expected, match.share) == (2, 4, 0.5)
     assert match.missing == ("ct_0_2", "ct_0_3")
     assert match.extra == ("age_of_scan",)
@@ -118,11 +118,52 @@ def test_report_counts_found_missing_and_extra_columns() -> None:
 def test_half_a_modality_makes_the_cohort_unusable_and_none_of_it_does_not() -> None:
     schema = make_schema({"ct": (2,), "rna": (2,)})
     part = ModalitySpec("rna", (GroupSpec("g", ("rna_0_0",)),))
-    assert match_schema(schema, FeatureSchema((schema["ct"],))).usable
-    assert not match_schema(schema, FeatureSchema((schema["ct"], part))).usable
-    assert not match_schema(schema, make_schema({"other": (2,)})).usable
+    assert match_columns(schema, FeatureSchema((schema["ct"],)), ()).usable
+    assert not match_columns(schema, FeatureSchema((schema["ct"], part)), ()).usable
+    assert not match_columns(schema, make_schema({"other": (2,)}), ()).usable
 
 
 def test_missing_clinical_columns_are_listed() -> None:
-    report = match_schema(make_schema(clinical=True), make_schema())
-    assert report.clinical_missing == ("age", "sex")
+    inputs = match_columns(make_schema(clinical=True), make_schema(), ["grade", "age"]).inputs
+    assert inputs is not None
+    assert (inputs.n_found, inputs.n_expected) == (1, 2)
+    assert inputs.missing == ("sex",)
+    assert inputs.extra == ("grade",)
+
+
+def test_a_model_without_clinical_inputs_has_no_match_of_them() -> None:
+    report = match_columns(make_schema(), make_schema(), ["age"])
+    assert report.inputs is None
+    assert report.tables == report.modalities
+
+
+def test_one_table_never_serves_two_modalities_of_the_same_names() -> None:
+    genes = (GroupSpec("genes", ("TP53", "EGFR")),)
+    expected = FeatureSchema((ModalitySpec("cna", genes), ModalitySpec("rna", genes)))
+    report = match_columns(expected, FeatureSchema((ModalitySpec("rna", genes),)), ())
+    assert [(m.modality, m.source, m.complete) for m in report.modalities] == [
+        ("cna", None, False),
+        ("rna", "rna", True),
+    ]
+
+
+def test_tables_that_fit_equally_well_are_asked_about() -> None:
+    genes = (GroupSpec("genes", ("TP53", "EGFR")),)
+    cohort = replace(
+        make_cohort(5, {"a": (2,), "b": (2,)}),
+        schema=FeatureSchema((ModalitySpec("a", genes), ModalitySpec("b", genes))),
+    )
+    expected = FeatureSchema((ModalitySpec("rna", genes),))
+    (match,) = match_columns(expected, cohort.schema, ()).modalities
+    assert match.rivals == ("a", "b")
+    assert not match.complete
+    with pytest.raises(SchemaError, match="a and b both have the columns of rna"):
+        align(cohort, expected)
+    assert align(cohort, expected, missing=("rna",)).schema.names == ()
+
+
+def test_one_wide_table_serves_several_modalities_of_different_columns() -> None:
+    cohort = make_cohort(5)
+    both = ModalitySpec("all", tuple(g for m in cohort.schema.modalities for g in m.groups))
+    report = match_columns(cohort.schema, FeatureSchema((both,)), ())
+    assert all(m.complete and m.source == "all" for m in report.modalities)

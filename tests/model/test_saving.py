@@ -13,7 +13,7 @@ from camlif.files import standing
 from camlif.model import storage
 from camlif.model.bundle import Bundle, load_bundle
 from camlif.model.installed import installed_models
-from camlif.model.storage import CARD, WEIGHTS, read_card, read_range, read_schema
+from camlif.model.storage import CARD, WEIGHTS, read_card, read_expected, read_schema
 from tests.builders.bundles import tiny_bundle
 from tests.builders.faults import DONE, FAILED, KILLED, SURVIVED, each_cut, each_limit
 
@@ -41,7 +41,11 @@ def loaded(folder: Path) -> str:
     assert bundle.card == (tiny_bundle() if whole == "old" else other_bundle()).card
     assert read_card(folder) == bundle.card
     assert read_schema(folder) == bundle.schema
-    assert read_range(folder).levels.keys() == bundle.reference.training_range.levels.keys()
+    expected = read_expected(folder)
+    assert expected.schema == bundle.schema
+    assert expected.inputs == bundle.reference.inputs
+    assert expected.follow_up == bundle.reference.follow_up
+    assert expected.training_range.levels.keys() == bundle.reference.training_range.levels.keys()
     assert (standing(folder) / "cohort.toml").read_text() == "title = 'kept'"
     assert [(m.path, m.card) for m in installed_models(folder.parent)] == [(folder, bundle.card)]
     return whole

@@ -16,9 +16,10 @@ import camlif.model.fit
 from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.exceptions import SchemaError
+from camlif.model.abstention import unscored_reasons
 from camlif.model.bundle import Bundle
 from camlif.model.reference import Reference
-from camlif.model.scoring import COLUMNS, UNLIKE, combine, unscored_reasons
+from camlif.model.scoring import COLUMNS, UNLIKE, combine
 from camlif.statistics import GateResult
 from tests.builders.bundles import N_SPLITS, new_patients, tiny_bundle, tiny_cohort, tiny_config
 from tests.builders.cohorts import make_cohort
@@ -225,8 +226,11 @@ def test_every_patient_unscored_is_a_result_too() -> None:
 
 def test_reasons_tell_no_modality_from_unvalidated_ones() -> None:
     reference = replace(tiny_bundle().reference, subsets=())
+    raw = tiny_bundle().prepare(_complete(3))
     presence = np.array([[True, True], [False, True], [False, False]])
-    complete, partial, empty = unscored_reasons(presence, ("pathology", "ct"), reference)
+    complete, partial, empty = unscored_reasons(
+        replace(raw, presence=presence), tiny_bundle().schema, reference
+    )
     assert complete is None
     assert partial is not None
     assert "not validated on ct alone" in partial
@@ -429,7 +433,10 @@ def test_imputed_values_and_absent_clinical_inputs_are_told() -> None:
     table = cohort.tables["pathology"].copy()
     table[:, 3:6] = np.nan  # of the seven, and not the whole group
     clinical = cohort.clinical.drop(columns="sex").assign(age=[50.0, np.nan, 60.0, 61.0, 62.0])
-    result = tiny_bundle().score(
+    bundle = tiny_bundle()
+    ranks = tuple(replace(worth, low=0.6) for worth in bundle.reference.inputs)
+    bundle = replace(bundle, reference=replace(bundle.reference, inputs=ranks))
+    result = bundle.score(
         replace(cohort, tables={**cohort.tables, "pathology": table}, clinical=clinical)
     )
     assert result.table["warnings"].str.contains("pathology: 43% of values imputed").all()

@@ -212,6 +212,12 @@ class CheckReport:
         """File of each modality."""
         return {file.modality: file.name for file in self.files if file.modality is not None}
 
+    @property
+    def table_files(self) -> dict[str, str]:
+        """File of each modality, and that of the clinical table under its role."""
+        clinical = [file for file in self.files if file.role == "clinical"]
+        return self.modality_files | {file.role: file.name for file in clinical[:1]}
+
     def to_json(self) -> dict[str, Any]:
         """Return a plain structure for programs; it holds no patient's values."""
         flow = None if self.flow is None else asdict(self.flow)

@@ -39,7 +39,9 @@ class Problem:
     topic : str
         What it is about, for the repairs that mend it (see `camlif.data.reading.repairs`).
     columns, values : tuple of str
-        Columns, and cells or names, among which a repair chooses.
+        Columns, and cells or names, among which a repair chooses; of a rename, old and new names.
+    choices : tuple of str
+        What the values may stand for.
     """
 
     severity: Severity
@@ -52,6 +54,7 @@ class Problem:
     topic: str = ""
     columns: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain structure."""

@@ -14,6 +14,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.manifest import Change, Manifest
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.gathered import Progress
+from camlif.data.reading.model_offers import Offer, offer_level, offer_rename
 from camlif.data.reading.problems import Problem, examples, shortened
 from camlif.data.reading.readers import read_cohort
 from camlif.data.reading.roles import is_clinical_name, modality_name
@@ -44,10 +45,6 @@ class Option:
     def flag(self) -> str:
         """The argument of ``--repair``."""
         return f"{self.repair}={self.value}"
-
-
-Offer = tuple[str, str, tuple[Change, ...]]
-"""Value, label and changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,6 +390,10 @@ def _leave_out(problem: Problem, _: CheckReport) -> list[Offer]:
     return [(problem.file, f"Leave out {problem.file}", (change,))]
 
 
+def _rename(problem: Problem, report: CheckReport) -> list[Offer]:
+    return offer_rename(problem, *in_table(report, problem.file or "", "rename"))
+
+
 REPAIRS = (
     Repair(name="duplicates", topics=("duplicates", "masks"), offers=_duplicates),
     Repair(name="unit", topics=("unit",), offers=_unit),
@@ -417,6 +418,8 @@ REPAIRS = (
     Repair(name="column", topics=("column",), offers=_forget_column),
     Repair(name="absent", topics=("modality",), offers=_forget_modality),
     Repair(name="manifest", topics=("manifest",), offers=_forget_manifest),
+    Repair(name="rename", topics=("suitability", "inputs"), offers=_rename),
+    Repair(name="level", topics=("level",), offers=offer_level),
     Repair(
         name="without",
         topics=("file", "overlap", "id", "sheet", "unreadable", "suitability"),

@@ -39,6 +39,7 @@ def main() -> None:
     _training_curves(workspace.scoring)
     _calibration(card)
     _subsets(card)
+    _inputs(card)
     rows = tripod_rows(workspace.scoring.bundle)
     _tripod(rows)
     _details(card, workspace.scoring, rows)
@@ -124,6 +125,31 @@ def _subsets(card: Card) -> None:
         for s in card.subsets
     ]
     st.dataframe(pd.DataFrame(rows).round(3), hide_index=True, key="card_subsets")
+
+
+def _inputs(card: Card) -> None:
+    if not card.inputs:
+        return
+    st.header("Without some clinical inputs", anchor=False)
+    st.caption(
+        "Held-out patients scored with these taken away. Who lacks them gets an interval that is "
+        "wider by the change of log risk, and no score where ranking fails."
+    )
+    rows = [
+        {
+            "taken away": ", ".join(w.inputs),
+            "patients": w.n_patients,
+            "events": w.n_events,
+            "C-index without": w.c_index,
+            "lower": w.low,
+            "upper": w.high,
+            "with": w.c_index_with,
+            "change of log risk (RMS)": w.change,
+            "scored": "yes" if w.valid else "no",
+        }
+        for w in card.inputs
+    ]
+    st.dataframe(pd.DataFrame(rows).round(3), hide_index=True, key="card_inputs")
 
 
 def _tripod(rows: Sequence[TripodRow]) -> None:

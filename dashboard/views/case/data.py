@@ -53,12 +53,12 @@ def _modalities(case: CaseView) -> list[tuple[str, str, str]]:
 
 def _clinical(case: ModelledCase) -> list[tuple[str, str, str]]:
     """Name, status and colour of the clinical inputs of the model; empty where it has none."""
-    inputs = [column.name for column in case.scoring.bundle.schema.clinical]
+    inputs = case.summary.inputs
     if not inputs:
         return []
-    missing = case.summary.clinical_missing
-    status = f"{', '.join(missing)} imputed" if missing else "complete"
-    return [(f"Clinical ({', '.join(inputs)})", status, "orange" if missing else "green")]
+    wrong = ", ".join(check.short for check in inputs if check.short)
+    name = f"Clinical ({', '.join(check.name for check in inputs)})"
+    return [(name, wrong or "complete", "orange" if wrong else "green")]
 
 
 def _clinical_values(case: CaseView) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from camlif.model.installed import ModelMatch, rank_models
+from camlif.model.suitability import UNUSED
 from camlif.wording import count
 from dashboard.session import resources, state
 from dashboard.session.resources import LoadedCohort
@@ -24,7 +25,7 @@ from dashboard.views.upload.training import offer_training
 def show_match(upload: CheckedUpload, loaded: LoadedCohort) -> None:
     """Draw the step."""
     st.header("4. Model match and score", anchor=False)
-    matches = rank_models(resources.catalogue(), loaded.cohort.schema)
+    matches = rank_models(resources.catalogue(), loaded.cohort)
     fits = bool(matches) and _score(upload, loaded, matches)
     if not matches:
         st.info(
@@ -50,20 +51,20 @@ def _score(upload: CheckedUpload, loaded: LoadedCohort, matches: Sequence[ModelM
             st.multiselect("Treat as missing", parts, key=f"match_missing_{name}", width=280)
         )
         problems = session.suitability(
-            loaded.digest, match.model.path, missing, upload.report.modality_files, loaded.cohort
+            loaded.digest, match.model.path, missing, upload.report.table_files, loaded.cohort
         )
         button = st.container(width="content")
     seen: Counter[str] = Counter()
+    unused = [p for p in problems if p.code == UNUSED]
     for problem in problems:
-        if problem.severity != "note":
+        if problem.code != UNUSED:
             show_problem(problem, upload, seen, where="match_")
-    notes = [p for p in problems if p.severity == "note"]
-    if notes:
-        with st.expander(f"Columns that this model does not use ({count(len(notes), 'table')})"):
-            for problem in notes:
+    if unused:
+        with st.expander(f"Columns that this model does not use ({count(len(unused), 'table')})"):
+            for problem in unused:
                 show_problem(problem, upload, seen, where="match_")
     fits = ready = not any(p.severity == "error" for p in problems)
-    if fits and any(p.code == "E-16" for p in problems):
+    if fits and any(p.severity == "warning" for p in problems):
         ready = st.checkbox("Score all the same", key=f"match_anyway_{name}")
     if button.button("Score this cohort", type="primary", disabled=not ready, key="score"):
         session.release_files()
@@ -86,6 +87,6 @@ def _match_table(matches: Sequence[ModelMatch]) -> pd.DataFrame:
             "not used": len(m.extra),
         }
         for match in matches
-        for m in match.report.modalities
+        for m in match.report.tables
     ]
     return pd.DataFrame(rows)

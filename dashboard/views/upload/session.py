@@ -17,8 +17,8 @@ from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.problems import Problem
 from camlif.data.reading.readers import read_cohort
 from camlif.exceptions import SchemaError
-from camlif.model.matching import check_suitability
-from camlif.model.storage import read_range, read_schema
+from camlif.model.storage import read_expected
+from camlif.model.suitability import check_suitability
 from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.resources import LoadedCohort
@@ -176,5 +176,4 @@ def suitability(
         File of each modality, to name in problems.
     _cohort : Cohort
     """
-    schema, known = read_schema(folder), read_range(folder)
-    return check_suitability(_cohort, schema, known, missing=missing, files=files)
+    return check_suitability(_cohort, read_expected(folder), missing=missing, files=files)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from camlif.cli.commands import main
-from camlif.cli.console import suitability
+from camlif.cli.reading import suitability
 from camlif.data.manifest import Change
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.problems import Problem

@@ -1,0 +1,209 @@
+"""Reading a cohort for a command: refused where a check refuses it, its problems told.
+
+``DATA`` and its options go in; a cohort with the report of its check comes out. Raises
+`CohortError` with every error of the tables, and of what a model expects of them.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from camlif.cli.console import errors, output, progress_bar, read_manifest_option, say
+from camlif.data.cohort import Cohort
+from camlif.data.reading.checks import CONFIDENCE, CheckReport, group_words
+from camlif.data.reading.problems import Problem, cohort_error
+from camlif.data.reading.readers import folder_files
+from camlif.data.reading.repairs import Look, Option, mend, options_for
+from camlif.data.samples import SAMPLES, load_sample, sample_folder
+from camlif.files import write_text
+from camlif.wording import count, listed
+
+MAX_OFFERS = 6
+"""Repairs that are printed of one problem."""
+MAX_TOLD = 5
+"""Problems that a command prints before it does its work; a check prints all of them."""
+PROBLEMS = ".problems.json"
+"""Ending of the file that holds all problems, beside the one that a command writes."""
+
+RepairOption = Annotated[
+    list[str] | None,
+    typer.Option("--repair", metavar="NAME=VALUE", help="Mend a problem, as check proposes it."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCohort:
+    """A cohort that may be used, and what its check said."""
+
+    cohort: Cohort
+    report: CheckReport
+
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        """Every problem, for programs."""
+        return [problem.to_json() for problem in self.report.problems]
+
+
+@contextmanager
+def cohort_folder(data: str) -> Iterator[Path]:
+    """Yield the folder that ``DATA`` stands for: a folder, or a sample where none has its name."""
+    path = Path(data)
+    if data not in SAMPLES or path.exists():
+        yield path
+    else:
+        with sample_folder(data) as folder:
+            yield folder
+
+
+def suitability(model: Path | None, *, missing: Sequence[str] = ()) -> Look:
+    """Return a function that adds to a report what a model (None: no model) says of the tables."""
+    if model is None:
+        return lambda _, report: report
+    from camlif.model.storage import read_expected
+    from camlif.model.suitability import check_suitability
+
+    expected = read_expected(model)
+
+    def look(cohort: Cohort | None, report: CheckReport) -> CheckReport:
+        if cohort is None:
+            return report
+        return report.also(
+            check_suitability(cohort, expected, missing=missing, files=report.table_files)
+        )
+
+    return look
+
+
+def read_cohort(
+    data: str,
+    manifest: Path | None = None,
+    *,
+    repair: Sequence[str] = (),
+    look: Look = lambda _, report: report,
+    quiet: bool = False,
+) -> CheckedCohort:
+    """Read the cohort that ``DATA`` stands for, mended as asked.
+
+    Parameters
+    ----------
+    data : str
+    manifest : Path, optional
+        Replaces the folder's own.
+    repair : sequence of str
+        Flags of repairs.
+    look : function
+        Adds what a model expects, see `suitability`.
+    quiet : bool
+        Show no progress.
+
+    Raises
+    ------
+    CohortError
+        If a check finds an error; ``problems`` has every one.
+    ConfigError
+        If nothing needs a repair.
+    """
+    title = Path(data).resolve().name
+    if manifest is None and not repair and data in SAMPLES and not Path(data).exists():
+        cohort: Cohort | None = load_sample(data)  # its own data, which nobody can have spoilt
+        report = look(cohort, CheckReport(title=title, files=(), problems=(), groups={}))
+    else:
+        with cohort_folder(data) as folder, progress_bar(quiet=quiet) as update:
+            cohort, report, _ = mend(
+                folder_files(folder),
+                repair,
+                manifest=read_manifest_option(manifest),
+                title=title,
+                look=look,
+                progress=update,
+            )
+    if cohort is None or report.errors:
+        raise cohort_error(report.errors)
+    return CheckedCohort(cohort, report)
+
+
+def tell_problems(checked: CheckedCohort, *, beside: Path | None = None) -> None:
+    """Print warnings in short, on standard error, and keep all problems in a file.
+
+    Parameters
+    ----------
+    checked : CheckedCohort
+    beside : Path, optional
+        What the command writes; the file has its name and `PROBLEMS`. Without it what is printed
+        says that a check prints the others.
+    """
+    report = checked.report
+    told, more = report.warnings[:MAX_TOLD], report.warnings[MAX_TOLD:]
+    for problem in told:
+        _print(_line(problem))
+        offered = [option.flag for option in options_for(problem, report)]
+        if offered:
+            _print(f"    --repair {offered[0]}")
+    file = None if beside is None else beside.with_name(beside.name + PROBLEMS)
+    left = [
+        count(len(part), noun)
+        for part, noun in ((more, "more warning"), (report.notes, "note"))
+        if part
+    ]
+    if file is not None:
+        file.unlink(missing_ok=True)
+        if left:
+            write_text(file, json.dumps(checked.problems, indent=1) + "\n")
+    if left:
+        _print(f"{listed(left)}: all of them in {'check' if file is None else file}.")
+
+
+def _line(problem: Problem) -> str:
+    return " ".join(filter(None, (problem.severity, problem.code, problem.line)))
+
+
+def _print(text: str) -> None:
+    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_report(report: CheckReport, applied: Sequence[Option]) -> None:
+    """Print all that a check found.
+
+    Parameters
+    ----------
+    report : CheckReport
+    applied : sequence of Option
+        Repairs that were made.
+    """
+    table = Table("file", "read as", "rows", "columns")
+    for file in report.files:
+        role = f"{file.role}: {file.modality}" if file.modality else file.role
+        table.add_row(file.name, role, f"{file.n_rows:,}", f"{file.n_columns:,}")
+    output.print(table)
+    for assignment in report.mapping:
+        if assignment.chosen:
+            say(
+                f"{assignment.role}: {', '.join(assignment.chosen)} in {assignment.file}"
+                f" ({CONFIDENCE[assignment.confidence]})"
+            )
+    for modality, groups in report.groups.items():
+        say(f"feature groups of {modality}: {group_words(groups)}")
+    for option in applied:
+        say(f"repaired {option.flag}: {option.label}")
+    for problem in report.problems:
+        say(_line(problem))
+        offered = [shlex.quote(option.flag) for option in options_for(problem, report)]
+        if offered:
+            more = " ..." if len(offered) > MAX_OFFERS else ""
+            say(f"    --repair {' | '.join(offered[:MAX_OFFERS])}{more}")
+    if report.flow is not None:
+        have = ", ".join(f"{name} {n:,}" for name, n in report.flow.patients.items())
+        say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")
+    if report.outcome is not None:
+        outcome = report.outcome.to_json()
+        say(f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up.")
+    say("usable" if report.usable else "not usable")

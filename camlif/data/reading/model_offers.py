@@ -1,0 +1,58 @@
+"""What is offered where tables do not suit a model: its names for columns, its words for cells.
+
+A problem goes in; offers with the entries of the manifest that they change come out, the likeliest
+first. Nothing is repaired in the tables themselves, and nothing fails.
+"""
+
+from __future__ import annotations
+
+from camlif.data.manifest import Change
+from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.problems import Problem, examples, shortened
+
+Offer = tuple[str, str, tuple[Change, ...]]
+"""Value, label and changes."""
+
+
+def offer_rename(problem: Problem, first: tuple[Change, ...], path: tuple[str, ...]) -> list[Offer]:
+    """Accept columns that may be a model's under other names: all at once, or one by one.
+
+    Parameters
+    ----------
+    problem : Problem
+        Whose columns may be called like its values.
+    first : tuple of Change
+        What must be declared before.
+    path : tuple of str
+        Of the table's entry for names.
+    """
+    pairs = list(zip(problem.columns, problem.values, strict=True))
+    single: list[Offer] = [
+        (
+            f"{old}:{new}",
+            f"Read {shortened(old)} as {shortened(new)}",
+            (*first, Change((*path, old), new)),
+        )
+        for old, new in pairs
+    ]
+    if len(pairs) < 2:
+        return single
+    changes = tuple(Change((*path, old), new) for old, new in pairs)
+    label = f"Read {examples(f'{old} as {new}' for old, new in pairs)}"
+    return [(problem.file or "", label, (*first, *changes)), *single]
+
+
+def offer_level(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Say which of a model's levels a cell stands for."""
+    (role,) = problem.columns
+    named = [a.chosen[0] for a in report.mapping if a.role == role and a.chosen]
+    path = ("clinical", "levels", named[0] if named else role)
+    return [
+        (
+            f"{role}:{cell}={level}",
+            f"{shortened(cell)} is {shortened(level)}",
+            (Change((*path, cell), level),),
+        )
+        for cell in problem.values
+        for level in problem.choices
+    ]

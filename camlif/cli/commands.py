@@ -33,7 +33,6 @@ from camlif.cli.console import (
     choose_clinical,
     choose_modalities,
     errors,
-    interruptible,
     made_parent,
     output,
     progress_bar,
@@ -41,6 +40,7 @@ from camlif.cli.console import (
     require_placeable,
     require_writable,
     say,
+    written_by_one,
 )
 from camlif.cli.reading import (
     RepairOption,
@@ -56,7 +56,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.reading.readers import folder_files
 from camlif.data.reading.repairs import mend, options_for
 from camlif.exceptions import CamlifError, ConfigError, DataError
-from camlif.files import only_writer, write_text
+from camlif.files import write_text
 from camlif.progress import Progress, kept_in
 from camlif.wording import count, to_csv
 
@@ -188,7 +188,10 @@ def train(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the ensemble by Monte Carlo cross-validation and write a model folder."""
+    """Train the ensemble by cross-validation and write a model folder.
+
+    Interrupted, the same command again goes on with the members that are not finished.
+    """
     from camlif.explain.verdicts import check_model
     from camlif.model.fit import train as train_bundle
 
@@ -202,7 +205,7 @@ def train(
         **{name: value for name, value in wanted.items() if value is not None},
     )
     require_placeable(out, force=force)
-    with made_parent(out), only_writer(out), interruptible(), kept_in(progress) as keep:
+    with written_by_one(out) as kept, kept_in(progress) as keep:
         checked = read_cohort(data, manifest, repair=repair or (), quiet=as_json)
         cohort = checked.cohort
         if not as_json:
@@ -226,6 +229,7 @@ def train(
                 progress=tell,
                 processes=processes,
                 keep_tokens=keep_tokens,
+                keep=kept,
                 reproduce=f"python -m camlif {shlex.join(_reproducing(sys.argv[1:]))}",
             )
         bundle = check_model(bundle, cohort)

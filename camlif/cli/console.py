@@ -32,7 +32,7 @@ from camlif.data.manifest import Manifest, read_manifest
 from camlif.data.products import product_of
 from camlif.data.samples import SAMPLES
 from camlif.exceptions import ConfigError
-from camlif.files import obstacle
+from camlif.files import obstacle, only_writer
 
 MAX_HEADER = 1_000_000
 """Bytes of a first line: a table of thousands of columns."""
@@ -180,3 +180,22 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def written_by_one(model: Path) -> Iterator[Path]:
+    """Let nobody else write a model folder; yield the folder of its finished members.
+
+    It is gone when the model is whole. Interrupted, say what is kept there.
+    """
+    from camlif.training.kept import drop_kept, kept_beside
+
+    folder = kept_beside(model)
+    with made_parent(model), only_writer(model), interruptible():
+        try:
+            yield folder
+        except KeyboardInterrupt as stop:
+            for note in getattr(stop, "__notes__", ()):
+                errors.print(note, markup=False, highlight=False, soft_wrap=True)
+            raise
+        drop_kept(folder)

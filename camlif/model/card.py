@@ -8,7 +8,6 @@ which items of TRIPOD+AI (Collins et al., BMJ 2024) it answers.
 from __future__ import annotations
 
 import datetime as dt
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any
 
@@ -38,6 +37,7 @@ from camlif.statistics import (
 from camlif.statistics.outcome import LATE_ENTRY
 from camlif.statistics.splits import Interval, corrected_interval
 from camlif.training.engine import TrainingResult
+from camlif.version import package_version
 from camlif.wording import p_value
 
 
@@ -361,14 +361,6 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
     if unscored:
         limits.append(f"Patients with only {'; '.join(unscored)} are not scored.")
     return limits
-
-
-def package_version() -> str:
-    """Version of the installed package, or of the source tree."""
-    try:
-        return version("camlif")
-    except PackageNotFoundError:
-        return "source"
 
 
 def split_c_indices(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -36,6 +37,7 @@ def train(
     progress: Callable[[TrainingProgress], None] | None = None,
     processes: int | None = None,
     keep_tokens: bool = False,
+    keep: Path | None = None,
     reproduce: str = "camlif.train(cohort, config)",
 ) -> Bundle:
     """Train the ensemble by Monte Carlo cross-validation and fit all that scoring needs.
@@ -58,6 +60,9 @@ def train(
     keep_tokens : bool
         Also keep a keyed digest of every identifier, by which a training patient is recognised
         whatever its values. Whoever holds the bundle can try identifiers against them.
+    keep : Path, optional
+        Folder that keeps finished members, so that an interrupted training goes on where it
+        stopped; see `camlif.training.engine.train_ensemble`.
     reproduce : str
         Command named in the card.
 
@@ -91,6 +96,7 @@ def train(
         device=choose_device(device),
         progress=progress,
         processes=processes or joblib.cpu_count(only_physical_cores=True),
+        keep=keep,
     )
     digests = fit_digests(
         raw,

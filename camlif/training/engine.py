@@ -3,7 +3,8 @@
 A cohort with outcomes, settings and splits go in; a `TrainingResult` comes out: ensemble, history
 and seconds. Raises `ConfigError` without an outcome, `NoEventsError` where a training part
 has no event. Each member sees the training part of its own split, its own batches and its own
-preprocessing; no member reads a row of its test part.
+preprocessing; no member reads a row of its test part. With a folder to keep members in, an
+interrupted training goes on where it stopped, and comes to the same bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,8 +34,10 @@ from camlif.exceptions import ConfigError, ModelError, NoEventsError
 from camlif.networks.registry import build_network
 from camlif.statistics.outcome import FollowUp
 from camlif.training.ensemble import Ensemble, to_tensors
+from camlif.training.kept import KeptMembers, TrainedPart, digest_of
 from camlif.training.loop import Batches, Loop, TrainingData, TrainingProgress
-from camlif.training.spread import Part, share_masks, split_members
+from camlif.training.spread import Part, plan_waves, share_masks, split_members
+from camlif.version import package_version
 
 NO_LATE_ENTRY = (
     "Patients of this cohort enter after time zero, and the loss of this method counts everyone "
@@ -79,6 +83,7 @@ def train_ensemble(
     label: NDArray[np.int64] | None = None,
     progress: Callable[[TrainingProgress], None] | None = None,
     processes: int = 1,
+    keep: Path | None = None,
 ) -> TrainingResult:
     """Train one member per split.
 
@@ -96,11 +101,17 @@ def train_ensemble(
         Called after each epoch of the members that this process trains.
     processes : int
         On a CPU, members are spread over so many; the weights are the same.
+    keep : Path, optional
+        Folder for members that are finished: some then finish before others, and those that an
+        earlier run with the same data and settings kept there are not trained again. Whoever has
+        the result removes the folder (`camlif.training.kept.drop_kept`).
 
     Raises
     ------
     NoEventsError
         If a training part holds no event.
+    ModelError
+        If the system ended a process.
     ConfigError
         If the cohort lacks outcomes, or patients enter late and the network's loss cannot tell.
     """
@@ -109,12 +120,20 @@ def train_ensemble(
         if not event[splits.train_rows(split)].any():
             raise NoEventsError(f"The training part of split {split} holds no event.")
     start = time.perf_counter()
-    parts = split_members(len(splits), processes if device.type == "cpu" else 1)
-    own, *others = [
-        partial(_train_part, cohort, config, splits, part, device=device, label=label)
-        for part in parts
-    ]
-    trained = _at_once(partial(own, progress=progress), others, parts[1:])
+    processes = processes if device.type == "cpu" else 1
+    kept: KeptMembers | None = None
+    if keep is not None:
+        facts = _facts(cohort, config, splits, device, label)
+        kept = KeptMembers(folder=keep, total=len(splits), digest=digest_of(facts))
+    done = [] if kept is None else kept.found()
+    before = max((part.seconds for part in done), default=0.0)
+    train_queue = partial(
+        _train_queue, cohort, config, splits, device=device, label=label, kept=kept, before=before
+    )
+    queues = _plan(len(splits), processes, done, waves=keep is not None and device.type == "cpu")
+    trained = done + _trained_at_once(train_queue, queues, kept, progress)
+    trained.sort(key=lambda part: part.part.first)
+    columns = [part.columns for part in trained]
     ensemble = Ensemble(
         schema=cohort.schema,
         config=config.network,
@@ -122,14 +141,61 @@ def train_ensemble(
             name: torch.cat([part.parameters[name] for part in trained])
             for name in trained[0].parameters
         },
-        columns=stack_columns([p for part in trained for p in part.preprocessors]),
+        columns={
+            name: {key: torch.cat([part[name][key] for part in columns]) for key in arrays}
+            for name, arrays in columns[0].items()
+        },
         offset=torch.cat([part.offset for part in trained]),
     ).to(device)
     history = {
         term: np.concatenate([part.history[term] for part in trained], axis=1)
         for term in trained[0].history
     }
-    return TrainingResult(ensemble=ensemble, history=history, seconds=time.perf_counter() - start)
+    seconds = before + time.perf_counter() - start
+    return TrainingResult(ensemble=ensemble, history=history, seconds=seconds)
+
+
+def _facts(
+    cohort: Cohort,
+    config: RunConfig,
+    splits: Splits,
+    device: torch.device,
+    label: NDArray[np.int64] | None,
+) -> tuple[str | bytes, ...]:
+    """Everything that determines the members, to the byte."""
+    versions = (torch.__version__, np.__version__, package_version())
+    classes = b"" if label is None else label.tobytes()
+    test = np.packbits(splits.test).tobytes()
+    return (cohort.digest, config.digest, test, classes, str(device), *versions)
+
+
+def _plan(
+    total: int, processes: int, done: Sequence[TrainedPart], *, waves: bool
+) -> list[list[Part]]:
+    """What each process trains of the members that are not done, in order."""
+    if not waves and not done:
+        return [[part] for part in split_members(total, processes)]
+    known = {e for trained in done for e in range(trained.part.first, trained.part.stop)}
+    left = [e for e in range(total) if e not in known]
+    return plan_waves(left, total, processes) if left else []
+
+
+def _trained_at_once(
+    train_queue: Callable[..., list[TrainedPart]],
+    queues: Sequence[list[Part]],
+    kept: KeptMembers | None,
+    progress: Callable[[TrainingProgress], None] | None,
+) -> list[TrainedPart]:
+    """Train the first queue here and the others in processes; Ctrl-C says what is kept."""
+    if not queues:
+        return []
+    own, *others = [partial(train_queue, queue) for queue in queues]
+    try:
+        return _at_once(partial(own, progress=progress), others, queues[1:], kept=kept)
+    except KeyboardInterrupt as stop:
+        if kept is not None:
+            stop.add_note(kept.words())
+        raise
 
 
 def _outcome(cohort: Cohort) -> FollowUp:
@@ -138,45 +204,74 @@ def _outcome(cohort: Cohort) -> FollowUp:
     return FollowUp.check(cohort.event, cohort.duration, cohort.entry)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TrainedPart:
-    """What one process brings back of its members; see `Ensemble` and `TrainingResult`."""
-
-    parameters: dict[str, Tensor]
-    preprocessors: list[Preprocessor]
-    offset: Tensor
-    history: dict[str, NDArray[np.float32]]
-
-
 def _at_once(
-    own: Callable[[], _TrainedPart],
-    others: Sequence[Callable[[], _TrainedPart]],
-    parts: Sequence[Part],
-) -> list[_TrainedPart]:
-    """Train one part here and each other in a process; an error stops them all.
+    own: Callable[[], list[TrainedPart]],
+    others: Sequence[Callable[[], list[TrainedPart]]],
+    queues: Sequence[Sequence[Part]],
+    *,
+    kept: KeptMembers | None = None,
+) -> list[TrainedPart]:
+    """Train one queue here and each other in a process; an error stops them all.
 
-    A process that the system ends, for want of memory say, is named by its members.
+    A process that the system ends, for want of memory say, is named by its members, after the
+    others have finished theirs.
     """
-    if not others:
-        return [own()]
-    executor = ProcessPoolExecutor(max_workers=len(others))
+    executors = [ProcessPoolExecutor(max_workers=1) for _ in others]  # one's end is not the others'
+    ended: list[Part] = []
     try:
-        running = [executor.submit(other) for other in others]
-        trained = [own()]
-        for part, result in zip(parts, running, strict=True):
+        running = [e.submit(other) for e, other in zip(executors, others, strict=True)]
+        trained = list(own())
+        for queue, result in zip(queues, running, strict=True):
             try:
-                trained.append(result.result())
-            except BrokenProcessPool as error:
-                raise ModelError(
-                    f"The process that trained members {part.first} to {part.stop - 1} was ended "
-                    "by the system, for want of memory perhaps. Nothing was saved; train again "
-                    "with --processes 1, which takes less."
-                ) from error
+                trained += result.result()
+            except BrokenProcessPool:
+                known = {p.part.first for p in ([] if kept is None else kept.found())}
+                ended += [part for part in queue if part.first not in known][:1]
     except BaseException:
-        executor.shutdown(kill_workers=True)
+        for executor in executors:
+            executor.shutdown(kill_workers=True)
         raise
-    executor.shutdown()
+    for executor in executors:
+        executor.shutdown()
+    if ended:
+        raise ModelError(
+            f"The process that trained members {ended[0].first} to {ended[0].stop - 1} was ended "
+            "by the system, for want of memory perhaps. "
+            f"{'Nothing was saved.' if kept is None else kept.words()} --processes 1 takes less "
+            "memory."
+        )
     return trained
+
+
+def _train_queue(
+    cohort: Cohort,
+    config: RunConfig,
+    splits: Splits,
+    queue: Sequence[Part],
+    *,
+    device: torch.device,
+    label: NDArray[np.int64] | None,
+    kept: KeptMembers | None,
+    before: float,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> list[TrainedPart]:
+    """Train some members after others, and keep each part as soon as it is finished."""
+    start = time.perf_counter()
+    found = []
+    for i, part in enumerate(queue):
+
+        def tell(now: TrainingProgress, i: int = i) -> None:
+            if progress is not None:
+                epoch, epochs = i * now.epochs + now.epoch, len(queue) * now.epochs
+                progress(replace(now, epoch=epoch, epochs=epochs))
+
+        trained = _train_part(
+            cohort, config, splits, part, device=device, label=label, progress=tell, start=start
+        )
+        found.append(replace(trained, seconds=before + trained.seconds))
+        if kept is not None:
+            kept.add(found[-1])
+    return found
 
 
 def _train_part(
@@ -187,10 +282,10 @@ def _train_part(
     *,
     device: torch.device,
     label: NDArray[np.int64] | None,
-    progress: Callable[[TrainingProgress], None] | None = None,
-) -> _TrainedPart:
+    progress: Callable[[TrainingProgress], None],
+    start: float,
+) -> TrainedPart:
     """Train some of the members; their numbers are those that they have among all."""
-    start = time.perf_counter()
     outcome = _outcome(cohort)
     raw = encode(cohort, cohort.schema)
     every = [splits.train_rows(split) for split in range(len(splits))]
@@ -233,11 +328,14 @@ def _train_part(
             share_masks(loop.network, part)
         history = loop.run(config.training, progress, start)
         trained = _centred(_rounded(ensemble, config.training), raw, rows)
-    return _TrainedPart(
+    trained = trained.to(torch.device("cpu"))
+    return TrainedPart(
+        part=part,
         parameters=trained.parameters,
-        preprocessors=preprocessors,
+        columns=trained.columns,
         offset=trained.offset,
         history=history,
+        seconds=time.perf_counter() - start,
     )
 
 

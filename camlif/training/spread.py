@@ -8,6 +8,7 @@ draws these masks and takes its own part of them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,34 @@ def split_members(total: int, processes: int) -> list[Part]:
     return [
         Part(int(stop) - size, int(stop), total) for size, stop in zip(sizes, stops, strict=True)
     ]
+
+
+def plan_waves(left: Sequence[int], total: int, processes: int) -> list[list[Part]]:
+    """Divide the members that are left among processes, each of which finishes some after others.
+
+    Parameters
+    ----------
+    left : sequence of int
+        Numbers of the members to train, ascending.
+    total : int
+        Members of the whole ensemble.
+    processes : int
+        At least 1.
+
+    Returns
+    -------
+    list of list of Part
+        By process, in the order of training; as many waves for each as can be.
+    """
+    runs = np.split(np.asarray(left, dtype=int), np.flatnonzero(np.diff(left) > 1) + 1)
+    waves = []
+    for run in runs:
+        n = max(1, len(run) // MIN_MEMBERS)
+        if n > processes:
+            n = -(-n // processes) * processes
+        waves += [Part(int(w[0]), int(w[-1]) + 1, total) for w in np.array_split(run, n) if len(w)]
+    queues = [waves[i::processes] for i in range(processes)]
+    return [queue for queue in queues if queue]
 
 
 def share_masks(network: nn.Module, part: Part) -> None:

@@ -13,9 +13,9 @@ import streamlit as st
 
 from camlif.data.cohort import Cohort
 from camlif.data.samples import SAMPLES
-from camlif.model.card import package_version
 from camlif.model.scoring import OUT_OF_MEMORY
 from camlif.statistics import median_follow_up
+from camlif.version import package_version
 from camlif.wording import OLDEST_SHOWN, count
 from dashboard import messages
 from dashboard.components.text import plain

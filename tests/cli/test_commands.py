@@ -18,8 +18,10 @@ from camlif.data.preprocessing import RawInputs
 from camlif.data.reading.readers import load_cohort
 from camlif.model.bundle import Bundle, load_bundle
 from camlif.model.scoring import COLUMNS
+from camlif.model.storage import WEIGHTS
 from camlif.statistics import concordance_index
 from camlif.training.ensemble import Ensemble, Prediction
+from camlif.training.kept import KeptMembers, TrainedPart
 from tests.cli.conftest import Command, Run
 
 N_PATIENTS = 120
@@ -95,6 +97,31 @@ def test_train_keeps_its_settings_and_the_command(model: Path) -> None:
     assert [c.name for c in bundle.schema.clinical] == ["age", "sex"]
     assert bundle.card.reproduce.startswith("python -m camlif train ")
     assert "--seed 3" in bundle.card.reproduce
+
+
+def test_train_interrupted_says_what_is_kept_and_the_same_command_goes_on(
+    camlif: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = ("--splits", 8, "--split-scheme", "monte-carlo", "--epochs", 1, "--width", 16)
+    train = ("train", data, *quick, "--processes", 1, "--out")
+
+    def interrupt(kept: KeptMembers, part: TrainedPart) -> None:
+        add(kept, part)
+        raise KeyboardInterrupt
+
+    add = KeptMembers.add
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptMembers, "add", interrupt)
+        run = camlif(*train, tmp_path / "m")
+    assert run.status != 0
+    assert "Members 0 to 3 of 8 are kept" in run.err
+    assert [path.name for path in tmp_path.iterdir()] == [".m.members"]
+    run = camlif(*train, tmp_path / "m")
+    assert run.status == 0, run.err
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    assert camlif(*train, tmp_path / "whole").status == 0
+    weights = [(tmp_path / name / WEIGHTS).read_bytes() for name in ("m", "whole")]
+    assert weights[0] == weights[1]
 
 
 def test_train_takes_scheme_modalities_and_clinical(

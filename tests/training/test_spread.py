@@ -146,7 +146,7 @@ def test_a_process_that_the_system_ends_is_named_by_its_members() -> None:
 
     parts = split_members(2 * MIN_MEMBERS, 2)
     with pytest.raises(ModelError, match=f"members {MIN_MEMBERS} to {2 * MIN_MEMBERS - 1} was"):
-        _at_once(lambda: None, [die], parts[1:])  # type: ignore[arg-type, return-value]
+        _at_once(list, [die], [parts[1:]])
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_and_is_named() -> None:

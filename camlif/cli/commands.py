@@ -297,6 +297,7 @@ def score(
         "device": written.device,
         "seconds": round(time.perf_counter() - start, 2),
         "out": str(out),
+        "time_unit": "months",
         "problems": checked.problems,
     }
     if as_json:

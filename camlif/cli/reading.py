@@ -144,10 +144,8 @@ def tell_problems(checked: CheckedCohort, *, beside: Path | None = None) -> None
     report = checked.report
     told, more = report.warnings[:MAX_TOLD], report.warnings[MAX_TOLD:]
     for problem in told:
-        _print(_line(problem))
-        offered = [option.flag for option in options_for(problem, report)]
-        if offered:
-            _print(f"    --repair {offered[0]}")
+        for line in _lines(problem, report):
+            _print(line)
     file = None if beside is None else beside.with_name(beside.name + PROBLEMS)
     left = [
         count(len(part), noun)
@@ -162,8 +160,13 @@ def tell_problems(checked: CheckedCohort, *, beside: Path | None = None) -> None
         _print(f"{listed(left)}: all of them in {'check' if file is None else file}.")
 
 
-def _line(problem: Problem) -> str:
-    return " ".join(filter(None, (problem.severity, problem.code, problem.line)))
+def _lines(problem: Problem, report: CheckReport) -> Iterator[str]:
+    """Say a problem, and below it the repairs among which one may choose."""
+    yield " ".join(filter(None, (problem.severity, problem.code, problem.line)))
+    offered = [shlex.quote(option.flag) for option in options_for(problem, report)]
+    if offered:
+        more = " ..." if len(offered) > MAX_OFFERS else ""
+        yield f"    --repair {' | '.join(offered[:MAX_OFFERS])}{more}"
 
 
 def _print(text: str) -> None:
@@ -195,11 +198,8 @@ def print_report(report: CheckReport, applied: Sequence[Option]) -> None:
     for option in applied:
         say(f"repaired {option.flag}: {option.label}")
     for problem in report.problems:
-        say(_line(problem))
-        offered = [shlex.quote(option.flag) for option in options_for(problem, report)]
-        if offered:
-            more = " ..." if len(offered) > MAX_OFFERS else ""
-            say(f"    --repair {' | '.join(offered[:MAX_OFFERS])}{more}")
+        for line in _lines(problem, report):
+            say(line)
     if report.flow is not None:
         have = ", ".join(f"{name} {n:,}" for name, n in report.flow.patients.items())
         say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")

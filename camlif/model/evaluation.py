@@ -78,6 +78,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         "cohort": cohort.info.title,
         "n": len(rows),
         "events": int(event.sum()),
+        "time_unit": "months",
         "heldout": heldout,
         "unclear": int(result.unclear[rows].sum()),
         "unscored": int((~result.scored).sum()),

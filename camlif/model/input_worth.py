@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from camlif.arrays import BoolArray
 from camlif.data.preprocessing import MISSING_SUFFIX, RawInputs, clinical_names
 from camlif.data.schema import FeatureSchema
+from camlif.exceptions import NoComparablePairsError
 from camlif.statistics import bootstrap_c_index
 from camlif.statistics.outcome import FollowUp
 
@@ -116,7 +117,7 @@ def measure_worth(
     Returns
     -------
     tuple of InputWorth
-        Without an entry for inputs that no patient with an event has.
+        Without an entry for inputs of whose patients no two can be compared.
     """
     missing = missing_inputs(raw, schema)
     position = {column.name: i for i, column in enumerate(schema.clinical)}
@@ -125,12 +126,15 @@ def measure_worth(
         lacking = missing[:, [position[name] for name in inputs]].any(axis=1)
         rows = np.flatnonzero(tested & ~lacking)
         followed = everyone.take(rows)
-        if not followed.event.any():
+        if len(rows) == 0:
             continue
         part = raw.take(rows)
         whole = score(part, rows)
         without = score(without_inputs(part, schema, inputs), rows)
-        c_index, low, high = _ranking(without, followed)
+        try:
+            c_index, low, high = _ranking(without, followed)
+        except NoComparablePairsError:
+            continue
         found.append(
             InputWorth(
                 inputs=inputs,

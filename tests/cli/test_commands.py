@@ -7,10 +7,13 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -25,6 +28,8 @@ from camlif.training.kept import KeptMembers, TrainedPart
 from tests.cli.conftest import Command, Run
 
 N_PATIENTS = 120
+PROJECT = Path(__file__).resolve().parents[2]
+SAMPLE, MODELS = PROJECT / "sample_data" / "glioma", PROJECT / "models"
 
 
 def _process(*arguments: object) -> Run:
@@ -243,6 +248,62 @@ def test_what_the_pages_warn_of_stands_in_the_score_file(
         "E-32": True,
         "E-33": True,
     }
+
+
+def _changed_sample(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
+    """The first patients of the glioma sample, their clinical table changed."""
+    folder.mkdir()
+    for name in ("cohort.toml", "pathology.csv", "genomics.csv"):
+        (folder / name).write_bytes((SAMPLE / name).read_bytes())
+    table = pd.read_csv(SAMPLE / "clinical.csv")
+    change(table).to_csv(folder / "clinical.csv", index=False)
+    return folder
+
+
+def test_inputs_under_other_names_are_told_and_read_once_accepted(
+    camlif: Command, tmp_path: Path
+) -> None:
+    usual = _changed_sample(tmp_path / "usual", lambda t: t)
+    other = _changed_sample(
+        tmp_path / "other", lambda t: t.rename(columns={"age": "yrs_dx", "sex": "mf"})
+    )
+    scored = partial(camlif, "score", "--model", MODELS / "glioma", "--device", "cpu", "--json")
+    assert scored(usual, "--out", tmp_path / "usual.csv").status == 0
+    run = scored(other, "--out", tmp_path / "other.csv")
+    assert run.status == 0, run.err
+    (problem,) = [p for p in json.loads(run.out)["problems"] if p["code"] == "E-13"]
+    assert "2 of 2 clinical inputs of the model are absent: age and sex." in problem["message"]
+    assert "Perhaps yrs_dx is age, mf is sex." in problem["fix"]
+    without, reference = _rows(tmp_path / "other.csv"), _rows(tmp_path / "usual.csv")
+    for row, whole in zip(without, reference, strict=True):
+        assert row["missing"].endswith("age; sex")
+        assert "scored without age and sex, with a wider interval" in row["warnings"]
+        width = [float(r["z_high"]) - float(r["z_low"]) for r in (row, whole)]
+        assert width[0] > width[1]
+    run = scored(other, "--out", tmp_path / "read.csv", "--repair", "renames=clinical.csv")
+    assert run.status == 0, run.err
+    assert _rows(tmp_path / "read.csv") == reference
+
+
+def test_words_that_a_model_does_not_know_are_missing_told_and_can_be_said(
+    camlif: Command, tmp_path: Path
+) -> None:
+    usual = _changed_sample(tmp_path / "usual", lambda t: t)
+    coded = _changed_sample(
+        tmp_path / "coded", lambda t: t.assign(sex=t["sex"].map({"male": 1, "female": 2}))
+    )
+    scored = partial(camlif, "score", "--model", MODELS / "glioma", "--device", "cpu")
+    assert scored(usual, "--out", tmp_path / "usual.csv").status == 0
+    run = scored(coded, "--out", tmp_path / "coded.csv")
+    assert run.status == 0, run.err
+    assert "warning E-15 clinical.csv, column sex: sex holds 1, 2, which the model" in run.err
+    assert "--repair level=sex:1=female | level=sex:1=male | " in run.err
+    for row in _rows(tmp_path / "coded.csv"):
+        assert row["missing"].endswith("sex")
+        assert re.search("sex: [12] is not known to the model, treated as missing", row["warnings"])
+    said = ("--repair", "level=sex:1=male", "--repair", "level=sex:2=female")
+    assert scored(coded, "--out", tmp_path / "read.csv", *said).status == 0
+    assert _rows(tmp_path / "read.csv") == _rows(tmp_path / "usual.csv")
 
 
 def test_score_works_without_outcome_columns(

@@ -14,32 +14,45 @@ Offer = tuple[str, str, tuple[Change, ...]]
 """Value, label and changes."""
 
 
-def offer_rename(problem: Problem, first: tuple[Change, ...], path: tuple[str, ...]) -> list[Offer]:
-    """Accept columns that may be a model's under other names: all at once, or one by one.
+def offer_renames(
+    problem: Problem, start: tuple[Change, ...], path: tuple[str, ...]
+) -> list[Offer]:
+    """Accept all columns that may be a model's under other names, where there are several.
 
     Parameters
     ----------
     problem : Problem
         Whose columns may be called like its values.
-    first : tuple of Change
+    start : tuple of Change
         What must be declared before.
     path : tuple of str
         Of the table's entry for names.
     """
     pairs = list(zip(problem.columns, problem.values, strict=True))
-    single: list[Offer] = [
+    if len(pairs) < 2:
+        return []
+    changes = tuple(Change((*path, old), new) for old, new in pairs)
+    label = f"Read {examples(f'{old} as {new}' for old, new in pairs)}"
+    return [(problem.file or "", label, (*start, *changes))]
+
+
+def offer_rename(problem: Problem, start: tuple[Change, ...], path: tuple[str, ...]) -> list[Offer]:
+    """Accept one column that may be a model's under another name.
+
+    Parameters
+    ----------
+    problem : Problem
+    start, path
+        As in `offer_renames`.
+    """
+    return [
         (
             f"{old}:{new}",
             f"Read {shortened(old)} as {shortened(new)}",
-            (*first, Change((*path, old), new)),
+            (*start, Change((*path, old), new)),
         )
-        for old, new in pairs
+        for old, new in zip(problem.columns, problem.values, strict=True)
     ]
-    if len(pairs) < 2:
-        return single
-    changes = tuple(Change((*path, old), new) for old, new in pairs)
-    label = f"Read {examples(f'{old} as {new}' for old, new in pairs)}"
-    return [(problem.file or "", label, (*first, *changes)), *single]
 
 
 def offer_level(problem: Problem, report: CheckReport) -> list[Offer]:

@@ -14,7 +14,12 @@ from camlif.data.cohort import Cohort
 from camlif.data.manifest import Change, Manifest
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.gathered import Progress
-from camlif.data.reading.model_offers import Offer, offer_level, offer_rename
+from camlif.data.reading.model_offers import (
+    Offer,
+    offer_level,
+    offer_rename,
+    offer_renames,
+)
 from camlif.data.reading.problems import Problem, examples, shortened
 from camlif.data.reading.readers import read_cohort
 from camlif.data.reading.roles import is_clinical_name, modality_name
@@ -390,6 +395,10 @@ def _leave_out(problem: Problem, _: CheckReport) -> list[Offer]:
     return [(problem.file, f"Leave out {problem.file}", (change,))]
 
 
+def _renames(problem: Problem, report: CheckReport) -> list[Offer]:
+    return offer_renames(problem, *in_table(report, problem.file or "", "rename"))
+
+
 def _rename(problem: Problem, report: CheckReport) -> list[Offer]:
     return offer_rename(problem, *in_table(report, problem.file or "", "rename"))
 
@@ -418,6 +427,7 @@ REPAIRS = (
     Repair(name="column", topics=("column",), offers=_forget_column),
     Repair(name="absent", topics=("modality",), offers=_forget_modality),
     Repair(name="manifest", topics=("manifest",), offers=_forget_manifest),
+    Repair(name="renames", topics=("suitability", "inputs"), offers=_renames),
     Repair(name="rename", topics=("suitability", "inputs"), offers=_rename),
     Repair(name="level", topics=("level",), offers=offer_level),
     Repair(

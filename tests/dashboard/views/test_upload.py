@@ -497,6 +497,24 @@ def test_values_of_another_scale_are_scored_only_on_purpose(shipped: AppTest) ->
     assert "E-33: This case is unlike the training data" in text_of(shipped)
 
 
+def test_inputs_under_other_names_are_accepted_by_one_click(shipped: AppTest) -> None:
+    sample = MESSAGES.parents[2] / "sample_data" / "glioma"
+    files = {n: (sample / n).read_bytes() for n in ("cohort.toml", "pathology.csv", "genomics.csv")}
+    clinical = (sample / "clinical.csv").read_text().replace(",age,sex,", ",yrs_dx,mf,", 1)
+    upload(shipped, {**files, "clinical.csv": clinical})
+
+    assert shipped.selectbox(key="match_model").value == "glioma"
+    (line,) = [text for text in said(shipped) if text.startswith("E-13: clinical.csv: ")]
+    assert "2 of 2 clinical inputs of the model are absent: age and sex." in line
+    assert "Perhaps yrs_dx is age, mf is sex." in line
+    assert shipped.button(key="score").disabled
+    shipped.button(key="repair_match_0_renames=clinical.csv").click().run()
+    assert not shipped.exception
+    assert not any(text.startswith("E-13") for text in said(shipped))
+    assert not shipped.button(key="score").disabled
+    assert {"age", "sex"} <= set(cohort_of(shipped).clinical)
+
+
 def test_with_every_modality_treated_as_missing_nothing_is_scored(shipped: AppTest) -> None:
     upload(shipped, fixture("E-14-columns-not-used"))
     missing = shipped.multiselect(key="match_missing_hancock")

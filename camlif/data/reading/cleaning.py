@@ -21,6 +21,9 @@ from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import to_numbers
 from camlif.wording import count
 
+DROPPED = "dropped"
+"""Topic of the notes on columns that the manifest drops."""
+
 
 def matching(columns: Sequence[str], patterns: Iterable[str]) -> list[str]:
     """Return the columns with one of the names, in table order; ``*`` in a name matches any text.
@@ -55,6 +58,8 @@ def without_columns(table: TextTable, patterns: Sequence[str], found: Findings) 
     found.note(
         f"{count(len(dropped), 'column')} dropped as the mapping says: {examples(dropped)}.",
         file=table.file,
+        topic=DROPPED,
+        columns=tuple(dropped),
     )
     return replace(table, table=table.table.drop_columns(dropped))
 

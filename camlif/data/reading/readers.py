@@ -26,6 +26,7 @@ from camlif.data.products import product_of
 from camlif.data.reading.checks import CheckReport, FeatureGroup
 from camlif.data.reading.cleaning import blank_cells, kept_rows, recoded_cells, renamed_columns
 from camlif.data.reading.clinical import read_clinical, report_personal_ids
+from camlif.data.reading.declared import check_declared
 from camlif.data.reading.follow_up import entry_column, outcome_columns, read_follow_up
 from camlif.data.reading.gathered import Progress, Reading, assemble
 from camlif.data.reading.groups import group_patterns
@@ -163,6 +164,7 @@ def read_cohort(
     found = Findings()
     reading = Reading(found, _manifest(files, manifest, changes, found), progress=progress)
     _assign_roles(read_sources(files, reading), reading)
+    check_declared(reading)
     if reading.manifest.token_key is not None:
         replace_ids(reading, reading.manifest.token_key)
     report_title = reading.manifest.title or title

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from camlif.data.cohort import Cohort
 from camlif.data.manifest import Change, Manifest
 from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.declared import offer_forget
 from camlif.data.reading.gathered import Progress
 from camlif.data.reading.model_offers import (
     Offer,
@@ -427,6 +428,7 @@ REPAIRS = (
     Repair(name="column", topics=("column",), offers=_forget_column),
     Repair(name="absent", topics=("modality",), offers=_forget_modality),
     Repair(name="manifest", topics=("manifest",), offers=_forget_manifest),
+    Repair(name="forget", topics=("declared",), offers=offer_forget),
     Repair(name="renames", topics=("suitability", "inputs"), offers=_renames),
     Repair(name="rename", topics=("suitability", "inputs"), offers=_rename),
     Repair(name="level", topics=("level",), offers=offer_level),

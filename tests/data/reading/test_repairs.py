@@ -12,12 +12,15 @@ from camlif.data.cohort import Cohort
 from camlif.data.manifest import Change, Manifest, apply_changes, read_manifest
 from camlif.data.reading.assignments import FileUse, assign, confirm_all, file_use, use_file
 from camlif.data.reading.checks import Assignment, CheckReport
+from camlif.data.reading.problems import Problem
 from camlif.data.reading.readers import read_cohort
 from camlif.data.reading.repairs import REPAIRS, changes_of, mend, options_for
 from camlif.data.reading.tokens import token
 from camlif.exceptions import ConfigError, SchemaError
 from tests.builders.workbooks import workbook
 
+OF_A_MODEL = {"renames", "rename", "level"}
+"""Repairs of what a model says of tables, which the tests of `score` accept."""
 CLINICAL = "patient_id,survival_months,event,age\npat1,10,1,50\npat2,20,0,60\npat3,5,1,70\n"
 CT = "patient_id,v,w,x,y\npat1,1,2,3,4\npat2,2,3,4,5\npat3,4,4,4,4\n"
 FILES = {"clinical.csv": CLINICAL, "ct.csv": CT}
@@ -186,6 +189,11 @@ CASES: dict[str, tuple[Mapping[str, str | bytes], str, dict[str, object]]] = {
         "absent=rna",
         {"modalities": {"ct": {}}},
     ),
+    "name that nothing has": (
+        {**FILES, "cohort.toml": 'drop = ["old"]\n'},
+        "forget=old",
+        {},
+    ),
     "table that the mapping does not name": (
         {**FILES, "rna.csv": CT, "cohort.toml": "[modalities.ct]\n"},
         "modality=rna.csv",
@@ -224,7 +232,25 @@ def test_a_mended_mapping_round_trips_through_its_file(case: str) -> None:
 
 def test_every_repair_is_covered() -> None:
     flags = {flag.partition("=")[0] for _, flag, _ in CASES.values()}
-    assert flags | {"ids"} == {repair.name for repair in REPAIRS}
+    assert flags | {"ids"} | OF_A_MODEL == {repair.name for repair in REPAIRS}
+
+
+def test_renames_are_accepted_together_or_one_by_one() -> None:
+    _, report = read(FILES)
+    problem = Problem(
+        severity="error",
+        message="2 features are absent.",
+        file="ct.csv",
+        topic="suitability",
+        columns=("v", "w"),
+        values=("V1", "W1"),
+    )
+    options = {o.flag: o for o in options_for(problem, report)}
+    assert list(options)[:3] == ["renames=ct.csv", "rename=v:V1", "rename=w:W1"]
+    for flags in (["renames=ct.csv"], ["rename=v:V1", "rename=w:W1"]):
+        cohort, _ = read_cohort(encoded(FILES), changes=changes_of(options[flag] for flag in flags))
+        assert cohort is not None
+        assert cohort.schema["ct"].columns == ("V1", "W1", "x", "y")
 
 
 MAILS = {name: text.replace("pat1", "a.b@c.org") for name, text in FILES.items()}

@@ -65,7 +65,7 @@ def test_imputed_shares_and_clinical_gaps_are_shown(open_app: OpenApp) -> None:
     text = text_of(app)
     share = gaps / (table.shape[1] - start)
     assert f"without {first.name}, {100 * share:.0f}% imputed" in text
-    assert "age imputed" in text
+    assert "age missing" in text
     assert re.search(r"Clinical \(age, [^)]*sex", text)
     assert problems_of(app) == []
 

@@ -289,7 +289,8 @@ class TrainConfig(Settings):
         training part.
     clip_norm : float or None
         Largest global norm of a member's gradient.
-    sampler : {"event_stratified", "random"}
+    sampler : {"event_stratified", "random", "balanced"}
+        How patients come into batches; see `camlif.training.sampler.draw_batches`.
     modality_dropout : float or None
         Chance that a present modality is hidden from a training patient in a batch (at least one
         stays). None: 0 for a cohort without gaps, else `GAP_DROPOUT`.
@@ -316,7 +317,7 @@ class TrainConfig(Settings):
     batch_size: int = 16
     weight_decay: float = 4e-4
     clip_norm: float | None = 5.0
-    sampler: Literal["event_stratified", "random"] = "event_stratified"
+    sampler: Sampler = "event_stratified"
     modality_dropout: float | None = None
     max_missing: float = 0.5
     clip_quantile: float = 0.005
@@ -373,6 +374,7 @@ GAP_DROPOUT = 0.15
 FOLDS = 5
 """Parts of a covering partition."""
 SplitScheme = Literal["covering", "monte_carlo"]
+Sampler = Literal["event_stratified", "random", "balanced"]
 
 
 def require_scheme(n_splits: int, scheme: SplitScheme, test_fraction: float) -> None:

@@ -48,6 +48,7 @@ from camlif.networks.registry import register
     config=NetworkConfig,
     native=TrainConfig(),
     citation="An et al., AAAI 2025",
+    source="An et al., AAAI 2025, section 4",
 )
 class CaMlif(FusionNetwork):
     """Cross-attention and multimodal low-rank interaction fusion network.

@@ -65,10 +65,11 @@ class Outcome(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Where a training run is: the stage's name and the batches done in it."""
+    """Where a training run is: the stage's name, the batches done in it and in this epoch."""
 
     stage: str = "all"
     batch: int = 0
+    in_epoch: int = 0
 
 
 START = Step()

@@ -3,7 +3,7 @@
 A name, a schema and settings go in, a network comes out. Raises `ConfigError` for an unknown name.
 A rival lives in one file of this package and registers itself there::
 
-    @register("mcat", title="MCAT", config=McatConfig, native=NATIVE, citation="...")
+    @register("mcat", title="MCAT", config=McatConfig, native=NATIVE, citation="...", source="...")
     class Mcat(FusionNetwork): ...
 """
 
@@ -43,6 +43,8 @@ class NetworkEntry:
         Training as the method's authors published it.
     citation : str
         First author, venue and year.
+    source : str
+        Where the settings of ``native`` were read: files of the authors' code, or the paper.
     """
 
     key: str
@@ -51,6 +53,7 @@ class NetworkEntry:
     config: type[AnyNetworkConfig]
     native: TrainConfig
     citation: str
+    source: str
 
 
 _ENTRIES: dict[str, NetworkEntry] = {}
@@ -59,20 +62,32 @@ _OWN = {"camlif": "camlif.networks.camlif", "unimodal": "camlif.networks.rivals.
 
 
 def register(
-    key: str, *, title: str, config: type[AnyNetworkConfig], native: TrainConfig, citation: str
+    key: str,
+    *,
+    title: str,
+    config: type[AnyNetworkConfig],
+    native: TrainConfig,
+    citation: str,
+    source: str,
 ) -> Callable[[type[FusionNetwork]], type[FusionNetwork]]:
     """Enter a network class under its key, and tell the class its title.
 
     Parameters
     ----------
-    key, title, config, native, citation
+    key, title, config, native, citation, source
         As in `NetworkEntry`.
     """
 
     def enter(network: type[FusionNetwork]) -> type[FusionNetwork]:
         network.title = title
         _ENTRIES[key] = NetworkEntry(
-            key=key, title=title, network=network, config=config, native=native, citation=citation
+            key=key,
+            title=title,
+            network=network,
+            config=config,
+            native=native,
+            citation=citation,
+            source=source,
         )
         return network
 

@@ -76,13 +76,14 @@ class Batches:
         if outcome.entry is not None:
             self.entry = torch.as_tensor(outcome.entry, dtype=torch.float32, device=device)
         self.label = None if data.label is None else torch.as_tensor(data.label, device=device)
+        self.intervals = intervals
         self.interval = None if intervals is None else torch.as_tensor(intervals, device=device)
 
     def shape(self, config: TrainConfig) -> tuple[int, int]:
         """Batches of an epoch and rows of a batch, for the member with most patients."""
         longest = self.data.longest
         n_batches = count_batches(longest, config.batch_size, config.sampler)
-        if config.sampler == "random" and config.batch_size:
+        if config.sampler != "event_stratified" and config.batch_size:
             return n_batches, config.batch_size
         return n_batches, -(-longest // n_batches)
 
@@ -97,11 +98,12 @@ class Batches:
         n_batches, width = self.shape(config)
         drawn, kept = [], []
         n_modalities = self.data.inputs.presence.shape[-1]
-        for rows, rng in zip(self.data.rows, self.generators, strict=True):
+        for e, (rows, rng) in enumerate(zip(self.data.rows, self.generators, strict=True)):
             drawn.append(
                 draw_batches(
                     rows,
                     self.data.outcome.event,
+                    interval=None if self.intervals is None else self.intervals[e],
                     n_batches=n_batches,
                     width=width,
                     sampler=config.sampler,
@@ -226,7 +228,7 @@ class Loop:
         n_batches, _ = self.batches.shape(stage.training)
         totals: dict[str, Tensor] = {}
         for b, (inputs, outcome) in enumerate(self.batches.epoch(stage.training)):
-            step = Step(stage.name, epoch * n_batches + b)
+            step = Step(stage.name, epoch * n_batches + b, b)
             if step.batch == 0:
                 self.run_network = self._fastest_run(stage, inputs)
             for part, value in self._step(inputs, outcome, optimiser, step, stage).items():

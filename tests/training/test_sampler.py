@@ -65,6 +65,37 @@ def test_random_batches_hold_nobody_twice(
     assert left_out == (len(rows) % 16 if 0 < len(rows) % 16 < 4 and len(rows) > 16 else 0)
 
 
+def test_balanced_batches_draw_every_class_of_interval_and_event_as_often() -> None:
+    n = 200
+    rows = np.arange(0, 2 * n, 2)  # the others are no training rows
+    interval = np.zeros(2 * n, dtype=np.int64)
+    interval[:80] = 1
+    event = np.zeros(2 * n, dtype=bool)
+    event[:20] = True  # 10, 30 and 160 training rows by class
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate(
+        [
+            draw_batches(
+                *(rows, event),
+                interval=interval,
+                n_batches=7,
+                width=32,
+                sampler="balanced",
+                rng=rng,
+            ).ravel()
+            for _ in range(50)
+        ]
+    )
+    assert (drawn == PAD).sum() == 50 * (7 * 32 - n)
+    drawn = drawn[drawn != PAD]
+    assert set(drawn) <= set(rows)
+    for own in (event[drawn], ~event[drawn] & (interval[drawn] == 1), interval[drawn] == 0):
+        # 4 standard errors of 10,000 draws.
+        assert own.mean() == pytest.approx(1 / 3, abs=4 * np.sqrt(2 / 9 / len(drawn)))
+    without = draw_batches(rows, event, n_batches=1, width=n, sampler="balanced", rng=rng)
+    assert event[without].mean() == pytest.approx(0.5, abs=0.15)
+
+
 def test_epochs_differ() -> None:
     rng = np.random.default_rng(0)
     event = rng.random(64) < 0.5
@@ -86,6 +117,7 @@ def test_epochs_differ() -> None:
         (67, 16, "random", 4),
         (68, 16, "random", 5),
         (3, 16, "random", 1),
+        (65, 16, "balanced", 5),
         (500, 0, "event_stratified", 1),
         (500, 0, "random", 1),
     ],

@@ -53,6 +53,7 @@ NATIVE = TrainConfig(
     weight_decay=1e-5,
     batch_size=BATCH,
     clip_norm=None,
+    sampler="balanced",
 )
 
 
@@ -135,6 +136,7 @@ def _translation(asked: str, asking: str) -> str:
     config=CmtaConfig,
     native=NATIVE,
     citation="Zhou and Chen, ICCV 2023",
+    source="FT-ZHOU-ZZZ/CMTA: README, utils/options.py, main.py",
 )
 class Cmta(DiscreteTimeNetwork):
     """Cross-modal translation and alignment.

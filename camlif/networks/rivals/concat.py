@@ -39,6 +39,7 @@ class ConcatConfig(VectorConfig):
     config=ConcatConfig,
     native=GENERIC_NATIVE,
     citation="Katzman et al., BMC Medical Research Methodology 2018",
+    source="settings of this comparison",
 )
 class Concat(VectorNetwork):
     """Perceptron on the concatenated vectors."""

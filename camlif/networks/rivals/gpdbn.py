@@ -141,6 +141,7 @@ def pair_key(first: str, second: str) -> str:
     config=GpdbnConfig,
     native=NATIVE,
     citation="Wang et al., Bioinformatics 2021",
+    source="isfj/GPDBN, its Cox version",
 )
 class Gpdbn(VectorNetwork):
     """Genomic and pathological deep bilinear network.

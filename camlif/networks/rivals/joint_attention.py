@@ -53,6 +53,7 @@ class JointAttentionConfig(TokenConfig):
     config=JointAttentionConfig,
     native=NATIVE,
     citation="Vaswani et al., NeurIPS 2017",
+    source="settings of this comparison",
 )
 class JointAttention(RivalNetwork):
     """Self-attention over all tokens and a class token, which is regressed on.

@@ -38,6 +38,7 @@ NATIVE = TrainConfig(
     weight_decay=1e-5,
     batch_size=32,
     clip_norm=None,
+    sampler="balanced",
 )
 
 
@@ -132,6 +133,7 @@ class Branch(nn.Module):
     config=McatConfig,
     native=NATIVE,
     citation="Chen et al., ICCV 2021",
+    source="mahmoodlab/MCAT: main.py, utils/utils.py",
 )
 class Mcat(DiscreteTimeNetwork):
     """Multimodal co-attention transformer.

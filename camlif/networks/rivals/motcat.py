@@ -114,6 +114,7 @@ class TransportExchange(nn.Module):
     config=MotcatConfig,
     native=NATIVE,
     citation="Xu and Chen, ICCV 2023",
+    source="Innse/MOTCat: main.py, utils/utils.py",
 )
 class Motcat(Mcat):
     """Multimodal optimal transport-based co-attention transformer.

@@ -115,6 +115,7 @@ def class_nll(logits: Tensor, label: Tensor) -> Tensor:
     config=MultiCoFusionConfig,
     native=NATIVE,
     citation="Tan et al., Artificial Intelligence in Medicine 2022",
+    source="SCUT-CCNL/MultiCoFusion: train_test.py, utils.py, networks.py",
 )
 class MultiCoFusion(VectorNetwork):
     """Multi-task correlation learning with a survival and a grade head.
@@ -123,9 +124,9 @@ class MultiCoFusion(VectorNetwork):
 
     Notes
     -----
-    Unimodal networks are not trained beforehand. The second head, where there are labels, is part
-    of the method and stays in matched runs; it then takes half of the batches, too. A native Cox
-    loss is divided by the rows of the batch, as published.
+    Unimodal networks are not trained beforehand, and so none is frozen at first. The second head,
+    where there are labels, is part of the method and stays in matched runs; it then takes half of
+    the batches, too. A native Cox loss is divided by the rows of the batch, as published.
 
     References
     ----------
@@ -165,7 +166,7 @@ class MultiCoFusion(VectorNetwork):
         return FusionOutput(risk, {**x, "fusion": shared}, aux)
 
     def loss(self, output: FusionOutput, outcome: Outcome, step: Step = START) -> LossTerms:
-        """Cox loss in batches of odd number (from 0), class likelihood in the others.
+        """Cox loss in batches of odd number in each epoch (from 0), else class likelihood.
 
         Parameters
         ----------
@@ -182,16 +183,15 @@ class MultiCoFusion(VectorNetwork):
         if outcome.label is None:
             raise ConfigError("The second head needs a class for every patient, -1 where missing.")
         parts = {}
-        if not self.config.alternate or step.batch % 2 == 1:
+        if not self.config.alternate or step.in_epoch % 2 == 1:
             parts["cox"] = self.cox(output.risk, outcome)
-        if not self.config.alternate or step.batch % 2 == 0:
+        if not self.config.alternate or step.in_epoch % 2 == 0:
             parts["grade"] = class_nll(output.aux[CLASS_LOGITS], outcome.label)
         return LossTerms(torch.stack(list(parts.values())).sum(0), parts)
 
     def penalty(self, parameters: Mapping[str, Tensor], step: Step = START) -> dict[str, Tensor]:
-        """L1 norm of the genomic layers of a native head."""
+        """L1 norm of the genomic graph layer of a native head; its branch is not counted."""
         if not self.config.is_native or not self.config.l1:
             return {}
-        counted = ("graph.", f"branches.{module_key(self.genomic)}.")
-        names = tuple(name for name, _ in self.named_parameters() if name.startswith(counted))
+        names = tuple(name for name, _ in self.named_parameters() if name.startswith("graph."))
         return {"l1": self.config.l1 * l1_norm(parameters, names)}

@@ -84,6 +84,7 @@ def partners_of(schema: FeatureSchema, config: PathomicFusionConfig) -> dict[str
     config=PathomicFusionConfig,
     native=NATIVE,
     citation="Chen et al., IEEE TMI 2022",
+    source="mahmoodlab/PathomicFusion: train_test.py, options.py, networks.py",
 )
 class PathomicFusion(PretrainedFusion):
     """Pathomic Fusion.

@@ -54,6 +54,7 @@ class PgMlifConfig(PretrainedConfig):
     config=PgMlifConfig,
     native=NATIVE,
     citation="Pan et al., MICCAI 2024",
+    source="panxipeng/PG-MLIF: README, train_test.py",
 )
 class PgMlif(PretrainedFusion):
     """Pathology-genomics multimodal low-rank interaction fusion.

@@ -49,6 +49,7 @@ NATIVE = TrainConfig(
     weight_decay=4e-4,
     batch_size=32,
     clip_norm=None,
+    sampler="random",
 )
 """The fusion stage of Pathomic Fusion, which PG-MLIF shares."""
 

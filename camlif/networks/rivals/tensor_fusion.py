@@ -41,6 +41,7 @@ class TensorFusionConfig(VectorConfig):
     config=TensorFusionConfig,
     native=GENERIC_NATIVE,
     citation="Zadeh et al., EMNLP 2017",
+    source="settings of this comparison",
 )
 class TensorFusionNetwork(VectorNetwork):
     """Encoders, outer product of [x; 1], perceptron; no gates."""

@@ -30,6 +30,7 @@ from camlif.networks.rivals.rival import check_modalities
     config=NetworkConfig,
     native=TrainConfig(),
     citation="An et al., AAAI 2025",
+    source="settings of this comparison",
 )
 class UnimodalEncoder(FusionNetwork):
     """Tokens, encoder, class vector, risk head; trained on the Cox loss.

@@ -42,6 +42,7 @@ def hidden_widths(n_features: int) -> tuple[int, ...]:
     config=UnimodalMlpConfig,
     native=TrainConfig(),
     citation="An et al., AAAI 2025",
+    source="settings of this comparison",
 )
 class UnimodalMlp(VectorNetwork):
     """Perceptron with SiLU and AlphaDropout on the columns of one modality.

@@ -130,7 +130,7 @@ def native_training(config: AnyNetworkConfig) -> TrainConfig:
 def every_step(network: FusionNetwork, config: AnyNetworkConfig) -> Iterator[Step]:
     """Two batches, the first and the second, of each stage of the native training."""
     for stage in network.stages(native_training(config)):
-        yield from (Step(stage.name, batch) for batch in (0, 1))
+        yield from (Step(stage.name, batch, batch) for batch in (0, 1))
 
 
 def penalty_of(network: FusionNetwork, step: Step) -> dict[str, Tensor]:

@@ -42,8 +42,16 @@ def labelled(network: FusionNetwork, labels: list[int]) -> tuple[FusionOutput, o
 def test_batches_alternate_between_grade_and_survival(head: str) -> None:
     network = build(TWO, settings("multicofusion", head=head, aux_classes=3))
     output, outcome = labelled(network, [0, 1, 2, 2, 1, 0])
-    parts = [set(network.loss(output, outcome, Step(batch=b)).parts) for b in range(4)]
+    parts = [set(network.loss(output, outcome, Step(in_epoch=b)).parts) for b in range(4)]
     assert parts == [{"grade"}, {"cox"}, {"grade"}, {"cox"}]
+
+
+def test_each_epoch_begins_with_grade_whatever_the_number_of_batches() -> None:
+    network = build(TWO, settings("multicofusion", aux_classes=3))
+    output, outcome = labelled(network, [0, 1, 2, 2, 1, 0])
+    for epoch in range(3):  # of three batches
+        terms = network.loss(output, outcome, Step(batch=3 * epoch, in_epoch=0))
+        assert set(terms.parts) == {"grade"}
 
 
 def test_both_heads_are_added_without_alternation() -> None:

@@ -240,6 +240,22 @@ def test_settings_survive_json(config: AnyNetworkConfig) -> None:
     assert TrainConfig.from_json(json.loads(json.dumps(entry.native.to_json()))) == entry.native
 
 
+@pytest.mark.parametrize(
+    ("keys", "sampler"),
+    [
+        (("mcat", "motcat", "cmta"), "balanced"),
+        (("pathomic_fusion", "pg_mlif", "multicofusion"), "random"),
+    ],
+)
+def test_native_runs_are_sampled_as_the_authors_code_does(
+    keys: tuple[str, ...], sampler: str
+) -> None:
+    for key in keys:
+        entry = network_entry(key)
+        assert entry.native.sampler == sampler
+        assert "/" in entry.source  # a repository
+
+
 # A7
 @every_accepted_schema
 def test_the_architecture_without_storage_has_the_same_state(
@@ -369,7 +385,7 @@ def test_random_features_of_few_patients_are_learned_by_heart(config: AnyNetwork
         risk = output.risk.detach().double().numpy()
         found = concordance_index(risk, outcome.event.numpy(), time.double().numpy())
         optimiser.zero_grad()
-        network.loss(output, outcome, Step(last, batch)).total.backward()
+        network.loss(output, outcome, Step(last, batch, batch)).total.backward()
         optimiser.step()
         batch += 1
     assert found > OVERFIT_C_INDEX

@@ -127,7 +127,7 @@ def l1_of(network: FusionNetwork, prefix: str) -> Tensor:
         ("pathomic_fusion", Step(ALONE), ("encoders.", "encoder_heads.")),
         ("pathomic_fusion", Step(TOGETHER), ("encoders.genomics.",)),
         ("pg_mlif", Step(TOGETHER), ("encoders.genomics.",)),
-        ("multicofusion", START, ("graph.", "branches.genomics.")),
+        ("multicofusion", START, ("graph.",)),
         ("gpdbn", START, ("",)),
     ],
 )

@@ -192,6 +192,7 @@ def print_report(report: CheckReport, applied: Sequence[Option]) -> None:
             say(
                 f"{assignment.role}: {', '.join(assignment.chosen)} in {assignment.file}"
                 f" ({CONFIDENCE[assignment.confidence]})"
+                + (f", because of {assignment.because}" if assignment.because else "")
             )
     for modality, groups in report.groups.items():
         say(f"feature groups of {modality}: {group_words(groups)}")

@@ -42,7 +42,8 @@ from camlif.data.schema import CohortInfo, Endpoint
 from camlif.exceptions import SchemaError
 
 MANIFEST = "cohort.toml"
-DurationUnit = Literal["days", "months", "years"]
+DurationUnit = Literal["days", "weeks", "months", "years"]
+AgeUnit = Literal["days", "months", "years"]
 Encoding = Literal[
     "utf-8",
     "utf-16",
@@ -83,19 +84,30 @@ class ClinicalSection(_Section):
         Column of patient identifiers in this table, before the manifest's own ``id``.
     duration, event : str or None
         Columns of follow-up and event status.
-    duration_unit : {"days", "months", "years"} or None
+    duration_else : str or None
+        Time to the last contact, where ``duration`` is the time of patients with the event alone.
+    start : str or None
+        Date from which the follow-up runs, where ``duration`` and ``duration_else`` are dates.
+    date_order : {"dmy", "mdy"} or None
+        Whether 03/04/2015 is in April or in March.
+    duration_unit : {"days", "weeks", "months", "years"} or None
     entry : str or None
         Column of the times from which patients were under observation (delayed entry), in the unit
         that its name tells, else that of the follow-up.
     event_values : tuple of str
-        Cells that mean that the event was observed; all others mean that it was not.
+        Cells that mean that the event was observed; all others mean that it was not. ``*`` is any
+        text, so that blank cells mean that it was not.
     inputs : tuple of str or None
         Columns offered as model inputs; None takes every suitable one.
     exclude : tuple of str
         Columns never offered as inputs.
+    include : tuple of str
+        Columns that are inputs although their name or values speak of the outcome.
     subtype, grade : str or None
     age, sex : str or None
         Columns that models read as ``age`` and ``sex``.
+    age_unit : {"days", "months", "years"} or None
+        What ages are given in; models read years.
     centre : str or None
         Column of the hospital or site, which no model reads.
     negative_durations : {"error", "drop"}
@@ -114,15 +126,20 @@ class ClinicalSection(_Section):
     file: str | None = None
     id: str | None = None
     duration: str | None = None
+    duration_else: str | None = None
+    start: str | None = None
+    date_order: Literal["dmy", "mdy"] | None = None
     duration_unit: DurationUnit | None = None
     event: str | None = None
     entry: str | None = None
     event_values: tuple[str, ...] = ()
     inputs: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     subtype: str | None = None
     grade: str | None = None
     age: str | None = None
+    age_unit: AgeUnit | None = None
     sex: str | None = None
     centre: str | None = None
     negative_durations: Literal["error", "drop"] = "error"
@@ -149,6 +166,8 @@ class ModalitySection(_Section):
         Columns that no group takes form the group ``other``.
     exclude : tuple of str
         Columns left out, ``*`` as above.
+    include : tuple of str
+        Columns that are features although their name or values speak of the outcome.
     keep : mapping of column to cells
         Only rows with one of the cells are read: one label of several masks a patient.
     missing : mapping of column to cells
@@ -163,6 +182,7 @@ class ModalitySection(_Section):
     max_instances: int | None = Field(default=None, ge=1)
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     keep: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     rename: dict[str, str] = Field(default_factory=dict)
@@ -180,6 +200,10 @@ class Manifest(_Section):
     token_key : str or None
         Identifiers are replaced by keyed hashes of this key. Whoever has the key can tell which
         token an identifier gets, so it is as private as the tables.
+    ids : {"exact", "alike"} or None
+        Whether identifiers that differ in case, signs, zeros or Unicode alone are one patient's.
+    samples : {"primary", "tumour", "all"}
+        Which samples of TCGA barcodes are read: primary tumours, all tumours, or all tissue.
     duplicates : {"error", "first", "mean", "largest"}
         What to do with a patient who has several different rows in a table. ``largest`` keeps the
         row of the largest mask and needs a volume or voxel count of PyRadiomics.
@@ -191,6 +215,8 @@ class Manifest(_Section):
         Which sheet of a workbook is the table.
     encodings : mapping of file to encoding
         Of text files, by Python's names; else UTF-8, UTF-16 by its mark, or cp1252.
+    decimal : mapping of file to {",", "."}
+        The decimal mark of a table whose numbers leave it open; the other mark parts thousands.
     patients_in : mapping of file to {"rows", "columns"}
         Where the patients of a table are; else its headers and first column tell.
     modalities : mapping of name to ModalitySection
@@ -207,11 +233,14 @@ class Manifest(_Section):
     id: str | None = None
     id_length: int | None = Field(default=None, ge=1)
     token_key: str | None = Field(default=None, min_length=16)
+    ids: Literal["exact", "alike"] | None = None
+    samples: Literal["primary", "tumour", "all"] = "primary"
     duplicates: Literal["error", "first", "mean", "largest"] = "error"
     ignore: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     sheets: dict[str, str] = Field(default_factory=dict)
     encodings: dict[str, Encoding] = Field(default_factory=dict)
+    decimal: dict[str, Literal[",", "."]] = Field(default_factory=dict)
     patients_in: dict[str, Literal["rows", "columns"]] = Field(default_factory=dict)
     endpoint: EndpointSection = EndpointSection()
     clinical: ClinicalSection = ClinicalSection()

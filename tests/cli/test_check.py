@@ -70,7 +70,7 @@ def test_every_problem_is_printed_with_the_flags_that_mend_it(
         (at,) = [i for i, line in enumerate(lines) if f"error {code}" in line]
         assert lines[at + 1].strip().startswith("--repair ")
         assert flag in lines[at + 1]
-    assert "event: status in clinical.csv (inferred, confirm)" in lines
+    assert "event: status in clinical.csv (inferred, confirm), because of its name" in lines
 
 
 def test_repairs_make_the_folder_usable_and_are_listed(
@@ -116,10 +116,11 @@ def test_programs_get_repairs_done_and_repairs_possible(
         "file": "clinical.csv",
         "chosen": ["days"],
         "confidence": "given",
+        "because": "",
     }
 
 
-@pytest.mark.parametrize("flag", ["unit=weeks", "colour=red", "unit"])
+@pytest.mark.parametrize("flag", ["unit=decades", "colour=red", "unit"])
 def test_a_repair_that_nothing_needs_is_one_line_and_2(
     check: Callable[..., Run], folder: Path, flag: str
 ) -> None:

@@ -141,6 +141,16 @@ REFUSED = {
     ".npy": ("x = np.load('slide.npy', allow_pickle=False)", _BAG),
     ".rds": ("x <- readRDS('table.rds')", _CSV),
     ".rdata": ("load('table.RData')", _CSV),
+    ".rda": ("load('table.rda')", _CSV),
+    ".dta": ("x = pd.read_stata('table.dta')", _PARQUET),
+    ".sav": ("x = pd.read_spss('table.sav')", _PARQUET),
+    ".xpt": ("x = pd.read_sas('table.xpt', encoding='utf-8')", _PARQUET),
+    ".sas7bdat": ("x = pd.read_sas('table.sas7bdat', encoding='utf-8')", _PARQUET),
+    ".xls": ("x = pd.read_excel('table.xls', dtype=str)", _PARQUET),
+    ".xlsb": ("x = pd.read_excel('table.xlsb', dtype=str)", _PARQUET),
+    ".ods": ("x = pd.read_excel('table.ods', dtype=str)", _PARQUET),
+    ".mat": ("x = pd.DataFrame(scipy.io.loadmat('table.mat')['x'])", _PARQUET),
+    ".gct": ("x = pd.read_csv('table.gct', sep='\\t', skiprows=2, dtype=str)", _PARQUET),
 }
 """The two lines that convert a file that can run code or is no table, by its ending; for files
 whose origin is trusted."""

@@ -24,6 +24,9 @@ MAX_ENTRIES = 10_000
 MAX_SHEET_CELLS = 20_000_000
 """A sheet is held as a rectangle up to its last cell, so two cells can ask for a billion."""
 
+EXACT = 1e15
+"""A spreadsheet keeps 15 digits of a number."""
+
 CHUNK = 2**22
 _COLUMN = re.compile(rb"""\br\s*=\s*["']([A-Z]{1,7})[0-9]""")
 _ROW = re.compile(rb"""\br\s*=\s*["'][A-Z]{1,7}([0-9]{1,10})["']""")
@@ -162,7 +165,8 @@ def _text(cell: object) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else repr(cell)
+        exact = cell.is_integer() and abs(cell) < EXACT  # larger ones show that they were rounded
+        return str(int(cell)) if exact else repr(cell)
     if isinstance(cell, datetime.datetime | datetime.date | datetime.time):
         return cell.isoformat()
     return str(cell)

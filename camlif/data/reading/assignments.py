@@ -12,13 +12,14 @@ from typing import Literal
 
 from camlif.data.manifest import Change, ModalitySection
 from camlif.data.reading.checks import Assignment, CheckReport
-from camlif.data.reading.repairs import declare_modalities, in_table
+from camlif.data.reading.offers import declare_modalities, in_table
 from camlif.data.reading.roles import modality_name
 
 FileRole = Literal["clinical", "modality", "left out"]
 Kind = Literal["table", "bag", "columns"]
 ENTRIES = {
     "time": "duration",
+    "last contact": "duration_else",
     "unit": "duration_unit",
     "event": "event",
     "event value": "event_values",

@@ -14,7 +14,7 @@ from camlif.data.manifest import Manifest
 from camlif.data.reading.follow_up import ReadOutcome
 from camlif.data.reading.patients import FlowStep
 from camlif.data.reading.problems import Problem, in_order
-from camlif.data.reading.roles import Role
+from camlif.data.reading.roles import ColumnRole, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +85,8 @@ class Assignment:
     Attributes
     ----------
     role : str
-        ``id``, ``time``, ``unit``, ``event``, ``event value``, ``entry``, ``subtype``,
-        ``grade``, ``age``, ``sex`` or ``centre``.
+        ``id``, ``time``, ``last contact``, ``start``, ``unit``, ``event``, ``event value``,
+        ``entry``, ``subtype``, ``grade``, ``age``, ``sex`` or ``centre``.
     file : str
     chosen : tuple of str
         The column; for ``unit`` the unit, for ``event value`` the cells that mean the event.
@@ -98,6 +98,10 @@ class Assignment:
         What could be chosen instead.
     needed : bool
         Whether something is lost without it.
+    because : str
+        What it was taken for it by.
+    rivals : tuple of str
+        Of ``options`` those that a name or cells speak for. Not part of `to_json`.
     """
 
     role: str
@@ -107,6 +111,8 @@ class Assignment:
     examples: tuple[str, ...]
     options: tuple[str, ...]
     needed: bool
+    because: str = ""
+    rivals: tuple[str, ...] = ()
 
     @property
     def uncertain(self) -> bool:
@@ -120,6 +126,7 @@ class Assignment:
             "file": self.file,
             "chosen": list(self.chosen),
             "confidence": self.confidence,
+            "because": self.because,
         }
 
 
@@ -169,6 +176,8 @@ class CheckReport:
         Clinical columns that a model may read.
     mapping : tuple of Assignment
         Which column was read as what.
+    no_inputs : mapping of file to tuple of ColumnRole
+        Columns that no model reads, and why.
     manifest : Manifest
         The mapping that the tables were read with.
     """
@@ -181,6 +190,7 @@ class CheckReport:
     groups: dict[str, tuple[FeatureGroup, ...]]
     inputs: tuple[str, ...] = ()
     mapping: tuple[Assignment, ...] = ()
+    no_inputs: dict[str, tuple[ColumnRole, ...]] = field(default_factory=dict)
     manifest: Manifest = field(default_factory=Manifest)
 
     @property
@@ -238,6 +248,9 @@ class CheckReport:
             },
             "clinical_inputs": list(self.inputs),
             "mapping": [assignment.to_json() for assignment in self.mapping],
+            "no_inputs": {
+                file: [asdict(role) for role in roles] for file, roles in self.no_inputs.items()
+            },
         }
 
 

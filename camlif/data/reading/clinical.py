@@ -12,26 +12,34 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from camlif.data.manifest import ClinicalSection
-from camlif.data.reading.durations import report_texts
+from camlif.data.reading.ages import age_in_years
+from camlif.data.reading.cells import CellFaults
+from camlif.data.reading.evidence import KnownOutcome
 from camlif.data.reading.patients import PatientTable
+from camlif.data.reading.personal import report_personal
 from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.roles import (
-    AGE_NAMES,
     CENTRE_NAMES,
     GRADE_NAMES,
-    PERSONAL_VALUES,
     SEX_NAMES,
     SUBTYPE_NAMES,
+    ColumnRole,
+    find_age,
     find_named,
-    personal_kind,
-    plain,
-    unsuitable_input,
+    is_row_number,
+    report_no_inputs,
+    role_by_name,
+    role_by_values,
 )
-from camlif.data.reading.values import Numbers, blank_missing, sentinels, to_numbers
+from camlif.data.reading.values import (
+    Numbers,
+    blank_missing,
+    marks_in,
+    sentinels,
+    to_numbers,
+)
 from camlif.data.schema import ClinicalColumn
 from camlif.wording import count
 
@@ -43,8 +51,6 @@ MAX_LEVELS = 30
 
 MIN_DISTINCT_NUMBERS = 5
 """A column of numbers and texts is numeric only with more distinct numbers than this."""
-
-PLAUSIBLE_AGE = (0.0, 120.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,8 @@ class ClinicalData:
     subtype, grade : str or None
     roles : mapping of role to column of the file
         Every role that a column was found for.
+    no_inputs : tuple of ColumnRole
+        Columns that no model reads, and why.
     """
 
     frame: pd.DataFrame
@@ -66,10 +74,15 @@ class ClinicalData:
     subtype: str | None
     grade: str | None
     roles: dict[str, str]
+    no_inputs: tuple[ColumnRole, ...] = ()
 
 
 def read_clinical(
-    table: PatientTable, section: ClinicalSection, outcome: tuple[str, ...], found: Findings
+    table: PatientTable,
+    section: ClinicalSection,
+    outcome: tuple[str, ...],
+    known: KnownOutcome | None,
+    found: Findings,
 ) -> ClinicalData:
     """Read every column but the outcome's.
 
@@ -79,6 +92,8 @@ def read_clinical(
     section : ClinicalSection
     outcome : tuple of str
         Columns already read as outcome.
+    known : KnownOutcome or None
+        What they say, against which every other column is held.
     found : Findings
     """
     columns = [c for c in table.rows.columns if c not in outcome]
@@ -86,7 +101,8 @@ def read_clinical(
         report_personal(table, column, found)
     chosen = _roles(columns, section)
     unknown = sorted({c for c in chosen.values() if c not in columns})
-    unknown += sorted({*(section.inputs or ()), *section.exclude} - {*columns, *MODEL_NAMES})
+    listed = {*(section.inputs or ()), *section.exclude, *section.include}
+    unknown += sorted(listed - {*columns, *MODEL_NAMES})
     if unknown:
         found.error(
             f"The manifest names clinical columns that are not there: {examples(unknown)}.",
@@ -97,18 +113,25 @@ def read_clinical(
         )
     roles = {role: column for role, column in chosen.items() if column in columns}
     subtype, grade = roles.get("subtype"), roles.get("grade")
+    faults = CellFaults()
     values = {
-        column: _read_column(table, column, found, category=column in (subtype, grade))
+        column: _read_column(table, column, found, faults, category=column in (subtype, grade))
         for column in columns
     }
+    faults.report(table, found)
     frame = pd.DataFrame(values, index=pd.Index(table.ids, dtype=object), columns=columns)
     frame, names = _renamed(table, frame, roles, found)
+    if "age" in frame:
+        column = roles.get("age", "age")
+        frame["age"] = age_in_years(table, column, frame["age"], section.age_unit, found)
+    inputs, no_inputs = _inputs(table, frame, section, roles.get("centre"), names, known, found)
     return ClinicalData(
         frame=frame,
-        inputs=_inputs(table, frame, section, roles.get("centre"), names, found),
+        inputs=inputs,
         subtype=subtype,
         grade=grade,
         roles=roles,
+        no_inputs=no_inputs,
     )
 
 
@@ -117,11 +140,11 @@ def _roles(columns: list[str], section: ClinicalSection) -> dict[str, str]:
     usual = {
         "subtype": SUBTYPE_NAMES,
         "grade": GRADE_NAMES,
-        "age": AGE_NAMES,
         "sex": SEX_NAMES,
         "centre": CENTRE_NAMES,
     }
-    roles = {}
+    age = find_age(columns) if section.age is None else section.age
+    roles = {"age": age} if age else {}
     for role, names in usual.items():
         declared: str | None = getattr(section, role)
         column = find_named(columns, names) if declared is None else declared
@@ -141,65 +164,38 @@ def _renamed(
     return frame.drop(columns=replaced).rename(columns=names), names
 
 
-def report_personal(table: PatientTable, column: str, found: Findings) -> bool:
-    """Add an error if a column's name or texts look like personal data; return whether they do.
-
-    Parameters
-    ----------
-    table : PatientTable
-    column : str
-        One of its columns.
-    found : Findings
-        Takes the error E-17.
-    """
-    kind = personal_kind(column) or _personal_values(table.rows.text(column))
-    if kind is not None:
-        found.error(
-            f"Column {column} looks like personal data ({kind}). Nothing was stored.",
-            code="E-17",
-            file=table.rows.file,
-            column=column,
-            fix="Remove it before continuing.",
-            topic="personal",
-            columns=(column,),
-        )
-    return kind is not None
-
-
-def _personal_values(text: pa.ChunkedArray) -> str | None:
-    """Return what personal data some texts are; None for none."""
-    for what, rule in PERSONAL_VALUES.items():
-        if pc.any(pc.match_substring_regex(text, rule)).as_py():
-            return what
-    return None
-
-
-def report_personal_ids(table: PatientTable, found: Findings) -> None:
-    """Add an error if the identifiers themselves look like personal data."""
-    ids = pa.chunked_array([pa.array(table.ids, pa.string())])
-    kind = personal_kind(table.id_column) or _personal_values(ids)
-    if kind is not None:
-        found.error(
-            f"The identifiers of column {table.id_column} look like personal data ({kind}). "
-            "Nothing was stored.",
-            code="E-17",
-            file=table.rows.file,
-            column=table.id_column,
-            fix="Replace them by tokens, or choose another column.",
-            topic="personal id",
-        )
-
-
-def _read_column(table: PatientTable, column: str, found: Findings, *, category: bool) -> pd.Series:
+def _read_column(
+    table: PatientTable, column: str, found: Findings, faults: CellFaults, *, category: bool
+) -> pd.Series:
     cells = table.rows.table[column]
     numbers = to_numbers(cells)
     if not category and _is_numeric(numbers):
+        faults.add(column, numbers)
         _report_numbers(table, column, numbers, found)
         return pd.Series(numbers.values, index=table.ids, dtype="float64")
+    faults.add_marks(column, *marks_in(table.rows.text(column)))
     texts = blank_missing(table.rows.text(column)).to_pylist()
     if category:
         texts = [t if t is None else re.sub(r"^(\d+)\.0+$", r"\1", t) for t in texts]
+    elif numbers.n_values and len(numbers.bad_rows):
+        _report_mixed(table, column, numbers, found)
     return pd.Series([np.nan if t is None else t for t in texts], index=table.ids, dtype=object)
+
+
+def _report_mixed(table: PatientTable, column: str, numbers: Numbers, found: Findings) -> None:
+    """Say that a column of numbers and texts is read as a category."""
+    found.note(
+        f"{column} holds {count(numbers.n_values, 'number')} and "
+        f"{count(len(numbers.bad_rows), 'text')} ({examples(numbers.bad_values)}), and is read as "
+        "a category.",
+        code="E-15",
+        file=table.rows.file,
+        column=column,
+        rows=table.rows_at(numbers.bad_rows),
+        topic="text",
+        columns=(column,),
+        values=numbers.bad_values,
+    )
 
 
 def _is_numeric(numbers: Numbers) -> bool:
@@ -214,9 +210,6 @@ def _is_numeric(numbers: Numbers) -> bool:
 
 def _report_numbers(table: PatientTable, column: str, numbers: Numbers, found: Findings) -> None:
     where: dict[str, Any] = {"file": table.rows.file, "column": column}
-    report_texts(numbers, table, found, where)
-    if numbers.n_infinite:
-        found.warn(f"{count(numbers.n_infinite, 'infinite value')} treated as missing.", **where)
     codes = sentinels(numbers.values)
     if codes:
         found.warn(
@@ -228,16 +221,6 @@ def _report_numbers(table: PatientTable, column: str, numbers: Numbers, found: F
             values=tuple(f"{c:g}" for c in codes),
             **where,
         )
-    if plain(column) == "age":
-        low, high = PLAUSIBLE_AGE
-        odd = np.flatnonzero((numbers.values < low) | (numbers.values > high))
-        if len(odd):
-            found.warn(
-                f"{count(len(odd), 'age')} outside {low:.0f} to {high:.0f} years.",
-                rows=table.rows_at(odd),
-                fix="Give ages in years.",
-                **where,
-            )
 
 
 def _inputs(
@@ -246,35 +229,65 @@ def _inputs(
     section: ClinicalSection,
     centre: str | None,
     names: dict[str, str],
+    known: KnownOutcome | None,
     found: Findings,
-) -> tuple[ClinicalColumn, ...]:
-    """Describe the columns that a model may read, in the table's order or the manifest's."""
+) -> tuple[tuple[ClinicalColumn, ...], tuple[ColumnRole, ...]]:
+    """Describe the columns that a model may read, and the roles of those that it may not."""
     wanted = list(frame.columns) if section.inputs is None else list(section.inputs)
-    wanted = list(dict.fromkeys(names.get(name, name) for name in wanted))
+    wanted = [n for n in dict.fromkeys(names.get(n, n) for n in wanted) if n in frame]
     left_out = {names.get(name, name) for name in section.exclude}
-    excluded: dict[str, list[str]] = {}
-    inputs = []
+    original = {new: old for old, new in names.items()}
+    inputs, roles, too_many = [], [], []
     for name in wanted:
-        if name not in frame:
+        if name in left_out:
             continue
-        reason = "the manifest excludes it" if name in left_out else None
-        reason = reason or ("it is administrative" if name == centre else unsuitable_input(name))
-        if reason is None:
-            column = _described(name, frame[name])
-            if len(column.levels) > MAX_LEVELS:
-                reason = f"it has more than {MAX_LEVELS} different texts"
-            else:
-                inputs.append(column)
-        if reason is not None:
-            excluded.setdefault(reason, []).append(name)
-    for reason, those in excluded.items():
+        role = None
+        if name == centre:
+            role = ColumnRole(name, "administrative", "its name")
+        elif name not in section.include and original.get(name, name) not in section.include:
+            role = _role(table, frame[name], original.get(name, name), name, known)
+        if role is not None:
+            roles.append(role)
+            continue
+        column = _described(name, frame[name])
+        if len(column.levels) > MAX_LEVELS:
+            too_many.append(name)
+        else:
+            inputs.append(column)
+    report_no_inputs(roles, table.rows.file, found, what="clinical input")
+    if too_many:
         found.warn(
-            f"Not offered as model {'input' if len(those) == 1 else 'inputs'}, because {reason}: "
-            f"{', '.join(those)}.",
+            f"Not offered as model {'input' if len(too_many) == 1 else 'inputs'}, because of more "
+            f"than {MAX_LEVELS} different texts: {', '.join(too_many)}.",
             file=table.rows.file,
-            column=those[0] if len(those) == 1 else None,
+            column=too_many[0] if len(too_many) == 1 else None,
         )
-    return tuple(inputs)
+    return tuple(inputs), tuple(roles)
+
+
+def _role(
+    table: PatientTable,
+    values: pd.Series,
+    column: str,
+    name: str,
+    known: KnownOutcome | None,
+) -> ColumnRole | None:
+    """Return the role of a column that is no input: by its name, its cells, or the outcome."""
+    is_number = values.dtype == np.float64
+    numbers = Numbers(values=values.to_numpy(dtype=float) if is_number else np.zeros(0))
+    role = None if name in MODEL_NAMES else role_by_name(column)
+    if role is not None and role.kind == "row number" and not is_row_number(column, numbers):
+        role = None
+    if role is None:
+        text = None if is_number else table.rows.text(column)
+        role = role_by_values(column, numbers, text)
+    if role is not None or known is None:
+        return role
+    if is_number:
+        why = known.reasons(table.ids, numbers.values[:, None]).get(0)
+    else:
+        why = known.reason_of_levels(table.ids, values.tolist())
+    return None if why is None else ColumnRole(column, "outcome", why)
 
 
 def _described(name: str, values: pd.Series) -> ClinicalColumn:

@@ -14,11 +14,14 @@ from camlif.data.manifest import Change, ModalitySection
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.cleaning import DROPPED, matching
 from camlif.data.reading.gathered import Reading
-from camlif.data.reading.model_offers import Offer
+from camlif.data.reading.offers import Offer
 from camlif.data.reading.problems import Problem
 
 _BY_NAME = frozenset(
-    ("missing", "keep", "rename", "levels", "sheets", "encodings", "patients_in", "units")
+    (
+        *("missing", "keep", "rename", "levels"),
+        *("sheets", "encodings", "decimal", "patients_in", "units"),
+    )
 )
 """Sections of a manifest whose keys are columns or files."""
 _NO_NAMES = frozenset(("event_values", "notes"))
@@ -93,7 +96,10 @@ def _check_identifier(reading: Reading, files: Iterable[str]) -> None:
 
 def _check_files(reading: Reading) -> None:
     manifest = reading.manifest
-    named = (*manifest.ignore, *manifest.sheets, *manifest.encodings, *manifest.patients_in)
+    named = (
+        *(*manifest.ignore, *manifest.sheets, *manifest.encodings),
+        *(*manifest.decimal, *manifest.patients_in),
+    )
     for name in dict.fromkeys(named):
         # A table of a file of several has its name and something more.
         if not any(file.startswith(name) for file in reading.files):

@@ -1,72 +1,191 @@
-"""Times of a clinical table in months: follow-up, and entry where observation began later."""
+"""Times of a clinical table in months: follow-up, and entry where observation began later.
+
+Follow-up is a column of times; or the time to death of patients with the event and the time to the
+last contact of all others; or what lies between two dates. Whatever is unclear is an error.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camlif.data.manifest import ClinicalSection, DurationUnit
+from camlif.data.reading.cells import CellFaults
+from camlif.data.reading.dates import order_of, read_dates
+from camlif.data.reading.names import named_unit
+from camlif.data.reading.outcomes import OutcomeColumns, date_columns
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.problems import Findings, examples
-from camlif.data.reading.roles import plain
 from camlif.data.reading.values import Numbers, to_numbers
 from camlif.statistics.outcome import LATE_ENTRY
 from camlif.wording import count
 
 DAYS_PER_MONTH = 30.4375
-MONTHS_PER_UNIT = {"days": 1 / DAYS_PER_MONTH, "months": 1.0, "years": 12.0}
+MONTHS_PER_UNIT = {
+    "days": 1 / DAYS_PER_MONTH,
+    "weeks": 7 / DAYS_PER_MONTH,
+    "months": 1.0,
+    "years": 12.0,
+}
 LONG_FOLLOW_UP = 600.0
+IMPOSSIBLE_FOLLOW_UP = 1200.0
+"""Months: nobody is followed for a hundred years, so the unit is another one."""
+
 MOST_MONTHS = 400.0
 MOST_YEARS = 30.0
 """Longer times are hardly months, or years: what the question about the unit proposes."""
 
-
-def named_unit(column: str) -> str | None:
-    """Return the unit of time that a column's name tells."""
-    named = re.search(r"(?:^|_)(day|month|year)s?(?:_|$)", plain(column))
-    return f"{named[1]}s" if named else None
+FloatArray = NDArray[np.float64]
 
 
 def read_durations(
-    table: PatientTable, column: str, section: ClinicalSection, found: Findings
-) -> tuple[NDArray[np.float64], str] | None:
+    table: PatientTable,
+    columns: OutcomeColumns,
+    event: FloatArray,
+    section: ClinicalSection,
+    found: Findings,
+) -> tuple[FloatArray, str] | None:
     """Return follow-up in months, shape (n,), and the unit that it was in; None if unclear.
 
     Parameters
     ----------
     table : PatientTable
-    column : str
-        Holds the follow-up as numbers in one unit.
+    columns : OutcomeColumns
+        With a ``duration``.
+    event : float64, shape (n,)
+        1, 0 or NaN: decides which of two times counts.
     section : ClinicalSection
-        Of the manifest; its ``duration_unit`` wins over a unit in the column's name.
     found : Findings
-        Takes an error where the unit is unclear, and warnings of cells that are no numbers.
     """
-    where: dict[str, Any] = {"file": table.rows.file, "column": column}
-    numbers = to_numbers(table.rows.table[column])
-    values = numbers.values
-    report_texts(numbers, table, found, where)
-    if not numbers.n_values:
-        found.error("The follow-up column holds no number.", code="E-08", **where)
+    first = columns.duration or ""
+    where: dict[str, Any] = {"file": table.rows.file, "column": first}
+    names = [first] if columns.last is None else [first, columns.last]
+    if columns.start is not None:
+        months = _between(table, columns.start, names, section, found)
+        unit: str | None = "days"
+    else:
+        numbers = [read_numbers(table, name, found).values for name in names]
+        if not any(np.isfinite(values).any() for values in numbers):
+            found.error("The follow-up column holds no number.", code="E-08", **where)
+            return None
+        units = [section.duration_unit or named_unit(name) for name in names]
+        unit = next((u for u in units if u is not None), None)
+        if unit is None:
+            _ask_unit(np.concatenate(numbers), found, where)
+            return None
+        months = [v * MONTHS_PER_UNIT[u or unit] for v, u in zip(numbers, units, strict=True)]
+    if months is None or unit is None:
         return None
-    unit = section.duration_unit or named_unit(column)
-    if unit is None:
-        low, high = np.nanmin(values), np.nanmax(values)
-        found.error(
-            f"Follow-up runs from {low:g} to {high:g}. Is this days, months or years?",
-            code="E-09",
-            fix="Choose the unit, or rename the column survival_days, survival_months or "
-            "survival_years.",
-            topic="unit",
-            values=tuple(likely_units(values)),
-            **where,
+    duration = months[0] if len(months) == 1 else _completed(table, columns, months, event, found)
+    return _checked(table, duration, section, found, where), unit
+
+
+def _ask_unit(values: FloatArray, found: Findings, where: dict[str, Any]) -> None:
+    low, high = np.nanmin(values), np.nanmax(values)
+    found.error(
+        f"Follow-up runs from {low:g} to {high:g}. Is this days, weeks, months or years?",
+        code="E-09",
+        fix="Choose the unit, or rename the column survival_days, survival_months or "
+        "survival_years.",
+        topic="unit",
+        values=tuple(likely_units(values)),
+        **where,
+    )
+
+
+def _completed(
+    table: PatientTable,
+    columns: OutcomeColumns,
+    months: list[FloatArray],
+    event: FloatArray,
+    found: Findings,
+) -> FloatArray:
+    """Return the first time for patients with the event, the second for all others."""
+    death, last = months
+    strange = np.flatnonzero((event == 0) & np.isfinite(death))
+    if len(strange):
+        found.warn(
+            f"{count(len(strange), 'patient')} without the event "
+            f"{'has' if len(strange) == 1 else 'have'} a time in {columns.duration}, which is not "
+            "used.",
+            file=table.rows.file,
+            column=columns.duration,
+            rows=table.rows_at(strange),
+            fix="Is the event status right?",
         )
-        return None
-    values = values * MONTHS_PER_UNIT[unit]
-    negative = np.flatnonzero(values < 0)
+    found.note(
+        f"Follow-up is {columns.duration} where the event was, else {columns.last}"
+        + (f", from {columns.start}." if columns.start else "."),
+        file=table.rows.file,
+        column=columns.duration,
+        topic="" if columns.because.get(columns.duration or "") == "chosen" else "rule",
+        columns=columns.used,
+    )
+    return np.where(event == 1, death, last)
+
+
+def _between(
+    table: PatientTable,
+    start: str,
+    ends: list[str],
+    section: ClinicalSection,
+    found: Findings,
+) -> list[FloatArray] | None:
+    """Return the months between a date and others, each shape (n,); None where they are unclear."""
+    rows = table.rows
+    order = section.date_order or order_of(rows.table[c] for c in date_columns(rows))
+    days = {}
+    for column in (start, *ends):
+        dates = read_dates(rows.text(column), order)
+        if len(dates.open_rows):
+            cells = rows.text(column).take(dates.open_rows[:1]).to_pylist()
+            found.error(
+                f"{cells[0]} may be one of two days: does the day or the month come first?",
+                code="E-09",
+                file=rows.file,
+                column=column,
+                rows=table.rows_at(dates.open_rows),
+                fix="Choose, or write dates as 2015-03-01.",
+                topic="date order",
+            )
+            return None
+        if len(dates.bad_rows):
+            wrong = rows.text(column).take(dates.bad_rows).to_pylist()
+            found.warn(
+                f"{column} has {count(len(dates.bad_rows), 'cell')} that are no dates "
+                f"({examples(dict.fromkeys(wrong))}), treated as missing.",
+                code="E-15",
+                file=rows.file,
+                column=column,
+                rows=table.rows_at(dates.bad_rows),
+                fix="Correct the cells, or leave them blank.",
+                topic="text",
+                columns=(column,),
+                values=tuple(dict.fromkeys(map(str, wrong))),
+            )
+        days[column] = dates.days
+    if len(ends) == 1:
+        found.note(
+            f"Follow-up runs from {start} to {ends[0]}.",
+            file=rows.file,
+            column=ends[0],
+            topic="" if section.start else "rule",
+            columns=(start, *ends),
+        )
+    return [(days[end] - days[start]) / DAYS_PER_MONTH for end in ends]
+
+
+def _checked(
+    table: PatientTable,
+    months: FloatArray,
+    section: ClinicalSection,
+    found: Findings,
+    where: dict[str, Any],
+) -> FloatArray:
+    """Report times that are negative, zero or too long; negative ones become missing."""
+    negative = np.flatnonzero(months < 0)
     if len(negative):
         message = f"{count(len(negative), 'follow-up time is', 'follow-up times are')} below zero"
         rows = table.rows_at(negative)
@@ -81,40 +200,9 @@ def read_durations(
             )
         else:
             found.warn(f"{message}; treated as missing.", code="E-10", rows=rows, **where)
-        values[negative] = np.nan
-    _note_lengths(table, values, found, where, zero=section.zero_durations)
-    return values, unit
-
-
-def report_texts(
-    numbers: Numbers, table: PatientTable, found: Findings, where: dict[str, Any]
-) -> None:
-    """Warn of cells of a column that are no numbers.
-
-    Parameters
-    ----------
-    numbers : Numbers
-        The column as read, with the rows and texts that are no numbers.
-    table : PatientTable
-        Gives the rows' places in the file.
-    found : Findings
-        Takes the warning E-15; nothing is added where every cell is a number or empty.
-    where : dict
-        ``file`` and ``column`` of the finding.
-    """
-    if not len(numbers.bad_rows):
-        return
-    column = where["column"]
-    found.warn(
-        f"{column} has {count(len(numbers.bad_rows), 'non-numeric value')} "
-        f"({examples(numbers.bad_values)}), treated as missing.",
-        code="E-15",
-        rows=table.rows_at(numbers.bad_rows),
-        topic="text",
-        columns=(column,),
-        values=numbers.bad_values,
-        **where,
-    )
+        months[negative] = np.nan
+    _note_lengths(table, months, found, where, zero=section.zero_durations, chosen=section)
+    return months
 
 
 def read_entries(
@@ -147,8 +235,7 @@ def read_entries(
         Months.
     """
     where: dict[str, Any] = {"file": table.rows.file, "column": column}
-    numbers = to_numbers(table.rows.table[column])
-    report_texts(numbers, table, found, where)
+    numbers = read_numbers(table, column, found)
     entry = numbers.values * MONTHS_PER_UNIT[named_unit(column) or unit]
     if (entry < 0).any():
         found.note("Entry before time zero counts as entry at time zero.", **where)
@@ -177,15 +264,31 @@ def read_entries(
     return entry
 
 
+def read_numbers(table: PatientTable, column: str, found: Findings) -> Numbers:
+    """Read a column as numbers, telling of every cell that is none.
+
+    Parameters
+    ----------
+    table : PatientTable
+    column : str
+    found : Findings
+        Takes the warnings and errors E-15.
+    """
+    numbers, faults = to_numbers(table.rows.table[column]), CellFaults()
+    faults.add(column, numbers)
+    faults.report(table, found)
+    return numbers
+
+
 def likely_units(values: NDArray[np.float64]) -> list[DurationUnit]:
-    """Return the three units of follow-up, the likeliest for these times first."""
+    """Return the units of follow-up, the likeliest for these times first."""
     longest = float(np.nanmax(values))
     fractions = bool((np.nan_to_num(values) % 1 != 0).any())
     if longest > MOST_MONTHS:
-        return ["days", "months", "years"]
+        return ["days", "weeks", "months", "years"]
     if longest <= MOST_YEARS and fractions:
-        return ["years", "months", "days"]
-    return ["months", "days", "years"]
+        return ["years", "months", "days", "weeks"]
+    return ["months", "days", "weeks", "years"]
 
 
 def _note_lengths(
@@ -195,6 +298,7 @@ def _note_lengths(
     where: dict[str, Any],
     *,
     zero: Literal["keep", "drop"],
+    chosen: ClinicalSection,
 ) -> None:
     none = np.flatnonzero(months == 0)
     if len(none):
@@ -208,13 +312,17 @@ def _note_lengths(
     if zero == "drop":
         months[none] = np.nan
     long = np.flatnonzero(months > LONG_FOLLOW_UP)
-    if len(long):
-        found.warn(
-            f"{count(len(long), 'follow-up time exceeds', 'follow-up times exceed')} "
-            f"{LONG_FOLLOW_UP:.0f} months. Is the unit right?",
-            code="E-09",
-            rows=table.rows_at(long),
-            topic="unit",
-            values=("days", "months", "years"),
-            **where,
-        )
+    if not len(long):
+        return
+    # Somebody who chose the unit was asked before.
+    impossible = np.nanmax(months) > IMPOSSIBLE_FOLLOW_UP and chosen.duration_unit is None
+    tell = found.error if impossible else found.warn
+    tell(
+        f"{count(len(long), 'follow-up time exceeds', 'follow-up times exceed')} "
+        f"{LONG_FOLLOW_UP:.0f} months. Is the unit right?",
+        code="E-09",
+        rows=table.rows_at(long),
+        topic="unit",
+        values=("days", "weeks", "months", "years"),
+        **where,
+    )

@@ -6,7 +6,6 @@ question to answer among the findings.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,36 +15,27 @@ from numpy.typing import NDArray
 
 from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.durations import read_durations, read_entries
-from camlif.data.reading.patients import PatientTable
-from camlif.data.reading.problems import MAX_SHOWN, Findings, examples
-from camlif.data.reading.roles import (
-    find_duration,
-    find_entry,
-    find_event,
-    find_reversed,
-    is_reversed,
+from camlif.data.reading.events import check_rate, read_events
+from camlif.data.reading.names import promise
+from camlif.data.reading.outcomes import (
+    OutcomeColumns,
+    candidates,
+    choose_outcome,
+    status_like,
+    time_like,
 )
+from camlif.data.reading.patients import PatientTable
+from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.values import blank_missing
 from camlif.exceptions import DataError
 from camlif.statistics import median_follow_up
 from camlif.wording import count
 
-MAX_OFFERED = 20
-"""Cells of an event column among which one is chosen; a column with more codes nothing."""
+MIN_GROUP = 3
+MIN_BLANK_SHARE = 0.9
+"""A time that is blank for so many patients with the event, or without it, needs a companion."""
 
-USUAL_EVENT_RATES = (0.02, 0.90)
-_EVENT = frozenset(
-    {
-        *("1", "true", "t", "yes", "y", "dead", "deceased", "death", "died", "event"),
-        *("recurred", "recurrence", "progressed", "relapsed"),
-    }
-)
-_NO_EVENT = frozenset(
-    {
-        *("0", "false", "f", "no", "n", "alive", "living", "censored", "survived", "none"),
-        *("no event", "event free", "event-free", "disease free", "disease-free", "diseasefree"),
-    }
-)
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +49,7 @@ class ReadOutcome:
     event : bool, shape (n,)
         False where ``duration`` is NaN.
     duration_column, event_column, unit : str
+        The first in words where several columns make the time.
     coding : mapping of cell to bool
         Which cells of the event column were taken for an event.
     median_months : float or None
@@ -66,6 +57,8 @@ class ReadOutcome:
     entry : float64, shape (n,), or None
         Months at which patients came under observation, at least 0; None without such a column.
     entry_column : str or None
+    columns : OutcomeColumns or None
+        What the outcome was read from, in parts.
     """
 
     duration: NDArray[np.float64]
@@ -77,6 +70,7 @@ class ReadOutcome:
     median_months: float | None
     entry: NDArray[np.float64] | None = None
     entry_column: str | None = None
+    columns: OutcomeColumns | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return counts and choices, no patient's values."""
@@ -108,9 +102,59 @@ def read_follow_up(
     found : Findings
         Takes errors, warnings and notes; an unclear outcome is an error with a question to answer.
     """
-    columns = table.rows.columns
-    for declared in (section.duration, section.event, section.entry):
-        if declared and declared not in columns:
+    if not _declared_are_there(table, section, found):
+        return None
+    columns = choose_outcome(table.rows, section)
+    if _ask_between(table, columns, found) or _report_absent(table, columns, section, found):
+        return None
+    of_events = Findings()
+    coded = read_events(table, columns, section, of_events)
+    event = np.full(len(table.ids), np.nan) if coded is None else coded.event
+    months = read_durations(table, columns, event, section, found)
+    found.problems += of_events.problems
+    if months is None or coded is None:
+        return None
+    duration, unit = months
+    entry_name = entry_column(table.rows.columns, section)
+    entry = None
+    if entry_name is not None:
+        entry = read_entries(table, entry_name, duration, unit, section, found)
+        duration = np.where(np.isfinite(entry), duration, np.nan)
+    if _ask_for_companion(table, columns, event, duration, found):
+        return None
+    known = np.isfinite(duration) & np.isfinite(event)
+    _report_unknown(table, known, found, with_entry=entry is not None)
+    duration = np.where(known, duration, np.nan)
+    observed = known & (event == 1)
+    check_rate(table, columns.event or "", observed[known], coded.coding, found)
+    return ReadOutcome(
+        duration=duration,
+        event=observed,
+        duration_column=columns.rule,
+        event_column=columns.event or "",
+        unit=unit,
+        coding=coded.coding,
+        median_months=_median_months(
+            observed[known], duration[known], None if entry is None else entry[known]
+        ),
+        entry=entry,
+        entry_column=entry_name,
+        columns=columns,
+    )
+
+
+def entry_column(columns: Sequence[str], section: ClinicalSection) -> str | None:
+    """Return the column of entry times, declared or by a usual name."""
+    if section.entry is not None:
+        return section.entry or None
+    promised = ((c, promise(c)) for c in columns)
+    return next((c for c, hint in promised if hint is not None and hint.kind == "entry"), None)
+
+
+def _declared_are_there(table: PatientTable, section: ClinicalSection, found: Findings) -> bool:
+    named = (section.duration, section.duration_else, section.start, section.event, section.entry)
+    for declared in named:
+        if declared and declared not in table.rows.columns:
             found.error(
                 f"The manifest names the column {declared}, which is not there.",
                 file=table.rows.file,
@@ -118,159 +162,148 @@ def read_follow_up(
                 fix="Choose another column.",
                 topic="column",
             )
-            return None
-    duration_column, event_column = outcome_columns(columns, section)
-    if duration_column is None or event_column is None:
-        absent = "follow-up time" if duration_column is None else "event status"
-        found.warn(
-            f"No {absent} found. You can still score cases; survival curves stay off.",
+            return False
+    if section.duration and section.duration == section.event and not section.duration_else:
+        found.error(
+            f"{section.event} can't be both the follow-up time and the event status.",
             code="E-08",
             file=table.rows.file,
-            fix="Add the columns survival_months and event, or choose yours.",
-            topic="time" if duration_column is None else "status",
-            columns=tuple(columns),
+            column=section.event,
+            fix="Choose another column for one of them.",
+            topic="status",
+            columns=tuple(c for c in status_like(table.rows) if c != section.event),
         )
-        return None
-    months = read_durations(table, duration_column, section, found)
-    coded = _events(table, event_column, section, found)
-    if months is None or coded is None:
-        return None
-    duration, unit = months
-    event, coding = coded
-    entry_name = entry_column(columns, section)
-    entry = None
-    if entry_name is not None:
-        entry = read_entries(table, entry_name, duration, unit, section, found)
-        duration = np.where(np.isfinite(entry), duration, np.nan)
-    known = np.isfinite(duration) & np.isfinite(event)
-    if not known.all():
-        lost = np.flatnonzero(~known)
-        found.warn(
-            f"{count(len(lost), 'patient')} without "
-            + ("follow-up time" if entry is None else "entry, follow-up time")
-            + " or event status; they can be scored but not trained or tested on.",
+        return False
+    return True
+
+
+_QUESTIONS = {
+    "time": ("the follow-up time", "time"),
+    "event": ("the event status", "status"),
+    "start": ("the date from which the follow-up runs", "start"),
+}
+
+
+def _ask_between(table: PatientTable, columns: OutcomeColumns, found: Findings) -> bool:
+    """Ask which of several columns is meant, where they say different things."""
+    for part, rivals in columns.rivals.items():
+        what, topic = _QUESTIONS[part]
+        found.error(
+            f"{examples(rivals)} may each be {what}, and differ.",
+            code="E-08",
             file=table.rows.file,
-            rows=table.rows_at(lost),
+            fix="Choose one.",
+            topic=topic,
+            columns=rivals,
         )
-    duration = np.where(known, duration, np.nan)
-    observed = known & (event == 1)
-    _check_rate(table, event_column, observed[known], coding, found)
-    return ReadOutcome(
-        duration=duration,
-        event=observed,
-        duration_column=duration_column,
-        event_column=event_column,
-        unit=unit,
-        coding=coding,
-        median_months=_median_months(
-            observed[known], duration[known], None if entry is None else entry[known]
-        ),
-        entry=entry,
-        entry_column=entry_name,
+    return bool(columns.rivals)
+
+
+def _report_absent(
+    table: PatientTable, columns: OutcomeColumns, section: ClinicalSection, found: Findings
+) -> bool:
+    """Say that there is no outcome, and offer what could be one."""
+    if columns.duration is not None and columns.event is not None:
+        return False
+    of_time = columns.duration is None
+    candidates = time_like(table.rows) if of_time else status_like(table.rows)
+    taken = {columns.event, columns.duration, section.event, section.duration}
+    found.warn(
+        f"No {'follow-up time' if of_time else 'event status'} found. You can still score cases; "
+        "survival curves stay off.",
+        code="E-08",
+        file=table.rows.file,
+        fix="Add the columns survival_months and event, or choose yours.",
+        topic="time" if of_time else "status",
+        columns=tuple(c for c in candidates if c not in taken),
+    )
+    if columns.others:
+        found.warn(
+            "There is no overall survival, but "
+            + ", ".join(f"{e} ({t} and {s})" for e, (t, s) in columns.others.items())
+            + ".",
+            code="E-08",
+            file=table.rows.file,
+            fix="Choose an endpoint if it is the one that is meant.",
+            topic="endpoint",
+            columns=tuple(c for pair in columns.others.values() for c in pair),
+            values=tuple(columns.others),
+        )
+    return True
+
+
+def _ask_for_companion(
+    table: PatientTable,
+    columns: OutcomeColumns,
+    event: FloatArray,
+    duration: FloatArray,
+    found: Findings,
+) -> bool:
+    """Ask for the column that holds the times of those whom the chosen one leaves without any."""
+    if columns.last is not None:
+        return False
+    for happened, whom in ((1, "with the event"), (0, "without the event")):
+        group, others = event == happened, event == 1 - happened
+        blank = group & ~np.isfinite(duration)
+        if group.sum() < MIN_GROUP or blank.sum() < MIN_BLANK_SHARE * group.sum():
+            continue
+        if not np.isfinite(duration[others]).any():
+            continue
+        companions = _filled(table, blank, columns)
+        found.error(
+            f"{columns.duration} is blank for {int(blank.sum())} of {int(group.sum())} patients "
+            f"{whom}." + (f" {examples(companions)} may hold their times." if companions else ""),
+            code="E-08",
+            file=table.rows.file,
+            column=columns.duration,
+            rows=table.rows_at(np.flatnonzero(blank)),
+            fix="Choose the column that completes it." if companions else "Choose another column.",
+            topic="companion" if happened else "companion of death",
+            columns=(columns.duration or "", *companions),
+        )
+        return True
+    return False
+
+
+def _filled(
+    table: PatientTable, blank: NDArray[np.bool_], columns: OutcomeColumns
+) -> tuple[str, ...]:
+    """Return the columns that have a time, or a date, for most of those left blank."""
+    dated = columns.start is not None
+    filled = []
+    for candidate in candidates(table.rows):
+        column = candidate.column
+        if candidate.part == "event" or column in columns.used:
+            continue
+        if (candidate.holds == "dates") != dated:
+            continue
+        text = blank_missing(table.rows.text(column)).to_pylist()
+        n = sum(text[i] is not None for i in np.flatnonzero(blank))
+        if n > blank.sum() / 2:
+            filled.append(column)
+    return tuple(filled)
+
+
+def _report_unknown(
+    table: PatientTable, known: NDArray[np.bool_], found: Findings, *, with_entry: bool
+) -> None:
+    if known.all():
+        return
+    lost = np.flatnonzero(~known)
+    found.warn(
+        f"{count(len(lost), 'patient')} without "
+        + ("entry, follow-up time" if with_entry else "follow-up time")
+        + " or event status; they can be scored but not trained or tested on.",
+        file=table.rows.file,
+        rows=table.rows_at(lost),
     )
 
 
 def _median_months(
-    event: NDArray[np.bool_], duration: NDArray[np.float64], entry: NDArray[np.float64] | None
+    event: NDArray[np.bool_], duration: FloatArray, entry: FloatArray | None
 ) -> float | None:
     """Median follow-up; None where it is not reached, or where a time is an error of the table."""
     try:
         return median_follow_up(event, duration, entry)
     except DataError:
         return None
-
-
-def outcome_columns(
-    columns: Sequence[str], section: ClinicalSection
-) -> tuple[str | None, str | None]:
-    """Return the columns of follow-up time and event status, declared or by a usual name."""
-    return (
-        (find_duration(columns) if section.duration is None else section.duration) or None,
-        (find_event(columns) or find_reversed(columns) if section.event is None else section.event)
-        or None,
-    )
-
-
-def entry_column(columns: Sequence[str], section: ClinicalSection) -> str | None:
-    """Return the column of entry times, declared or by a usual name."""
-    return (find_entry(columns) if section.entry is None else section.entry) or None
-
-
-def _events(
-    table: PatientTable, column: str, section: ClinicalSection, found: Findings
-) -> tuple[NDArray[np.float64], dict[str, bool]] | None:
-    """Return 1, 0 or NaN per patient, and the meaning of every cell that occurs."""
-    cells = blank_missing(table.rows.text(column)).to_pylist()
-    occurring = sorted({c for c in cells if c is not None})
-    if section.event_values:
-        wanted = {_event_key(v) for v in section.event_values}
-        coding: dict[str, bool | None] = {c: _event_key(c) in wanted for c in occurring}
-    else:
-        coding = {c: None if is_reversed(column) else usual_meaning(c) for c in occurring}
-    if not occurring or None in coding.values():
-        found.error(
-            f"Column {column} holds {examples(occurring) or 'no value'}. "
-            "Which value means that the event happened?",
-            code="E-11",
-            file=table.rows.file,
-            column=column,
-            fix="Choose it, or write 1 where the event was observed and 0 where not.",
-            topic="event",
-            columns=(column,),
-            values=tuple(c for c in occurring if len(c) <= MAX_SHOWN)[:MAX_OFFERED],
-        )
-        return None
-    known = {c: bool(v) for c, v in coding.items()}
-    inferred = not {_event_key(c) for c in occurring} <= {"0", "1"}
-    if inferred or section.event_values:
-        yes = [c for c, v in known.items() if v]
-        no = [c for c, v in known.items() if not v]
-        found.note(
-            f"Read as event: {examples(yes) or 'nothing'}; "
-            f"as no event: {examples(no) or 'nothing'}."
-            + ("" if section.event_values else " This was inferred: please confirm."),
-            file=table.rows.file,
-            column=column,
-            topic="" if section.event_values else "coding",
-            columns=(column,),
-            values=tuple(yes),
-        )
-    values = np.array([np.nan if c is None else float(known[c]) for c in cells])
-    return values, known
-
-
-def _event_key(cell: str) -> str:
-    """Lower case, ``1.0`` as ``1``; ``1:DECEASED`` keeps its code only."""
-    key = cell.strip().lower()
-    coded = re.match(r"([01])\s*:", key)
-    return coded[1] if coded else re.sub(r"^(\d+)\.0*$", r"\1", key)
-
-
-def usual_meaning(cell: str) -> bool | None:
-    """Whether a cell usually means an event; None where no usage is known."""
-    key = _event_key(cell)
-    return True if key in _EVENT else False if key in _NO_EVENT else None
-
-
-def _check_rate(
-    table: PatientTable,
-    column: str,
-    event: NDArray[np.bool_],
-    coding: dict[str, bool],
-    found: Findings,
-) -> None:
-    rate = event.mean() if len(event) else 0.0
-    low, high = USUAL_EVENT_RATES
-    if len(event) and not low <= rate <= high:
-        found.warn(
-            f"{100 * rate:.0f}% of patients have the event, which is unusual. "
-            "Does 1 mean 'alive' or 'censored'?",
-            code="E-12",
-            file=table.rows.file,
-            column=column,
-            fix="If so, reverse it.",
-            topic="reversed",
-            columns=(column,),
-            # Where every cell means the event, "0" stands for the one that does not occur.
-            values=tuple(c for c, happened in coding.items() if not happened) or ("0",),
-        )

@@ -19,11 +19,12 @@ from camlif.data.cohort import Cohort
 from camlif.data.manifest import Manifest
 from camlif.data.reading.checks import FileReport, PatientFlow, count_overlap
 from camlif.data.reading.clinical import ClinicalData
+from camlif.data.reading.evidence import KnownOutcome
 from camlif.data.reading.follow_up import ReadOutcome
 from camlif.data.reading.matrices import ModalityData
 from camlif.data.reading.patients import FlowStep, PatientTable
 from camlif.data.reading.problems import Findings
-from camlif.data.reading.roles import Role
+from camlif.data.reading.roles import ColumnRole, Role
 from camlif.data.reading.tables import TextTable
 from camlif.data.schema import FeatureSchema
 
@@ -48,6 +49,13 @@ class Reading:
         Feature tables by patient, and what was read of them.
     steps : list of FlowStep
         Rows that the manifest does not keep, that were joined to others or merged.
+    known : KnownOutcome or None
+        The outcome by patient, against which columns of every table are held.
+    no_inputs : mapping of file to tuple of ColumnRole
+    id_columns : mapping of file to column
+        Where another column than that of a usual name has the identifiers of other tables.
+    spellings : mapping of str to str
+        How identifiers were first spelt, by what their spellings share.
     owners : mapping of specimen to patient
         What tables of samples and slides say.
     progress : callable, optional
@@ -64,12 +72,21 @@ class Reading:
     tables: list[PatientTable] = field(default_factory=list)
     modalities: list[ModalityData] = field(default_factory=list)
     steps: list[FlowStep] = field(default_factory=list)
+    known: KnownOutcome | None = None
+    no_inputs: dict[str, tuple[ColumnRole, ...]] = field(default_factory=dict)
+    id_columns: dict[str, str] = field(default_factory=dict)
+    spellings: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     progress: Progress | None = None
 
     def telling(self, what: str) -> Callable[[int, int], None] | None:
         """Return a function of (done, total) that tells the progress of one thing."""
         return None if self.progress is None else partial(_tell, self.progress, what)
+
+    @property
+    def shared_spellings(self) -> dict[str, str] | None:
+        """`spellings` where somebody said that what is spelt alike is one patient."""
+        return self.spellings if self.manifest.ids == "alike" else None
 
     def set_role(self, file: str, role: Role, modality: str | None = None) -> None:
         """Note what a file was read as.

@@ -6,25 +6,26 @@ What was read goes in; one `Assignment` a role comes out. Nothing fails.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import pyarrow.compute as pc
 
 from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.checks import Assignment, Confidence
-from camlif.data.reading.durations import named_unit
-from camlif.data.reading.follow_up import entry_column, outcome_columns, usual_meaning
+from camlif.data.reading.coding import coding_of, is_told_by_words
+from camlif.data.reading.follow_up import entry_column
 from camlif.data.reading.gathered import Reading
+from camlif.data.reading.names import legend, named_unit, plain
+from camlif.data.reading.outcomes import MAX_CODES, OutcomeColumns, choose_outcome, promised_status
 from camlif.data.reading.patients import PatientTable, id_candidates
 from camlif.data.reading.problems import MAX_EXAMPLES, MAX_SHOWN, shortened
-from camlif.data.reading.roles import find_id, is_reversed, plain
+from camlif.data.reading.roles import find_id
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import blank_missing
 
-UNITS = ("days", "months", "years")
+UNITS = ("days", "weeks", "months", "years")
 CLINICAL_ROLES = ("subtype", "grade", "age", "sex", "centre")
-MAX_CELLS = 20
-"""An event column with more different cells than this is not offered cell by cell."""
-
 _EXACT = {"time": "survival_months", "event": "event"}
 
 
@@ -48,7 +49,9 @@ def describe_mapping(reading: Reading) -> tuple[Assignment, ...]:
 def _identifier(table: TextTable, reading: Reading) -> Assignment:
     declared = declared_id(reading, table.file)
     read = next((t for t in reading.all_tables if t.rows.file == table.file), None)
-    column = read.id_column if read is not None else find_id(table.columns, declared)
+    column = (
+        read.id_column if read is not None else find_id(table.columns, id_name(reading, table.file))
+    )
     hidden = reading.manifest.token_key is not None
     return Assignment(
         role="id",
@@ -70,17 +73,32 @@ def declared_id(reading: Reading, file: str) -> str | None:
     return (section.id if section is not None else None) or manifest.id
 
 
+def id_name(reading: Reading, file: str) -> str | None:
+    """Return the column of identifiers of a table: declared, or the one that fits other tables."""
+    return declared_id(reading, file) or reading.id_columns.get(file)
+
+
 def _outcome(table: PatientTable, section: ClinicalSection, reading: Reading) -> list[Assignment]:
-    columns = table.rows.columns
-    time, event = outcome_columns(columns, section)
-    rows = [
-        _column("time", table, time, section.duration, needed=True),
-        _unit(table, time, section),
-        _column("event", table, event, section.event, needed=True),
-        _event_value(table, event, section, reading),
-        _column("entry", table, entry_column(columns, section), section.entry, needed=False),
-    ]
-    return [row for row in rows if row is not None]
+    outcome = reading.outcome
+    columns = None if outcome is None else outcome.columns
+    if columns is None:
+        columns = choose_outcome(table.rows, section)
+    entry = entry_column(table.rows.columns, section)
+    parts = (
+        ("time", columns.duration, section.duration, True),
+        ("last contact", columns.last, section.duration_else, False),
+        ("start", columns.start, section.start, False),
+        ("event", columns.event, section.event, True),
+        ("entry", entry, section.entry, False),
+    )
+    rows: dict[str, Assignment | None] = {
+        role: _column(role, table, column, declared, needed=needed, because=columns.because)
+        for role, column, declared, needed in parts
+    }
+    unit = _unit(table, columns, section)
+    value = _event_value(table, columns.event, section, reading)
+    order = (rows["time"], rows["last contact"], rows["start"], unit, rows["event"], value)
+    return [row for row in (*order, rows["entry"]) if row is not None]
 
 
 def _clinical_role(
@@ -91,7 +109,13 @@ def _clinical_role(
 
 
 def _column(
-    role: str, table: PatientTable, column: str | None, declared: str | None, *, needed: bool
+    role: str,
+    table: PatientTable,
+    column: str | None,
+    declared: str | None,
+    *,
+    needed: bool,
+    because: Mapping[str, str] = MappingProxyType({}),
 ) -> Assignment:
     columns = table.rows.columns
     column = column if column in columns else None
@@ -103,13 +127,20 @@ def _column(
         examples=() if column is None else _examples(table.rows, column),
         options=tuple(columns),
         needed=needed,
+        because=because.get(column or "", "its name" if column else "")
+        if declared != column
+        else "",
+        rivals=promised_status(table.rows) if role == "event" else (),
     )
 
 
-def _unit(table: PatientTable, time: str | None, section: ClinicalSection) -> Assignment | None:
-    if time is None or time not in table.rows.columns:
+def _unit(
+    table: PatientTable, columns: OutcomeColumns, section: ClinicalSection
+) -> Assignment | None:
+    if columns.duration not in table.rows.columns or columns.start is not None:
         return None
-    unit = section.duration_unit or named_unit(time)
+    names = (columns.duration or "", columns.last or "")
+    unit = section.duration_unit or next((u for n in names if (u := named_unit(n))), None)
     confidence: Confidence = "absent" if unit is None else "sure"
     return Assignment(
         role="unit",
@@ -131,11 +162,12 @@ def _event_value(
     counts = Counter(cells)
     coding = reading.outcome.coding if reading.outcome is not None else {}
     # The coding is known even where the follow-up time is not, and there is no outcome yet.
-    usual = {cell: usual_meaning(cell) for cell in sorted(counts)}
-    if not coding and not is_reversed(column) and None not in usual.values():
+    usual = coding_of(column, sorted(counts))
+    if not coding and None not in usual.values():
         coding = {cell: bool(happened) for cell, happened in usual.items()}
     chosen = tuple(cell for cell, happened in coding.items() if happened)
-    known: Confidence = "sure" if counts.keys() <= {"0", "1"} else "inferred"
+    plainly = counts.keys() <= {"0", "1"} and not legend(column)
+    known: Confidence = "sure" if plainly else "inferred"
     if section.event_values:
         known = "given"
     elif not coding:
@@ -150,10 +182,15 @@ def _event_value(
             for cell, n in counts.most_common(MAX_EXAMPLES)
         ),
         options=tuple(c for c in sorted(counts) if len(c) <= MAX_SHOWN)
-        if len(counts) <= MAX_CELLS
+        if len(counts) <= MAX_CODES
         else chosen,
         needed=True,
+        because="" if section.event_values else _reason_of_coding(column, counts),
     )
+
+
+def _reason_of_coding(column: str, cells: Collection[str]) -> str:
+    return "its words" if cells and is_told_by_words(column, cells) else "usage"
 
 
 def _confidence(column: str | None, declared: str | None, exact: str) -> Confidence:

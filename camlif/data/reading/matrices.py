@@ -9,19 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camlif.arrays import BoolArray, Float32Array
 from camlif.data.manifest import ModalitySection
+from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.cleaning import matching
-from camlif.data.reading.clinical import report_personal
+from camlif.data.reading.evidence import KnownOutcome
 from camlif.data.reading.groups import feature_groups
+from camlif.data.reading.names import is_gene_like
+from camlif.data.reading.orientation import report_gene_names
 from camlif.data.reading.patients import FlowStep, PatientTable
+from camlif.data.reading.personal import personal_kind, report_personal
 from camlif.data.reading.problems import Findings, examples
-from camlif.data.reading.roles import personal_kind, plain
+from camlif.data.reading.roles import (
+    ColumnRole,
+    is_row_number,
+    report_no_inputs,
+    role_by_name,
+    role_by_values,
+)
 from camlif.data.reading.values import SENTINELS, Numbers, sentinels, to_numbers
 from camlif.data.schema import BagSpec, GroupSpec, ModalitySpec
 from camlif.exceptions import SchemaError
@@ -32,21 +41,12 @@ MAX_SHARE_MISSING = 0.3
 
 TOO_MANY_MISSING = f"more than {100 * MAX_SHARE_MISSING:.0f}% missing"
 
-MAX_NAMED_COLUMNS = 10
-"""With more faulty columns than this, a table gets one problem for all of them."""
-
 COLUMNS_AT_ONCE = 64
 """Columns converted together: one by one they would be written across the whole matrix."""
 
 _PROVENANCE = re.compile(
     r"diagnostics_.*|image|mask|label|mask_label|roi|roi_name|reader|label_path|filename|file_name",
     re.I,
-)
-_OUTCOME_NAMES = frozenset(
-    {
-        *("survival_months", "survival_days", "survival_years", "survival_status", "event"),
-        *("overall_survival", "os_months", "os_days", "os_event", "os_status", "vital_status"),
-    }
 )
 
 
@@ -64,6 +64,8 @@ class ModalityData:
         Columns in the order of ``spec``.
     steps : tuple of FlowStep
         Patients of the table who lack too many values to have the modality.
+    no_inputs : tuple of ColumnRole
+        Columns of the table that are no features, and why.
     """
 
     spec: ModalitySpec
@@ -71,6 +73,7 @@ class ModalityData:
     ids: list[str]
     values: Float32Array
     steps: tuple[FlowStep, ...] = ()
+    no_inputs: tuple[ColumnRole, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +100,14 @@ def read_modality(
     name: str,
     table: PatientTable,
     section: ModalitySection,
+    known: KnownOutcome | None,
     found: Findings,
     progress: Callable[[int, int], None] | None = None,
 ) -> ModalityData | None:
     """Read a feature table; None if it holds no numeric column (an error was added).
+
+    Columns that carry the outcome by their name, or by their cells where ``known`` tells it, are no
+    features unless the section includes them.
 
     Parameters
     ----------
@@ -110,13 +117,18 @@ def read_modality(
         One row per patient, or per item of a patient's bag.
     section : ModalitySection
         Of the manifest: columns to leave out, and what the features are.
+    known : KnownOutcome or None
     found : Findings
         Takes errors, and warnings of columns and cells that are not read.
     progress : callable, optional
         Called with (columns read, columns).
     """
-    table = _without_other_columns(table, section, found)
-    matrix = _numbers(table, found, progress)
+    table, roles = _without_other_columns(table, section, found)
+    matrix, more = _numbers(table, section, found, progress)
+    if known is not None:
+        matrix, carrying = _without_outcome(table, matrix, section, known)
+        more += carrying
+    report_no_inputs([*roles, *more], table.rows.file, found, what="feature")
     columns = matrix.columns
     if not columns:
         found.error(
@@ -128,6 +140,7 @@ def read_modality(
         )
         return None
     _note_values(table, matrix, found)
+    report_gene_names(columns, table.rows.file, found)
     try:
         spec = _specification(name, columns, section)
     except SchemaError as error:
@@ -140,7 +153,14 @@ def read_modality(
     ids = table.ids
     if spec.bag is None:
         ids, values, steps = _drop_sparse(table, values, spec, found)
-    return ModalityData(spec=spec, file=table.rows.file, ids=ids, values=values, steps=steps)
+    return ModalityData(
+        spec=spec,
+        file=table.rows.file,
+        ids=ids,
+        values=values,
+        steps=steps,
+        no_inputs=(*roles, *more),
+    )
 
 
 def _specification(name: str, columns: list[str], section: ModalitySection) -> ModalitySpec:
@@ -152,56 +172,99 @@ def _specification(name: str, columns: list[str], section: ModalitySection) -> M
 
 def _without_other_columns(
     table: PatientTable, section: ModalitySection, found: Findings
-) -> PatientTable:
-    """Leave out provenance, outcome, personal and excluded columns."""
+) -> tuple[PatientTable, list[ColumnRole]]:
+    """Leave out provenance, personal and excluded columns, and what names speak of the outcome."""
     columns = table.rows.columns
+    included = set(matching(columns, section.include))
     excluded = set(matching(columns, section.exclude))
-    provenance = [c for c in columns if _PROVENANCE.fullmatch(c)]
-    outcome = [c for c in columns if plain(c) in _OUTCOME_NAMES]
+    provenance = [c for c in columns if _PROVENANCE.fullmatch(c) and c not in included]
     if provenance:
         found.note(
             f"{count(len(provenance), 'column')} about the extraction left out: "
             f"{examples(provenance)}.",
             file=table.rows.file,
         )
-    if outcome:
-        found.warn(
-            f"Outcome columns in a feature table left out: {examples(outcome)}.",
-            file=table.rows.file,
-        )
-    personal = [c for c in columns if personal_kind(c)]
+    among_genes = is_gene_like(columns)
+    personal = [
+        c for c in columns if personal_kind(c, table.rows.table[c], among_genes=among_genes)
+    ]
     for column in personal:
-        report_personal(table, column, found)
-    drop = excluded.union(provenance, outcome, personal, section.keep)
+        report_personal(table, column, found, among_genes=among_genes)
+    roles = []
+    for column in columns:
+        role = role_by_name(column, among_genes=among_genes)
+        if role is None or column in included | excluded or column in provenance:
+            continue
+        if role.kind == "row number" and not is_row_number(
+            column, to_numbers(table.rows.table[column])
+        ):
+            continue
+        roles.append(role)
+    drop = excluded.union(provenance, personal, section.keep, (r.column for r in roles))
     rows = replace(
         table.rows, table=table.rows.table.drop_columns([c for c in columns if c in drop])
     )
-    return replace(table, rows=rows)
+    return replace(table, rows=rows), roles
+
+
+def _without_outcome(
+    table: PatientTable, matrix: _Matrix, section: ModalitySection, known: KnownOutcome
+) -> tuple[_Matrix, list[ColumnRole]]:
+    """Leave out columns whose values carry the outcome."""
+    included = set(matching(matrix.columns, section.include))
+    reasons = {
+        i: why
+        for i, why in known.reasons(table.ids, matrix.values).items()
+        if matrix.columns[i] not in included
+    }
+    if not reasons:
+        return matrix, []
+    roles = [ColumnRole(matrix.columns[i], "outcome", why) for i, why in sorted(reasons.items())]
+    kept = [i for i in range(len(matrix.columns)) if i not in reasons]
+    columns = [matrix.columns[i] for i in kept]
+    return (
+        replace(
+            matrix,
+            values=matrix.values[:, kept],
+            columns=columns,
+            constant=[c for c in matrix.constant if c in columns],
+            codes={c: codes for c, codes in matrix.codes.items() if c in columns},
+        ),
+        roles,
+    )
 
 
 def _numbers(
-    table: PatientTable, found: Findings, progress: Callable[[int, int], None] | None
-) -> _Matrix:
+    table: PatientTable,
+    section: ModalitySection,
+    found: Findings,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[_Matrix, list[ColumnRole]]:
     """Return the numeric columns, converted a block at a time; one that is mostly text is left out.
+
+    So are dates and row numbers, which are returned by their roles.
 
     A table may fill the memory once as it was read and once as this matrix, but no third time.
     """
     wanted = table.rows.columns
     values = np.empty((len(table.ids), len(wanted)), dtype=np.float32)
     matrix = _Matrix(values=values, columns=[], constant=[], codes={})
-    faulty: list[tuple[str, Numbers, bool]] = []
-    n_infinite, decimal_comma = 0, False
+    faults, roles = CellFaults(), []
+    included = set(matching(wanted, section.include))
     for start in range(0, len(wanted), COLUMNS_AT_ONCE):
         block = []
         for column in wanted[start : start + COLUMNS_AT_ONCE]:
-            numbers = to_numbers(table.rows.table[column])
+            numbers = _without_huge(to_numbers(table.rows.table[column]))
             is_text = len(numbers.bad_rows) > numbers.n_values
-            if len(numbers.bad_rows):
-                faulty.append((column, numbers, is_text))
+            role = None
+            if column not in included:
+                role = role_by_values(column, numbers, table.rows.text(column) if is_text else None)
+            if role is not None:
+                roles.append(role)
+                continue
+            faults.add(column, numbers, is_text=is_text)
             if is_text:
                 continue
-            n_infinite += numbers.n_infinite + _blank_huge(numbers.values)
-            decimal_comma |= numbers.decimal_comma
             _look_at(column, numbers.values, matrix)
             matrix.columns.append(column)
             block.append(numbers.values.astype(np.float32))
@@ -210,21 +273,17 @@ def _numbers(
             values[:, end - len(block) : end] = np.stack(block, axis=1)
         if progress is not None:
             progress(min(start + COLUMNS_AT_ONCE, len(wanted)), len(wanted))
-    _report_faulty(table, faulty, found)
-    if decimal_comma:
-        found.note("Decimal commas were read as decimal points.", file=table.rows.file)
-    if n_infinite:
-        found.warn(
-            f"{count(n_infinite, 'infinite value')} treated as missing.", file=table.rows.file
-        )
-    return replace(matrix, values=values[:, : len(matrix.columns)])
+    faults.report(table, found)
+    return replace(matrix, values=values[:, : len(matrix.columns)]), roles
 
 
-def _blank_huge(values: NDArray[np.float64]) -> int:
-    """Make values beyond single precision missing, in place, and count them."""
-    huge = np.abs(values) > np.finfo(np.float32).max
-    values[huge] = np.nan
-    return int(huge.sum())
+def _without_huge(numbers: Numbers) -> Numbers:
+    """Make values beyond single precision missing, in place, and count them as infinite."""
+    huge = np.flatnonzero(np.abs(numbers.values) > np.finfo(np.float32).max)
+    if not len(huge):
+        return numbers
+    numbers.values[huge] = np.nan
+    return replace(numbers, infinite_rows=np.union1d(numbers.infinite_rows, huge))
 
 
 def _look_at(column: str, values: NDArray[np.float64], matrix: _Matrix) -> None:
@@ -236,42 +295,6 @@ def _look_at(column: str, values: NDArray[np.float64], matrix: _Matrix) -> None:
         codes = sentinels(known)
         if codes:
             matrix.codes[column] = codes
-
-
-def _report_faulty(
-    table: PatientTable, faulty: list[tuple[str, Numbers, bool]], found: Findings
-) -> None:
-    where: dict[str, Any] = {"file": table.rows.file, "code": "E-15"}
-    fix = "Correct the cells, or leave them blank."
-    if len(faulty) > MAX_NAMED_COLUMNS:
-        texts = [c for c, _, is_text in faulty if is_text]
-        words = dict.fromkeys(v for _, numbers, _ in faulty for v in numbers.bad_values)
-        rows = np.unique(np.concatenate([numbers.bad_rows for _, numbers, _ in faulty]))
-        found.warn(
-            f"{len(faulty)} columns have non-numeric values ({examples(words)}), treated as "
-            f"missing, e.g. {examples(c for c, _, _ in faulty)}."
-            + (f" {len(texts)} of them are mostly text and left out." if texts else ""),
-            rows=table.rows_at(rows),
-            fix=fix,
-            topic="text",
-            columns=tuple(c for c, _, _ in faulty),
-            values=tuple(words),
-            **where,
-        )
-        return
-    for column, numbers, is_text in faulty:
-        done = "left out, as most of it is text" if is_text else "treated as missing"
-        found.warn(
-            f"{column} has {count(len(numbers.bad_rows), 'non-numeric value')} "
-            f"({examples(numbers.bad_values)}); {done}.",
-            column=column,
-            rows=table.rows_at(numbers.bad_rows),
-            fix=fix,
-            topic="label" if is_text else "text",
-            columns=(column,),
-            values=numbers.bad_values,
-            **where,
-        )
 
 
 def _note_values(table: PatientTable, matrix: _Matrix, found: Findings) -> None:

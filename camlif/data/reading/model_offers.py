@@ -8,26 +8,13 @@ from __future__ import annotations
 
 from camlif.data.manifest import Change
 from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.offers import Offer, in_table
 from camlif.data.reading.problems import Problem, examples, shortened
 
-Offer = tuple[str, str, tuple[Change, ...]]
-"""Value, label and changes."""
 
-
-def offer_renames(
-    problem: Problem, start: tuple[Change, ...], path: tuple[str, ...]
-) -> list[Offer]:
-    """Accept all columns that may be a model's under other names, where there are several.
-
-    Parameters
-    ----------
-    problem : Problem
-        Whose columns may be called like its values.
-    start : tuple of Change
-        What must be declared before.
-    path : tuple of str
-        Of the table's entry for names.
-    """
+def offer_renames(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Accept all columns that may be a model's under other names, where there are several."""
+    start, path = in_table(report, problem.file or "", "rename")
     pairs = list(zip(problem.columns, problem.values, strict=True))
     if len(pairs) < 2:
         return []
@@ -36,15 +23,9 @@ def offer_renames(
     return [(problem.file or "", label, (*start, *changes))]
 
 
-def offer_rename(problem: Problem, start: tuple[Change, ...], path: tuple[str, ...]) -> list[Offer]:
-    """Accept one column that may be a model's under another name.
-
-    Parameters
-    ----------
-    problem : Problem
-    start, path
-        As in `offer_renames`.
-    """
+def offer_rename(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Accept one column that may be a model's under another name."""
+    start, path = in_table(report, problem.file or "", "rename")
     return [
         (
             f"{old}:{new}",

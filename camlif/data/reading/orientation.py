@@ -8,29 +8,61 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from camlif.data.formats.limits import check_shape
+from camlif.data.reading.names import plain
 from camlif.data.reading.patients import FlowStep
 from camlif.data.reading.problems import Findings, examples
-from camlif.data.reading.roles import ID_NAMES, find_id, find_named, plain
+from camlif.data.reading.roles import ID_NAMES, find_id, find_named
+from camlif.data.reading.spelling import alike
 from camlif.data.reading.tables import TextTable
-from camlif.data.reading.values import TCGA_SAMPLE
+from camlif.data.reading.values import TCGA_SAMPLE, to_numbers
 from camlif.wording import count
 
 MIN_SHARE = 0.5
 """Share of the headers (or of the known patients, if fewer) that must be patients."""
 
-GENE_SYMBOLS = ("hugo_symbol", "gene_symbol", "gene_name", "gene", "genes", "symbol")
-ANNOTATIONS = (
-    *("hugo_symbol", "entrez_gene_id", "gene_id", "chromosome", "cytoband", "description"),
-    "locus_id",
+GENE_SYMBOLS = ("hugo_symbol", "gene_symbol", "gene_name", "gene", "genes", "symbol", "gene_id")
+_ANNOTATION = re.compile(
+    r"(hugo|gene|hgnc|entrez|ensembl|refseq|uniprot|probe|transcript)(_?(gene|symbol|name|id|ids"
+    r"|type|biotype|length|description|alias|accession|set|version|status))*|symbol|biotype|strand"
+    r"|chr|chrom|chromosome|cytoband|description|locus|locus_id|start|end|position|length|width|band"
 )
-"""Columns beside the feature names that describe the feature, not a patient."""
+"""Names of columns beside the feature names that describe the feature, not a patient."""
+
+_COUNTERS = re.compile(r"N_(unmapped|multimapping|noFeature|ambiguous)|__\w+")
+"""Rows of STAR and HTSeq that count reads of no gene."""
+
+_DATED_GENE = re.compile(
+    r"\d{1,2}-(Mar|Sep|Sept|Dec|Apr|Oct|Nov)|(Mar|Sep|Dec)-\d{1,2}|\d{4}-\d\d-\d\d.*", re.I
+)
+_RENAMED_GENE = re.compile(r"(SEPT|MARCH|MARC|DEC)\d{1,2}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """A table whose rows and columns were exchanged.
+
+    Attributes
+    ----------
+    table : TextTable
+    n_lost : int
+        Features with an empty or repeated name.
+    annotations : tuple of str
+        Columns that described features.
+    counters : tuple of str
+        Rows that counted what belongs to no feature.
+    """
+
+    table: TextTable
+    n_lost: int
+    annotations: tuple[str, ...]
+    counters: tuple[str, ...]
 
 
 def upright(
@@ -59,39 +91,113 @@ def upright(
     )
     if declared == "rows" or (declared is None and not hits and not named):
         return table
-    turned, n_lost = _turned(table)
+    turned = turned_table(table, patients)
     why = f"{hits} headers are patients" if hits else f"the first column is {table.columns[0]}"
-    lost = f" {count(n_lost, 'feature')} with an empty or repeated name left out." if n_lost else ""
+    left_out = "".join(
+        f" {text}"
+        for text, there in (
+            (f"Left out: {examples(turned.annotations)}, which describe features.",
+             turned.annotations),
+            (f"Left out: {examples(turned.counters)}, which belong to no feature.",
+             turned.counters),
+            (f"{count(turned.n_lost, 'feature')} with an empty or repeated name left out.",
+             turned.n_lost),
+        )
+        if there
+    )  # fmt: skip
     found.warn(
         f"Patients are in columns ({'chosen' if declared else why}); rows and columns were "
-        f"exchanged.{lost}",
+        f"exchanged.{left_out}",
         file=table.file,
         fix=None if declared else "Save the table with one row per patient to avoid this.",
         topic="" if declared else "turned",
     )
-    return turned
+    return turned.table
+
+
+def report_gene_names(names: Sequence[str], file: str, found: Findings) -> None:
+    """Tell of names of features that a spreadsheet has made dates of, and of renamed genes.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of features.
+    file : str
+    found : Findings
+    """
+    dated = [n for n in names if _DATED_GENE.fullmatch(n)]
+    if dated:
+        found.warn(
+            f"{count(len(dated), 'feature is', 'features are')} called like a date "
+            f"({examples(dated)}): a spreadsheet makes them of genes such as MARCH1 and SEPT2.",
+            code="E-15",
+            file=file,
+            column=dated[0] if len(dated) == 1 else None,
+            fix="Export the table again without opening it in a spreadsheet.",
+        )
+    renamed = [n for n in names if _RENAMED_GENE.fullmatch(n)]
+    if renamed:
+        found.note(
+            f"{examples(renamed)} {'is' if len(renamed) == 1 else 'are'} called SEPTIN, MARCHF or "
+            "MTARC today, so that models may know them by another name.",
+            file=file,
+        )
 
 
 def _known(table: TextTable, patients: set[str]) -> int:
     """Number of headers that are patients; 0 where too few are, or the first column has some."""
+    if _shares(table, patients):
+        return 0  # before many patients' spellings are made, which takes longest
     headers = table.columns[1:]
-    hits = sum(TCGA_SAMPLE.sub(r"\1", h) in patients for h in headers)
-    enough = MIN_SHARE * min(len(headers), len(patients))
-    return 0 if hits < enough or _shares(table, patients) else hits
+    spelt = {alike(p) for p in patients}
+    hits = sum(TCGA_SAMPLE.sub(r"\1", h) in patients or alike(h) in spelt for h in headers)
+    return 0 if hits < MIN_SHARE * min(len(headers), len(patients)) else hits
 
 
-def _turned(table: TextTable) -> tuple[TextTable, int]:
-    """Exchange rows and columns; also the number of features that were lost on the way."""
+def turned_table(table: TextTable, patients: Collection[str] | None = None) -> Turned:
+    """Exchange rows and columns.
+
+    Parameters
+    ----------
+    table : TextTable
+        Features by their names in the first column.
+    patients : collection of str, optional
+        Known patients. A column of texts that is none of them describes features. Without this
+        every column is a patient's.
+    """
     names = table.text(table.columns[0]).to_pylist()
-    columns = [h for h in table.columns[1:] if plain(h) not in ANNOTATIONS]
+    annotations = [] if patients is None else _annotations(table, patients)
+    columns = [h for h in table.columns[1:] if h not in annotations]
     cells = [table.text(c).to_pylist() for c in columns]
     features = {"patient_id": columns}
+    counters = []
     for i, name in enumerate(names):
-        if name and name not in features:
+        if name and patients is not None and _COUNTERS.fullmatch(name):
+            counters.append(name)
+        elif name and name not in features:
             features[name] = [column[i] for column in cells]
     turned = pa.table({name: pa.array(v, pa.string()) for name, v in features.items()})
     numbers = np.arange(2, 2 + len(columns))
-    return replace(table, table=turned, row_numbers=numbers), len(names) - (len(features) - 1)
+    return Turned(
+        table=replace(table, table=turned, row_numbers=numbers),
+        n_lost=len(names) - (len(features) - 1) - len(counters),
+        annotations=tuple(annotations),
+        counters=tuple(counters),
+    )
+
+
+def _annotations(table: TextTable, patients: Collection[str]) -> list[str]:
+    """Return the columns that describe features: by their name, or because they hold texts."""
+    known = {alike(p) for p in patients}
+    found = []
+    for header in table.columns[1:]:
+        if alike(header) in known:
+            continue
+        numbers = to_numbers(table.table[header])
+        is_text = len(numbers.bad_rows) > numbers.n_values
+        if is_text or _ANNOTATION.fullmatch(plain(header)):
+            found.append(header)
+    return found
 
 
 def _shares(table: TextTable, patients: set[str]) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from camlif.data.reading.problems import MAX_ROWS, Findings, examples
 from camlif.data.reading.roles import MASK_LABELS, find_id, find_mask_size, find_named
+from camlif.data.reading.spelling import alike, report_spoilt, spell_alike
 from camlif.data.reading.tables import INDEX_NAME, TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids, is_tcga_sample, to_numbers
 from camlif.wording import count
@@ -76,6 +77,7 @@ def assign_patients(
     bag: bool,
     duplicates: Duplicates,
     id_length: int | None = None,
+    spellings: dict[str, str] | None = None,
 ) -> PatientTable | None:
     """Read identifiers and settle repeated ones; None (and an error) without identifiers.
 
@@ -91,8 +93,11 @@ def assign_patients(
         What to do with different rows of one patient otherwise.
     id_length : int, optional
         Identifiers are cut to so many characters.
+    spellings : dict of str to str, optional
+        How identifiers were first spelt, by what they share (see `alike`); lengthened by new ones.
+        Without it identifiers are compared as they stand.
     """
-    column = find_id(table.columns, id_column) or _unique_text_column(table)
+    column = id_column_of(table, id_column)
     if column is None:
         found.error(
             f"No patient identifier found among the columns {examples(table.columns)}.",
@@ -105,7 +110,11 @@ def assign_patients(
         return None
     if column != table.columns[0] or column not in ("patient_id", id_column):
         found.note(f"Patients are identified by column {column}.", file=table.file)
+    if report_spoilt(table, column, found, lambda: id_candidates(table)):
+        return None
     ids = _read_ids(table, column, id_length, found)
+    if spellings is not None:
+        ids = spell_alike(ids, spellings)
     n_read = len(ids)
     rows = replace(table, table=table.table.drop_columns([column]))
     steps: list[FlowStep] = []
@@ -140,6 +149,11 @@ def _read_ids(table: TextTable, column: str, length: int | None, found: Findings
         ids = [TCGA_SAMPLE.sub(r"\1", i) for i in ids]
         found.note("TCGA sample barcodes were cut to the patient's 12 characters.", file=table.file)
     return ids
+
+
+def id_column_of(table: TextTable, declared: str | None) -> str | None:
+    """Return the column of identifiers: declared, of a usual name, or the only unique texts."""
+    return find_id(table.columns, declared) or _unique_text_column(table)
 
 
 def id_candidates(table: TextTable) -> tuple[str, ...]:
@@ -277,9 +291,17 @@ TCGA_PATIENT = 12
 """Characters of a TCGA patient barcode."""
 
 
-def check_overlap(tables: list[PatientTable], found: Findings) -> None:
-    """Report tables that share no patients with any other, or few with one."""
-    ids = {t.rows.file: set(t.ids) for t in tables}
+def check_overlap(tables: list[PatientTable], found: Findings, *, by_spelling: bool) -> None:
+    """Report tables that share no patients with any other, or few with one.
+
+    Parameters
+    ----------
+    tables : list of PatientTable
+    found : Findings
+    by_spelling : bool
+        Whether identifiers that are only spelt differently count as shared, as somebody is asked.
+    """
+    ids = {t.rows.file: {alike(i) for i in t.ids} if by_spelling else set(t.ids) for t in tables}
     shared = {(a, b): len(ids[a] & ids[b]) for a, b in combinations(ids, 2)}
     apart = [f for f in ids if not any(n for pair, n in shared.items() if f in pair)]
     if len(ids) == 2:

@@ -1,14 +1,57 @@
-"""What files and columns are, by their names: roles, identifiers, things no model may read."""
+"""What files and columns are: the one place that decides which column may be an input.
+
+In come names, cells and, from `camlif.data.reading.evidence`, what the outcome says; out comes a
+`ColumnRole` with its reason, for clinical and feature tables alike. A column whose name or cells
+speak of the outcome, of administration, of dates or of the rows is never an input unless somebody
+says so (``include`` in the manifest), and all of them are named in one warning a table.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from camlif.data.reading.names import (
+    PromisedKind,
+    may_be_gene,
+    named_unit,
+    parts,
+    plain,
+    promise,
+)
+from camlif.data.reading.problems import Findings, shortened
 from camlif.data.reading.tables import table_stem
+from camlif.data.reading.values import Numbers, blank_missing, is_date
+from camlif.wording import count
 
 Role = Literal["clinical", "modality", "manifest", "predictions", "ignored"]
+ColumnKind = PromisedKind | Literal["event", "duration", "feature", "clinical", "provenance"]
+NO_INPUT: dict[ColumnKind, str] = {
+    "outcome": "of the outcome",
+    "event": "of the outcome",
+    "duration": "of the outcome",
+    "entry": "of the follow-up",
+    "date": "dates",
+    "administrative": "administrative",
+    "row number": "row numbers",
+    "identifier": "identifiers",
+}
+"""How the kinds that are no inputs are said."""
+
+MIN_VALUES = 10
+FIRST_DAY, LAST_DAY = 19_000_101, 21_001_231
+"""Whole numbers between these may be days, the year first."""
+
+MAX_STEP = 10
+"""Row numbers of a part of a table leave gaps, but no larger ones on average."""
+
+_SHORT_ROW_NAMES = frozenset({"x", "n", "no", "nr", "num", "number", "obs", "row"})
 
 ID_NAMES = (
     "patient_id",
@@ -21,37 +64,40 @@ ID_NAMES = (
     "sample_id",
     "id",
 )
+CLINICAL_WORDS = frozenset(
+    {
+        *("clinical", "clinic", "klinik", "klinisch", "klinische", "clinico", "clinica"),
+        *("clinique", "patient", "patients", "phenotype", "phenotypes", "pheno", "survival"),
+        *("outcome", "outcomes", "endpoint", "endpoints", "followup", "demographic"),
+        *("demographics", "metadata", "cdr"),
+    }
+)
+"""Words in the name of a file that is a clinical table where its columns say so, too."""
+
 CLINICAL_STEMS = ("clinical", "data_clinical_patient", "clinical_data", "patients")
 SUBTYPE_NAMES = ("subtype", "who_subtype", "histological_subtype", "histology", "histological_type")
-AGE_NAMES = ("age", "age_years", "age_at_diagnosis", "age_at_initial_pathologic_diagnosis")
-SEX_NAMES = ("sex", "gender")
+SEX_NAMES = ("sex", "gender", "geschlecht", "sexo", "sexe", "sesso", "geslacht", "patient_sex")
+_AGE_WORDS = ("age", "alter", "edad", "idade", "leeftijd", "eta", "wiek")
+_AGE_AT = frozenset(
+    {
+        *("at", "in", "on", "of", "years", "year", "yrs", "y", "days", "day", "months", "month"),
+        *("diagnosis", "dx", "initial", "pathologic", "surgery", "baseline", "enrolment"),
+        *("enrollment", "inclusion", "operation", "treatment", "study", "entry", "scan", "imaging"),
+        *("patient", "presentation", "registration", "index"),
+    }
+)
 CENTRE_NAMES = ("centre", "center", "hospital", "institution", "site", "tissue_source_site")
 GRADE_NAMES = ("grade", "who_grade", "tumor_grade", "tumour_grade", "histological_grade")
 
-_DURATION = re.compile(
-    r"(overall_)?(survival|os|follow_?up)_?(time|duration)?_?(in_)?(months?|days?|years?)?"
-    r"|(duration|time)_?(in_)?(months?|days?|years?)?|days_to_last_information"
-)
-_EVENT = re.compile(
-    r"event|status|death|dead|deceased|(os|overall_survival|survival|vital)_(event|status)|os"
-)
-_ENTRY = re.compile(
-    r"((delayed|late|study)_)?entry(_time)?(_(in_)?(months?|days?|years?))?"
-    r"|time_(at|of|to)_(study_)?entry|(left_)?truncation(_time)?(_(in_)?(months?|days?|years?))?"
-)
-_REVERSED = re.compile(r"alive|living|censor(ed|ing|ship)?|survived")
 
-_OUTCOME = re.compile(
-    r"(rfs|pfs|pfi|dfs|dfi|dss|efs|os|dmfs|ttp|recurrence|relapse|progression)([_. -].*)?"
-    r"|cause|cause_of_.*|death.*|dead|deceased|alive|vital_status|.*survival.*|censor.*"
-    r"|follow_?up.*|days_to_.*|months_to_.*|last_(contact|visit|follow_?up).*|event_.*|.*_event"
-    r"|time_to_.*|status"
-)
-_ADMINISTRATIVE = re.compile(
-    r"(tissue_source_|study_|treatment_|recruit\w*_)?site(_id|_code)?|n_slides|n_samples"
-    r"|.*(^|_)(source|fold|split|batch|centre|center|hospital|institution|institute|scanner|plate"
-    r"|operator|cohort|dataset|vendor)(_id|_code|_name)?|row_names|index"
-)
+@dataclass(frozen=True, slots=True)
+class ColumnRole:
+    """What a column is, and why."""
+
+    column: str
+    kind: ColumnKind
+    because: str
+
 
 MASK_SIZES = (
     "original_shape_MeshVolume",
@@ -64,29 +110,6 @@ MASK_LABELS = (
     *("label", "mask_label", "roi", "roi_name", "segment", "structure", "lesion"),
     "classification",
 )
-
-_PERSONAL = {
-    "a name": re.compile(
-        r"(first|last|family|given|middle|full|maiden|patient|sur|fore)_?name|name|initials"
-    ),
-    "a date of birth": re.compile(r"dob|(date_of_)?birth_?(date|day)?|born"),
-    "an e-mail address": re.compile(r"e_?mail(_address)?"),
-    "a phone number": re.compile(r"(tele)?phone(_?(no|number))?|mobile(_?(no|number))?|fax"),
-    "an address": re.compile(r"(home_|street_)?address|street|post_?code|zip(_?code)?"),
-    "a record or national number": re.compile(
-        r"mrn|ssn|(medical_)?record_?(no|number)|nhs(_?(no|number))?|social_security.*"
-        r"|national_id.*|passport.*|insurance_?(no|number)|health_card.*"
-    ),
-}
-PERSONAL_VALUES = {
-    "e-mail addresses": r"^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$",
-    "social security numbers": r"^\d{3}-\d{2}-\d{4}$",
-}
-
-
-def plain(name: str) -> str:
-    """Return a column name in lower case with underscores: ``Patient ID`` gives ``patient_id``."""
-    return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
 
 
 _EVENT_OF = re.compile(r"(\w+_)(event|status)")
@@ -107,52 +130,120 @@ def find_named(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((there[n] for n in names if n in there), None)
 
 
+def find_age(columns: Sequence[str]) -> str | None:
+    """Return the column of ages, the plainest name first; ``days_to_birth`` is one, too."""
+    found = [c for c in columns if is_age(c)]
+    return min(found, key=lambda c: (plain(c) != "age", len(parts(c))), default=None)
+
+
+def is_age(column: str) -> bool:
+    """Whether a name is that of an age: ``age_at_diagnosis``, ``Alter``, ``years_to_birth``."""
+    words = parts(column)
+    if {"to", "birth"} <= set(words):
+        return named_unit(column) is not None
+    return bool(words) and words[0] in _AGE_WORDS and set(words[1:]) <= _AGE_AT
+
+
 def find_mask_size(columns: Sequence[str]) -> str | None:
     """Return the column that says how large a mask is; None where there is none."""
     return next((c for c in MASK_SIZES if c in columns), None)
 
 
-def find_duration(columns: Sequence[str]) -> str | None:
-    """Return the column of follow-up times: ``survival_months`` first, else a usual name."""
-    found = [c for c in columns if _DURATION.fullmatch(plain(c)) and plain(c) != "os"]
-    exact = [c for c in found if plain(c) == "survival_months"]
-    return (exact + found)[0] if found else None
+def role_by_name(column: str, *, among_genes: bool = False) -> ColumnRole | None:
+    """Return the role that a name promises; None for one that may be any input's.
+
+    Parameters
+    ----------
+    column : str
+    among_genes : bool
+        Whether the other columns of its table are genes, so that ``TTR`` is one, too.
+    """
+    hint = promise(column)
+    if hint is None or (among_genes and may_be_gene(column)):
+        return None
+    return ColumnRole(column, hint.kind, "its name")
 
 
-def find_event(columns: Sequence[str]) -> str | None:
-    """Return the column of event status: ``event`` first, else a usual name."""
-    found = [c for c in columns if _EVENT.fullmatch(plain(c))]
-    exact = [c for c in found if plain(c) == "event"]
-    return (exact + found)[0] if found else None
+def role_by_values(
+    column: str, numbers: Numbers, text: pa.ChunkedArray | None = None
+) -> ColumnRole | None:
+    """Return the role that the cells of a column show: dates, or the numbers of the rows.
+
+    Parameters
+    ----------
+    column : str
+    numbers : Numbers
+        The column as numbers.
+    text : arrow array of str, optional
+        The column as text, where it is mostly text.
+    """
+    if text is not None:
+        known = blank_missing(text)
+        n_known = len(known) - known.null_count
+        if n_known and 2 * int(is_date(known).sum()) > n_known:
+            return ColumnRole(column, "date", "its cells are dates")
+        return None
+    values = numbers.values
+    if not len(values) or np.isnan(values).any():
+        values = values[np.isfinite(values)]
+    if len(values) < MIN_VALUES or (values % 1 != 0).any():
+        return None
+    if values.min() >= FIRST_DAY and values.max() <= LAST_DAY and _are_days(values):
+        return ColumnRole(column, "date", "its cells are dates such as 20150301")
+    counted = np.arange(len(values)) + values[0]
+    if values[0] in (0, 1) and len(values) == len(numbers.values) and (values == counted).all():
+        return ColumnRole(column, "row number", "it counts the rows")
+    return None
 
 
-def find_entry(columns: Sequence[str]) -> str | None:
-    """Return the column of entry times (delayed entry), by a usual name."""
-    return next((c for c in columns if _ENTRY.fullmatch(plain(c))), None)
+def is_row_number(column: str, numbers: Numbers) -> bool:
+    """Whether all cells are different whole numbers, as a row number's are.
+
+    A name that is hardly one, such as ``X``, needs more: many numbers, close together.
+    """
+    values = numbers.values
+    whole = len(values) and np.isfinite(values).all() and (values % 1 == 0).all()
+    if not whole or len(np.unique(values)) < len(values):
+        return False
+    if plain(column) not in _SHORT_ROW_NAMES:
+        return True
+    return bool(len(values) >= MIN_VALUES and np.ptp(values) < MAX_STEP * len(values))
 
 
-def find_reversed(columns: Sequence[str]) -> str | None:
-    """Return a column whose name says the opposite of an event, such as ``alive``."""
-    return next((c for c in columns if is_reversed(c)), None)
+def _are_days(values: NDArray[np.float64]) -> bool:
+    """Whether numbers such as 20150301 are days of the calendar."""
+    month, day = values // 100 % 100, values % 100
+    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
 
 
-def is_reversed(column: str) -> bool:
-    """Whether a name hints that 1 means "no event"."""
-    return _REVERSED.fullmatch(plain(column)) is not None
+def report_no_inputs(roles: Sequence[ColumnRole], file: str, found: Findings, *, what: str) -> None:
+    """Warn once of all columns of a table that are no inputs, and why.
 
-
-def unsuitable_input(column: str) -> str | None:
-    """Return why a clinical column must not be a model input; None if it may be one."""
-    name = plain(column)
-    if _OUTCOME.fullmatch(name) or _ENTRY.fullmatch(name):
-        return "it derives from the outcome"
-    return "it is administrative" if _ADMINISTRATIVE.fullmatch(name) else None
-
-
-def personal_kind(column: str) -> str | None:
-    """Return what personal data a column name promises; None for none."""
-    name = plain(column)
-    return next((kind for kind, rule in _PERSONAL.items() if rule.fullmatch(name)), None)
+    Parameters
+    ----------
+    roles : sequence of ColumnRole
+    file : str
+    found : Findings
+    what : str
+        What they are not: ``feature`` or ``clinical input``.
+    """
+    if not roles:
+        return
+    groups: dict[str, list[str]] = {}
+    for role in roles:
+        shown = shortened(role.column)
+        detail = shown if role.because == "its name" else f"{shown} ({role.because})"
+        groups.setdefault(NO_INPUT[role.kind], []).append(detail)
+    listed = "; ".join(f"{', '.join(names)} ({why})" for why, names in groups.items())
+    found.warn(
+        f"{count(len(roles), f'column is no {what}', f'columns are no {what}s')}: {listed}.",
+        code="E-19",
+        file=file,
+        column=roles[0].column if len(roles) == 1 else None,
+        fix="To use one all the same, say so.",
+        topic="no input",
+        columns=tuple(r.column for r in roles),
+    )
 
 
 def is_clinical_name(file: str) -> bool:

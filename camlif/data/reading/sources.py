@@ -15,13 +15,15 @@ import pyarrow as pa
 
 from camlif.data.formats.annotated import Annotated
 from camlif.data.formats.limits import MAX_BYTES, too_large
-from camlif.data.formats.raw import Source
+from camlif.data.formats.raw import Source, first_bytes
 from camlif.data.formats.registry import MatricesReader, conversion, format_of
 from camlif.data.formats.slides import Slide, SlideReader, read_slides, slide_group, slide_name
-from camlif.data.manifest import MANIFEST
+from camlif.data.manifest import MANIFEST, Manifest
 from camlif.data.reading.checks import FileReport
 from camlif.data.reading.cleaning import without_columns
 from camlif.data.reading.gathered import Reading
+from camlif.data.reading.names import plain
+from camlif.data.reading.numerals import settle_numerals
 from camlif.data.reading.orientation import (
     gene_flags,
     is_long,
@@ -30,21 +32,42 @@ from camlif.data.reading.orientation import (
     measurement_tool,
     widened,
 )
+from camlif.data.reading.outcomes import holds_pair
 from camlif.data.reading.patients import FlowStep
 from camlif.data.reading.problems import examples
-from camlif.data.reading.roles import find_duration, find_event, find_id, plain
+from camlif.data.reading.roles import find_id
 from camlif.data.reading.specimens import patient_of
 from camlif.data.reading.tables import TextTable, read_table, table_stem
 from camlif.exceptions import DataError, SchemaError
 from camlif.wording import count
 
 Files = Mapping[str, Source]
+MAX_META_BYTES = 2**16
 NO_TABLES = ("readme", "license", "licence", "notes", "changelog", "requirements")
 
 
-_STUDY_META = re.compile(
-    r"meta_(study|clinical_.*|mrna.*|mutations.*|cna.*|methylation.*|rppa.*|sv.*)"
+_META = re.compile(rb"(?:[A-Za-z_]\w* *:[^\n]*(?:\n|\Z))+\s*")
+_NO_FEATURES = {
+    "data_timeline_": "when something happened to patients",
+    "data_gene_panel_matrix": "which genes were looked at",
+    "data_sv": "structural variants",
+    "data_fusion": "structural variants",
+    "data_resource_": "where pictures and pages are",
+}
+"""Files of a cBioPortal study that describe no patient, by the start of their names."""
+
+_NO_FEATURE_COLUMNS = {
+    "when something happened to patients": {"patient_id", "start_date", "event_type"},
+    "structural variants": {"site1_hugo_symbol"},
+}
+_DOCUMENTS = frozenset(
+    {
+        *("md", "rst", "pdf", "png", "jpg", "jpeg", "svg", "gif", "tif", "tiff", "html", "htm"),
+        *("py", "r", "rmd", "ipynb", "sh", "log", "toml", "yaml", "yml", "docx", "doc", "pptx"),
+        *("bib", "lock", "cfg", "ini", "license", "sha256", "md5"),
+    }
 )
+"""Endings of files that nobody takes for a table."""
 
 
 def read_sources(files: Files, reading: Reading) -> list[TextTable]:
@@ -71,8 +94,12 @@ def read_sources(files: Files, reading: Reading) -> list[TextTable]:
     for group, members in slides.items():
         table = _slides(group, members, reading)
         tables += [] if table is None else [table]
-    kept = [t for t in tables if t.file not in reading.manifest.ignore]
-    return [without_columns(t, reading.manifest.drop, reading.found) for t in kept]
+    manifest, found = reading.manifest, reading.found
+    kept = [
+        without_columns(t, manifest.drop, found) for t in tables if t.file not in manifest.ignore
+    ]
+    ids = (manifest.id, manifest.clinical.id, *(m.id for m in manifest.modalities.values()))
+    return [settle_numerals(t, manifest.decimal.get(t.file), found, keep=ids) for t in kept]
 
 
 def with_patients_in_rows(table: TextTable, reading: Reading) -> TextTable | None:
@@ -101,7 +128,7 @@ def _refuse(name: str, reading: Reading) -> None:
     lines = conversion(name)
     if lines is not None:
         reading.found.warn(
-            "This format can run code when it is opened, or is no table; left out.",
+            "This format can run code when it is opened, or is not read; left out.",
             code="E-01",
             file=name,
             fix=f"If you trust it, convert it: {lines[0]} and then {lines[1]}",
@@ -114,9 +141,11 @@ def _tables_of(name: str, source: Source, reading: Reading) -> Iterator[TextTabl
         yield from _annotated(name, form.name, form.reader, source, reading)
         return
     stem = plain(table_stem(name))
+    if form is None and conversion(name) is None and _may_be_table(name):
+        reading.found.note("This is no table that is read; left out.", code="E-01", file=name)
     if form is None or stem in NO_TABLES:
         return
-    if _STUDY_META.fullmatch(stem):
+    if stem.startswith("meta_") and _META.fullmatch(first_bytes(source, MAX_META_BYTES)):
         reading.found.note("Describes a study of cBioPortal, and holds no table.", file=name)
         return
     table = read_table(
@@ -127,9 +156,33 @@ def _tables_of(name: str, source: Source, reading: Reading) -> Iterator[TextTabl
         encoding=reading.manifest.encodings.get(name),
         progress=reading.telling(f"reading {name}"),
     )
-    if table is not None:
-        reading.files[name] = _report(table)
-        yield table
+    if table is None:
+        return
+    reading.files[name] = _report(table)
+    what = _no_features(stem, table)
+    if what is not None and name not in _named(reading.manifest):
+        reading.found.note(f"Holds {what}, no features of patients; left out.", file=name)
+        return
+    yield table
+
+
+def _may_be_table(name: str) -> bool:
+    base, _, ending = name.rpartition(".")
+    return bool(base) and ending.lower() not in _DOCUMENTS and name != MANIFEST
+
+
+def _no_features(stem: str, table: TextTable) -> str | None:
+    """Return what a table of a study holds instead of features; None for other tables."""
+    names = {plain(c) for c in table.columns}
+    for what, needed in _NO_FEATURE_COLUMNS.items():
+        if needed <= names:
+            return what
+    return next((what for start, what in _NO_FEATURES.items() if stem.startswith(start)), None)
+
+
+def _named(manifest: Manifest) -> set[str | None]:
+    """Return the files that a manifest names as something."""
+    return {manifest.clinical.file, *(s.file for s in manifest.modalities.values())}
 
 
 def _report(table: TextTable, n_rows: int | None = None) -> FileReport:
@@ -151,9 +204,9 @@ def _annotated(
     try:
         matrices, common = reader.read(source)
         tables = [_matrix(name, form, matrix, common, reading) for matrix in matrices]
-        columns = list(common.columns)
-        if find_duration(columns) is not None and find_event(columns) is not None:
-            tables.append(_observed(name, form, common))
+        observed = _observed(name, form, common)
+        if holds_pair(observed):
+            tables.append(observed)
     except DataError as error:
         reading.found.refuse(error, name)
         return

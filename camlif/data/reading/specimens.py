@@ -7,16 +7,25 @@ table, and its identifiers are understood wherever another table uses them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from camlif.data.manifest import Manifest
 from camlif.data.reading.gathered import Reading
-from camlif.data.reading.patients import Duplicates, FlowStep, assign_patients
+from camlif.data.reading.names import plain
+from camlif.data.reading.patients import (
+    Duplicates,
+    FlowStep,
+    PatientTable,
+    assign_patients,
+    id_candidates,
+    id_column_of,
+)
 from camlif.data.reading.problems import Findings, examples
-from camlif.data.reading.roles import ID_NAMES, find_id, find_named, modality_name, plain
+from camlif.data.reading.roles import ID_NAMES, find_id, find_named, modality_name
+from camlif.data.reading.spelling import spell_alike
 from camlif.data.reading.tables import TextTable, table_stem
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids
 from camlif.wording import count
@@ -91,8 +100,7 @@ def by_patient(table: TextTable, owners: Mapping[str, str], declared: str | None
 def join_specimens(clinical: TextTable, specimens: Specimens, reading: Reading) -> TextTable:
     """Return the clinical table with the columns of its patients' specimens.
 
-    Every row of the specimens' table is accounted for in the reading's steps. Different specimens
-    of a patient are settled like any repeated patient.
+    Different specimens of a patient are settled like any repeated patient.
 
     Parameters
     ----------
@@ -103,36 +111,136 @@ def join_specimens(clinical: TextTable, specimens: Specimens, reading: Reading) 
     reading : Reading
         Takes the findings and the account of rows; its manifest says how repeats are settled.
     """
-    found, file = reading.found, specimens.table.file
     rest = specimens.table.table.drop_columns([specimens.specimen])
-    known = [c for c in rest.column_names if c in clinical.columns and c != specimens.patient]
-    rows = assign_patients(
-        replace(specimens.table, table=rest.drop_columns(known)),
-        found,
-        id_column=specimens.patient,
-        bag=False,
-        duplicates=_duplicates(reading.manifest),
-        id_length=reading.manifest.id_length,
-    )
-    column = find_id(clinical.columns, reading.manifest.clinical.id or reading.manifest.id)
-    if rows is None or column is None:
+    table = replace(specimens.table, table=rest)
+    return join_table(clinical, table, reading, id_column=specimens.patient, needed=True)
+
+
+def join_table(
+    clinical: TextTable,
+    table: TextTable,
+    reading: Reading,
+    *,
+    id_column: str | None,
+    needed: bool = False,
+) -> TextTable:
+    """Return the clinical table with the columns of another one, by patient.
+
+    Every row of the other table is accounted for in the reading's steps. Columns that both have
+    stay those of the clinical table, and are told of where they differ.
+
+    Parameters
+    ----------
+    clinical, table : TextTable
+    reading : Reading
+    id_column : str or None
+        Of ``table``, as declared.
+    needed : bool
+        Whether different rows of a patient are a question rather than a reason to go without.
+    """
+    found, file = reading.found, table.file
+    declared = reading.manifest.clinical.id or reading.manifest.id
+    own = id_column_of(clinical, declared or reading.id_columns.get(clinical.file))
+    other = id_column_of(table, id_column)
+    if own is None or other is None:
+        found.warn(
+            f"{file} left out, because no column names its patients.",
+            code="E-05",
+            file=file,
+            fix="Pick the column that names each patient.",
+            topic="id",
+            columns=id_candidates(table),
+        )
         return clinical
+    both = [c for c in table.columns if c in clinical.columns and c != other]
+    duplicates = _duplicates(reading.manifest)
+    rows = assign_patients(
+        replace(table, table=table.table.drop_columns(both)),
+        found if needed or duplicates != "error" else Findings(),
+        id_column=other,
+        bag=False,
+        duplicates="error" if needed and duplicates == "error" else _settled(duplicates),
+        id_length=reading.manifest.id_length,
+        spellings=reading.shared_spellings,
+    )
+    if rows is None:
+        return clinical
+    if not needed and duplicates == "error" and _repeats(rows):
+        return _left_out(clinical, table, rows, reading)
     reading.steps += rows.steps
     at = {patient: i for i, patient in enumerate(rows.ids)}
-    patients = [TCGA_SAMPLE.sub(r"\1", i) for i in clean_ids(clinical.text(column))]
+    patients = [TCGA_SAMPLE.sub(r"\1", i) for i in clean_ids(clinical.text(own))]
+    if reading.manifest.id_length is not None:
+        patients = [i[: reading.manifest.id_length].rstrip() for i in patients]
+    if reading.shared_spellings is not None:
+        patients = spell_alike(patients, reading.shared_spellings)
     joined = set(patients) & set(at)
     reading.steps.append(FlowStep(file=file, reason=f"joined to {clinical.file}", n=len(joined)))
     _report_strangers(file, clinical.file, [p for p in rows.ids if p not in joined], reading)
     index = pa.array([at.get(p) for p in patients], pa.int64())
-    table = clinical.table
+    cells = clinical.table
     for name, values in zip(rows.rows.columns, rows.rows.table.columns, strict=True):
-        table = table.append_column(name, values.take(index))
+        cells = cells.append_column(name, values.take(index))
+    names = rows.rows.columns
     found.note(
-        f"{count(len(rows.rows.columns), 'column')} of {len(joined)} patients joined to "
-        f"{clinical.file}.",
+        f"{count(len(names), 'column')} of {len(joined)} patients joined to {clinical.file}"
+        + (f": {examples(names)}." if names else "."),
         file=file,
     )
-    return replace(clinical, table=table)
+    _report_both(clinical, table, dict.fromkeys(both, (own, other)), found)
+    return replace(clinical, table=cells)
+
+
+def _settled(duplicates: Duplicates) -> Duplicates:
+    return "first" if duplicates == "error" else duplicates
+
+
+def _repeats(rows: PatientTable) -> bool:
+    return any(step.reason.startswith("repeated patient") for step in rows.steps)
+
+
+def _left_out(
+    clinical: TextTable, table: TextTable, rows: PatientTable, reading: Reading
+) -> TextTable:
+    """Go without a table of several rows a patient, and say so."""
+    reading.found.warn(
+        f"{table.file} left out, because it has several different rows of a patient "
+        f"({len(table):,} rows of {count(len(rows.ids), 'patient')}).",
+        code="E-06",
+        file=table.file,
+        fix=f"Leave one row of each to join it to {clinical.file}.",
+        topic="duplicates",
+    )
+    step = FlowStep(file=table.file, reason="several rows a patient", n=len(table))
+    reading.steps.append(step)
+    return clinical
+
+
+def _cells(table: TextTable, ids: str, column: str) -> Iterator[tuple[str, str | None]]:
+    return zip(clean_ids(table.text(ids)), table.text(column).to_pylist(), strict=True)
+
+
+def _report_both(
+    clinical: TextTable, table: TextTable, both: Mapping[str, tuple[str, str]], found: Findings
+) -> None:
+    """Tell of columns that two tables have with different cells."""
+    differ = []
+    for column, (own, other) in both.items():
+        mine = dict(
+            zip(clean_ids(clinical.text(own)), clinical.text(column).to_pylist(), strict=True)
+        )
+        theirs = zip(clean_ids(table.text(other)), table.text(column).to_pylist(), strict=True)
+        if any(p in mine and mine[p] and cell and mine[p] != cell for p, cell in theirs):
+            differ.append(column)
+    if differ:
+        found.warn(
+            f"{examples(differ)} {'differs' if len(differ) == 1 else 'differ'} from "
+            f"{clinical.file}, whose cells count.",
+            file=table.file,
+            column=differ[0] if len(differ) == 1 else None,
+            fix="Correct one of the tables, or leave one out.",
+            topic="file",
+        )
 
 
 def _duplicates(manifest: Manifest) -> Duplicates:

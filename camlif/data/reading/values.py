@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +19,35 @@ from numpy.typing import NDArray
 MISSING_TOKENS = ("", "na", "n/a", "nan", "null", "<na>", ".", "-")
 """Cells that mean "missing", in lower case; cBioPortal's ``[Not Available]`` style counts, too."""
 
+MARKS = (
+    *("'--", "--", "---", "\u2013", "\u2014", "*", "**", "?", "#n/a", "#na", "n.a.", "k.a.", "\\n"),
+    *("#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "none available", "no data"),
+    *("not available", "not reported", "not recorded", "not provided", "missing"),
+)
+"""Cells that can mean nothing else, in lower case, and are told of wherever they are read."""
+
 _BLANKS = ("", "NA")
 """The commonest of them, as they are written."""
 
 SENTINELS = (-9.0, -99.0, -999.0, 999.0, 9999.0)
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_DECIMAL_COMMA = r"^[+-]?\d+,\d+([eE][+-]?\d+)?$"
-_BRACKETED = r"^\[[^\]]*\]$"
+_BRACKETED = r"^\[[^\]\d]*\]$"
 _INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
+_TRUTH = ("true", "false")
+_MONTH = (
+    r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|mär(?:z)?|apr(?:il)?|ma[iy]|june?|juni"
+    r"|july?|juli|aug(?:ust)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?)\.?"
+)
+_DATE = (
+    r"(?i)^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[t ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?: .*)?"
+    rf"|\d{{1,2}}[-/]\d{{1,2}}[-/]\d{{2}}|\d{{1,2}}[-. /]*{_MONTH}[-. /]*(?:\d{{2}}|\d{{4}})?"
+    rf"|{_MONTH}[-. /]+(?:\d{{1,2}}|\d{{4}})(?:,? \d{{4}})?)$"
+)
 TCGA_SAMPLE = re.compile(r"(TCGA-[0-9A-Za-z]{2}-[0-9A-Za-z]{4})-[0-9A-Za-z].*")
+
+
+def _no_rows() -> NDArray[np.int_]:
+    return np.zeros(0, dtype=int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +62,23 @@ class Numbers:
         Positions of cells that are text.
     bad_values : tuple of str
         Those cells, distinct.
-    n_infinite : int
-    decimal_comma : bool
-        Whether cells were written like ``1,25``.
+    infinite_rows : int array
+        Positions of infinite numbers, or of such as ``1e400``.
+    date_rows : int array
+        Those of ``bad_rows`` that are dates.
+    marks : tuple of str
+        Distinct cells of `MARKS`, which are missing.
+    marked_rows : int array
+        Their positions.
     """
 
     values: NDArray[np.float64]
-    bad_rows: NDArray[np.int_]
+    bad_rows: NDArray[np.int_] = field(default_factory=_no_rows)
     bad_values: tuple[str, ...] = ()
-    n_infinite: int = 0
-    decimal_comma: bool = False
+    infinite_rows: NDArray[np.int_] = field(default_factory=_no_rows)
+    date_rows: NDArray[np.int_] = field(default_factory=_no_rows)
+    marks: tuple[str, ...] = ()
+    marked_rows: NDArray[np.int_] = field(default_factory=_no_rows)
 
     @property
     def n_values(self) -> int:
@@ -63,41 +90,83 @@ def blank_missing(text: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return trimmed strings with null where a cell means "missing"."""
     trimmed = pc.utf8_trim_whitespace(text)
     absent = pc.or_(
-        pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(MISSING_TOKENS)),
+        pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(MISSING_TOKENS + MARKS)),
         pc.match_substring_regex(trimmed, _BRACKETED),
     )
     return pc.if_else(absent, pa.scalar(None, pa.string()), trimmed)
 
 
+def marks_in(text: pa.ChunkedArray) -> tuple[NDArray[np.int_], tuple[str, ...]]:
+    """Return where cells of `MARKS` are, and those cells, distinct."""
+    trimmed = pc.utf8_trim_whitespace(text)
+    marked = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(MARKS)).fill_null(False)
+    if not pc.any(marked).as_py():
+        return _no_rows(), ()
+    return np.flatnonzero(marked.to_numpy()), tuple(pc.unique(trimmed.filter(marked)).to_pylist())
+
+
+def is_date(text: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Whether each cell is a date written with signs or a month's name, shape (n,)."""
+    return np.asarray(pc.match_substring_regex(text, _DATE).fill_null(False).to_numpy(), dtype=bool)
+
+
+def is_plain(column: pa.ChunkedArray) -> bool:
+    """Whether a column of text holds nothing but numbers with decimal points, and blanks."""
+    return _cast(column) is not None
+
+
 def to_numbers(column: pa.ChunkedArray) -> Numbers:
-    """Read a column as numbers; cells that are no numbers are reported, never guessed."""
+    """Read a column as numbers; cells that are no numbers are reported, never guessed.
+
+    ``true`` and ``false`` are 1 and 0 where a column holds nothing else but 0 and 1.
+    """
     if not pa.types.is_string(column.type):
         # Whole numbers beyond 2**53 are rounded.
         return _finite(_numpy(pc.cast(column, pa.float64(), safe=False)))
-    for cells in _with_and_without_blanks(column):
-        try:  # nearly every column: numbers only, or numbers and blanks
-            return _finite(_numpy(pc.cast(cells, pa.float64())))
-        except pa.ArrowInvalid:
-            pass
-    text = blank_missing(column)
-    infinite = pc.is_in(pc.utf8_lower(text), value_set=pa.array(_INFINITE))
-    comma = pc.match_substring_regex(text, _DECIMAL_COMMA)
-    decimal_comma = bool(pc.any(comma).as_py()) and not bool(
-        pc.any(pc.match_substring(text, ".")).as_py()
-    )
-    if decimal_comma:
-        text = pc.if_else(comma, pc.replace_substring(text, ",", "."), text)
+    plain = _cast(column)
+    if plain is not None:  # nearly every column: numbers only, or numbers and blanks
+        return _finite(plain)
+    text = pc.replace_substring(blank_missing(column), "\u2212", "-")
+    text = _truths(text)
+    infinite = pc.is_in(pc.utf8_lower(text), value_set=pa.array(_INFINITE)).fill_null(False)
     is_number = pc.match_substring_regex(text, _NUMBER)
-    plain = pc.if_else(is_number, pc.utf8_ltrim(text, characters="+"), pa.scalar(None, pa.string()))
+    digits = pc.if_else(
+        is_number, pc.utf8_ltrim(text, characters="+"), pa.scalar(None, pa.string())
+    )
     bad = pc.and_(pc.invert(is_number), pc.invert(infinite)).fill_null(False)
-    read = _finite(_numpy(pc.cast(plain, pa.float64())))
+    read = _finite(_numpy(pc.cast(digits, pa.float64())))
+    bad_rows = np.flatnonzero(bad.to_numpy())
+    marked_rows, marks = marks_in(column)
     return Numbers(
         values=read.values,
-        bad_rows=np.flatnonzero(bad.to_numpy()),
+        bad_rows=bad_rows,
         bad_values=tuple(pc.unique(text.filter(bad)).to_pylist()),
-        n_infinite=read.n_infinite + int(pc.sum(infinite).as_py() or 0),
-        decimal_comma=decimal_comma,
+        infinite_rows=np.union1d(read.infinite_rows, np.flatnonzero(infinite.to_numpy())),
+        date_rows=bad_rows[is_date(text.filter(bad))] if len(bad_rows) else bad_rows,
+        marks=marks,
+        marked_rows=marked_rows,
     )
+
+
+def _truths(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of nothing but true, false, 0 and 1 as 0 and 1."""
+    lower = pc.utf8_lower(text)
+    truth = pc.is_in(lower, value_set=pa.array(_TRUTH))
+    if not pc.any(truth).as_py():
+        return text
+    known = set(pc.unique(lower).to_pylist()) - {None}
+    if not known <= {*_TRUTH, "0", "1"}:
+        return text
+    return pc.replace_substring(pc.replace_substring(lower, "true", "1"), "false", "0")
+
+
+def _cast(column: pa.ChunkedArray) -> NDArray[np.float64] | None:
+    for cells in _with_and_without_blanks(column):
+        try:
+            return _numpy(pc.cast(cells, pa.float64()))
+        except pa.ArrowInvalid:
+            pass
+    return None
 
 
 def _with_and_without_blanks(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
@@ -112,8 +181,10 @@ def _numpy(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 def _finite(values: NDArray[np.float64]) -> Numbers:
     infinite = np.isinf(values)
+    if not infinite.any():
+        return Numbers(values=values)
     values[infinite] = np.nan
-    return Numbers(values=values, bad_rows=np.zeros(0, dtype=int), n_infinite=int(infinite.sum()))
+    return Numbers(values=values, infinite_rows=np.flatnonzero(infinite))
 
 
 def sentinels(values: NDArray[np.float64]) -> tuple[float, ...]:

@@ -24,6 +24,8 @@ from dashboard.views.upload.session import CheckedUpload
 ROLES = {
     "id": "Patient identifier",
     "time": "Follow-up time",
+    "last contact": "Time of last contact",
+    "start": "Date it runs from",
     "unit": "Unit of follow-up",
     "event": "Event status",
     "event value": "Cells that mean the event",
@@ -34,7 +36,18 @@ ROLES = {
     "sex": "Sex",
     "centre": "Centre",
 }
-IN_EDITOR = ("time", "event", "entry", "subtype", "grade", "age", "sex", "centre")
+IN_EDITOR = (
+    "time",
+    "last contact",
+    "start",
+    "event",
+    "entry",
+    "subtype",
+    "grade",
+    "age",
+    "sex",
+    "centre",
+)
 USES = ("clinical", "modality", "left out")
 KINDS: dict[Kind, str] = {
     "table": "one row a patient",
@@ -61,6 +74,7 @@ def show_mapping(upload: CheckedUpload) -> None:
             names = "; ".join(dict.fromkeys(_named(a) for a in uncertain))
             st.caption(plain(f"Please look at: {names}."))
         _columns(report, disabled=not upload.files)
+        _no_inputs(report)
         _values(report, disabled=not upload.files)
         _files(report, disabled=not upload.files)
         show_groups(report, disabled=not upload.files)
@@ -83,19 +97,21 @@ def _columns(report: CheckReport, *, disabled: bool) -> None:
             "role": [ROLES[a.role] for a in rows],
             "column": [a.chosen[0] if a.chosen else NONE for a in rows],
             "confidence": [_confidence(a) for a in rows],
+            "because": [a.because for a in rows],
             "examples": [_examples(a) for a in rows],
         }
     )
     edited = st.data_editor(
         table.style.apply(_highlight, uncertain=[a.uncertain for a in rows], subset=["confidence"]),
         hide_index=True,
-        disabled=True if disabled else ["role", "confidence", "examples"],
+        disabled=True if disabled else ["role", "confidence", "because", "examples"],
         column_config={
             "role": st.column_config.TextColumn("Role"),
             "column": st.column_config.SelectboxColumn(
                 "Column", options=[NONE, *rows[0].options], required=True
             ),
             "confidence": st.column_config.TextColumn("How sure"),
+            "because": st.column_config.TextColumn("Because of"),
             "examples": st.column_config.TextColumn("Examples"),
         },
         height=ROW_PIXELS * (len(rows) + 1) + BORDER_PIXELS,
@@ -107,6 +123,23 @@ def _columns(report: CheckReport, *, disabled: bool) -> None:
             chosen = () if after == NONE else (after,)
             session.change(f"{ROLES[row.role]}: {after}", assign(report, row, chosen))
             st.rerun()
+
+
+def _no_inputs(report: CheckReport) -> None:
+    """The columns that no model reads, and why."""
+    rows = [(file, role) for file, roles in report.no_inputs.items() for role in roles]
+    if not rows:
+        return
+    st.markdown("Columns that no model reads")
+    table = pd.DataFrame(
+        {
+            "file": [file for file, _ in rows],
+            "column": [role.column for _, role in rows],
+            "what it is": [role.kind for _, role in rows],
+            "because of": [role.because for _, role in rows],
+        }
+    )
+    st.dataframe(table, hide_index=True, key="no_inputs", alt="Columns that no model reads")
 
 
 def _confidence(assignment: Assignment) -> str:

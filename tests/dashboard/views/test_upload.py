@@ -22,7 +22,7 @@ from tests.dashboard.views.test_pages import text_of
 MESSAGES = Path(__file__).resolve().parents[2] / "fixtures" / "messages"
 EXPECTED = tomllib.loads((MESSAGES / "expected.toml").read_text("utf-8"))
 CLINICAL = (
-    "Patient ID,follow_up,status,died,Age at diagnosis,gender,first_name\n"
+    "Patient ID,follow_up,status,ecog,Age at diagnosis,gender,first_name\n"
     "a,900,2,0,50,male,Alix\nb,-3,1,1,61,female,Bix\nc,400,2,1,70,male,Cix\nd,455,1,0,44,female,Dix\n"
 )
 CT = "Patient ID,v,w,x,y\na,1,2,3,4\nb,2,3,1,1\nb,4,3,1,1\nc,4,5,3,3\nd,5,6,2,high\n"
@@ -124,6 +124,7 @@ def test_what_was_inferred_is_shown_with_examples_and_asked_to_be_confirmed(app:
         "role": "Age",
         "column": "Age at diagnosis",
         "confidence": "inferred, confirm",
+        "because": "its name",
         "examples": "50, 61, 70, 44",
     }
     assert rows["Grade"]["confidence"] == "not found"
@@ -367,7 +368,9 @@ def test_a_repair_is_listed_and_taken_back_while_the_others_stay(app: AppTest) -
 
 
 def test_many_ways_are_a_list_to_choose_from(app: AppTest) -> None:
-    clinical = "patient_id,length,size,event,other,age\na,9,1,1,4,50\nb,8,1,0,3,60\nc,7,1,1,2,\n"
+    clinical = (
+        "patient_id,length,size,w,event,other,age\na,9,1,5,1,4,50\nb,8,1,6,0,3,60\nc,7,1,7,1,2,\n"
+    )
     upload(app, {**CLEAN, "clinical.csv": clinical})
     (choice,) = [s for s in app.selectbox if s.key and s.key.endswith("_time")]
     choice.select("length is the follow-up time").run()
@@ -383,7 +386,7 @@ def test_a_saved_mapping_among_the_files_gives_the_same_cohort(open_app: OpenApp
     for flag in ("unit=days", "event=2", "drop=first_name", "duplicates=average"):
         press(app, flag)
     press(app, "negative=exclude")
-    edit(app, "columns", row_of(app, "columns", "role", "Grade"), column="died")
+    edit(app, "columns", row_of(app, "columns", "role", "Grade"), column="ecog")
     toml = checked(app).report.manifest.to_toml()
 
     again = upload(open_app("data"), {**FILES, "cohort.toml": toml})
@@ -537,7 +540,7 @@ def test_patients_without_a_modality_the_model_needs_get_no_score(shipped: AppTe
 def test_late_entry_is_mapped_drawn_and_what_ignores_it_is_said(app: AppTest) -> None:
     rows = [f"p{i},{10 + i},{i % 2},{i % 3}" for i in range(40)]
     clinical = "\n".join(["patient_id,survival_months,event,entry_months", *rows])
-    ct = "\n".join(["patient_id,other_v", *(f"p{i},{i}" for i in range(40))])
+    ct = "\n".join(["patient_id,other_v", *(f"p{i},{7 * i % 40}" for i in range(40))])
     upload(app, {"clinical.csv": clinical, "ct.csv": ct})
 
     row = next(r for r in table(app, "columns") if r["role"] == "Entry time (if late)")

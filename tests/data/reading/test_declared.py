@@ -11,9 +11,9 @@ from camlif.data.reading.repairs import changes_of, options_for
 
 ROWS = range(1, 31)
 CLINICAL = "patient_id,survival_months,event,age\n" + "".join(
-    f"P{i:02d},{10 + i},{i % 2},{40 + i}\n" for i in ROWS
+    f"P{i:02d},{10 + i},{i % 2},{40 + 12 * i % 31}\n" for i in ROWS
 )
-CT = "patient_id,energy,entropy\n" + "".join(f"P{i:02d},{i * 0.5},{40 - i}\n" for i in ROWS)
+CT = "patient_id,energy,entropy\n" + "".join(f"P{i:02d},{7 * i % 31},{11 * i % 31}\n" for i in ROWS)
 CT_SECTION = '[modalities.ct]\nfile = "ct.csv"\n'
 CLINICAL_SECTION = '[clinical]\nfile = "clinical.csv"\n'
 

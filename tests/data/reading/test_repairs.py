@@ -64,6 +64,11 @@ CASES: dict[str, tuple[Mapping[str, str | bytes], str, dict[str, object]]] = {
         "encoding=cp1250",
         {"encodings": {"ct.csv": "cp1250"}},
     ),
+    "thousands or decimals": (
+        {**FILES, "ct.csv": CT.replace(",1,2,3,4", ',1,2,3,"1,735"')},
+        "decimal=comma",
+        {"decimal": {"ct.csv": ","}},
+    ),
     "a table turned by mistake": (
         {"rna.csv": "symbol,a,b\npat1,1,2\npat2,3,5\n"},
         "transpose=rna.csv",
@@ -133,15 +138,24 @@ CASES: dict[str, tuple[Mapping[str, str | bytes], str, dict[str, object]]] = {
     ),
     "no identifier": (
         {
-            **FILES,
-            "ct.csv": CT.replace("patient_id", "who")
-            .replace("v,w", "v,kind")
-            .replace("1,2,3", "1,p,3")
-            .replace("2,3,4", "2,q,4")
-            .replace("4,4,4,4", "4,r,4,4"),
+            "clinical.csv": CLINICAL.replace("\npat", "\n"),
+            "ct.csv": "who,v,kind,x\n1,1,p,3\n2,2,p,4\n3,4,r,4\n",
         },
         "id=who",
         {"modalities": {"ct": {"file": "ct.csv", "id": "who"}}},
+    ),
+    "identifiers spelt alike": (
+        {**FILES, "ct.csv": CT.replace("pat", "PAT-")},
+        "same=yes",
+        {"ids": "alike"},
+    ),
+    "a tumour that is not the primary one": (
+        {
+            "clinical.csv": CLINICAL.replace("\npat", "\nTCGA-AA-000"),
+            "ct.csv": "patient_id,v\nTCGA-AA-0001-01A,1\nTCGA-AA-0002-01A,2\nTCGA-AA-0003-02A,3\n",
+        },
+        "samples=tumour",
+        {"samples": "tumour"},
     ),
     "ids too long": (LONG_IDS, "trim=4", {"id_length": 4}),
     "sheet": (
@@ -150,14 +164,35 @@ CASES: dict[str, tuple[Mapping[str, str | bytes], str, dict[str, object]]] = {
         {"sheets": {"ct.xlsx": "sheet2"}},
     ),
     "two clinical tables": (
-        {**FILES, "patients.csv": CLINICAL.replace("survival_months,event,age", "a,b,c")},
+        {**FILES, "patients.csv": CLINICAL},
         "clinical=clinical.csv",
         {"clinical": {"file": "clinical.csv"}},
     ),
     "a clinical table of another name": (
-        {"ct.csv": CT, "facts.csv": CLINICAL.replace("event", "outcome")},
+        {"ct.csv": CT, "facts.csv": CLINICAL.replace("survival_months,event", "seen,score")},
         "clinical=facts.csv",
         {"clinical": {"file": "facts.csv"}},
+    ),
+    "features beside an outcome": (
+        {"facts.csv": CLINICAL.replace("age", "v"), "ct.csv": CT},
+        "whole=facts.csv",
+        {"clinical": {"file": "facts.csv"}},
+    ),
+    "an outcome in two tables of features": (
+        {"a.csv": CLINICAL.replace("age", "v"), "b.csv": CLINICAL.replace("age", "w")},
+        "outcome=a.csv",
+        {
+            "clinical": {"file": "a.csv"},
+            "modalities": {"a": {"file": "a.csv"}, "b": {"file": "b.csv"}},
+        },
+    ),
+    "how the time was made": (
+        with_clinical(
+            "patient_id,days_to_death,days_to_last_follow_up,vital_status\n"
+            "pat1,100,,dead\npat2,,200,alive\npat3,50,,dead\n"
+        ),
+        "time=confirm",
+        {"clinical": {"duration": "days_to_death", "duration_else": "days_to_last_follow_up"}},
     ),
     "follow-up column": (
         with_clinical(CLINICAL.replace("survival_months", "months_seen")),
@@ -168,6 +203,49 @@ CASES: dict[str, tuple[Mapping[str, str | bytes], str, dict[str, object]]] = {
         with_clinical(CLINICAL.replace("event", "outcome")),
         "status=outcome",
         {"clinical": {"event": "outcome"}},
+    ),
+    "another endpoint": (
+        with_clinical("patient_id,pfs_months,pfs_status\npat1,10,1\npat2,20,0\npat3,5,1\n"),
+        "endpoint=pfs",
+        {
+            "clinical": {"duration": "pfs_months", "event": "pfs_status"},
+            "endpoint": {
+                "name": "progression-free survival",
+                "event_noun": "progression or death",
+                "event_free": "free of progression",
+            },
+        },
+    ),
+    "age in days": (
+        with_clinical(
+            CLINICAL.replace("50", "18262").replace("60", "21915").replace("70", "25567")
+        ),
+        "age=days",
+        {"clinical": {"age_unit": "days"}},
+    ),
+    "a column of the outcome that is wanted": (
+        with_clinical(CLINICAL.replace("age", "pfi_time")),
+        "input=pfi_time",
+        {"clinical": {"include": ["pfi_time"]}},
+    ),
+    "order of day and month": (
+        with_clinical(
+            "patient_id,diagnosis_date,death_date,last_contact_date,vital_status\n"
+            "pat1,01/02/2010,03/04/2011,03/04/2011,dead\npat2,02/03/2010,,05/06/2011,alive\n"
+            "pat3,01/02/2010,03/07/2011,03/07/2011,dead\n"
+        ),
+        "date=day",
+        {"clinical": {"date_order": "dmy"}},
+    ),
+    "where the follow-up begins": (
+        with_clinical(
+            "patient_id,diagnosis_date,start_date,death_date,last_contact_date,vital_status\n"
+            "pat1,2010-02-01,2010-03-01,2011-04-03,2011-04-03,dead\n"
+            "pat2,2010-02-03,2010-02-13,,2011-04-03,alive\n"
+            "pat3,2010-02-04,2010-02-24,2011-07-03,2011-07-03,dead\n"
+        ),
+        "from=start_date",
+        {"clinical": {"start": "start_date"}},
     ),
     "unreadable file": (
         {**FILES, "rna.parquet": b"no parquet"},
@@ -474,7 +552,7 @@ def test_confirming_writes_down_what_was_inferred_and_nothing_else() -> None:
 def test_a_mapping_for_programs_holds_no_cells() -> None:
     _, report = read(FILES)
     for entry in report.to_json()["mapping"]:
-        assert set(entry) == {"role", "file", "chosen", "confidence"}
+        assert set(entry) == {"role", "file", "chosen", "confidence", "because"}
 
 
 @pytest.mark.parametrize(
@@ -533,7 +611,7 @@ def test_changes_set_add_and_take_out() -> None:
 
 def test_a_change_that_makes_no_sense_is_an_error_that_names_the_entry() -> None:
     with pytest.raises(SchemaError, match=r"clinical\.duration_unit"):
-        apply_changes(Manifest(), [Change(("clinical", "duration_unit"), "weeks")])
+        apply_changes(Manifest(), [Change(("clinical", "duration_unit"), "decades")])
 
 
 # --- whole feature groups ---------------------------------------------------------------------

@@ -44,12 +44,29 @@ def test_infinity_is_missing_and_counted(cell: str) -> None:
     for cells in ((cell, "1"), (cell, "1", "NA")):
         read = numbers(*cells)
         assert np.isnan(read.values[0])
-        assert read.n_infinite == 1
+        assert read.infinite_rows.tolist() == [0]
 
 
-def test_decimal_commas_are_read_only_where_no_point_occurs() -> None:
-    assert numbers("1,25", "2,5", "3").values.tolist() == [1.25, 2.5, 3.0]
-    assert numbers("1,25", "2.5").bad_values == ("1,25",)
+@pytest.mark.parametrize("cell", ["'--", "*", "#DIV/0!", "#N/A", "not reported"])
+def test_other_marks_are_missing_and_told_of(cell: str) -> None:
+    read = numbers("1", cell, "2")
+
+    assert (read.marks, read.marked_rows.tolist()) == ((cell,), [1])
+    assert not len(read.bad_rows)
+
+
+def test_a_number_in_brackets_is_no_word_for_missing() -> None:
+    assert numbers("1", "[1.25]").bad_values == ("[1.25]",)
+
+
+@pytest.mark.parametrize("cell", ["2015-03-01", "1-Mar", "01.03.2015", "3/4/15", "Mar-98"])
+def test_dates_among_numbers_are_known_as_such(cell: str) -> None:
+    assert numbers("1", cell, "high").date_rows.tolist() == [1]
+
+
+def test_true_and_false_are_numbers_beside_nothing_else() -> None:
+    assert numbers("True", "false", "1", "").values[:3].tolist() == [1.0, 0.0, 1.0]
+    assert numbers("True", "2.5").bad_values == ("True",)
 
 
 def test_codes_far_from_all_other_values_are_suspected() -> None:

@@ -1,0 +1,104 @@
+"""What the cells of an event column mean: words first, then codes, else a question.
+
+In come cells, out comes for each whether the event happened, or None where that has to be asked.
+``1:LIVING`` is no event, whatever its digit; ``1`` and ``2`` are asked about, and so is every code
+of a column such as ``CNSR`` or ``alive`` unless its name explains it: ``Censor (alive=0; dead=1)``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from camlif.data.reading.names import is_reversed, legend, parts
+
+ANY = "*"
+"""In ``event_values``: whatever is written in the column means the event, a blank cell none."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_HAPPENED = _words(
+    "dead deceased death died exitus expired event recurred recurrence relapsed relapse "
+    "progressed progression tot verstorben gestorben tod muerto muerta fallecido fallecida decede "
+    "decedee mort morte morto deceduto deceduta overleden obito falecido zmarl zmarla zgon "
+    "avliden dod dode умер умерла мертв мертва 死亡 사망"
+)
+_DID_NOT = _words(
+    "alive living lives censored survived survivor lebend lebt lebendig vivo viva vivant vivante "
+    "levend levende zyje zywy zywa elossa levande жив жива живой живая 生存 存活 생존"
+)
+_FREE = re.compile(
+    r"no event|event[ -]?free|disease[ -]?free|progression[ -]?free|recurrence[ -]?free"
+    r"|relapse[ -]?free|no evidence of disease|no recurrence|no progression|no relapse|none"
+    r"|not dead|not deceased|tumou?r[ -]free"
+)
+_YES = _words("true t yes y ja si oui sim da")
+_NO = _words("false f no n nein non nao niet")
+
+
+def key_of(cell: str) -> str:
+    """Return a cell for comparison: lower case, ``1.0`` as ``1``."""
+    return re.sub(r"^(\d+)\.0*$", r"\1", cell.strip().lower())
+
+
+def word_meaning(cell: str) -> bool | None:
+    """Whether words say that the event happened; None where they say neither, or both."""
+    text = re.sub(r"^\s*\d+\s*[:=.)-]\s*", "", key_of(cell))
+    if _FREE.fullmatch(text):
+        return False
+    words = set(parts(text)) | set(re.findall(r"\w+", text))
+    happened, did_not = bool(words & _HAPPENED), bool(words & _DID_NOT)
+    return None if happened == did_not else happened
+
+
+def usual_meaning(cell: str) -> bool | None:
+    """Whether a cell usually means the event; None where no usage is known."""
+    by_word = word_meaning(cell)
+    if by_word is not None:
+        return by_word
+    key = key_of(cell)
+    coded = re.match(r"([01])\s*[:=]", key)
+    code = coded[1] if coded else key
+    if code in ("1", "0"):
+        return code == "1"
+    return True if code in _YES else False if code in _NO else None
+
+
+def coding_of(column: str, cells: Iterable[str]) -> dict[str, bool | None]:
+    """Return what each cell of a column means, as its words, its name or usage tell.
+
+    Parameters
+    ----------
+    column : str
+        Its name may explain the codes, or turn them round.
+    cells : iterable of str
+    """
+    explained = {code: word_meaning(word) for code, word in legend(column).items()}
+    found: dict[str, bool | None] = {}
+    for cell in cells:
+        by_word = word_meaning(cell)
+        if by_word is not None:
+            found[cell] = by_word
+        elif explained.get(key_of(cell)) is not None:
+            found[cell] = explained[key_of(cell)]
+        else:
+            found[cell] = None if is_reversed(column) or explained else usual_meaning(cell)
+    return found
+
+
+def is_told_by_words(column: str, cells: Iterable[str]) -> bool:
+    """Whether words leave no doubt about any cell, so that nothing can be the wrong way round."""
+    explained = {code: word_meaning(word) for code, word in legend(column).items()}
+    return all(
+        word_meaning(cell) is not None or explained.get(key_of(cell)) is not None for cell in cells
+    )
+
+
+def contradicts(cell: str) -> bool:
+    """Whether a cell's digit, by usage, says the opposite of its word: ``1:LIVING``."""
+    coded = re.match(r"([01])\s*[:=]", key_of(cell))
+    meaning = word_meaning(cell)
+    return coded is not None and meaning is not None and (coded[1] == "1") != meaning

@@ -1,0 +1,403 @@
+"""What the name of a column promises, read part by part: ``OS_MONTHS``, ``deadstatus.event``.
+
+In comes a header, out comes a `Promise`, or None where the name promises nothing. A name is cut at
+signs, digits and capitals, and glued words are parted where all of them are known (``futime``).
+Nothing here looks at values, and nothing fails. The words are those of cBioPortal, GDC, UCSC Xena,
+TCIA, CDISC ADTTE and R's survival data sets, in the languages in which registries write them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from camlif.data.manifest import DurationUnit
+
+PromisedKind = Literal["outcome", "entry", "date", "administrative", "row number", "identifier"]
+Aspect = Literal["time", "event", "death", "last contact", "start", ""]
+KEPT_NAMES = 65_536
+"""So many names are remembered with what they say: three of the widest tables."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ENDPOINTS = _words(
+    "os pfs pfi dfs dfi dss css rfs efs mfs dmfs lrfs lfs ffs bfs ddfs idfs ttp ttr ttf ttd tte"
+)
+DEATH = _words(
+    "death dead died deceased decease mortality expired exitus tod tot todes sterbe verstorben "
+    "gestorben deces mort muerte muerto fallecido fallecimiento defuncion morte obito morto "
+    "decesso overleden overlijden zgon"
+)
+ALIVE = _words("alive survived lebend vivant vivo viva levend")
+SURVIVAL = _words(
+    "survival surv survivor lifetime uberleben ueberleben uberlebenszeit ueberlebenszeit survie "
+    "supervivencia sobrevida sobrevivencia sopravvivenza overleving przezycie overlevnad"
+)
+CENSORED = _words("censor censored censoring censorship cens cnsr zensiert censure")
+EVENT = _words("event events evt ereignis evento evenement")
+RELAPSE = _words(
+    "recurrence recur recurred relapse relapsed progression progressed nte rezidiv progress "
+    "recidive recidiva progresion progressione"
+)
+STATUS = _words("status stat state indicator flag estado statut stato")
+FOLLOW_UP = _words("followup fup lenfol nachbeobachtung seguimiento suivi opvolging")
+LAST = _words("last latest letzte letzter letzten ultimo ultima dernier derniere laatste")
+LAST_SEEN = _words(
+    "contact visit seen known alive information followed observation encounter check status update "
+    "fu follow followup date control kontakt visite nouvelles contacto visita consulta contatto"
+)
+_UNIT_WORDS: dict[DurationUnit, str] = {
+    "days": "day days tag tage jour jours dias giorni dagen dni",
+    "weeks": "week weeks wk wks wochen semaines semanas settimane weken",
+    "months": "month months mo mos mth mths monat monate mois meses mesi maanden miesiace",
+    "years": "year years yr yrs jahr jahre ans annees anos anni jaren lata",
+}
+UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words.split()}
+SHORT_UNITS: dict[str, DurationUnit] = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
+"""Units only in brackets, or behind an outcome: ``OS [m]``, ``fu_d``."""
+
+TIME = frozenset(UNITS) | _words(
+    "time times duration length interval zeit dauer tiempo temps tempo duree delai durata tijd czas"
+)
+_LENGTHS = _words("length interval")
+DATE = _words("date dates dt datum fecha datetime timestamp year jahr annee")
+_TO = _words("to bis hasta jusque fino")
+_NO_TARGET = _words("birth peak max maximum minimum enhancement washout half")
+"""``days_to_birth`` is an age, ``time_to_peak`` a perfusion: what they run to is no outcome."""
+
+_TISSUE = _words(
+    "cell cells tissue tissues area areas nuclei nucleus density box receptor domain ligand "
+    "pathway programmed space fraction ratio volume zone inducing signaling signalling"
+)
+"""Beside these, "dead" and "survival" speak of cells: ``dead_cell_density``."""
+
+_VITAL = _words("vital vitale vitaler")
+_BEFORE = _words("prior previous history family preoperative past baseline")
+_GENE_SETS = _words("hallmark kegg reactome go gobp gocc gomf biocarta pid wp")
+_PLACES_OF_STATUS = _words(
+    "tumor tumour cancer neoplasm disease patient life living last final current vital subject"
+)
+_RESPONSE = _words(
+    "best objective measure treatment therapy recist overall complete clinical pathologic "
+    "pathological tumor tumour of to success"
+)
+_SPECIAL = {
+    "rtime": ("recurrence", "time"),
+    "dtime": ("death", "time"),
+    "futime": ("fu", "time"),
+    "fustat": ("fu", "status"),
+    "fstat": ("fu", "status"),
+    "tte": ("time", "to", "event"),
+}
+_JOINABLE = (
+    *(ENDPOINTS, DEATH, ALIVE, SURVIVAL, CENSORED, EVENT, RELAPSE, STATUS, TIME, DATE, FOLLOW_UP),
+    _words(
+        "vital overall disease free specific tumor tumour patient fu follow up last to of at in"
+    ),
+    _words("from since lost living new contact diagnose"),
+)
+_GLUE = _words("to of at in from since until")
+_KNOWN = frozenset(word for words in _JOINABLE for word in words if len(word) > 1)
+
+_ADMINISTRATIVE = re.compile(
+    r"(tissue_source_|study_|treatment_|recruit\w*_)?site(_id|_code)?|n_slides|n_samples"
+    r"|(.*_)?(source|fold|split|batch|centre|center|hospital|institution|institute|scanner|plate"
+    r"|operator|cohort|dataset|vendor|partition|manufacturer|klinik|zentrum)(_?\d+|_id|_code|_name)?"
+    r"|(is_)?(train|training|test|testing|valid|validation|holdout)(_?(train|test|validation|set))*"
+    r"|(.*_)?(filename|file_name|filepath|file_path)|unnamed_\d+"
+)
+_IDENTIFIER = re.compile(
+    r"(.*_)?(uuid|guid|uid|barcode|accession|(patient|case|sample|slide|specimen|subject|aliquot"
+    r"|submitter|image|scan|record|person|donor|participant|study|row)_?(id|ids|no|nr|number))|id"
+)
+_ROW_NUMBER = re.compile(
+    r"|row_?names?|row(_?(number|num|no|id|index))?|unnamed(_\d+)?|index|idx|x|no|nr|num|number|obs"
+    r"|lfd_?nr|serial(_(number|no))?|s_?no|level_0|n"
+)
+_ENTRY = re.compile(
+    r"((delayed|late|study)_)?entry(_time)?(_(in_)?(days?|weeks?|months?|years?))?"
+    r"|time_(at|of|to)_(study_)?entry"
+    r"|(left_)?truncation(_time)?(_(in_)?(days?|weeks?|months?|years?))?"
+)
+_START = re.compile(
+    r"(.*_)?(\w*diagnos\w*|dx|surgery|operation|resection|op|randomi[sz]ation|enrol+ment"
+    r"|inclusion|baseline|start)(_.*)?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What a name says of its column.
+
+    Attributes
+    ----------
+    kind : str
+    aspect : str
+        Of an outcome: ``time`` to the end of follow-up, ``event``, time to ``death`` alone, time to
+        the ``last contact``; of a date: what it is the date of; else empty.
+    endpoint : str
+        ``os``, ``pfs`` ...; empty where the name does not tell.
+    whole : bool
+        Whether an abbreviation is all there is, which may be a gene's: ``TTR``, ``EFS``.
+    """
+
+    kind: PromisedKind
+    aspect: Aspect = ""
+    endpoint: str = ""
+    whole: bool = False
+
+
+@lru_cache(maxsize=KEPT_NAMES)
+def plain(name: str) -> str:
+    """Return a column name in lower case with underscores: ``Patient ID`` gives ``patient_id``."""
+    return re.sub(r"[^0-9a-z]+", "_", _ascii(name).lower()).strip("_")
+
+
+def _ascii(name: str) -> str:
+    """Return a name without accents; letters of other alphabets stay."""
+    if name.isascii():
+        return name
+    parted = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    return "".join(c for c in parted if not unicodedata.combining(c))
+
+
+@lru_cache(maxsize=KEPT_NAMES)
+def parts(name: str) -> tuple[str, ...]:
+    """Return the words of a name in lower case: ``OSstatus`` gives os, status."""
+    found: list[str] = []
+    # Letters behind a digit are no word of their own: FANCD2OS is a gene.
+    for chunk in re.findall(r"[^\W\d_]+\d+[^\W_]*[^\W\d_][^\W_]*|[^\W\d_]+|\d+", _ascii(name)):
+        whole = chunk.lower()
+        if whole in _SPECIAL or (not whole.isdigit() and any(c.isdigit() for c in whole)):
+            found += _SPECIAL.get(whole, (whole,))
+            continue
+        pieces = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+", chunk) or [chunk]
+        found += _parted(whole) or [w for p in pieces for w in _parted(p.lower()) or [p.lower()]]
+    return tuple(found)
+
+
+def _parted(word: str) -> list[str]:
+    """Part a glued word into known ones, as few as possible; empty where some of it is unknown."""
+    best: dict[int, list[str]] = {0: []}
+    for end in range(1, len(word) + 1):
+        ways = [
+            [*best[start], word[start:end]]
+            for start in range(end)
+            if start in best and word[start:end] in _KNOWN
+        ]
+        if ways:
+            best[end] = min(ways, key=len)
+    return best.get(len(word), [])
+
+
+def legend(name: str) -> dict[str, str]:
+    """Return the codes that a name explains: ``Censor (alive=0; dead=1)`` gives 0 and 1."""
+    found = {}
+    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", name):
+        for word, code in re.findall(r"([^\W\d][^=:;,/]*?)\s*[=:]\s*(\d+)", inner):
+            found[code] = word.strip()
+        for code, word in re.findall(r"(\d+)\s*[=:]\s*([^\W\d][^=:;,/]*)", inner):
+            found.setdefault(code, word.strip())
+    return found
+
+
+def _without_brackets(name: str) -> str:
+    return re.sub(r"[(\[{][^)\]}]*[)\]}]", " ", name)
+
+
+def named_unit(name: str) -> DurationUnit | None:
+    """Return the unit of time that a column's name tells, in brackets or as a word."""
+    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", name):
+        for word in parts(inner):
+            unit = UNITS.get(word) or SHORT_UNITS.get(word)
+            if unit is not None:
+                return unit
+    words = parts(_without_brackets(name))
+    found = [UNITS[word] for word in words if word in UNITS]
+    if found:
+        return found[0]
+    last = plain(_without_brackets(name)).rpartition("_")[2]
+    return SHORT_UNITS.get(last) if len(words) > 1 else None
+
+
+def is_reversed(name: str) -> bool:
+    """Whether a name hints that 1 means "no event", so that its coding has to be asked for."""
+    words = set(parts(_without_brackets(name)))
+    return bool(words & (ALIVE | CENSORED) or words == {"living"})
+
+
+@lru_cache(maxsize=KEPT_NAMES)
+def promise(name: str) -> Promise | None:
+    """Return what a column's name promises; None for a name that may be that of any feature."""
+    simple = plain(name)
+    if _ROW_NUMBER.fullmatch(simple):
+        return Promise(kind="row number")
+    if _ENTRY.fullmatch(simple):
+        return Promise(kind="entry")
+    words = parts(_without_brackets(name))
+    outcome = _outcome(words)
+    dated = any(w in DATE for w in words) and not _is_duration(words)
+    if dated and (outcome or words[0] in DATE or words[-1] in DATE):
+        return _date(words, simple, outcome)
+    if outcome is not None:
+        return outcome
+    if _IDENTIFIER.fullmatch(simple):
+        return Promise(kind="identifier")
+    return Promise(kind="administrative") if _ADMINISTRATIVE.fullmatch(simple) else None
+
+
+def _is_duration(words: tuple[str, ...]) -> bool:
+    """``5_year_survival`` and ``survival_year`` count years; ``year_of_death`` is a date."""
+    there = set(words)
+    counted = "year" in there and (words[-1] == "year" or "to" in there)
+    return bool(there & SURVIVAL) or (counted and bool(there & ENDPOINTS))
+
+
+def _date(words: tuple[str, ...], simple: str, outcome: Promise | None) -> Promise:
+    aspect: Aspect = ""
+    if outcome is not None and outcome.aspect in ("death", "last contact"):
+        aspect = outcome.aspect
+    elif outcome is not None and set(words) & DEATH:
+        aspect = "death"
+    elif outcome is None and _START.fullmatch(simple):
+        aspect = "start"
+    return Promise(kind="date", aspect=aspect, endpoint="" if outcome is None else outcome.endpoint)
+
+
+def _outcome(words: tuple[str, ...]) -> Promise | None:
+    """Return the promise of an outcome, or of what derives from one."""
+    there = set(words)
+    if not words or words[0] in _GENE_SETS or ("stage" in there and "event" in there):
+        return None
+    if "fu" in there and "5" in there:  # fluorouracil
+        there.discard("fu")
+    to_what = _behind(words)
+    if to_what & _NO_TARGET:
+        return None
+    followed = bool(
+        there & FOLLOW_UP
+        or "fu" in there
+        or {"follow", "up"} <= there
+        or (there & LAST and there & LAST_SEEN)
+    )
+    died = _died(there)
+    relapsed = bool(there & RELAPSE) and not there & _BEFORE
+    about_end = (
+        followed
+        or died
+        or relapsed
+        or bool(there & (ENDPOINTS | CENSORED))
+        or (bool(there & SURVIVAL) and not there & _TISSUE)
+        or (bool(there & EVENT) and not there & _BEFORE)
+        or bool(to_what)
+        or _status_of_disease(words, there)
+        or _response(words, there)
+        or bool(there & {"outcome", "outcomes"})
+        or "cause" in there
+        or _new_tumour(there)
+        or ("free" in there and bool(there & (TIME | STATUS)))
+        or (there <= TIME | _GLUE and bool(there & TIME - UNITS.keys() - _LENGTHS))
+    )
+    if not about_end:
+        return None
+    endpoint = _endpoint(words, there, died=died, relapsed=relapsed)
+    whole = len([w for w in words if not w.isdigit()]) == 1 and bool(there & ENDPOINTS)
+    aspect = _aspect(there, to_what, last_letter=words[-1], followed=followed, died=died)
+    return Promise(kind="outcome", aspect=aspect, endpoint=endpoint, whole=whole)
+
+
+def _behind(words: tuple[str, ...]) -> set[str]:
+    """Return what a time runs to: ``days_to_death`` gives death."""
+    for i, word in enumerate(words[:-1]):
+        if word in _TO and i and words[i - 1] in TIME:
+            return set(words[i + 1 :])
+        if word in TIME and i + 2 < len(words) and words[-1] in TIME and words[i + 1] in _TO:
+            return set(words[i + 2 :])
+    return set(words[:-1]) if words and words[-1] in _TO and set(words) & TIME else set()
+
+
+def _died(there: set[str]) -> bool:
+    if there & _TISSUE:
+        return False
+    vital = bool(there & _VITAL) and (len(there) == 1 or bool(there & STATUS))
+    living = "living" in there and (len(there) == 1 or bool(there & (STATUS | TIME)))
+    return bool(there & (DEATH | ALIVE)) or vital or living
+
+
+def _status_of_disease(words: tuple[str, ...], there: set[str]) -> bool:
+    status = there & {"status", "stat", "estado", "statut", "stato"}
+    return bool(status) and (len(words) == 1 or bool(there & _PLACES_OF_STATUS))
+
+
+def _response(words: tuple[str, ...], there: set[str]) -> bool:
+    if "response" in there:
+        return len(words) == 1 or bool(there & _RESPONSE)
+    return "success" in there and bool(there & {"treatment", "therapy", "outcome"})
+
+
+def _new_tumour(there: set[str]) -> bool:
+    grown = there & {"tumor", "tumour", "neoplasm", "lesion", "metastasis"}
+    return "new" in there and bool(grown)
+
+
+def _endpoint(words: tuple[str, ...], there: set[str], *, died: bool, relapsed: bool) -> str:
+    """Return the endpoint that a name tells; ``os`` for death of any cause."""
+    named = [w for w in words if w in ENDPOINTS and w != "tte"]
+    if named:
+        return named[0]
+    ill = bool(there & {"tumor", "tumour", "neoplasm", "disease", "cancer"})
+    if ill and ("specific" in there or died):
+        return "dss"
+    if "free" in there:
+        return f"{words[0]} free"
+    if relapsed or _new_tumour(there) or ill:
+        return "relapse"
+    return "os" if died or "overall" in there else ""
+
+
+def _aspect(
+    there: set[str], to_what: set[str], *, last_letter: str, followed: bool, died: bool
+) -> Aspect:
+    """Tell a time from a status; neither where the name says something else of the outcome."""
+    if there & {"cause", "class", "group", "type", "site", "age", "lost", *"123456789"}:
+        return ""
+    if any(w.isdigit() and w != "0" for w in there):
+        return ""
+    timed = bool(there & (TIME | {"length"})) or last_letter in SHORT_UNITS
+    if to_what:
+        if to_what & LAST_SEEN and to_what & LAST:
+            return "last contact"
+        if to_what & (DEATH | ALIVE):
+            return "death"
+        return "time" if to_what & (EVENT | RELAPSE) or _new_tumour(there) else ""
+    if there & (EVENT | CENSORED | STATUS):
+        return "" if "outcome" in there else "event"
+    if followed:
+        return "last contact" if there & LAST else "time"
+    if timed or there & SURVIVAL:
+        return "death" if there & DEATH else "time"
+    return "event" if died or there & RELAPSE or there <= ENDPOINTS else ""
+
+
+def may_be_gene(name: str) -> bool:
+    """Whether a name that promises an outcome is the symbol of a gene, too: ``TTR``."""
+    return name.upper() in _GENES_LIKE_OUTCOMES
+
+
+def is_gene_like(names: Sequence[str]) -> bool:
+    """Whether most names of a table look like those of genes."""
+    return len(names) > 1 and 2 * sum(bool(_GENE.fullmatch(n)) for n in names) > len(names)
+
+
+_GENES_LIKE_OUTCOMES = _words("TTR EFS TTF1 TTF2 OS9 MOS MORT DSS1 NHS NHSL1 NHSL2 NAME")
+_GENE = re.compile(
+    r"[A-Z][A-Z0-9]{1,9}(-[A-Z0-9]{1,5}){0,2}|[A-Z][a-z]{1,6}\d+[a-z]?|C\d+orf\d+"
+    r"|ENS[A-Z]*G\d{6,}(\.\d+)?|[A-Z0-9-]+[_.](rnaseq|rna|mrna|cnv|cna|mut|meth|mirna|prot)"
+)

@@ -1,0 +1,395 @@
+"""The ways to mend a problem: what is offered for each, and the entries of the manifest it changes.
+
+Each function gets a problem and the report that it stands in, and returns offers, the likeliest
+first. Nothing is repaired in the tables themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from camlif.data.manifest import Change
+from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.outcomes import endpoint_words
+from camlif.data.reading.problems import Problem, examples, shortened
+from camlif.data.reading.roles import is_clinical_name, modality_name
+from camlif.data.reading.tokens import new_key
+
+Offer = tuple[str, str, tuple[Change, ...]]
+"""Value, label and changes."""
+
+
+def declare_modalities(report: CheckReport) -> tuple[Change, ...]:
+    """Name every modality as it was read, because a manifest that names one leaves out others."""
+    if report.manifest.modalities:
+        return ()
+    return tuple(
+        Change(("modalities", file.modality, "file"), file.name)
+        for file in report.files
+        if file.modality is not None
+    )
+
+
+def in_table(
+    report: CheckReport, file: str, entry: str
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Return what must be declared first, and the path of an entry in a table's own section.
+
+    Parameters
+    ----------
+    report : CheckReport
+        Of the upload as it is read now.
+    file : str
+        File of the table, clinical or of features.
+    entry : str
+        Name of the entry, such as ``"drop"``.
+    """
+    modality = next((f.modality for f in report.files if f.name == file), None)
+    if modality is None:
+        return (), ("clinical", entry)
+    return declare_modalities(report), ("modalities", modality, entry)
+
+
+def offer_duplicates(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Keep one row of a patient, average them, or keep all as samples."""
+    path = ("duplicates",)
+    offers: list[Offer] = [
+        ("first", "Keep the first row of each", (Change(path, "first"),)),
+        ("average", "Average per patient", (Change(path, "mean"),)),
+    ]
+    if problem.topic == "masks":
+        offers.insert(0, ("largest", "Keep the largest mask", (Change(path, "largest"),)))
+    modality = next((f.modality for f in report.files if f.name == problem.file), None)
+    if modality is not None:
+        first, kind = in_table(report, problem.file or "", "type")
+        offers.append(("bag", "Keep all as samples of one patient", (*first, Change(kind, "bag"))))
+        _, keep = in_table(report, problem.file or "", "keep")
+        offers += [
+            (
+                label,
+                f"Keep {shortened(problem.columns[0])} {shortened(label)}",
+                (*first, Change((*keep, problem.columns[0]), [label])),
+            )
+            for label in problem.values
+        ]
+    return offers
+
+
+def offer_unit(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Say the unit of the follow-up."""
+    return [
+        (unit, f"Follow-up in {unit}", (Change(("clinical", "duration_unit"), unit),))
+        for unit in problem.values
+    ]
+
+
+def offer_event(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Say which cell means the event."""
+    column = _event_column(problem)
+    return [
+        (
+            value,
+            f"{shortened(value)} means the event",
+            (*column, Change(("clinical", "event_values"), [value], add=True)),
+        )
+        for value in problem.values
+    ]
+
+
+def offer_reverse(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Turn the coding of the event round."""
+    changes = (
+        *_event_column(problem),
+        Change(("clinical", "event_values"), list(problem.values)),
+    )
+    return [("reverse", "Reverse", changes)]
+
+
+def offer_confirm(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Write down the coding that was inferred."""
+    changes = (
+        *_event_column(problem),
+        Change(("clinical", "event_values"), list(problem.values)),
+    )
+    return [("confirm", "Confirm", changes)]
+
+
+def _event_column(problem: Problem) -> tuple[Change, ...]:
+    return tuple(Change(("clinical", "event"), column) for column in problem.columns)
+
+
+def offer_exclude(entry: str) -> Callable[[Problem, CheckReport], Sequence[Offer]]:
+    """Return the offer to keep patients whose times make no sense without outcome."""
+    change = Change(("clinical", entry), "drop")
+    return lambda _, __: [("exclude", "Leave these patients without outcome", (change,))]
+
+
+def offer_drop(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Drop columns from every table."""
+    if problem.topic == "text" and len(problem.columns) > 1:
+        return []
+    return [
+        (column, f"Drop column {shortened(column)}", (Change(("drop",), [column], add=True),))
+        for column in problem.columns
+    ]
+
+
+def offer_missing(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Cells that mean "missing", in the columns where they were found."""
+    file = problem.file or ""
+    first, path = in_table(report, file, "missing")
+    changes = tuple(
+        Change((*path, column), list(problem.values), add=True) for column in problem.columns
+    )
+    name = problem.columns[0] if len(problem.columns) == 1 else file
+    return [(name, f"Treat {examples(problem.values)} as missing", (*first, *changes))]
+
+
+def offer_identifier(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Take another column for the identifiers."""
+    first, path = in_table(report, problem.file or "", "id")
+    return [
+        (c, f"{shortened(c)} names the patient", (*first, Change(path, c))) for c in problem.columns
+    ]
+
+
+def offer_tokens(_: Problem, __: CheckReport) -> list[Offer]:
+    """Put tokens in the place of identifiers."""
+    return [("tokens", "Replace ids by tokens", (Change(("token_key",), new_key()),))]
+
+
+def offer_trim(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Cut identifiers to some length."""
+    return [
+        (n, f"Trim ids to {n} characters", (Change(("id_length",), int(n)),))
+        for n in problem.values
+    ]
+
+
+def offer_same(_: Problem, __: CheckReport) -> list[Offer]:
+    """Say whether identifiers that are spelt alike are one patient's."""
+    return [
+        ("yes", "They are the same patients", (Change(("ids",), "alike"),)),
+        ("no", "They are different patients", (Change(("ids",), "exact"),)),
+    ]
+
+
+def offer_samples(_: Problem, __: CheckReport) -> list[Offer]:
+    """Read other samples than primary tumours, too."""
+    return [
+        ("tumour", "Read all tumours", (Change(("samples",), "tumour"),)),
+        ("all", "Read normal tissue, too", (Change(("samples",), "all"),)),
+    ]
+
+
+def offer_sheet(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Choose a sheet of a workbook."""
+    file = problem.file or ""
+    more = () if is_clinical_name(file) else _also_named(file, report)
+    return [(s, f"Read sheet {s}", (*more, Change(("sheets", file), s))) for s in problem.values]
+
+
+def offer_encoding(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Read a text file in another encoding."""
+    path = ("encodings", problem.file or "")
+    return [(e, f"Read as {e}", (Change(path, e),)) for e in problem.values]
+
+
+def offer_decimal(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Say which mark is the decimal one."""
+    path = ("decimal", problem.file or "")
+    offers: list[Offer] = []
+    for name, mark in (("point", "."), ("comma", ",")):
+        cell = problem.values[0] if problem.values else "1,735"
+        thousands = ("," if mark == "." else ".") in cell
+        meaning = re.sub(r"[^\d+-]", "" if thousands else ".", cell)
+        offers.append((name, f"{cell} means {meaning}", (Change(path, mark),)))
+    return offers
+
+
+def offer_orientation(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Take back that a table was turned, or turn one in which no identifier was found."""
+    file = problem.file or ""
+    place = "rows" if problem.topic == "turned" else "columns"
+    change = Change(("patients_in", file), place)
+    return [(file, f"Patients of {file} are in {place}", (change,))]
+
+
+def _also_named(file: str, report: CheckReport) -> tuple[Change, ...]:
+    """Name a table as a modality where the manifest names others, so that it is not left out."""
+    if not report.manifest.modalities:
+        return ()
+    return (Change(("modalities", modality_name(file), "file"), file),)
+
+
+def offer_clinical_file(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Say which file is the clinical table."""
+    offers: list[Offer] = []
+    declared = report.manifest.modalities
+    for file in problem.values:
+        modality = next((f.modality for f in report.files if f.name == file), None) or ""
+        gone = (Change(("modalities", modality), None),) if modality in declared else ()
+        offers.append(
+            (file, f"{file} is the clinical table", (*gone, Change(("clinical", "file"), file)))
+        )
+    return offers
+
+
+def offer_outcome_file(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Say which of several tables of features tells the outcome, too."""
+    modalities = declare_modalities(report)
+    return [
+        (
+            file,
+            f"The outcome of {file} counts",
+            (*modalities, Change(("clinical", "file"), file)),
+        )
+        for file in problem.values
+    ]
+
+
+def offer_modality(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Read a file as a modality."""
+    return [
+        (
+            file,
+            f"Read {file} as a modality",
+            (Change(("modalities", modality_name(file), "file"), file),),
+        )
+        for file in problem.values
+    ]
+
+
+def offer_forget_column(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Take a column that does not exist out of the manifest, so that names decide again."""
+    gone = problem.column or problem.file or ""
+    changes: list[Change] = []
+    for entry, value in report.manifest.clinical.model_dump(exclude_none=True).items():
+        if value == gone:
+            changes.append(Change(("clinical", entry), None))
+        elif isinstance(value, tuple) and gone in value:
+            changes.append(Change(("clinical", entry), [c for c in value if c != gone]))
+    return [(gone, "Look by name instead", tuple(changes))] if changes else []
+
+
+def offer_forget_modality(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Take a modality out of the manifest."""
+    return [
+        (name, f"Go on without {name}", (Change(("modalities", name), None),))
+        for name in problem.values
+    ]
+
+
+def offer_forget_manifest(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Go on as if there were no manifest."""
+    file = problem.file or ""
+    return [("ignore", f"Go on without {file}", (Change(("ignore",), [file], add=True),))]
+
+
+def offer_time_column(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Say which column is the follow-up time."""
+    return [
+        (
+            c,
+            f"{shortened(c)} is the follow-up time",
+            (Change(("clinical", "duration"), c), Change(("clinical", "duration_else"), None)),
+        )
+        for c in problem.columns
+    ]
+
+
+def offer_companion(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Complete a time by that of those whom it leaves blank."""
+    chosen, *others = problem.columns
+    offers: list[Offer] = []
+    for other in others:
+        death, last = (other, chosen) if problem.topic == "companion" else (chosen, other)
+        changes = (
+            Change(("clinical", "duration"), death),
+            Change(("clinical", "duration_else"), last),
+        )
+        label = f"{shortened(death)} where the event was, else {shortened(last)}"
+        offers.append((f"{death}+{last}", label, changes))
+    return offers
+
+
+def offer_rule(_: Problem, report: CheckReport) -> list[Offer]:
+    """Write down of which columns the time was made."""
+    parts = {"time": "duration", "last contact": "duration_else", "start": "start"}
+    chosen = {a.role: a.chosen[0] for a in report.mapping if a.role in parts and a.chosen}
+    changes = tuple(Change(("clinical", parts[r]), c) for r, c in chosen.items())
+    return [("confirm", "Confirm", changes)]
+
+
+def offer_start_column(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Say which date the follow-up runs from."""
+    return [
+        (c, f"Follow-up runs from {shortened(c)}", (Change(("clinical", "start"), c),))
+        for c in problem.columns
+    ]
+
+
+def offer_date_order(_: Problem, __: CheckReport) -> list[Offer]:
+    """Say whether day or month comes first."""
+    path = ("clinical", "date_order")
+    return [
+        ("day", "The day comes first", (Change(path, "dmy"),)),
+        ("month", "The month comes first", (Change(path, "mdy"),)),
+    ]
+
+
+def offer_status_column(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Say which column is the event status."""
+    columns = problem.columns
+    if problem.topic == "event":  # another column may be the status
+        row = next((a for a in report.mapping if a.role == "event"), None)
+        columns = () if row is None else tuple(c for c in row.rivals if c not in columns)
+    return [
+        (
+            c,
+            f"{shortened(c)} is the event status",
+            (Change(("clinical", "event"), c), Change(("clinical", "event_values"), None)),
+        )
+        for c in columns
+    ]
+
+
+def offer_endpoint(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Take a complete pair of another endpoint than death, and say so in words."""
+    offers: list[Offer] = []
+    pairs = zip(problem.columns[::2], problem.columns[1::2], strict=True)
+    for endpoint, (time, status) in zip(problem.values, pairs, strict=True):
+        name, noun, free = endpoint_words(endpoint)
+        changes = (
+            Change(("clinical", "duration"), time),
+            Change(("clinical", "event"), status),
+            Change(("endpoint",), {"name": name, "event_noun": noun, "event_free": free}),
+        )
+        offers.append((endpoint, f"The endpoint is {name}", changes))
+    return offers
+
+
+def offer_age_unit(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Say the unit of ages."""
+    return [
+        (unit, f"Ages in {unit}", (Change(("clinical", "age_unit"), unit),))
+        for unit in problem.values
+    ]
+
+
+def offer_input(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Use a column all the same that is no input."""
+    first, path = in_table(report, problem.file or "", "include")
+    return [
+        (c, f"Use {shortened(c)} all the same", (*first, Change(path, [c], add=True)))
+        for c in problem.columns
+    ]
+
+
+def offer_leave_out(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Leave a file out."""
+    if problem.file is None:
+        return []
+    change = Change(("ignore",), [problem.file], add=True)
+    return [(problem.file, f"Leave out {problem.file}", (change,))]

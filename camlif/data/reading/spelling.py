@@ -1,0 +1,85 @@
+"""How identifiers are spelt: what two spellings share, and what a spreadsheet has spoilt."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from camlif.data.reading.problems import MAX_ROWS, Findings, examples
+from camlif.data.reading.tables import TextTable
+from camlif.wording import count
+
+EXACT_DIGITS = 15
+"""Of a number in a spreadsheet; further ones become zeros."""
+
+MIN_SPOILT = 3
+_ROUNDED = r"^\d(?:[.,]\d+)?[eE]\+\d{2,}$|^\d[.,]\d+[eE]\d{2,}$"
+_LONG = rf"^\d{{{EXACT_DIGITS + 1},}}$"
+_BARCODE = re.compile(r"TCGA[-._](\w{2})[-._](\w{4})(?:[-._]\w+)*")
+_SEPARATORS = re.compile(r"[\s_./:,;-]+")
+_BOUNDARY = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+
+
+def alike(identifier: str) -> str:
+    """Return a form that spellings of one identifier share: case, signs, zeros and Unicode aside.
+
+    ``P-001``, ``p001``, ``P_1`` and ``P 001`` are alike; ``1-11`` and ``11-1`` are not. Signs alone
+    have no other form.
+    """
+    text = _BARCODE.sub(r"TCGA-\1-\2", unicodedata.normalize("NFKC", identifier).upper())
+    text = re.sub(r"^(\d+)\.0+$", r"\1", text.casefold().strip(" '\"`\u2019"))
+    words = _SEPARATORS.sub("-", _BOUNDARY.sub("-", text)).strip("-")
+    return _ZEROS.sub("", words) or identifier
+
+
+def spell_alike(ids: Iterable[str], known: dict[str, str]) -> list[str]:
+    """Return each identifier as it was first spelt; ``known`` is lengthened by new ones."""
+    return [known.setdefault(alike(i), i) if i else i for i in ids]
+
+
+def report_spoilt(
+    table: TextTable, column: str, found: Findings, candidates: Callable[[], tuple[str, ...]]
+) -> bool:
+    """Refuse identifiers that a spreadsheet rounded; return whether it did.
+
+    Those written like ``1.2E+11``, and those of more digits than a spreadsheet keeps that all end
+    in zeros.
+
+    Parameters
+    ----------
+    table : TextTable
+    column : str
+        Of identifiers.
+    found : Findings
+        Takes the error E-05.
+    candidates : function without arguments to tuple of str
+        Columns among which another one is chosen.
+    """
+    text = table.text(column)
+    rounded = np.flatnonzero(pc.match_substring_regex(text, _ROUNDED).fill_null(False).to_numpy())
+    if not len(rounded):
+        long = pc.match_substring_regex(text, _LONG).fill_null(False)
+        cells = text.filter(long).to_pylist()
+        filled = [c for c in cells if not c[EXACT_DIGITS:].strip("0")]
+        if len(filled) < MIN_SPOILT or len(filled) < len(cells):
+            return False
+        rounded = np.flatnonzero(long.to_numpy())
+    shown = text.take(pa.array(rounded)).to_pylist()
+    found.error(
+        f"{count(len(rounded), 'identifier was', 'identifiers were')} rounded by a spreadsheet "
+        f"({examples(dict.fromkeys(shown))}), so that patients can't be told apart.",
+        code="E-05",
+        file=table.file,
+        column=column,
+        rows=tuple(int(r) for r in table.row_numbers[rounded[:MAX_ROWS]]),
+        fix="Export the column as text, or choose another one.",
+        topic="id",
+        columns=tuple(c for c in candidates() if c != column),
+    )
+    return True

@@ -1,0 +1,379 @@
+"""Event and time: words, codes, units, times of two columns, dates, and what is only offered."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from camlif.data.manifest import read_manifest
+from camlif.data.reading.readers import read_cohort
+from camlif.data.reading.repairs import mend, options_for
+from tests.builders.study import (
+    MEDIAN_MONTHS,
+    Files,
+    Frame,
+    Input,
+    assert_same,
+    clinical,
+    csv,
+    examine,
+    sound,
+    study,
+)
+
+DAYS, EVENT = clinical()["survival_days"], clinical()["event"]
+DEAD = EVENT == 1
+BASE = clinical()[["patient_id", "age", "sex"]]
+
+
+def table(**columns: object) -> Frame:
+    """The clinical table with these columns in the place of the outcome's."""
+    return BASE.assign(**columns)
+
+
+def read_as(**columns: object) -> Callable[[], Files]:
+    return lambda: study(clinical=table(**columns))
+
+
+def words(dead: str, alive: str) -> pd.Series:
+    return EVENT.map({1: dead, 0: alive})
+
+
+def status(dead: str, alive: str, name: str = "OS_STATUS") -> Callable[[], Files]:
+    return read_as(OS_DAYS=DAYS, **{name: words(dead, alive)})
+
+
+def day(start: int, after: float) -> datetime.date:
+    return datetime.date(2004, 1, 1) + datetime.timedelta(days=start + int(after))
+
+
+def dates(write: Callable[[datetime.date], str], **names: str) -> Frame:
+    """Diagnosis, death, last contact as dates; 97 days between the diagnoses of two patients."""
+    called = {"start": "date_of_diagnosis", "death": "date_of_death", "last": "last_contact_date"}
+    called |= names
+    starts = [7 * i for i in range(len(DAYS))]
+    ends = [write(day(s, d)) for s, d in zip(starts, DAYS, strict=True)]
+    return table(
+        **{
+            called["start"]: [write(day(s, 0)) for s in starts],
+            called["death"]: [e if dead else "" for e, dead in zip(ends, DEAD, strict=True)],
+            called["last"]: ends,
+            "vital_status": words("dead", "alive"),
+        }
+    )
+
+
+def formatted(pattern: str) -> Callable[[datetime.date], str]:
+    return lambda date: date.strftime(pattern)
+
+
+def early(date: datetime.date) -> str:
+    """A date on one of the first days of its month, so that nothing tells day from month."""
+    return f"{1 + date.day % 12:02d}/{date.month:02d}/{date.year}"
+
+
+GDC = {"days_to_death": DAYS.where(DEAD), "days_to_last_follow_up": DAYS.where(~DEAD)}
+INPUTS = {
+    # words and codes
+    "the words win over the digits": Input(
+        files=status("0:DECEASED", "1:LIVING"), names=("0:DECEASED", "not the digits")
+    ),
+    "codes with words": Input(files=status("1:DECEASED", "0:LIVING")),
+    "dead and alive": Input(files=status("Dead", "Alive", "vital_status")),
+    "dead of disease and alive with disease": Input(
+        files=status("Dead of disease", "Alive with disease", "vital_status")
+    ),
+    "German words": Input(files=status("verstorben", "lebt", "Vitalstatus")),
+    "French words": Input(files=status("Décédé", "Vivant", "statut_vital")),
+    "Spanish words": Input(files=status("fallecido", "vivo", "estado_vital")),
+    "Italian words": Input(files=status("deceduto", "vivo", "stato_vitale")),
+    "Dutch words": Input(files=status("overleden", "levend", "vital_status")),
+    "true and false": Input(files=status("TRUE", "FALSE", "death")),
+    "a legend in the name": Input(
+        files=read_as(OS_DAYS=DAYS, **{"Censor (alive=0; dead=1)": EVENT})
+    ),
+    "a reversed legend in the name": Input(
+        files=read_as(OS_DAYS=DAYS, **{"status (1=alive, 0=dead)": 1 - EVENT}),
+        names=("Read as event: 0",),
+    ),
+    "a legend of ones and twos": Input(
+        files=read_as(OS_DAYS=DAYS, **{"vital status [1: alive, 2: dead]": EVENT + 1})
+    ),
+    "ones and twos": Input(
+        files=read_as(time_days=DAYS, status=EVENT + 1),
+        asks="E-11", names=("status", "1, 2"), answers=("event=2",),
+    ),
+    "CDISC's CNSR": Input(
+        files=read_as(OS_DAYS=DAYS, CNSR=1 - EVENT),
+        asks="E-11", names=("CNSR", "0, 1"), answers=("event=0",),
+    ),
+    "censored with yes and no": Input(
+        files=read_as(OS_DAYS=DAYS, censored=words("no", "yes")),
+        asks="E-11", names=("censored",), answers=("event=no",),
+    ),
+    "alive with ones": Input(
+        files=read_as(OS_DAYS=DAYS, alive=1 - EVENT),
+        asks="E-11", names=("alive",), answers=("event=0",),
+    ),
+    "words that nobody knows": Input(
+        files=status("DOC", "NED", "vital_status"),
+        asks="E-11", names=("vital_status", "DOC, NED"), answers=("event=DOC",),
+    ),
+    "letters": Input(
+        files=status("D", "A", "vital_status"),
+        asks="E-11", names=("vital_status", "A, D"), answers=("event=D",),
+    ),
+    # names and units
+    "Xena's names": Input(
+        files=read_as(OS=EVENT, **{"OS.time": DAYS}),
+        asks="E-09", names=("OS.time",), answers=("unit=days",),
+    ),
+    "a time called OS": Input(
+        files=read_as(OS=DAYS, **{"Censor (alive=0; dead=1)": EVENT}),
+        asks="E-09", names=("OS",), answers=("unit=days",),
+    ),
+    "names of a CT cohort": Input(
+        files=read_as(**{"Survival.time": DAYS, "deadstatus.event": EVENT}),
+        asks="E-09", names=("Survival.time",), answers=("unit=days",),
+    ),
+    "names of R": Input(
+        files=read_as(futime=DAYS, fustat=EVENT),
+        asks="E-09", names=("futime",), answers=("unit=days",),
+    ),
+    "rotterdam's names": Input(
+        files=read_as(rtime=DAYS / 2, recur=EVENT, dtime=DAYS, death=EVENT),
+        asks="E-09", names=("dtime",), answers=("unit=days",),
+    ),
+    "a unit in brackets": Input(files=read_as(**{"OS (days)": DAYS, "OS status": EVENT})),
+    "months": Input(files=read_as(OS_MONTHS=DAYS / 30.4375, OS_STATUS=EVENT)),
+    "months by a letter": Input(files=read_as(**{"OS [m]": DAYS / 30.4375, "OS_event": EVENT})),
+    "years": Input(files=read_as(survival_years=DAYS / 365.25, event=EVENT)),
+    "weeks": Input(files=read_as(survival_weeks=DAYS / 7, event=EVENT)),
+    "German months": Input(
+        files=read_as(**{"Überlebenszeit (Monate)": DAYS / 30.4375, "Tod": EVENT})
+    ),
+    "Spanish days": Input(files=read_as(supervivencia_dias=DAYS, fallecido=EVENT)),
+    "days called months": Input(
+        files=read_as(survival_months=DAYS, event=EVENT),
+        asks="E-09", names=("survival_months", "Is the unit right?"), answers=("unit=days",),
+    ),
+    # two columns
+    "times of the GDC": Input(
+        files=read_as(vital_status=words("Dead", "Alive"), **GDC),
+        names=("days_to_death where the event was, else days_to_last_follow_up",),
+    ),
+    "times of the GDC, also the dead's last contact": Input(
+        files=read_as(vital_status=words("Dead", "Alive"), days_to_death=DAYS.where(DEAD),
+                      days_to_last_followup=DAYS - 20 * DEAD),
+        names=("days_to_death",),
+    ),
+    "times of the GDC without a status": Input(
+        files=read_as(**GDC), names=("every cell of days_to_death",)
+    ),
+    "the living's times alone, as somebody chose": Input(
+        files=lambda: study(
+            clinical=table(vital_status=words("Dead", "Alive"), **GDC),
+            **{"cohort.toml": b'[clinical]\nduration = "days_to_last_follow_up"\n'},
+        ),
+        asks="E-08",
+        names=("days_to_last_follow_up is blank for 37 of 37 patients", "days_to_death may"),
+        answers=("time=days_to_death+days_to_last_follow_up",),
+    ),
+    "the dead's times alone, as somebody chose": Input(
+        files=lambda: study(
+            clinical=table(vital_status=words("Dead", "Alive"), **GDC),
+            **{"cohort.toml": b'[clinical]\nduration = "days_to_death"\n'},
+        ),
+        asks="E-08",
+        names=("days_to_death is blank for 23 of 23 patients", "days_to_last_follow_up may"),
+        answers=("time=days_to_death+days_to_last_follow_up",),
+    ),
+    # dates
+    "dates": Input(
+        files=lambda: study(clinical=dates(formatted("%Y-%m-%d"))),
+        names=("date_of_death where the event was, else last_contact_date, from date_of_diag",),
+    ),
+    "German dates": Input(files=lambda: study(clinical=dates(formatted("%d.%m.%Y")))),
+    "American dates": Input(files=lambda: study(clinical=dates(formatted("%m/%d/%Y")))),
+    "British dates": Input(files=lambda: study(clinical=dates(formatted("%d/%m/%Y")))),
+    "dates with names of months": Input(files=lambda: study(clinical=dates(formatted("%d-%b-%Y")))),
+    "dates with a time of day": Input(
+        files=lambda: study(clinical=dates(formatted("%Y-%m-%d 00:00:00")))
+    ),
+    "dates without signs": Input(files=lambda: study(clinical=dates(formatted("%Y%m%d")))),
+    "dates of surgery": Input(
+        files=lambda: study(clinical=dates(formatted("%Y-%m-%d"), start="surgery_date"))
+    ),
+    "German names of dates": Input(
+        files=lambda: study(
+            clinical=dates(formatted("%d.%m.%Y"), start="Diagnosedatum", death="Todesdatum",
+                           last="Datum_letzter_Kontakt")
+        )
+    ),
+    "dates whose order nothing tells": Input(
+        files=lambda: study(clinical=dates(early)),
+        asks="E-09", names=("day or the month",), answers=("date=day",),
+        median=None, same=False,
+    ),
+    "dates of diagnosis and of surgery": Input(
+        files=lambda: study(
+            clinical=dates(formatted("%Y-%m-%d")).assign(
+                surgery_date=[str(day(7 * i, 30)) for i in range(60)]
+            )
+        ),
+        asks="E-08", names=("date_of_diagnosis, surgery_date",),
+        answers=("from=date_of_diagnosis",),
+    ),
+    # endpoints
+    "another endpoint beside": Input(
+        files=read_as(OS_DAYS=DAYS, OS_STATUS=EVENT, PFS_MONTHS=DAYS / 40, PFS_STATUS=1 - EVENT),
+        names=("PFS_MONTHS", "PFS_STATUS"),
+    ),
+    "two times that differ": Input(
+        files=read_as(follow_up_days=DAYS, time_days=DAYS[::-1].to_numpy(), status=EVENT),
+        asks="E-08", names=("follow_up_days, time_days",), answers=("time=follow_up_days",),
+    ),
+    "two statuses that differ": Input(
+        files=read_as(OS_DAYS=DAYS, vital_status=EVENT, death=1 - EVENT),
+        asks="E-08", names=("vital_status, death",), answers=("status=vital_status",),
+    ),
+    "the same time in two units": Input(
+        files=read_as(OS_MONTHS=DAYS / 30.4375, OS_DAYS=DAYS, OS_STATUS=EVENT)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_outcome_is_read_asked_about_or_offered(name: str) -> None:
+    examine(INPUTS[name])
+
+
+def test_a_status_of_another_endpoint_is_never_taken_for_death() -> None:
+    files = study(clinical=table(OS_MONTHS=DAYS / 30.4375, PFS_STATUS=EVENT))
+
+    cohort, report = read_cohort(files)
+
+    assert cohort is not None
+    assert not cohort.has_outcome
+    assert "No event status found" in " ".join(p.message for p in report.warnings)
+
+
+def test_another_endpoint_alone_is_offered_with_its_words() -> None:
+    files = study(clinical=table(PFS_MONTHS=DAYS / 30.4375, PFS_STATUS=EVENT))
+    _, before = read_cohort(files)
+
+    cohort, _, _ = mend(files, ["endpoint=pfs"], title="t")
+
+    assert before.outcome is None
+    assert cohort is not None
+    assert cohort.info.endpoint.name == "progression-free survival"
+    assert_same(cohort, sound())
+
+
+def test_words_are_never_offered_the_wrong_way_round() -> None:
+    few = EVENT.where(EVENT.index < 3, 1)
+    told = few.map({1: "dead", 0: "alive"})
+    for column, offered in ((told, False), (few, True)):
+        _, report = read_cohort(study(clinical=table(OS_DAYS=DAYS, vital_status=column)))
+        flags = [o.flag for p in report.problems for o in options_for(p, report)]
+        assert any(p.code == "E-12" for p in report.problems)
+        assert ("event=reverse" in flags) is offered
+
+
+def test_living_patients_without_times_never_make_the_coding_look_reversed() -> None:
+    files = study(
+        clinical=table(vital_status=words("Dead", "Alive"), **GDC),
+        **{"cohort.toml": b'[clinical]\nduration = "days_to_last_follow_up"\n'},
+    )
+    _, report = read_cohort(files)
+
+    assert "event=reverse" not in [o.flag for p in report.problems for o in options_for(p, report)]
+
+
+@pytest.mark.parametrize(
+    "clinical_table",
+    [table(vital_status=words("Dead", "Alive"), **GDC), dates(formatted("%d.%m.%Y"))],
+    ids=["two columns", "dates"],
+)
+def test_the_rule_is_shown_and_kept_in_the_mapping(clinical_table: Frame) -> None:
+    files = study(clinical=clinical_table)
+
+    cohort, report, _ = mend(files, ["time=confirm", "event=confirm"], title="t")
+    toml = report.manifest.to_toml()
+    again, second = read_cohort({**files, "cohort.toml": toml.encode()})
+
+    assert cohort is not None
+    assert again is not None
+    assert again.digest == cohort.digest
+    assert report.outcome is not None
+    assert report.outcome.duration_column.startswith(("days_to_death, else", "date_of_death, else"))
+    assert read_manifest(toml).clinical.duration_else is not None
+    assert [a.confidence for a in second.mapping if a.role == "time"] == ["given"]
+
+
+def test_a_living_patient_with_a_time_of_death_is_told_of() -> None:
+    times = GDC["days_to_death"].copy()
+    living = np.flatnonzero(~DEAD)[:2]
+    times[living] = 77
+
+    _, report = read_cohort(
+        study(
+            clinical=table(
+                vital_status=words("Dead", "Alive"),
+                days_to_death=times,
+                days_to_last_follow_up=GDC["days_to_last_follow_up"],
+            )
+        )
+    )
+
+    (told,) = [p for p in report.warnings if p.column == "days_to_death"]
+    assert "2 patients without the event have a time in days_to_death" in told.message
+    assert told.rows == tuple(int(i) + 2 for i in living)
+    assert report.outcome is not None
+    assert report.outcome.median_months == pytest.approx(MEDIAN_MONTHS, rel=1e-5)
+
+
+def test_every_candidate_of_time_and_status_is_offered() -> None:
+    files = study(clinical=table(followed=DAYS, seen=DAYS, outcome_code=EVENT))
+    _, report = read_cohort(files)
+
+    flags = [o.flag for p in report.problems for o in options_for(p, report)]
+
+    assert {"time=followed", "time=seen"} <= set(flags)
+    assert "time=sex" not in flags
+
+
+def test_dates_are_never_offered_as_times() -> None:
+    frame = dates(formatted("%Y-%m-%d")).drop(columns=["date_of_diagnosis"])
+    _, report = read_cohort(study(clinical=frame))
+
+    flags = [o.flag for p in report.problems for o in options_for(p, report)]
+
+    assert not [f for f in flags if f.startswith("time=") and "date" in f]
+
+
+def test_a_column_is_never_both_time_and_status() -> None:
+    files = study(clinical=table(OS=DAYS))
+    toml = b'[clinical]\nduration = "OS"\nevent = "OS"\nduration_unit = "days"\n'
+
+    cohort, report = read_cohort({**files, "cohort.toml": toml})
+
+    assert cohort is None
+    assert "both the follow-up time and the event status" in report.errors[0].message
+    _, chosen = read_cohort({**files, "cohort.toml": b'[clinical]\nduration = "OS"\n'})
+    assert [a.chosen for a in chosen.mapping if a.role == "event"] == [()]
+
+
+def test_a_table_of_tabs_with_four_rows_above_is_read_alike() -> None:
+    frame = table(OS_MONTHS=DAYS / 30.4375, OS_STATUS=words("1:DECEASED", "0:LIVING"))
+    above = b"#a\tb\n#a\tb\n#STRING\tNUMBER\n#1\t1\n"
+    files = study(clinical=None, **{"data_clinical_patient.txt": above + csv(frame, sep="\t")})
+
+    cohort, report = read_cohort(files)
+
+    assert cohort is not None, report.errors
+    assert_same(cohort, sound())

@@ -1,0 +1,265 @@
+"""What columns are, in clinical and feature tables: nothing that tells the outcome is an input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from camlif.data.manifest import Manifest
+from camlif.data.reading.names import promise
+from camlif.data.reading.readers import read_cohort
+from tests.builders.study import FEATURES, Files, Input, clinical, csv, ct, examine, rna, study
+
+DAYS = clinical()["survival_days"]
+EVENT = clinical()["event"]
+AGE, SEX = clinical()["age"], clinical()["sex"]
+DEAD = EVENT == 1
+
+OUTCOMES: dict[str, object] = {
+    "OS": EVENT,
+    "OS.time": DAYS,
+    "OS_MONTHS": DAYS / 30.4,
+    "OS_STATUS": EVENT.map({1: "1:DECEASED", 0: "0:LIVING"}),
+    "deadstatus.event": EVENT,
+    "days_to_death": DAYS.where(DEAD),
+    "days_to_last_follow_up": DAYS.where(~DEAD),
+    "DAYS_LAST_FOLLOWUP": DAYS,
+    "vital_status": EVENT.map({1: "Dead", 0: "Alive"}),
+    "time": DAYS / 30.4,
+    "status": EVENT,
+    "futime": DAYS,
+    "fustat": EVENT,
+    "rtime": DAYS * 0.7,
+    "dtime": DAYS,
+    "censorship": 1 - EVENT,
+    "CNSR": 1 - EVENT,
+    "tumor_status": EVENT.map({1: "WITH TUMOR", 0: "TUMOR FREE"}),
+    "PERSON_NEOPLASM_CANCER_STATUS": EVENT.map({1: "WITH TUMOR", 0: "TUMOR FREE"}),
+    "NEW_TUMOR_EVENT_DX_DAYS_TO": DAYS / 2,
+    "treatment_outcome_first_course": EVENT.map({1: "PD", 0: "CR"}),
+    "cause_of_death": EVENT.map({1: "cancer", 0: "none"}),
+    "year_of_death": (2010 + DAYS // 365).where(DEAD),
+    "PFI.time": DAYS * 0.8,
+    "Recurrence (0/1)": EVENT,
+    "Time to progression": DAYS / 3,
+    "last_seen": DAYS,
+    "alive_at_5y": (DAYS > 1826).astype(int),
+    "surv_class": np.where(DAYS > 1500, "long", "short"),
+    "PFSstatus": EVENT,
+    "Vitalstatus": EVENT.map({1: "verstorben", 0: "lebt"}),
+    "Überlebenszeit (Tage)": DAYS,
+    "statut_vital": EVENT,
+    "supervivencia_dias": DAYS,
+    "best_response": np.where(DEAD, "PD", "CR"),
+}
+BOOKKEEPING: dict[str, object] = {
+    "fold": [i % 5 for i in range(60)],
+    "cv_split": [i % 3 for i in range(60)],
+    "train": [int(i % 4 > 0) for i in range(60)],
+    "scan_date": [20150101 + i % 28 for i in range(60)],
+    "acquisition": [20150301 + i % 28 for i in range(60)],
+    "Unnamed: 0": list(range(60)),
+    "X": list(range(1, 61)),
+    "index": list(range(60)),
+    "row_number": list(range(1, 61)),
+    "position": list(range(1, 61)),
+    "site": [f"{i % 4}" for i in range(60)],
+    "scanner": [i % 2 for i in range(60)],
+    "sample_uuid": [f"{i:08d}-aa" for i in range(60)],
+}
+HIDDEN: dict[str, object] = {
+    "copy of the event": EVENT,
+    "its reverse": 1 - EVENT,
+    "the event in words": EVENT.map({1: "yes", 0: "no"}),
+    "copy of the time": DAYS / 30,
+    "a monotone function of the time": np.log1p(DAYS) ** 3,
+    "minus the time": -1.0 * DAYS,
+    "the time with a little noise": DAYS * (1 + 0.05 * rna()["g0"]),
+    "missing without the event": ct()["g0"].where(DEAD),
+    "missing with the event": ct()["g0"].where(~DEAD),
+    "classes of the time": DAYS // 700,
+    "the event with one error": EVENT.where(EVENT.index > 0, 1 - EVENT),
+}
+HONEST: dict[str, object] = {
+    "stage": [f"{1 + i % 4}" for i in range(60)],
+    "er_status": [f"{'pos' if i % 3 else 'neg'}" for i in range(60)],
+    "smoking_status": [("never", "former")[i % 2] for i in range(60)],
+    "metastasis_at_diagnosis": [i % 2 for i in range(60)],
+    "pack_years": [float(i % 31) for i in range(60)],
+    "dead_cell_density": rna()["g1"],
+    "time_to_peak": rna()["g2"],
+    "HALLMARK_APOPTOSIS": rna()["g3"],
+    "performance_status": [i % 3 for i in range(60)],
+}
+
+
+def in_ct(columns: dict[str, object]) -> Callable[[], Files]:
+    return lambda: study(ct=ct().assign(**columns))
+
+
+def in_clinical(columns: dict[str, object]) -> Callable[[], Files]:
+    return lambda: study(clinical=clinical().assign(**columns))
+
+
+def named(columns: dict[str, object]) -> tuple[str, ...]:
+    return (f"{len(columns)} columns are no" if len(columns) > 1 else "1 column is no", *columns)
+
+
+GENES = ("TP53", "EGFR", "TTR", "EFS", "NHS", "STAT3")
+
+
+def genes(**more: object) -> Files:
+    table = ct().rename(columns=dict(zip(FEATURES, GENES, strict=True))).assign(**more)
+    return study(ct=None, genes=table)
+
+
+INPUTS = {
+    "outcome columns in a feature table": Input(files=in_ct(OUTCOMES), names=named(OUTCOMES)),
+    "bookkeeping in a feature table": Input(files=in_ct(BOOKKEEPING), names=named(BOOKKEEPING)),
+    "bookkeeping in the clinical table": Input(
+        files=in_clinical(BOOKKEEPING), names=named(BOOKKEEPING)
+    ),
+    **{
+        f"{name} in a feature table": Input(
+            files=in_ct({"z1": values}) if not isinstance(values[1], str)  # type: ignore[index]
+            else in_clinical({"z1": values}),
+            names=("1 column is no", "z1 ("),
+        )
+        for name, values in HIDDEN.items()
+    },
+    **{
+        f"{name} in the clinical table": Input(
+            files=in_clinical({"z1": values}), names=("1 column is no", "z1 (")
+        )
+        for name, values in HIDDEN.items()
+    },
+    "honest clinical columns": Input(
+        files=in_clinical(HONEST), inputs=("age", "sex", *HONEST)
+    ),
+    "honest features with telling names": Input(
+        files=in_ct({k: v for k, v in HONEST.items() if not isinstance(v, list)}),
+        tables={
+            "ct": (*FEATURES, "dead_cell_density", "time_to_peak", "HALLMARK_APOPTOSIS"),
+            "rna": FEATURES,
+        },
+    ),
+    "genes called like outcomes and personal data": Input(
+        files=genes, tables={"genes": GENES, "rna": FEATURES}, same=False
+    ),
+    "an outcome among genes": Input(
+        files=lambda: genes(OS=EVENT, **{"OS.time": DAYS}),
+        names=("2 columns are no features: OS, OS.time",),
+        tables={"genes": GENES, "rna": FEATURES},
+        same=False,
+    ),
+    "a gene that tells the time": Input(
+        files=lambda: genes(TTF1=DAYS * 1.0),
+        names=("TTF1 (",),
+        tables={"genes": GENES, "rna": FEATURES},
+        same=False,
+    ),
+    "a national number among genes": Input(
+        files=lambda: genes(NHS=[9434765919 + i for i in range(60)]),
+        asks="E-17",
+        names=("NHS",),
+        answers=("drop=NHS",),
+        tables={"genes": tuple(g for g in GENES if g != "NHS"), "rna": FEATURES},
+        same=False,
+    ),
+    "days to birth": Input(
+        files=lambda: study(
+            clinical=clinical().assign(DAYS_TO_BIRTH=-(AGE * 365.25)).drop(columns="age")
+        ),
+        names=("DAYS_TO_BIRTH", "days"),
+    ),
+    "an age in days": Input(
+        files=lambda: study(
+            clinical=clinical().assign(age_at_diagnosis=AGE * 365.25).drop(columns="age")
+        ),
+        names=("age_at_diagnosis", "days"),
+    ),
+    "an age in months": Input(
+        files=lambda: study(clinical=clinical().assign(age=AGE * 12)),
+        asks="E-09",
+        names=("age", "days or months"),
+        answers=("age=months",),
+    ),
+    "an age whose name tells months": Input(
+        files=lambda: study(clinical=clinical().assign(age_months=AGE * 12).drop(columns="age")),
+        names=("age_months", "months"),
+    ),
+    "an age in German": Input(
+        files=lambda: study(
+            clinical=clinical().rename(columns={"age": "Alter", "sex": "Geschlecht"})
+        )
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_nothing_that_tells_the_outcome_is_an_input(name: str) -> None:
+    examine(INPUTS[name])
+
+
+@pytest.mark.parametrize("column", OUTCOMES)
+def test_each_outcome_column_is_kept_out_of_the_clinical_inputs(column: str) -> None:
+    cohort, report = read_cohort(
+        study(clinical=clinical().assign(**{column: OUTCOMES[column]})),
+        manifest=Manifest.model_validate(
+            {"clinical": {"duration": "survival_days", "event": "event"}}
+        ),
+    )
+
+    assert cohort is not None, report.errors
+    assert report.inputs == ("age", "sex")
+    assert column in " ".join(p.message for p in report.warnings)
+
+
+@pytest.mark.parametrize("table", ["clinical", "ct"])
+def test_a_column_is_an_input_all_the_same_where_somebody_says_so(table: str) -> None:
+    from camlif.data.reading.repairs import mend
+
+    files = {"clinical": in_clinical, "ct": in_ct}[table]({"PFI.time": DAYS * 0.8})()
+
+    cohort, report, _ = mend(files, ["input=PFI.time"], title="t")
+
+    assert cohort is not None, report.errors
+    assert ("PFI.time" in report.inputs) == (table == "clinical")
+    assert ("PFI.time" in cohort.schema["ct"].columns) == (table == "ct")
+
+
+def test_what_columns_are_is_kept_with_its_reason() -> None:
+    _, report = read_cohort(study(ct=ct().assign(**{"OS.time": DAYS, "z1": EVENT})))
+
+    assert [(r.column, r.kind) for r in report.no_inputs["ct.csv"]] == [
+        ("OS.time", "outcome"),
+        ("z1", "outcome"),
+    ]
+    assert report.no_inputs["ct.csv"][1].because.startswith("tells the event")
+    assert report.to_json()["no_inputs"]["ct.csv"][0]["because"] == "its name"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("TP53", "STAT3", "FUT1", "TIMELESS", "FANCD2OS", "ANO1", "original_glcm_Idmn", "age"),
+        *("ball_hall_index_of_cancer_in_epithelial", "n_foreground_tiles", "menostat", "grade"),
+        *("risk_score", "stage_event_pathologic_stage", "5-FU", "tumour_size", "entry_site"),
+        *("REACTOME_EVENTS_OF_PHAGOCYTOSIS", "vital_capacity", "prior_recurrence", "deadline"),
+        *("length", "days", "interval", "mo"),
+    ],
+)
+def test_names_of_features_promise_nothing(name: str) -> None:
+    assert promise(name) is None
+
+
+def test_a_small_cohort_is_not_judged_by_its_values() -> None:
+    few = [clinical().head(12), ct().head(12).assign(z1=EVENT.head(12)), rna().head(12)]
+    files = {f"{n}.csv": csv(t) for n, t in zip(("clinical", "ct", "rna"), few, strict=True)}
+
+    cohort, _ = read_cohort(files)
+
+    assert cohort is not None
+    assert "z1" in cohort.schema["ct"].columns

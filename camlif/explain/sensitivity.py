@@ -21,9 +21,11 @@ from camlif.model.scoring import combine
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
 
-DRAWS = 50
+DRAWS = 200
 MIN_DONORS = 10
 LIMITS = (2.5, 97.5)
+RESAMPLES = 500
+"""Of the draws, for the standard errors of the limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class SensitivityRange:
     ----------
     low, high : float
         z. There is no point estimate: the middle of draws is not a score of this patient.
+    low_error, high_error : float
+        Standard errors of the limits, by bootstrap of the draws: other draws give other limits.
     strata : tuple of str
         Risk groups that the range touches, lowest risk first.
     absent : tuple of str
@@ -43,6 +47,8 @@ class SensitivityRange:
 
     low: float
     high: float
+    low_error: float
+    high_error: float
     strata: tuple[str, ...]
     absent: tuple[str, ...]
     donors: int
@@ -103,12 +109,16 @@ def sensitivity_range(
         raise EstimationError("No unbiased prediction: every model saw this patient in training.")
     z = bundle.reference.z(combine(bundle.ensemble.predict(drawn).log_risk, seen).log_risk)
     low, high = np.percentile(z, LIMITS).tolist()
+    again = np.percentile(rng.choice(z, (RESAMPLES, draws)), LIMITS, axis=1)
+    low_error, high_error = again.std(axis=1, ddof=1).tolist()
     first, last = (
         bundle.strata.names.index(s) for s in bundle.strata.assign(np.array([low, high]))
     )
     return SensitivityRange(
         low=low,
         high=high,
+        low_error=low_error,
+        high_error=high_error,
         strata=bundle.strata.names[first : last + 1],
         absent=names,
         donors=len(pool),

@@ -247,9 +247,7 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
         groups=groups,
         unlike=bool(result.unlike[row]),
         percentile=float(record["percentile"]),
-        percentile_words=(
-            f"higher than {record['percentile']:.0f}% of {n_training:,} training patients"
-        ),
+        percentile_words=sentences.percentile_words(float(record["percentile"]), n_training),
         z=z,
         hazard_ratio=ratio,
         spread_words=sentences.spread_words(z, ratio),

@@ -44,6 +44,8 @@ from camlif.training.ensemble import Ensemble
 MAX_SUBSET_MODALITIES = 6
 MIN_SUBSET_PATIENTS = 50
 MIN_SUBSET_EVENTS = 10
+SAME_Z = 1e-5
+"""Risks of float32 networks so close are the same, computed in batches of another size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +125,12 @@ class Reference:
         return (log_risk - self.mean) / self.sd
 
     def percentile(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Percentage of training patients with a lower held-out risk."""
-        rank = np.searchsorted(self.sorted_z, z, side="left")
+        """Percentage of training patients with a lower held-out risk.
+
+        A training patient's own risk, computed again, differs from the stored one by rounding: it
+        is not lower than itself.
+        """
+        rank = np.searchsorted(self.sorted_z, z - SAME_Z, side="left")
         return np.where(np.isfinite(z), 100 * rank / len(self.sorted_z), np.nan)
 
     def subset(self, names: frozenset[str]) -> SubsetValidation | None:

@@ -33,6 +33,28 @@ MIN_WHOLE_MONTHS = 3
 """A shorter time is said with a decimal."""
 
 
+def percentile_words(percentile: float, n_training: int) -> str:
+    """Say how many training patients have a lower risk; never 0 or 100 % of some but all.
+
+    Parameters
+    ----------
+    percentile : float
+        In 0 to 100.
+    n_training : int
+        Training patients.
+    """
+    if percentile >= 100:
+        return f"higher than all {n_training:,} training patients"
+    if percentile <= 0:
+        return f"not higher than any of {n_training:,} training patients"
+    share = f"{min(max(round(percentile), 1), 99)}%"
+    if percentile < 1:
+        share = f"under {share}"
+    elif percentile > 99:
+        share = f"over {share}"
+    return f"higher than {share} of {n_training:,} training patients"
+
+
 def survival_sentence(survival: Interval, months: int, endpoint: Endpoint, n_training: int) -> str:
     """Say the survival at a horizon as a frequency, with interval, endpoint and denominator.
 

@@ -38,6 +38,19 @@ def test_the_range_holds_the_middle_of_the_scores_with_the_modality_of_each_dono
     assert (found.absent, found.donors) == (("ct",), len(donors))
 
 
+def test_the_ends_are_as_uncertain_as_other_draws_make_them() -> None:
+    found = [
+        sensitivity_range(tiny_bundle(), new_patients(), LACKS_CT, EVERYONE, draws=60, seed=seed)
+        for seed in range(30)
+    ]
+    for end, error in (("low", "low_error"), ("high", "high_error")):
+        spread = np.std([getattr(f, end) for f in found], ddof=1)
+        said = np.mean([getattr(f, error) for f in found])
+        assert 0.4 * spread < said < 2.5 * spread
+    many = sensitivity_range(tiny_bundle(), new_patients(), LACKS_CT, EVERYONE, draws=4000)
+    assert many.low_error <= np.mean([f.low_error for f in found])
+
+
 def test_strata_are_those_between_the_ends_and_the_seed_fixes_the_draws() -> None:
     bundle = tiny_bundle()
     found = sensitivity_range(bundle, new_patients(), LACKS_CT, EVERYONE)

@@ -22,6 +22,7 @@ from camlif.model.sentences import (
     closed_words,
     hidden_sentence,
     outlived_sentence,
+    percentile_words,
     spread_words,
     survival_sentence,
 )
@@ -59,6 +60,21 @@ def _result(bundle: Bundle, z: float, half: float) -> ScoreResult:
     )
     stratum = reference.strata.assign(np.array([z])).astype(object)
     return replace(result, table=table, stratum=stratum, scored=np.array([True]))
+
+
+@pytest.mark.parametrize(
+    ("percentile", "said"),
+    [
+        (0.0, "not higher than any of 480"),
+        (0.2, "higher than under 1% of 480"),
+        (41.7, "higher than 42% of 480"),
+        (98.6, "higher than 99% of 480"),
+        (99.8, "higher than over 99% of 480"),
+        (100.0, "higher than all 480"),
+    ],
+)
+def test_no_percentile_is_rounded_to_none_or_all(percentile: float, said: str) -> None:
+    assert percentile_words(percentile, 480) == f"{said} training patients"
 
 
 @pytest.mark.parametrize(

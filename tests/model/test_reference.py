@@ -33,6 +33,8 @@ def test_scale_and_percentiles_are_of_heldout_risks() -> None:
     np.testing.assert_allclose(reference.strata.cutoffs, np.quantile(z, [1 / 3, 2 / 3]), atol=0.02)
     lower = 100 * (z[:, None] > z).mean(axis=1)
     np.testing.assert_allclose(reference.percentile(z), lower, atol=1e-6)
+    # A training patient's own risk, computed again, is not lower than itself.
+    np.testing.assert_allclose(reference.percentile(z + 2e-6), lower, atol=1e-6)
     assert np.isnan(reference.percentile(np.array([np.nan]))).all()
 
 

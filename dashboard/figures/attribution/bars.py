@@ -235,8 +235,8 @@ def waterfall(
 
 
 def ordinal(percentile: float) -> str:
-    """Return a percentile as ``1st``, ``42nd``, ``13th``."""
-    n = round(percentile)
+    """Return a percentile as ``1st``, ``42nd``, ``13th``; 100 only where nothing is above."""
+    n = round(percentile) if percentile in (0, 100) else min(max(round(percentile), 1), 99)
     if 10 <= n % 100 <= 20:
         return f"{n}th"
     return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th') }"

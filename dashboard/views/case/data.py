@@ -133,5 +133,6 @@ def _said(case: ModelledCase, found: SensitivityRange) -> str:
     same = "same-subtype patients" if case.knows_subtype else "other patients"
     return (
         f"With {absent} of {found.donors:,} {same} ({found.draws} draws), z would lie between "
-        f"{found.low:+.2f} and {found.high:+.2f} in 95 of 100 draws: {strata} risk."
+        f"{found.low:+.2f} and {found.high:+.2f} in 95 of 100 draws: {strata} risk. Other draws "
+        f"move the ends by about {found.low_error:.2f} and {found.high_error:.2f} (SE)."
     )

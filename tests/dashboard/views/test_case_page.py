@@ -80,7 +80,7 @@ def test_a_missing_modality_abstains_and_its_range_is_an_interval(open_app: Open
     assert "draws" not in text_of(app)
     app.toggle(key="case_sensitivity").set_value(True).run()
     found = re.search(
-        r"With CT of (\d+) (?:same-subtype|other) patients \(50 draws\), z would lie between "
+        r"With CT of (\d+) (?:same-subtype|other) patients \(200 draws\), z would lie between "
         r"(\S+) and (\S+) in 95 of 100 draws",
         text_of(app),
     )

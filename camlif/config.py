@@ -241,7 +241,8 @@ class NetworkConfig(Settings):
 
         ``default``: the paper with its gaps resolved. ``robust``: the same graph beside a linear
         skip, for cohorts of some hundred patients. ``printed``: eqs 3, 4 and 6 literally, d = 256.
-        ``release``: the graph of the authors' published code.
+        ``release``: what the authors published of their code, in which the fusion file is missing,
+        with the arrangement of its predecessor PG-MLIF there.
         """
         wide: dict[str, Any] = {"width": 256, "embed_hidden": 512}
         settings: dict[str, dict[str, Any]] = {
@@ -277,7 +278,7 @@ QUICK_SPLITS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig(Settings):
-    """One training run: Monte Carlo cross-validation whose fold models are the ensemble.
+    """One training run: repeated cross-validation whose fold models are the ensemble.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Monte Carlo splits by patient: event-stratified, seeded, and kept in a file all models read.
+"""Splits by patient: event-stratified, seeded, and kept in a file all models read.
 
 Identifiers and events go in; out comes who is tested in which split, by the scheme ``covering``
 (each patient equally often) or ``monte_carlo`` (independent draws, An et al., AAAI 2025). Raises

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from importlib.resources import files
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
@@ -73,9 +73,16 @@ class CardModality(_Part):
     n_patients: int
 
 
-class CardDiscrimination(_Part):
-    """C-index on held-out patients."""
+Ties = Literal["half", "strict"]
 
+
+class CardDiscrimination(_Part):
+    """C-index on held-out patients; ``ties`` names the rule of ``per_split``, ``mean``, ``sd``.
+
+    The preset ``printed`` leads with the paper's rule, by which tied risks count 0.
+    """
+
+    ties: Ties = "half"
     per_split: tuple[float, ...]
     mean: float
     sd: float
@@ -245,7 +252,7 @@ def build_card(
         clinical=tuple(c.name for c in cohort.schema.clinical),
         missing_data=MISSING_DATA,
         training=_card_training(config, splits, result),
-        discrimination=_discrimination(member_log_risk, cohort, splits),
+        discrimination=_discrimination(member_log_risk, cohort, splits, ties=ties_of(config)),
         p_values=_p_values(member_log_risk, cohort, splits.test),
         calibration_slope=reference.calibration.slope,
         calibration=tuple(reference.gates.values()),
@@ -302,10 +309,15 @@ def _card_training(config: RunConfig, splits: Splits, result: TrainingResult) ->
     )
 
 
+def ties_of(config: RunConfig) -> Ties:
+    """Which rule for tied risks a model's C-index leads with: eq 8's for the paper as printed."""
+    return "strict" if config.camlif.preset == "printed" else "half"
+
+
 def _discrimination(
-    member: NDArray[np.float64], cohort: Cohort, splits: Splits
+    member: NDArray[np.float64], cohort: Cohort, splits: Splits, *, ties: Ties
 ) -> CardDiscrimination:
-    values = split_c_indices(member, cohort, splits.test)
+    values = split_c_indices(member, cohort, splits.test, ties=ties)
     n_test = float(splits.test.sum(axis=1).mean())
     interval = corrected_interval(
         values, n_train=len(cohort) - n_test, n_test=n_test, within=(0.0, 1.0)
@@ -319,6 +331,7 @@ def _discrimination(
     oracle = cohort.info.oracle_c_index
     mean = float(values.mean())
     return CardDiscrimination(
+        ties=ties,
         per_split=tuple(round(float(v), 4) for v in values),
         mean=mean,
         sd=float(values.std(ddof=1)),
@@ -364,7 +377,7 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
 
 
 def split_c_indices(
-    member_log_risk: NDArray[np.float64], cohort: Cohort, test: BoolArray, *, ties: Any = "half"
+    member_log_risk: NDArray[np.float64], cohort: Cohort, test: BoolArray, *, ties: Ties = "half"
 ) -> NDArray[np.float64]:
     """Test C-index of every member on its own test part, shape (e,).
 

@@ -40,7 +40,7 @@ def train(
     keep: Path | None = None,
     reproduce: str = "camlif.train(cohort, config)",
 ) -> Bundle:
-    """Train the ensemble by Monte Carlo cross-validation and fit all that scoring needs.
+    """Train the ensemble by repeated cross-validation and fit all that scoring needs.
 
     Parameters
     ----------

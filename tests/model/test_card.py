@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from camlif.config import RunConfig
 from camlif.data.preprocessing import encode
 from camlif.data.splits import make_splits
-from camlif.model.card import Card, render_markdown
+from camlif.model.card import Card, _discrimination, render_markdown, ties_of
 from camlif.statistics import concordance_index, split_p_values
 from tests.builders.bundles import N_SPLITS, tiny_bundle, tiny_cohort
 
@@ -35,6 +36,31 @@ def test_per_split_c_indices_are_of_each_members_test_part() -> None:
     assert found.per_split == pytest.approx(expected, abs=5e-5)
     assert found.mean == pytest.approx(np.mean(expected))
     assert found.sd == pytest.approx(np.std(expected, ddof=1))
+
+
+def test_the_paper_as_printed_leads_with_its_own_rule_for_ties() -> None:
+    assert ties_of(RunConfig.from_preset("printed")) == "strict"
+    assert ties_of(RunConfig.from_preset("default")) == "half"
+    risk, test, event, duration = _heldout()
+    tied, cohort = np.round(risk, 1), tiny_cohort()
+    splits = make_splits(
+        cohort.patient_ids,
+        event,
+        n_splits=N_SPLITS,
+        scheme="covering",
+        seed=tiny_bundle().config.training.seed,
+    )
+    expected = [
+        concordance_index(tied[rows, e], event[rows], duration[rows], ties="strict")
+        for e, rows in enumerate(test)
+    ]
+    found = _discrimination(tied, cohort, splits, ties="strict")
+    assert found.mean == found.strict_mean == pytest.approx(np.mean(expected))
+    assert found.mean < _discrimination(tied, cohort, splits, ties="half").mean
+    card = tiny_bundle().card
+    assert "tied risks count 0" not in render_markdown(card)
+    card = card.model_copy(update={"discrimination": found})
+    assert "tied risks count 0, as in eq 8" in render_markdown(card)
 
 
 def test_test_parts_are_those_of_the_configured_splits() -> None:

@@ -75,6 +75,8 @@ def _discrimination(card: Card) -> None:
         theme=theme(),
     )
     show_chart(chart, key="c_index")
+    if d.ties == "strict":
+        st.caption("Tied risks count 0, as in eq 8 of the paper.")
 
 
 def _training_curves(scoring: Scoring) -> None:

@@ -6,6 +6,7 @@ formula, and no age over 89 is told.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,6 +101,7 @@ def period(months: float) -> str:
 
 # OWASP ASVS 1.2.10, CWE-1236; the last four are the full-width forms that spreadsheets also accept.
 FORMULA_STARTS = tuple("=+-@\t\r\n\0＝＋－＠")
+_APOSTROPHES = re.compile(rf"'*[{re.escape(''.join(FORMULA_STARTS))}]")
 
 
 AGE = "age"
@@ -142,7 +144,8 @@ def cap_ages(values: NDArray[Any], names: Sequence[str]) -> NDArray[Any]:
 def quote_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with text cells and headers that would start a formula led by an apostrophe.
 
-    Numbers stay numbers.
+    Numbers stay numbers. Text that looks quoted already gets another one, so that `unquote_formula`
+    gives every text back.
     """
     safe = table.copy()
     for position in range(safe.shape[1]):
@@ -161,4 +164,9 @@ def to_csv(table: pd.DataFrame) -> str:
 
 
 def _quoted(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return f"'{value}" if isinstance(value, str) and _APOSTROPHES.match(value) else value
+
+
+def unquote_formula(text: str) -> str:
+    """Return text without the apostrophe that `quote_formulas`, or a spreadsheet, put before it."""
+    return text[1:] if text[:1] == "'" and _APOSTROPHES.match(text) else text

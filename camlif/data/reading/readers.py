@@ -26,6 +26,7 @@ from camlif.data.reading.arrangement import arrange
 from camlif.data.reading.checks import CheckReport, FeatureGroup
 from camlif.data.reading.cleaning import blank_cells, kept_rows, recoded_cells, renamed_columns
 from camlif.data.reading.clinical import read_clinical
+from camlif.data.reading.copies import report_copies
 from camlif.data.reading.declared import check_declared
 from camlif.data.reading.evidence import KnownOutcome
 from camlif.data.reading.follow_up import entry_column, read_follow_up
@@ -238,6 +239,7 @@ def _read_tables(tables: list[TextTable], reading: Reading) -> None:
             code="E-03",
             fix="Add one table per modality, the first column patient_id.",
         )
+    report_copies(reading.modalities, reading.found)
     asked = report_alike(reading.all_tables, reading.manifest.ids, reading.found)
     check_overlap(reading.all_tables, reading.found, by_spelling=asked)
 

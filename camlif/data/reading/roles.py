@@ -112,10 +112,6 @@ MASK_LABELS = (
 )
 
 
-_EVENT_OF = re.compile(r"(\w+_)(event|status)")
-_TIMES_OF = ("days", "months", "years", "time", "weeks")
-
-
 def find_id(columns: Sequence[str], declared: str | None = None) -> str | None:
     """Return the column of patient identifiers, by the declared or a usual name."""
     if declared in columns:
@@ -249,17 +245,6 @@ def report_no_inputs(roles: Sequence[ColumnRole], file: str, found: Findings, *,
 def is_clinical_name(file: str) -> bool:
     """Whether a file name is that of a clinical table."""
     return plain(table_stem(file)) in CLINICAL_STEMS
-
-
-def outcome_pairs(columns: Sequence[str]) -> list[str]:
-    """Return the events that have a time beside them, as ``dss_event`` has ``dss_days``."""
-    names = {plain(column): column for column in columns}
-    found = []
-    for name, column in names.items():
-        event = _EVENT_OF.fullmatch(name)
-        if event is not None and any(f"{event[1]}{unit}" in names for unit in _TIMES_OF):
-            found.append(column)
-    return found
 
 
 def modality_name(file: str) -> str:

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from camlif.wording import unquote_formula
+
 MISSING_TOKENS = ("", "na", "n/a", "nan", "null", "<na>", ".", "-")
 """Cells that mean "missing", in lower case; cBioPortal's ``[Not Available]`` style counts, too."""
 
@@ -205,9 +207,10 @@ def sentinels(values: NDArray[np.float64]) -> tuple[float, ...]:
 def clean_ids(column: pa.ChunkedArray) -> list[str]:
     """Return identifiers as normalised text: ``001`` and ``NA`` survive, null gives an empty text.
 
-    Unicode NFC; no-break spaces become spaces; outer spaces go.
+    Unicode NFC; no-break spaces become spaces; outer spaces go, and the apostrophe that keeps a
+    spreadsheet from taking ``-12`` for a formula.
     """
-    ids = [value or "" for value in column.to_pylist()]
+    ids = [unquote_formula(value or "") for value in column.to_pylist()]
     return [
         i if i.isascii() else unicodedata.normalize("NFC", i.replace("\u00a0", " ")).strip()
         for i in ids

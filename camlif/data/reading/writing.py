@@ -78,6 +78,7 @@ def _modality(cohort: Cohort, modality: ModalitySpec, present: BoolArray) -> pd.
 def _manifest(cohort: Cohort) -> Manifest:
     info = cohort.info
     has_outcome = cohort.duration is not None
+    inputs = tuple(column.name for column in cohort.schema.clinical)
     return Manifest(
         title=info.title,
         badge=info.badge,
@@ -98,7 +99,8 @@ def _manifest(cohort: Cohort) -> Manifest:
             duration_unit="months" if has_outcome else None,
             event=OUTCOME_COLUMNS[1] if has_outcome else None,
             entry=None if cohort.entry is None else ENTRY_COLUMN,
-            inputs=tuple(column.name for column in cohort.schema.clinical),
+            inputs=inputs,
+            include=inputs,
             subtype=info.subtype_column,
             grade=info.grade_column,
         ),
@@ -112,6 +114,7 @@ def _section(modality: ModalitySpec) -> ModalitySection:
         file=f"{modality.name}.parquet",
         type="table" if modality.bag is None else "bag",
         max_instances=None if modality.bag is None else modality.bag.max_instances,
+        include=("*",),  # what it holds was decided when it was read
         groups={}
         if modality.bag is not None
         else {group.name: group.columns for group in modality.groups},

@@ -5,12 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from camlif.data.manifest import Manifest
 from camlif.data.reading.readers import read_cohort
 from camlif.data.reading.repairs import mend
 from camlif.data.reading.spelling import alike
+from camlif.wording import to_csv
 from tests.builders.study import (
+    EVENTS,
+    FEATURES,
     Files,
     Frame,
     Input,
@@ -48,6 +55,16 @@ def numbered(table: Frame, start: int) -> Frame:
 
 def barcode(identifier: str) -> str:
     return f"TCGA-02-{identifier[-3:]}A"
+
+
+def twice(table: Frame) -> Frame:
+    """Return a table whose first ten patients come again under another name."""
+    again = table.head(10)
+    return pd.concat([table, again.assign(patient_id="again-" + again["patient_id"])])
+
+
+def prefixed(table: Frame) -> Frame:
+    return table.rename(columns={f: f"mri_{f}" for f in FEATURES})
 
 
 SPELLINGS = {
@@ -166,7 +183,26 @@ INPUTS = {
     "plates that look like exponents": Input(
         files=lambda: everywhere(lambda i: f"{i[3:]}E05"), same=False
     ),
+    "apostrophes before identifiers that start like a formula": Input(
+        files=lambda: {
+            **everywhere(lambda i: f"-{i}"), "ct.csv": csv(spelt(ct(), lambda i: f"'-{i}"))
+        },
+        same=False,
+    ),
     # repeated
+    "ten patients under two identifiers": Input(
+        files=lambda: study(
+            **{name: twice(t) for name, t in
+               (("clinical", clinical()), ("ct", ct()), ("rna", rna()))}
+        ),
+        names=("20 patients share all values", "KM-001 and again-KM-001", "ct.csv", "rna.csv"),
+        patients=N + 10, events=EVENTS + int(clinical()["event"].head(10).sum()), median=None,
+    ),
+    "one table given as two modalities": Input(
+        files=lambda: study(mri=prefixed(ct().sample(frac=1, random_state=3))),
+        names=("All 6 columns of mri.csv have the values of columns of ct.csv",),
+        tables={"ct": FEATURES, "rna": FEATURES, "mri": tuple(f"mri_{f}" for f in FEATURES)},
+    ),
     "a patient twice in one table with the same row": Input(
         files=lambda: study(ct=ct().loc[[*range(N), 4]])
     ),
@@ -225,3 +261,24 @@ def test_alike_identifiers_in_one_table_alone_are_not_asked_about() -> None:
 )
 def test_what_is_alike(one: str, other: str, same: bool) -> None:
     assert (alike(one) == alike(other)) is same
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text("'=+-@A1", min_size=1, max_size=4), min_size=2, max_size=6, unique=True))
+def test_identifiers_come_back_from_a_table_for_spreadsheets(ids: list[str]) -> None:
+    table = pd.DataFrame({"patient_id": ids, "x": range(len(ids)), "y": range(len(ids))})
+    files = {f"{name}.csv": to_csv(table).encode() for name in ("ct", "rna")}
+
+    cohort, report = read_cohort(files, manifest=Manifest(ids="exact"))
+
+    assert cohort is not None, report.errors
+    assert cohort.patient_ids.tolist() == ids
+
+
+def test_equal_rows_of_flags_are_no_patient_under_two_identifiers() -> None:
+    flags = ct().assign(**{f: [i % 2 for i in range(N)] for f in FEATURES})
+
+    _, report = read_cohort(study(ct=flags, mri=flags.rename(columns={"g0": "h0"})))
+
+    assert not [p for p in report.problems if "share all values" in p.message]
+    assert not [p for p in report.problems if "count twice" in p.message]

@@ -1,0 +1,84 @@
+"""What stands twice: patients under two identifiers, and a table that was given as two modalities.
+
+In come the modalities as read, out come warnings. Rows and columns are compared by digests of their
+values, whatever their names. Tables of flags and of few numbers are alike by chance and are not
+looked at. Nothing fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from camlif.arrays import Float32Array
+from camlif.data.reading.matrices import ModalityData
+from camlif.data.reading.problems import Findings, examples
+from camlif.wording import count
+
+MIN_TELLING = 3
+"""A table with fewer columns of mostly different values has equal rows by chance."""
+
+TELLING_SHARE = 0.5
+_ROWS_TRIED, _COLUMNS_TRIED = 1000, 200
+
+
+def report_copies(modalities: Sequence[ModalityData], found: Findings) -> None:
+    """Warn of patients with the values of another one, and of tables with those of another.
+
+    Parameters
+    ----------
+    modalities : sequence of ModalityData
+    found : Findings
+    """
+    columns: dict[str, tuple[ModalityData, set[bytes]]] = {}
+    for data in modalities:
+        if data.spec.bag is not None or not _tells(data.values):
+            continue
+        _report_patients(data, found)
+        mine = _column_digests(data)
+        for other, theirs in columns.values():
+            if mine <= theirs or theirs <= mine:
+                few, many = (data, other) if len(mine) <= len(theirs) else (other, data)
+                found.warn(
+                    f"All {count(len(few.spec.columns), 'column')} of {few.file} have the values "
+                    f"of columns of {many.file}, so that they would count twice.",
+                    file=few.file,
+                    fix="Leave one of the tables out.",
+                    topic="file",
+                )
+        columns[data.spec.name] = data, mine
+
+
+def _tells(values: Float32Array) -> bool:
+    """Whether rows are told apart by their values: enough columns hardly repeat one."""
+    part = values[:_ROWS_TRIED, :_COLUMNS_TRIED]
+    telling = sum(len(np.unique(c)) >= max(TELLING_SHARE * len(c), 2) for c in part.T)
+    return telling >= MIN_TELLING
+
+
+def _digests(rows: Iterable[Float32Array]) -> list[bytes]:
+    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows]
+
+
+def _column_digests(data: ModalityData) -> set[bytes]:
+    order = sorted(range(len(data.ids)), key=data.ids.__getitem__)
+    # Zero has two signs.
+    return set(_digests(np.ascontiguousarray((data.values[order] + 0.0).T)))
+
+
+def _report_patients(data: ModalityData, found: Findings) -> None:
+    enough = np.isfinite(data.values).sum(axis=1) >= MIN_TELLING
+    groups: dict[bytes, list[str]] = {}
+    for i, digest in zip(np.flatnonzero(enough), _digests(data.values[enough] + 0.0), strict=True):
+        groups.setdefault(digest, []).append(data.ids[i])
+    twice = [ids for ids in groups.values() if len(ids) > 1]
+    if not twice:
+        return
+    found.warn(
+        f"{count(sum(map(len, twice)), 'patient')} share all values with another one: "
+        f"{examples(' and '.join(ids) for ids in twice)}.",
+        file=data.file,
+        fix="If they are one person under two identifiers, leave one of them out.",
+    )

@@ -66,6 +66,17 @@ WALKS = {
         "Start a study of other methods on Runs; it goes on if you leave the page.",
     ),
 }
+READING = {
+    "Decided, and said": "Which table is the clinical one; which columns tell the outcome, and "
+    "that no column that carries it is an input; thousands and decimals where a column or file leaves "
+    "one reading; marks for missing, with their rows; primary tumours of TCGA samples.",
+    "Asked": "A unit that no name tells; codes of the event that may mean either; whether day or "
+    "month comes first; identifiers that differ in spelling alone; 1,735 where both readings fit; "
+    "two tables or columns that may both be meant. Each has buttons for its answers.",
+    "Refused": "Identifiers that a spreadsheet rounded, personal data, dates among numbers, and "
+    "formats of statistics programs, with the lines that convert them.",
+}
+"""What becomes of what a table leaves open."""
 GAPS = (
     "Points of a chart cannot be reached by keyboard. Show as table under each chart holds the "
     "same numbers, and the Table view of Cohort opens a case by row.",
@@ -82,6 +93,9 @@ def main() -> None:
         with st.expander(title):
             for number, step in enumerate(steps, start=1):
                 st.markdown(f"{number}. {step}")
+    st.header("How tables are read", anchor=False)
+    for what, text in READING.items():
+        st.markdown(f"**{what}.** {text}")
     st.header("Keys", anchor=False)
     for keys, meaning in KEYS.items():
         st.markdown(f"- **{keys}**: {meaning}")

@@ -68,8 +68,8 @@ WALKS = {
 }
 READING = {
     "Decided, and said": "Which table is the clinical one; which columns tell the outcome, and "
-    "that no column that carries it is an input; thousands and decimals where a column or file leaves "
-    "one reading; marks for missing, with their rows; primary tumours of TCGA samples.",
+    "that no column that carries it is an input; thousands and decimals where a column or file "
+    "leaves one reading; marks for missing, with their rows; primary tumours of TCGA samples.",
     "Asked": "A unit that no name tells; codes of the event that may mean either; whether day or "
     "month comes first; identifiers that differ in spelling alone; 1,735 where both readings fit; "
     "two tables or columns that may both be meant. Each has buttons for its answers.",

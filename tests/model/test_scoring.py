@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,14 @@ import camlif.model.bundle
 import camlif.model.fit
 from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
+from camlif.data.preprocessing import RawInputs
 from camlif.exceptions import SchemaError
 from camlif.model.abstention import unscored_reasons
 from camlif.model.bundle import Bundle
 from camlif.model.reference import Reference
 from camlif.model.scoring import COLUMNS, UNLIKE, combine
 from camlif.statistics import GateResult
+from camlif.training.ensemble import Ensemble, Prediction
 from tests.builders.bundles import N_SPLITS, new_patients, tiny_bundle, tiny_cohort, tiny_config
 from tests.builders.cohorts import make_cohort
 from tests.model.test_matching import renamed, shuffled
@@ -235,6 +238,23 @@ def test_reasons_tell_no_modality_from_unvalidated_ones() -> None:
     assert partial is not None
     assert "not validated on ct alone" in partial
     assert empty == "not scored: no modality of the model is present"
+
+
+def test_members_that_saw_a_patient_count_in_nothing_that_is_said_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle, cohort = tiny_bundle(), tiny_cohort()
+    before = bundle.score(cohort)
+    seen = bundle.reference.seen[before.scored]
+    assert seen.any(axis=1).all()
+    predict = Ensemble.predict
+
+    def spoiled(ensemble: Ensemble, raw: RawInputs, **settings: Any) -> Prediction:
+        found = predict(ensemble, raw, **settings)
+        return replace(found, log_risk=np.where(seen, found.log_risk + 50, found.log_risk))
+
+    monkeypatch.setattr(Ensemble, "predict", spoiled)
+    pd.testing.assert_frame_equal(bundle.score(cohort).table, before.table)
 
 
 def test_combine_averages_the_members_that_did_not_see_the_patient() -> None:

@@ -133,6 +133,35 @@ def test_a_block_without_signal_or_patients_with_an_event_counts_little() -> Non
     assert not absent.any()
 
 
+def test_penalties_are_not_chosen_on_the_patients_who_were_fitted() -> None:
+    """Of many columns of noise the weakest penalty fits best, and predicts worst."""
+    size = {"elastic net": [], "ridge": []}
+    for seed in range(6):
+        x = np.random.default_rng(seed).standard_normal((N, N // 2))
+        event, duration = outcome_of(torch.zeros(N), seed)
+        followed = FollowUp(event, duration, None)
+        beta, _ = skip_start._elastic_net(x, followed)
+        size["elastic net"].append((x @ beta).std())
+        chosen = skip_start._ridge(x, np.ones(N, dtype=bool), followed)
+        size["ridge"].append((x @ chosen.coefficients).std())
+        weakest = ridge_path(x, event, duration, penalizers=[skip_start.RIDGE_ALPHAS[-1] / N])
+        assert (x @ weakest[0]).std() > 1
+    assert max(map(np.median, size.values())) < 0.3
+
+
+def test_components_are_those_of_the_patients_who_have_the_modality() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((N, 5)) * [3, 2, 1, 1, 1] + 4
+    present = rng.random(N) < 0.6
+    x[~present] = 0
+    loadings = skip_start._loadings(x, present, 2)
+    factors = x[present] @ loadings.T
+    np.testing.assert_allclose(np.cov(factors.T, ddof=0), np.eye(2), atol=1e-10)
+    _, axes = np.linalg.eigh(np.cov(x[present].T))
+    along = loadings / np.linalg.norm(loadings, axis=1, keepdims=True)
+    np.testing.assert_allclose(np.abs(along @ axes[:, [-1, -2]]), np.eye(2), atol=1e-10)
+
+
 def test_models_share_by_their_held_out_likelihood() -> None:
     shares = skip_start._shares([-300.0, -310.0, -700.0])
     np.testing.assert_allclose(shares, [np.e / (1 + np.e), 1 / (1 + np.e), 0.0], atol=1e-12)

@@ -20,6 +20,8 @@ from camlif.data.manifest import DurationUnit
 PromisedKind = Literal["outcome", "entry", "date", "administrative", "row number", "identifier"]
 Aspect = Literal["time", "event", "death", "last contact", "start", ""]
 KEPT_NAMES = 65_536
+MAX_NAME = 400
+"""Characters of a name that are looked at; the patterns take the square of them."""
 """So many names are remembered with what they say: three of the widest tables."""
 
 
@@ -105,6 +107,7 @@ _JOINABLE = (
 )
 _GLUE = _words("to of at in from since until")
 _KNOWN = frozenset(word for words in _JOINABLE for word in words if len(word) > 1)
+_LONGEST_WORD = max(map(len, _KNOWN))
 
 _ADMINISTRATIVE = re.compile(
     r"(tissue_source_|study_|treatment_|recruit\w*_)?site(_id|_code)?|n_slides|n_samples"
@@ -160,6 +163,12 @@ def plain(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", _ascii(name).lower()).strip("_")
 
 
+def _ends(name: str) -> str:
+    """Return the start and the end of a name that is too long to be one: a cell of a gene, say."""
+    half = MAX_NAME // 2
+    return name if len(name) <= MAX_NAME else f"{name[:half]} {name[-half:]}"
+
+
 def _ascii(name: str) -> str:
     """Return a name without accents; letters of other alphabets stay."""
     if name.isascii():
@@ -173,7 +182,8 @@ def parts(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: ``OSstatus`` gives os, status."""
     found: list[str] = []
     # Letters behind a digit are no word of their own: FANCD2OS is a gene.
-    for chunk in re.findall(r"[^\W\d_]+\d+[^\W_]*[^\W\d_][^\W_]*|[^\W\d_]+|\d+", _ascii(name)):
+    bounded = _ascii(_ends(name))
+    for chunk in re.findall(r"[^\W\d_]+\d+[^\W_]*[^\W\d_][^\W_]*|[^\W\d_]+|\d+", bounded):
         whole = chunk.lower()
         if whole in _SPECIAL or (not whole.isdigit() and any(c.isdigit() for c in whole)):
             found += _SPECIAL.get(whole, (whole,))
@@ -189,7 +199,7 @@ def _parted(word: str) -> list[str]:
     for end in range(1, len(word) + 1):
         ways = [
             [*best[start], word[start:end]]
-            for start in range(end)
+            for start in range(max(0, end - _LONGEST_WORD), end)
             if start in best and word[start:end] in _KNOWN
         ]
         if ways:
@@ -200,7 +210,7 @@ def _parted(word: str) -> list[str]:
 def legend(name: str) -> dict[str, str]:
     """Return the codes that a name explains: ``Censor (alive=0; dead=1)`` gives 0 and 1."""
     found = {}
-    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", name):
+    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", _ends(name)):
         for word, code in re.findall(r"([^\W\d][^=:;,/]*?)\s*[=:]\s*(\d+)", inner):
             found[code] = word.strip()
         for code, word in re.findall(r"(\d+)\s*[=:]\s*([^\W\d][^=:;,/]*)", inner):
@@ -209,12 +219,12 @@ def legend(name: str) -> dict[str, str]:
 
 
 def _without_brackets(name: str) -> str:
-    return re.sub(r"[(\[{][^)\]}]*[)\]}]", " ", name)
+    return re.sub(r"[(\[{][^)\]}]*[)\]}]", " ", _ends(name))
 
 
 def named_unit(name: str) -> DurationUnit | None:
     """Return the unit of time that a column's name tells, in brackets or as a word."""
-    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", name):
+    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", _ends(name)):
         for word in parts(inner):
             unit = UNITS.get(word) or SHORT_UNITS.get(word)
             if unit is not None:

@@ -323,7 +323,7 @@ def score(
         )
     if written.device != str(bundle.device):
         say(OUT_OF_MEMORY)
-    for gate in bundle.reference.gates.values():
+    for gate in bundle.reference.whole.gates:
         if not gate.open:
             say(hidden_sentence(gate.horizon, closed_words(gate)))
 

@@ -1,16 +1,14 @@
 """Why a patient is not scored, and what a score from a part of the inputs is worth.
 
 In go what each patient has and what the model was validated on; out come sentences, or None.
-Nothing fails. A patient who lacks a modality is scored only if the model was validated on exactly
-the modalities at hand; one who lacks clinical inputs, only if what they are worth was measured and
-the model ranks without them.
+Nothing fails. A patient is scored only if the model was validated on exactly the modalities at
+hand, be they some or all, and ranks with them; one who lacks clinical inputs, only if what they are
+worth was measured and the model ranks without them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-import numpy as np
 
 from camlif.arrays import BoolArray
 from camlif.data.preprocessing import RawInputs
@@ -58,20 +56,17 @@ def _chosen(names: Sequence[str], row: BoolArray) -> list[str]:
 def _without_modalities(row: BoolArray, schema: FeatureSchema, reference: Reference) -> str | None:
     present = _chosen(schema.names, row)
     if len(present) == len(schema.names):
-        return None
+        fault = reference.whole.fault
+        return f"not scored: the model {fault}" if fault else None
     if not present:
         return "not scored: no modality of the model is present"
     absent = " and ".join(_chosen(schema.names, ~row))
     shown = " + ".join(present)
-    subset = reference.subset(frozenset(present))
-    if subset is None:
+    found = reference.validated(frozenset(present))
+    if found is None:
         return f"not scored: {absent} missing, and the model was not validated on {shown} alone"
-    if not subset.valid:
-        return (
-            f"not scored: {absent} missing, and {shown} alone did not rank patients in validation "
-            f"(C-index {subset.c_index:.2f}, {subset.low:.2f} to {subset.high:.2f})"
-        )
-    return None
+    fault = found.validation.fault
+    return f"not scored: {absent} missing, and {shown} alone {fault}" if fault else None
 
 
 def _without_inputs(row: BoolArray, names: Sequence[str], reference: Reference) -> str | None:
@@ -91,26 +86,24 @@ def _without_inputs(row: BoolArray, names: Sequence[str], reference: Reference) 
     )
 
 
-def subset_notes(
-    presence: BoolArray, names: tuple[str, ...], reference: Reference
-) -> list[str | None]:
+def subset_notes(presence: BoolArray, reference: Reference) -> list[str | None]:
     """Beside a reduced-modality result: how well the model ranks with these modalities alone.
 
     Parameters
     ----------
     presence : bool, shape (n, m)
-    names : tuple of str, length m
-        Modalities of the model.
     reference : Reference
     """
-
-    def note(row: BoolArray) -> str | None:
-        subset = reference.subset(frozenset(_chosen(names, row)))
-        if subset is None or not subset.valid:
-            return None
-        return (
-            f"scored from {' + '.join(subset.modalities)} only "
-            f"(validation C-index {subset.c_index:.2f}, n = {subset.n_patients})"
-        )
-
-    return _for_each(np.asarray(presence), note)
+    names = reference.whole.modalities
+    notes: list[str | None] = [None] * len(presence)
+    for found, rows in reference.by_set(presence):
+        subset = found.validation
+        if subset.valid and subset is not reference.whole:
+            absent = " and ".join(name for name in names if name not in subset.modalities)
+            weak = ", weak" if subset.weak else ""
+            for row in rows:
+                notes[row] = (
+                    f"scored without {absent} (validation C-index so {subset.c_index:.2f}{weak}, "
+                    f"n = {subset.n_patients})"
+                )
+    return notes

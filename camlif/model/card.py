@@ -23,8 +23,9 @@ from camlif.data.cohort import Cohort
 from camlif.data.splits import Splits
 from camlif.exceptions import EstimationError
 from camlif.model.input_worth import InputWorth
+from camlif.model.modality_sets import SubsetValidation
 from camlif.model.recognition_rates import RecognitionRates
-from camlif.model.reference import Reference, SubsetValidation, heldout_mean
+from camlif.model.reference import Reference
 from camlif.statistics import (
     GateResult,
     SplitPValues,
@@ -37,6 +38,7 @@ from camlif.statistics import (
 from camlif.statistics.outcome import LATE_ENTRY
 from camlif.statistics.splits import Interval, corrected_interval
 from camlif.training.engine import TrainingResult
+from camlif.training.ensemble import heldout_mean
 from camlif.version import package_version
 from camlif.wording import p_value
 
@@ -255,7 +257,7 @@ def build_card(
         discrimination=_discrimination(member_log_risk, cohort, splits, ties=ties_of(config)),
         p_values=_p_values(member_log_risk, cohort, splits.test),
         calibration_slope=reference.calibration.slope,
-        calibration=tuple(reference.gates.values()),
+        calibration=reference.whole.gates,
         bound=reference.bound,
         subsets=reference.subsets,
         inputs=reference.inputs,
@@ -367,10 +369,17 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
         limits.append(LATE_ENTRY)
     if splits.n_never_tested:
         limits.append(f"{splits.n_never_tested} patients were never in a test part.")
-    closed = [f"{h} months" for h in HORIZONS if not reference.gates[h].open]
-    if closed:
+    closed = [f"{h} months" for h in HORIZONS if not reference.whole.gate(h).open]
+    if reference.whole.fault:
+        limits.append(
+            f"No patient with all modalities is scored: the model {reference.whole.fault}."
+        )
+    elif closed:
         limits.append(f"Absolute risk is not shown at {', '.join(closed)} (calibration gate).")
     unscored = [" + ".join(s.modalities) for s in reference.subsets if not s.valid]
+    weak = [" + ".join(s.modalities) for s in reference.subsets if s.valid and s.weak]
+    if weak:
+        limits.append(f"With only {'; '.join(weak)} the ranking is weak, see the table.")
     if unscored:
         limits.append(f"Patients with only {'; '.join(unscored)} are not scored.")
     return limits

@@ -16,6 +16,7 @@ from camlif.config import HORIZONS
 from camlif.model import sentences
 from camlif.model.inputs import InputCheck
 from camlif.model.modality_check import ModalityCheck, check_modality
+from camlif.model.modality_sets import SubsetValidation
 from camlif.model.recognition import Membership
 from camlif.model.scoring import OUTLIVED, ScoreResult
 from camlif.statistics import GateResult
@@ -142,7 +143,8 @@ class CaseSummary:
     inputs : tuple of InputCheck
         What the patient has of the model's clinical inputs.
     gates : tuple of GateResult
-        Whether absolute risk is calibrated, by horizon; see `sentences.calibration_sentence`.
+        Whether absolute risk from the patient's modalities is calibrated, by horizon; none without
+        a score. See `sentences.calibration_sentence`.
     notes : tuple of str
         Warnings of the score file, or why there is no score.
     caveats : tuple of str
@@ -206,7 +208,7 @@ def summarise_case(
         modalities=modalities,
         unlike=_unlike(modalities, inputs),
         inputs=inputs,
-        gates=tuple(result.gates.values()),
+        gates=_validated(bundle, result, row).gates if score else (),
         notes=notes,
         caveats=bundle.card.limits if score is None else (*warnings, ranking, *bundle.card.limits),
     )
@@ -237,10 +239,11 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
     membership, held_out = result.membership[row], bool(result.held_out[row])
     stratum, used = str(result.stratum[row]), result.members_used[row]
     z = Interval(value=float(record["z"]), low=float(record["z_low"]), high=float(record["z_high"]))
-    ratio, groups = _hazard_ratio(bundle, z), bundle.strata.between(z.low, z.high)
+    ratio, groups = _hazard_ratio(bundle, result, row, z), bundle.strata.between(z.low, z.high)
     agreement, n_used = float(record["agreement"]), int(used.sum())
     horizons = tuple(_horizon(bundle, result, row, months) for months in HORIZONS)
-    known = frozenset(np.array(bundle.schema.names)[result.presence[row]].tolist())
+    validated = _validated(bundle, result, row)
+    part = None if result.presence[row].all() else validated
     return CaseScore(
         label=str(record["risk_group"]),
         stratum=stratum,
@@ -264,7 +267,7 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
                 bundle.reference.z(result.member_log_risk[row]), used, strict=True
             )
         ),
-        subset_sentence=sentences.subset_sentence(bundle.reference.subset(known)),
+        subset_sentence=sentences.subset_sentence(part, _inputs(result, row)),
         left_out=("" if used.all() else sentences.left_out_words(membership, held_out=held_out)),
         agreement_sentence=sentences.agreement_sentence(
             agreement, n_used, stratum, membership=membership, held_out=held_out
@@ -275,16 +278,28 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
     )
 
 
-def _hazard_ratio(bundle: Bundle, z: Interval) -> Interval:
-    """Hazard ratio against the median training patient, after the calibration slope."""
-    reference = bundle.reference
-    distance = np.array([z.value, z.low, z.high]) - float(np.median(reference.sorted_z))
-    value, *ends = np.exp(bundle.calibration.slope * reference.sd * distance).tolist()
+def _validated(bundle: Bundle, result: ScoreResult, row: int) -> SubsetValidation:
+    """How the model does with just the modalities of a scored patient."""
+    sets = bundle.reference.by_set(result.presence[[row]])
+    return next(found.validation for found, rows in sets if len(rows))
+
+
+def _inputs(result: ScoreResult, row: int) -> list[str]:
+    """Clinical inputs of which the patient has a value."""
+    return [check.name for check in result.inputs.of(row) if check.known]
+
+
+def _hazard_ratio(bundle: Bundle, result: ScoreResult, row: int, z: Interval) -> Interval:
+    """Hazard ratio against the median training patient, both seen with the same modalities."""
+    validated, reference = _validated(bundle, result, row), bundle.reference
+    risk = reference.mean + reference.sd * np.array([z.value, z.low, z.high])
+    slope = validated.slope or 0.0  # a scored patient's set has one
+    value, *ends = np.exp(slope * (risk - validated.median)).tolist()
     return Interval(value=value, low=min(ends), high=max(ends))
 
 
 def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> HorizonSurvival:
-    gate, reference = result.gates[months], bundle.reference
+    gate, reference = _validated(bundle, result, row).gate(months), bundle.reference
     reason = "" if gate.open else sentences.closed_words(gate)
     if result.unlike[row]:
         reason = UNLIKE_REASON
@@ -293,7 +308,8 @@ def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> Hori
         return HorizonSurvival(months=months, survival=None, reason=reason, sentence=hidden)
     z = result.table[["z", "z_high", "z_low"]].iloc[row].to_numpy("float64")
     risks = reference.mean + reference.sd * z
-    value, low, high = bundle.calibration.survival(risks, [float(months)])[:, 0].tolist()
+    presence = np.repeat(result.presence[[row]], len(risks), axis=0)
+    value, low, high = reference.survival(risks, presence, [float(months)])[:, 0].tolist()
     survival = Interval(value=value, low=low, high=high)
     return HorizonSurvival(
         months=months,

@@ -72,7 +72,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         if (stratum == name).any()
     }
     heldout = int(result.is_training[rows].sum())
-    survival = bundle.calibration.survival(risk, np.asarray(HORIZONS, dtype=float))
+    survival = bundle.reference.survival(risk, result.presence[rows], HORIZONS)
     return {
         "model": bundle.name,
         "cohort": cohort.info.title,

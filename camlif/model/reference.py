@@ -7,15 +7,14 @@ frozen `Reference` comes out: scale of z, strata, calibration, subsets of modali
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from camlif.arrays import BoolArray
-from camlif.config import HORIZONS, TrainConfig
+from camlif.config import TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.splits import partition_size
@@ -23,54 +22,27 @@ from camlif.exceptions import EstimationError
 from camlif.model.follow_up_unit import FollowUpFacts
 from camlif.model.input_worth import InputWorth, measure_worth
 from camlif.model.member_spread import MemberSpread, fit_member_spread
+from camlif.model.modality_sets import (
+    SubsetValidation,
+    ValidatedSet,
+    complete_rows,
+    validate_parts,
+    validate_set,
+)
 from camlif.model.recognition import TrainingDigests
 from camlif.model.training_range import TrainingRange, fit_range
 from camlif.statistics import (
     Calibration,
-    GateResult,
     KaplanMeierCurve,
     SurvivalBound,
-    bootstrap_c_index,
-    calibration_gate,
-    fit_calibration,
     fit_survival_bound,
     kaplan_meier,
 )
-from camlif.statistics.outcome import FollowUp
-from camlif.statistics.splits import Interval
 from camlif.statistics.strata import Strata
-from camlif.training.ensemble import Ensemble
+from camlif.training.ensemble import Ensemble, heldout_mean
 
-MAX_SUBSET_MODALITIES = 6
-MIN_SUBSET_PATIENTS = 50
-MIN_SUBSET_EVENTS = 10
 SAME_Z = 1e-5
 """Risks of float32 networks so close are the same, computed in batches of another size."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubsetValidation:
-    """Held-out discrimination with only these modalities shown to the members.
-
-    ``valid`` says whether the interval's lower end lies above 0.5: a subset that does not rank
-    patients in validation is not scored.
-    """
-
-    modalities: tuple[str, ...]
-    n_patients: int
-    n_events: int
-    c_index: float
-    low: float
-    high: float
-
-    @property
-    def valid(self) -> bool:
-        """Whether patients with exactly these modalities may be scored."""
-        return (
-            self.n_patients >= MIN_SUBSET_PATIENTS
-            and self.n_events >= MIN_SUBSET_EVENTS
-            and self.low > 0.5
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +64,11 @@ class Reference:
     strata : Strata
         Cut-offs on z.
     curves : mapping of stratum to KaplanMeierCurve
-    calibration : Calibration
-    gates : mapping of horizon to GateResult
+    sets : tuple of ValidatedSet
+        Sets of modalities that the model was validated on; all of them together last.
     bound : SurvivalBound
-        What 9 of 10 patients outlive.
+        What 9 of 10 patients with all modalities outlive.
     training_range : TrainingRange
-    subsets : tuple of SubsetValidation
     inputs : tuple of InputWorth
         What clinical inputs are worth.
     follow_up : FollowUpFacts or None
@@ -112,13 +83,26 @@ class Reference:
     spread: MemberSpread
     strata: Strata
     curves: Mapping[str, KaplanMeierCurve]
-    calibration: Calibration
-    gates: Mapping[int, GateResult]
+    sets: tuple[ValidatedSet, ...]
     bound: SurvivalBound
     training_range: TrainingRange
-    subsets: tuple[SubsetValidation, ...]
     inputs: tuple[InputWorth, ...] = ()
     follow_up: FollowUpFacts | None = None
+
+    @property
+    def whole(self) -> SubsetValidation:
+        """How the model does with all its modalities."""
+        return self.sets[-1].validation
+
+    @property
+    def subsets(self) -> tuple[SubsetValidation, ...]:
+        """How it does with some of them."""
+        return tuple(found.validation for found in self.sets[:-1])
+
+    @property
+    def calibration(self) -> Calibration:
+        """Of risks from all modalities."""
+        return self.sets[-1].require_calibration()
 
     def z(self, log_risk: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return log risks on the held-out scale."""
@@ -133,22 +117,64 @@ class Reference:
         rank = np.searchsorted(self.sorted_z, z - SAME_Z, side="left")
         return np.where(np.isfinite(z), 100 * rank / len(self.sorted_z), np.nan)
 
-    def subset(self, names: frozenset[str]) -> SubsetValidation | None:
-        """Return the validation of a set of modalities, if there is one."""
-        return next((s for s in self.subsets if frozenset(s.modalities) == names), None)
+    def validated(self, names: frozenset[str]) -> ValidatedSet | None:
+        """Return a set of modalities and its calibration, if it was validated."""
+        return next((s for s in self.sets if frozenset(s.validation.modalities) == names), None)
 
+    def by_set(self, presence: BoolArray) -> Iterator[tuple[ValidatedSet, NDArray[np.int_]]]:
+        """Yield each validated set with the rows of the patients who have exactly it.
 
-def heldout_mean(member_log_risk: NDArray[np.float64], test: BoolArray) -> NDArray[np.float64]:
-    """Mean over the members that tested the patient, shape (n,); NaN where none did.
+        Parameters
+        ----------
+        presence : bool, shape (n, m)
+        """
+        names = np.array(self.whole.modalities)
+        for found in self.sets:
+            shown = np.isin(names, found.validation.modalities)
+            yield found, np.flatnonzero((presence == shown).all(axis=1))
 
-    Parameters
-    ----------
-    member_log_risk : float64, shape (n, e)
-    test : bool, shape (e, n)
-    """
-    count = test.sum(axis=0)
-    total = np.where(test.T, member_log_risk, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    def survival(
+        self, log_risk: NDArray[np.float64], presence: BoolArray, times: ArrayLike
+    ) -> NDArray[np.float64]:
+        """Predict survival by the calibration of each patient's modalities, shown or not.
+
+        Parameters
+        ----------
+        log_risk : float64, shape (n,)
+        presence : bool, shape (n, m)
+        times : array_like, shape (t,)
+            Months.
+
+        Returns
+        -------
+        float64, shape (n, t)
+            NaN where there is no calibration.
+        """
+        points = np.asarray(times, dtype=np.float64)
+        survival = np.full((len(log_risk), len(points)), np.nan)
+        for found, rows in self.by_set(presence):
+            if found.calibration is not None:
+                survival[rows] = found.calibration.survival(log_risk[rows], points)
+        return survival
+
+    def survival_at_end(
+        self, log_risk: NDArray[np.float64], presence: BoolArray, duration: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Predict survival as `survival` at the end of each patient's own follow-up, shape (n,).
+
+        Parameters
+        ----------
+        log_risk, presence
+            As in `survival`.
+        duration : float64, shape (n,)
+            Months.
+        """
+        survival = np.full(len(log_risk), np.nan)
+        for found, rows in self.by_set(presence):
+            if found.calibration is not None:
+                at_end = found.calibration.survival_at_end(log_risk[rows], duration[rows])
+                survival[rows] = at_end
+        return survival
 
 
 def fit_reference(
@@ -172,18 +198,27 @@ def fit_reference(
         Trained without modality dropout, no reduced set of modalities is validated.
     digests : TrainingDigests
         Of the same patients.
+
+    Raises
+    ------
+    EstimationError
+        If all risks are equal, or have no finite calibration slope.
     """
     member = ensemble.predict(raw).log_risk
     log_risk = heldout_mean(member, test)
     known = np.isfinite(log_risk)
     risk, followed = log_risk[known], cohort.follow_up(known)
-    outcome = (followed.event, followed.duration)
     mean, sd = float(risk.mean()), float(risk.std(ddof=1))
     if sd == 0:
         raise EstimationError("All held-out risks are equal: the model learned nothing.")
     z = (risk - mean) / sd
     strata = Strata.from_median(z) if config.strata == "median" else Strata.from_tertiles(z)
     assigned = strata.assign(z)
+    parts = validate_parts(cohort, raw, ensemble, test) if config.modality_dropout else ()
+    complete = complete_rows(raw.presence, cohort.outcome()[0], known)
+    own = cohort.follow_up(complete)
+    whole = validate_set(log_risk[complete], own, cohort.schema.names)
+    whole.require_calibration()
     return Reference(
         mean=mean,
         sd=sd,
@@ -197,13 +232,9 @@ def fit_reference(
             for name in strata.names
             for group in [followed.take(assigned == name)]
         },
-        calibration=fit_calibration(risk, *outcome, entry=followed.entry),
-        gates={
-            h: calibration_gate(risk, *outcome, horizon=h, entry=followed.entry) for h in HORIZONS
-        },
-        bound=fit_survival_bound(risk, *outcome, entry=followed.entry),
+        sets=(*parts, whole),
+        bound=fit_survival_bound(log_risk[complete], own.event, own.duration, entry=own.entry),
         training_range=fit_range(cohort),
-        subsets=_validate_subsets(cohort, raw, ensemble, test) if config.modality_dropout else (),
         inputs=measure_worth(
             raw,
             cohort.schema,
@@ -213,49 +244,3 @@ def fit_reference(
         ),
         follow_up=FollowUpFacts.of(cohort.follow_up()),
     )
-
-
-def _ranking(risk: NDArray[np.float64], followed: FollowUp) -> Interval:
-    """C-index with its interval; 0.5 of no width where all risks are equal."""
-    if np.ptp(risk) == 0:
-        return Interval(value=0.5, low=0.5, high=0.5)
-    found = bootstrap_c_index(risk, followed.event, followed.duration, entry=followed.entry)
-    return Interval(value=found.value, low=found.low, high=found.high)
-
-
-def _validate_subsets(
-    cohort: Cohort, raw: RawInputs, ensemble: Ensemble, test: BoolArray
-) -> tuple[SubsetValidation, ...]:
-    """Score held-out patients with every reduced set of modalities."""
-    names = cohort.schema.names
-    if len(names) > MAX_SUBSET_MODALITIES:
-        return ()
-    everyone = cohort.follow_up()
-    results = []
-    for size in range(1, len(names)):
-        for chosen in combinations(range(len(names)), size):
-            shown = np.isin(np.arange(len(names)), chosen)
-            rows = np.flatnonzero(raw.presence[:, shown].all(axis=1) & test.any(axis=0))
-            followed = everyone.take(rows)
-            if not followed.event.any():
-                continue
-            part = raw.take(rows)
-            masked = RawInputs(
-                tables=part.tables,
-                masks=part.masks,
-                presence=part.presence & shown,
-                clinical=part.clinical,
-            )
-            risk = heldout_mean(ensemble.predict(masked).log_risk, test[:, rows])
-            interval = _ranking(risk, followed)
-            results.append(
-                SubsetValidation(
-                    modalities=tuple(names[i] for i in chosen),
-                    n_patients=len(rows),
-                    n_events=int(followed.event.sum()),
-                    c_index=interval.value,
-                    low=interval.low,
-                    high=interval.high,
-                )
-            )
-    return tuple(results)

@@ -27,7 +27,6 @@ from camlif.model.inputs import InputChecks, check_inputs, join_inputs
 from camlif.model.member_spread import MemberInterval
 from camlif.model.recognition import Membership, Recognised, unclear_note
 from camlif.model.reference import Reference
-from camlif.statistics import GateResult
 from camlif.training.ensemble import Prediction
 
 OUT_OF_MEMORY = "E-40: The GPU ran out of memory; continued on the CPU (slower)."
@@ -86,9 +85,8 @@ class ScoreResult:
     embedding : float32, shape (n, e * h), or (n, 0)
     times : float64, shape (t,), months
     survival, survival_low, survival_high : float64, shape (n, t)
-        NaN beyond the last horizon whose calibration gate is open, and for a patient unlike the
-        training data.
-    gates : mapping of horizon in months to GateResult
+        By the calibration of the patient's modalities. NaN beyond the last horizon at which its
+        gate is open, and for a patient unlike the training data.
     seconds : float
     device : str
         Where the risks were computed; several where memory ran out on the way.
@@ -109,7 +107,6 @@ class ScoreResult:
     survival: NDArray[np.float64]
     survival_low: NDArray[np.float64]
     survival_high: NDArray[np.float64]
-    gates: Mapping[int, GateResult]
     seconds: float
     device: str
 
@@ -275,7 +272,7 @@ def assemble_result(
             "percentile": reference.percentile(z),
             "risk_group": _labels(low, high, unlike, reference),
             "agreement": chance_of_stratum(z, stratum, interval, reference),
-            **_tabulated(shown_risk, reference),
+            **_tabulated(shown_risk, raw.presence, reference),
             OUTLIVED: _bounds(shown_risk, raw.presence, reference),
             "in_training": [str(membership) for membership in recognised.membership],
             "missing": _missing(raw.presence, schema.names, inputs),
@@ -295,8 +292,7 @@ def assemble_result(
         checks=checks,
         inputs=inputs,
         embedding=embedding,
-        **_curves(shown_risk, half, reference),
-        gates=reference.gates,
+        **_curves(shown_risk, half, raw.presence, reference),
         seconds=time.perf_counter() - started,
         device=device,
     )
@@ -331,16 +327,14 @@ def join_results(parts: Sequence[ScoreResult], *, seconds: float) -> ScoreResult
 
 
 def _tabulated(
-    log_risk: NDArray[np.float64], reference: Reference
+    log_risk: NDArray[np.float64], presence: BoolArray, reference: Reference
 ) -> dict[str, NDArray[np.float64]]:
-    """Survival at the horizons, empty where the calibration gate is closed."""
-    survival = reference.calibration.survival(log_risk, np.asarray(HORIZONS, dtype=float))
-    return {
-        f"survival_{h}m": survival[:, i]
-        if reference.gates[h].open
-        else np.full(len(log_risk), np.nan)
-        for i, h in enumerate(HORIZONS)
-    }
+    """Survival at the horizons, empty where the gate of the patient's modalities is not open."""
+    survival = reference.survival(log_risk, presence, HORIZONS)
+    for found, rows in reference.by_set(presence):
+        shown = np.array([found.validation.gate(h).open for h in HORIZONS])
+        survival[rows] = np.where(shown, survival[rows], np.nan)
+    return {f"survival_{h}m": survival[:, i] for i, h in enumerate(HORIZONS)}
 
 
 def _labels(
@@ -362,20 +356,26 @@ def _bounds(
 
 
 def _curves(
-    log_risk: NDArray[np.float64], half: NDArray[np.float64], reference: Reference
+    log_risk: NDArray[np.float64],
+    half: NDArray[np.float64],
+    presence: BoolArray,
+    reference: Reference,
 ) -> dict[str, NDArray[np.float64]]:
-    """Survival curves with the model's interval, up to the last horizon whose gate is open."""
-    horizons = [h for h in HORIZONS if reference.gates[h].open]
-    times = np.arange(0.0, (horizons[-1] if horizons else 0) + 1.0)
-    if not horizons:
-        empty = np.full((len(log_risk), 1), np.nan)
-        return {"times": times, "survival": empty, "survival_low": empty, "survival_high": empty}
-    survival = reference.calibration.survival
+    """Survival curves with the model's interval, each up to the last horizon with an open gate."""
+    last = np.zeros(len(log_risk))
+    for found, rows in reference.by_set(presence):
+        last[rows] = found.validation.open_until
+    times = np.arange(0.0, max(found.validation.open_until for found in reference.sets) + 1.0)
+    beyond = (times > last[:, None]) | (last == 0)[:, None]
+
+    def curve(risk: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(beyond, np.nan, reference.survival(risk, presence, times))
+
     return {
         "times": times,
-        "survival": survival(log_risk, times),
-        "survival_low": survival(log_risk + half, times),
-        "survival_high": survival(log_risk - half, times),
+        "survival": curve(log_risk),
+        "survival_low": curve(log_risk + half),
+        "survival_high": curve(log_risk - half),
     }
 
 
@@ -398,7 +398,7 @@ def _warnings(
     found = []
     for there, subset, by_table, by_input in zip(
         presence,
-        subset_notes(presence, names, reference),
+        subset_notes(presence, reference),
         checks.warnings(),
         inputs.warnings(reference.inputs),
         strict=True,

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from camlif.data.schema import Endpoint
+from camlif.model.modality_sets import SubsetValidation
 from camlif.model.recognition import Membership
-from camlif.model.reference import SubsetValidation
 from camlif.statistics import GateResult, SurvivalBound
 from camlif.statistics.splits import Interval
 from camlif.wording import (
@@ -155,14 +155,24 @@ def frequencies(survival: Mapping[int, Interval], endpoint: Endpoint) -> str:
     return f"{endpoint.event_free.capitalize()}, of 100: {', '.join(parts)}" if parts else ""
 
 
-def subset_sentence(subset: SubsetValidation | None) -> str:
-    """Say what a reduced-modality result was validated by; empty where nothing is absent."""
+def subset_sentence(subset: SubsetValidation | None, inputs: Sequence[str]) -> str:
+    """Say what a reduced-modality result was validated by; empty where nothing is absent.
+
+    Parameters
+    ----------
+    subset : SubsetValidation or None
+        Of the patient's modalities; None where all are there.
+    inputs : sequence of str
+        Clinical inputs of which the patient has a value, and on which the score rests too.
+    """
     if subset is None:
         return ""
+    used = listed([*subset.modalities, *inputs])
+    weak = " This is weak: little better than chance." if subset.weak else ""
     return (
-        f"Scored from {' + '.join(subset.modalities)} only: held-out C-index with these "
+        f"Scored from {used} only: held-out C-index of the model without the rest "
         f"{subset.c_index:.2f} ({subset.low:.2f} to {subset.high:.2f}; n = "
-        f"{subset.n_patients:,}, {subset.n_events:,} events)."
+        f"{subset.n_patients:,}, {subset.n_events:,} events).{weak}"
     )
 
 

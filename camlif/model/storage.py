@@ -34,8 +34,9 @@ from camlif.model.card import Card, render_markdown
 from camlif.model.follow_up_unit import FollowUpFacts
 from camlif.model.input_worth import InputWorth
 from camlif.model.member_spread import MemberSpread
+from camlif.model.modality_sets import SubsetValidation, ValidatedSet
 from camlif.model.recognition import TrainingDigests
-from camlif.model.reference import Reference, SubsetValidation
+from camlif.model.reference import Reference
 from camlif.model.seal import check_seal, write_seal
 from camlif.model.suitability import Expected
 from camlif.model.training_range import RANGE_ARRAYS, TrainingRange
@@ -113,9 +114,12 @@ def _tensors(bundle: BundleParts) -> dict[str, Tensor]:
         **reference.training_range.to_arrays(),
         "reference.sorted_z": reference.sorted_z,
         "reference.seen": reference.seen.astype(np.uint8),
-        **{f"calibration.{k}": v for k, v in reference.calibration.to_arrays().items()},
         **{f"digests.{k}": v for k, v in reference.digests.to_arrays().items()},
     }
+    for place, found in enumerate(reference.sets):
+        if found.calibration is not None:
+            own = found.calibration.to_arrays()
+            arrays |= {f"calibration.{place}.{k}": v for k, v in own.items()}
     for stratum, curve in reference.curves.items():
         arrays |= {f"curve.{stratum}.{k}": v for k, v in curve.to_arrays().items()}
     tensors |= {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
@@ -136,9 +140,8 @@ def _config(bundle: BundleParts) -> dict[str, Any]:
             "sd": reference.sd,
             "spread": asdict(reference.spread),
             "strata": reference.strata.to_json(),
-            "gates": [asdict(gate) for gate in reference.gates.values()],
             "bound": asdict(reference.bound),
-            "subsets": [asdict(subset) for subset in reference.subsets],
+            "sets": [asdict(found.validation) for found in reference.sets],
             "inputs": [asdict(worth) for worth in reference.inputs],
             "follow_up": None if reference.follow_up is None else asdict(reference.follow_up),
             "digests": reference.digests.to_json(),
@@ -377,9 +380,10 @@ def _reference(
         raise ValueError("mean and sd of the reference must be finite, sd above 0")
     if (np.diff(tensors["reference.sorted_z"].numpy()) < 0).any():
         raise ValueError("risks of the reference do not ascend")
-    gates = {gate["horizon"]: GateResult(**gate) for gate in data["gates"]}
-    if set(gates) != set(HORIZONS):
-        raise ValueError(f"calibration gates are not those of {HORIZONS} months")
+    sets = tuple(_validated(tensors, i, stored) for i, stored in enumerate(data["sets"]))
+    if not sets or sets[-1].validation.modalities != schema.names:
+        raise ValueError("the model was not validated with all its modalities")
+    sets[-1].require_calibration()
     seen = tensors["reference.seen"].numpy().astype(bool)
     digests = TrainingDigests.from_stored(data["digests"], _under(tensors, "digests."))
     digests.check(schema, len(seen))
@@ -394,14 +398,23 @@ def _reference(
         curves={
             s: KaplanMeierCurve.from_arrays(_under(tensors, f"curve.{s}.")) for s in strata.names
         },
-        calibration=Calibration.from_arrays(_under(tensors, "calibration.")),
-        gates=gates,
+        sets=sets,
         bound=SurvivalBound.from_json(data["bound"]),
         training_range=TrainingRange.from_arrays(_under(tensors, ""), schema),
-        subsets=tuple(
-            SubsetValidation(**{**s, "modalities": tuple(s["modalities"])}) for s in data["subsets"]
-        ),
         **_trained_on(data),
+    )
+
+
+def _validated(tensors: dict[str, Tensor], place: int, data: dict[str, Any]) -> ValidatedSet:
+    """Build the set of modalities stored at a place."""
+    gates = tuple(GateResult(**gate) for gate in data["gates"])
+    if tuple(gate.horizon for gate in gates) != HORIZONS:
+        raise ValueError(f"calibration gates are not those of {HORIZONS} months")
+    modalities = tuple(data["modalities"])
+    arrays = _under(tensors, f"calibration.{place}.")
+    return ValidatedSet(
+        validation=SubsetValidation(**{**data, "modalities": modalities, "gates": gates}),
+        calibration=Calibration.from_arrays(arrays) if arrays else None,
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call, vmap
 
+from camlif.arrays import BoolArray
 from camlif.data.preprocessing import (
     CLINICAL,
     RawInputs,
@@ -256,6 +257,19 @@ class Ensemble:
                     embeddings.append(fused.transpose(0, 1).flatten(1).cpu().numpy())
         stacked = np.concatenate(embeddings) if embeddings else np.zeros((n, 0), "f4")
         return Prediction(log_risk=log_risk, embedding=stacked)
+
+
+def heldout_mean(member_log_risk: NDArray[np.float64], test: BoolArray) -> NDArray[np.float64]:
+    """Mean over the members that tested the patient, shape (n,); NaN where none did.
+
+    Parameters
+    ----------
+    member_log_risk : float64, shape (n, e)
+    test : bool, shape (e, n)
+    """
+    count = test.sum(axis=0)
+    total = np.where(test.T, member_log_risk, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def run_stacked(

@@ -183,8 +183,8 @@ def test_score_says_why_survival_is_left_empty(
 ) -> None:
     run = camlif("score", data, "--model", model, "--out", tmp_path / "risk.csv")
 
-    gates = load_bundle(model, device="cpu").reference.gates
-    closed = [gate for gate in gates.values() if not gate.open]
+    gates = load_bundle(model, device="cpu").reference.whole.gates
+    closed = [gate for gate in gates if not gate.open]
     assert closed
     assert run.out.count("E-22: Absolute risk at ") == len(closed)
     assert all(gate.reason in run.out for gate in closed)

@@ -69,7 +69,7 @@ def test_a_group_without_events_leaves_the_hazard_ratios_out(open_app: OpenApp) 
 
 def test_a_closed_gate_hides_absolute_risk_and_says_why(open_app: OpenApp) -> None:
     app = open_app("case", "transbig")
-    gates = resources.model("transbig").bundle.reference.gates.values()
+    gates = resources.model("transbig").bundle.reference.whole.gates
     closed = [gate for gate in gates if not gate.open]
     assert closed
     shown = text_of(app)

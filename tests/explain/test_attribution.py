@@ -45,9 +45,9 @@ from camlif.explain.rescale import DeepLiftRules
 from camlif.explain.results import GAP_FLOOR
 from camlif.model.bundle import Bundle
 from camlif.model.fit import train
-from camlif.model.reference import SubsetValidation
 from tests.builders.bundles import tiny_bundle
 from tests.builders.cohorts import make_cohort
+from tests.builders.validated import ranked, scored_without, without_parts
 
 OPTIONS: dict[str, Any] = {
     "clinical": True,
@@ -73,15 +73,8 @@ def bundle(cohort: Cohort) -> Bundle:
             training=TrainConfig(splits=5, epochs=4, learning_rate=5e-3),
         ),
     )
-    without_ct = SubsetValidation(
-        modalities=("pathology", "patch"),
-        n_patients=80,
-        n_events=40,
-        c_index=0.7,
-        low=0.6,
-        high=0.8,
-    )
-    return replace(trained, reference=replace(trained.reference, subsets=(without_ct,)))
+    trained = ranked(trained)
+    return replace(trained, reference=scored_without(trained.reference, "ct"))
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +181,7 @@ def test_training_patients_are_explained_by_members_that_did_not_see_them(
 def test_patients_that_are_not_scored_have_a_reason_and_no_values(
     bundle: Bundle, new: Cohort
 ) -> None:
-    strict = replace(bundle, reference=replace(bundle.reference, subsets=()))
+    strict = replace(bundle, reference=without_parts(bundle.reference))
     found = explain_features(strict, new, ROWS, method="deeplift")
     assert "ct missing" in (found.reasons[2] or "")
     assert np.isnan(found.values[2]).all()

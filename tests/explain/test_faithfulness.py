@@ -35,6 +35,7 @@ from camlif.explain.removal import (
 from camlif.model.bundle import Bundle
 from camlif.model.fit import train
 from tests.builders.cohorts import make_cohort
+from tests.builders.validated import ranked
 
 ROWS = np.arange(20)
 
@@ -47,13 +48,14 @@ def cohort() -> Cohort:
 @pytest.fixture(scope="module")
 def bundle(cohort: Cohort) -> Bundle:
     """Five small members, each of which did not see a fifth of the patients."""
-    return train(
+    trained = train(
         cohort,
         RunConfig(
             network=NetworkConfig(width=16, mam_gate="concat", mam_width=8, lmf_width=8),
             training=TrainConfig(splits=5, epochs=4, learning_rate=5e-3),
         ),
     )
+    return ranked(trained)
 
 
 @pytest.fixture(scope="module")

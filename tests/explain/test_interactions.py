@@ -37,9 +37,9 @@ from camlif.explain.interaction_index import (
 from camlif.explain.interactions import OTHERS, default_rounds
 from camlif.model.bundle import Bundle, load_bundle
 from camlif.model.fit import train
-from camlif.model.reference import SubsetValidation
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
+from tests.builders.validated import ranked, scored_without
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -205,7 +205,7 @@ def bilinear_bundle() -> Bundle:
     for modality in bundle.schema.names:
         parameters[f"skip.loadings.{modality}"][:, 0, 0] = 1
     parameters["skip.products"][:, 0, 0, 0] = 2
-    return replace(bundle, ensemble=replace(bundle.ensemble, parameters=parameters))
+    return ranked(replace(bundle, ensemble=replace(bundle.ensemble, parameters=parameters)))
 
 
 def test_a_bilinear_model_has_the_interaction_of_its_formula() -> None:
@@ -258,11 +258,8 @@ def test_group_level_sampled_agrees_with_exact(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_absent_modality_interacts_with_nothing() -> None:
     new = new_patients()
-    without_ct = SubsetValidation(
-        modalities=("pathology",), n_patients=80, n_events=40, c_index=0.7, low=0.6, high=0.8
-    )
     bundle = tiny_bundle()
-    bundle = replace(bundle, reference=replace(bundle.reference, subsets=(without_ct,)))
+    bundle = replace(bundle, reference=scored_without(bundle.reference, "ct"))
     row = int(np.flatnonzero(~new.presence[:, 1])[0])
     found = explain_interactions(bundle, new, row)
     at = [p.name for p in found.players].index("ct")

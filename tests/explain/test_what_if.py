@@ -26,11 +26,11 @@ from camlif.explain import (
 )
 from camlif.model.bundle import Bundle
 from camlif.model.fit import train
-from camlif.model.reference import SubsetValidation
 from camlif.model.training_range import LEVELS
 from camlif.wording import OLDEST_SHOWN
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
+from tests.builders.validated import ranked, scored_without, without_parts
 
 FEATURE = "ct_0_0"
 
@@ -46,11 +46,8 @@ def opened(*, of_training: bool = False, bundle: Bundle | None = None) -> Explor
 
 def validated() -> Bundle:
     """The tiny model, which may score patients without CT."""
-    without_ct = SubsetValidation(
-        modalities=("pathology",), n_patients=80, n_events=40, c_index=0.7, low=0.6, high=0.8
-    )
     bundle = tiny_bundle()
-    return replace(bundle, reference=replace(bundle.reference, subsets=(without_ct,)))
+    return replace(bundle, reference=scored_without(bundle.reference, "ct"))
 
 
 def changed_cohort(column: str, value: float) -> Cohort:
@@ -159,7 +156,7 @@ def test_a_dropped_modality_gives_the_score_of_a_patient_without_it() -> None:
 
 def test_a_model_not_validated_without_the_modality_abstains_and_says_why() -> None:
     bundle = tiny_bundle()
-    strict = replace(bundle, reference=replace(bundle.reference, subsets=()))
+    strict = replace(bundle, reference=without_parts(bundle.reference))
     after = opened(bundle=strict).ask([DropModality("ct")])
     assert after.summary.score is None
     assert after.modalities is None
@@ -275,9 +272,10 @@ def test_a_missing_value_can_be_filled_and_its_group_then_counts() -> None:
 def test_every_instance_of_a_bag_gets_the_value() -> None:
     cohort = make_cohort(60, seed=1, bags={"patch": 3})
     network = NetworkConfig(width=16, mam_gate="concat", mam_width=8, lmf_width=8)
-    bundle = train(
+    trained = train(
         cohort, RunConfig(network=network, training=TrainConfig(splits=5, epochs=1)), device="cpu"
     )
+    bundle = ranked(trained)
     new = make_cohort(4, seed=2, bags={"patch": 3})
     case = ExploredCase.open(bundle, new, 0)
     median = feature_limits(bundle, case.raw, "patch", "patch_1").median

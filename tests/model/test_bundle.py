@@ -103,8 +103,9 @@ def test_loaded_bundle_keeps_everything_else(saved: Path) -> None:
     before, after = tiny_bundle(), _load(saved)
     for name in ("name", "info", "config", "card", "schema", "strata"):
         assert getattr(after, name) == getattr(before, name)
-    assert after.reference.subsets == before.reference.subsets
-    assert after.reference.gates == before.reference.gates
+    assert [s.validation for s in after.reference.sets] == [
+        s.validation for s in before.reference.sets
+    ]
     assert after.digest == before.digest
 
 
@@ -298,7 +299,8 @@ def test_unreadable_json_is_refused(folder: Path, name: str, text: str) -> None:
         lambda c: c["config"]["network"].update(no_such_setting=1),
         lambda c: c["reference"].update(sd=0.0),
         lambda c: c["reference"].update(mean=float("nan")),
-        lambda c: c["reference"]["gates"].pop(),
+        lambda c: c["reference"]["sets"].pop(),
+        lambda c: c["reference"]["sets"][-1]["gates"].pop(),
         lambda c: c["reference"].update(strata=None),
     ],
 )

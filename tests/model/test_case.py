@@ -29,8 +29,10 @@ from camlif.model.sentences import (
 from camlif.statistics import Coverage, GateResult, SurvivalBound
 from camlif.statistics.gate import Verdict
 from camlif.statistics.splits import Interval
+from camlif.wording import listed
 from tests.builders.bundles import N_SPLITS, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
+from tests.builders.validated import with_gates, with_parts, with_whole, without_parts
 
 
 def _bundle(*, is_open: bool = True) -> Bundle:
@@ -38,11 +40,9 @@ def _bundle(*, is_open: bool = True) -> Bundle:
     bundle = tiny_bundle()
     reference = bundle.reference
     verdict: Verdict = "open" if is_open else "untested"
-    gates = {
-        h: replace(g, verdict=verdict, reason="few events") for h, g in reference.gates.items()
-    }
+    gated = with_gates(reference, lambda g: replace(g, verdict=verdict, reason="few events"))
     strata = replace(reference.strata, cutoffs=(-1.0, 1.0))
-    return replace(bundle, reference=replace(reference, gates=gates, strata=strata))
+    return replace(bundle, reference=replace(gated, strata=strata))
 
 
 def _result(bundle: Bundle, z: float, half: float) -> ScoreResult:
@@ -105,7 +105,8 @@ def test_a_case_is_borderline_where_its_interval_crosses_a_cutoff(
 
 def test_hazard_ratio_is_one_at_the_median_patient_and_follows_the_slope() -> None:
     bundle = _bundle()
-    median = float(np.median(bundle.reference.sorted_z))
+    reference = bundle.reference
+    median = (reference.whole.median - reference.mean) / reference.sd
     ratios = []
     for z in (median - 1, median, median + 1):
         summary = summarise_case(bundle, _result(bundle, z, 0.2), 0)
@@ -113,7 +114,7 @@ def test_hazard_ratio_is_one_at_the_median_patient_and_follows_the_slope() -> No
         ratio = summary.score.hazard_ratio
         assert ratio.low < ratio.value < ratio.high
         ratios.append(ratio.value)
-    step = np.exp(bundle.calibration.slope * bundle.reference.sd)
+    step = np.exp(bundle.calibration.slope * reference.sd)
     np.testing.assert_allclose(ratios, [1 / step, 1.0, step])
     assert (np.diff(ratios) * np.sign(bundle.calibration.slope) > 0).all()
 
@@ -155,7 +156,7 @@ def test_summary_counts_members_and_modalities() -> None:
 
 def test_a_patient_without_score_has_the_reason_and_no_numbers() -> None:
     bundle = tiny_bundle()
-    bundle = replace(bundle, reference=replace(bundle.reference, subsets=()))
+    bundle = replace(bundle, reference=without_parts(bundle.reference))
     result = bundle.score(make_cohort(1, seed=9, clinical=True), missing=("ct",))
     summary = summarise_case(bundle, result, 0, modality=str.upper)
     assert summary.score is None
@@ -362,3 +363,41 @@ def test_an_absent_modality_has_no_range() -> None:
     absent = summarise_case(bundle, result, 0).modalities[1]
     assert (absent.name, absent.present, absent.range) == ("ct", False, "absent")
     assert (absent.imputed, absent.outside, absent.distance_percent) == (None, None, None)
+
+
+def test_a_case_without_a_score_quotes_no_calibration() -> None:
+    bundle = _bundle()
+    bundle = replace(bundle, reference=with_whole(bundle.reference, slope=-0.1))
+    result = bundle.score(make_cohort(1, seed=9, clinical=True))
+    summary = summarise_case(bundle, result, 0)
+    assert summary.score is None
+    assert summary.gates == ()
+    assert "he model did not rank patients in validation (calibration slope -0.10)" in (
+        summary.no_score
+    )
+
+
+def test_a_case_with_some_modalities_is_told_how_they_did_and_what_else_was_read() -> None:
+    bundle = _bundle()
+    reference = with_parts(
+        bundle.reference, n_patients=100, n_events=50, c_index=0.563, low=0.516, high=0.606
+    )
+    bundle = replace(bundle, reference=reference)
+    cohort = make_cohort(1, seed=9, clinical=True)
+    inputs = [c.name for c in bundle.schema.clinical if cohort.clinical[c.name].notna().all()]
+    assert inputs
+    score = summarise_case(bundle, bundle.score(cohort, missing=("ct",)), 0).score
+    assert score is not None
+    assert score.subset_sentence == (
+        f"Scored from {listed(['pathology', *inputs])} only: held-out C-index of the model without "
+        "the rest 0.56 (0.52 to 0.61; n = 100, 50 events). This is weak: little better than chance."
+    )
+    part = reference.validated(frozenset({"pathology"}))
+    assert part is not None
+    slope, median = part.validation.slope, part.validation.median
+    risk = reference.mean + reference.sd * score.z.value
+    assert slope is not None
+    assert score.hazard_ratio.value == pytest.approx(np.exp(slope * (risk - median)))
+    whole = summarise_case(bundle, bundle.score(cohort), 0).score
+    assert whole is not None
+    assert whole.subset_sentence == ""

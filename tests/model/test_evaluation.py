@@ -17,6 +17,7 @@ from camlif.statistics import concordance_index, log_rank
 from camlif.statistics.split_p_values import WITHHELD
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
+from tests.builders.validated import without_parts
 
 ROOT = Path(__file__).parents[2]
 HANCOCK = ROOT.parent / "shared" / "data" / "hancock"
@@ -109,7 +110,7 @@ def test_a_cohort_without_outcome_is_refused() -> None:
 
 def test_a_cohort_of_which_nobody_is_scored_is_refused() -> None:
     bundle = tiny_bundle()
-    bundle = replace(bundle, reference=replace(bundle.reference, subsets=()))
+    bundle = replace(bundle, reference=without_parts(bundle.reference))
     with pytest.raises(DataError, match="could be scored"):
         evaluate(bundle, new_patients().select(modalities=["ct"]))
 

@@ -15,7 +15,7 @@ from camlif.data.preprocessing import encode
 from camlif.data.splits import make_splits
 from camlif.model.bundle import Bundle
 from camlif.model.evaluation import evaluate
-from camlif.model.reference import heldout_mean
+from camlif.model.modality_sets import complete_rows
 from camlif.statistics import (
     bootstrap_c_index,
     calibration_gate,
@@ -26,7 +26,9 @@ from camlif.statistics import (
     split_p_values,
 )
 from camlif.statistics.outcome import LATE_ENTRY
+from camlif.training.ensemble import heldout_mean
 from tests.builders.bundles import N_SPLITS, tiny_cohort, tiny_config
+from tests.builders.validated import ranked
 
 
 @cache
@@ -39,7 +41,7 @@ def late_cohort() -> Cohort:
 
 @cache
 def late_bundle() -> Bundle:
-    return camlif.model.fit.train(late_cohort(), tiny_config(), name="late", device="cpu")
+    return ranked(camlif.model.fit.train(late_cohort(), tiny_config(), name="late", device="cpu"))
 
 
 def test_the_reference_of_a_model_counts_patients_from_entry_on() -> None:
@@ -51,19 +53,23 @@ def test_the_reference_of_a_model_counts_patients_from_entry_on() -> None:
     outcome, entry = cohort.outcome(), cohort.entry
     reference, card = bundle.reference, bundle.card
 
-    fitted = fit_calibration(risk, *outcome, entry=entry)
+    whole = complete_rows(raw.presence, outcome[0], np.isfinite(risk))
+    own = cohort.follow_up(whole)
+    fitted = fit_calibration(risk[whole], own.event, own.duration, entry=own.entry)
     assert reference.calibration.slope == pytest.approx(fitted.slope)
     np.testing.assert_allclose(
         reference.calibration.cumulative_hazard, fitted.cumulative_hazard, rtol=1e-5
     )
     for horizon in HORIZONS:
-        gate = calibration_gate(risk, *outcome, horizon=horizon, entry=entry)
-        assert reference.gates[horizon].ratio == pytest.approx(gate.ratio)
+        gate = calibration_gate(
+            risk[whole], own.event, own.duration, horizon=horizon, entry=own.entry
+        )
+        assert reference.whole.gate(horizon).ratio == pytest.approx(gate.ratio)
     stratum = reference.strata.assign(reference.z(risk))
     for name, curve in reference.curves.items():
         rows = stratum == name
-        own = kaplan_meier(outcome[0][rows], outcome[1][rows], entry[rows])
-        np.testing.assert_array_equal(curve.survival, own.survival)
+        group = kaplan_meier(outcome[0][rows], outcome[1][rows], entry[rows])
+        np.testing.assert_array_equal(curve.survival, group.survival)
 
     found = card.discrimination
     held_out = bootstrap_c_index(risk, *outcome, entry=entry)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from camlif.config import HORIZONS
 from camlif.data.preprocessing import encode
-from camlif.model.reference import (
-    SubsetValidation,
-    heldout_mean,
-)
-from camlif.statistics import concordance_index
+from camlif.model.modality_sets import SubsetValidation, complete_rows
+from camlif.statistics import calibration_gate, concordance_index, fit_calibration
+from camlif.training.ensemble import heldout_mean
 from tests.builders.bundles import N_PATIENTS, tiny_bundle, tiny_cohort
 
 
@@ -42,13 +42,14 @@ def test_curves_of_the_strata_hold_every_training_patient_once() -> None:
     reference = tiny_bundle().reference
     at_start = [float(np.asarray(c.at_risk)[0]) for c in reference.curves.values()]
     assert sum(at_start) == N_PATIENTS
-    assert set(reference.gates) == set(HORIZONS)
+    assert tuple(gate.horizon for gate in reference.whole.gates) == HORIZONS
 
 
 def test_subsets_are_validated_on_heldout_risks_of_patients_who_have_them() -> None:
     bundle, cohort = tiny_bundle(), tiny_cohort()
-    found = bundle.reference.subset(frozenset({"ct"}))
-    assert found is not None
+    validated = bundle.reference.validated(frozenset({"ct"}))
+    assert validated is not None
+    found = validated.validation
     rows = np.flatnonzero(cohort.presence[:, cohort.schema.names.index("ct")])
     part = cohort.take(rows)
     member = bundle.ensemble.predict(
@@ -59,15 +60,73 @@ def test_subsets_are_validated_on_heldout_risks_of_patients_who_have_them() -> N
     assert found.n_patients == len(rows)
     assert found.n_events == event.sum()
     assert found.c_index == pytest.approx(concordance_index(risk, event, duration))
-    assert bundle.reference.subset(frozenset({"ct", "pathology"})) is None
+    assert bundle.reference.validated(frozenset({"ct", "pathology"})) is bundle.reference.sets[-1]
+    assert bundle.reference.validated(frozenset()) is None
+
+
+VALID = SubsetValidation(
+    modalities=("ct",),
+    n_patients=50,
+    n_events=10,
+    c_index=0.7,
+    low=0.6,
+    high=0.8,
+    median=0.0,
+    slope=0.8,
+    gates=(),
+)
 
 
 @pytest.mark.parametrize(
-    ("changes", "valid"),
-    [({}, True), ({"low": 0.5}, False), ({"n_patients": 49}, False), ({"n_events": 9}, False)],
+    ("changes", "fault"),
+    [
+        ({}, ""),
+        ({"low": 0.5}, "did not rank patients in validation (C-index 0.70 (0.50 to 0.80))"),
+        ({"slope": 0.0}, "did not rank patients in validation (calibration slope 0.00)"),
+        ({"slope": None}, "did not rank patients in validation (calibration slope none)"),
+        ({"n_patients": 49}, "was validated on only 49 patients with 10 events"),
+        ({"n_events": 9}, "was validated on only 50 patients with 9 events"),
+    ],
 )
-def test_a_subset_is_valid_only_with_enough_patients_and_an_interval_above_a_half(
-    changes: dict[str, float], valid: bool
+def test_a_set_is_scored_only_if_it_ranked_enough_patients(
+    changes: dict[str, float], fault: str
 ) -> None:
-    numbers = {"n_patients": 50, "n_events": 10, "c_index": 0.7, "low": 0.6, "high": 0.8}
-    assert SubsetValidation(modalities=("ct",), **numbers | changes).valid is valid  # type: ignore[arg-type]
+    found = replace(VALID, **changes)
+    assert found.valid is (fault == "")
+    assert found.fault.startswith(fault)
+
+
+def test_each_set_of_modalities_has_the_calibration_of_its_own_risks() -> None:
+    bundle, cohort = tiny_bundle(), tiny_cohort()
+    raw, test = encode(cohort, bundle.schema), ~bundle.reference.seen.T
+    for found, _ in bundle.reference.by_set(raw.presence):
+        shown = np.isin(bundle.schema.names, found.validation.modalities)
+        rows = np.flatnonzero(raw.presence[:, shown].all(axis=1))
+        part = raw.take(rows)
+        masked = replace(part, presence=part.presence & shown)
+        risk = heldout_mean(bundle.ensemble.predict(masked).log_risk, test[:, rows])
+        followed = cohort.follow_up(rows)
+        own = fit_calibration(risk, followed.event, followed.duration)
+        assert found.validation.slope == pytest.approx(own.slope)
+        assert found.validation.median == pytest.approx(np.median(risk))
+        presence = np.repeat(shown[None], len(rows), axis=0)
+        np.testing.assert_allclose(
+            bundle.reference.survival(risk, presence, [12, 36]),
+            own.survival(risk, [12, 36]),
+            rtol=1e-6,
+        )
+        gate = calibration_gate(risk, followed.event, followed.duration, horizon=36)
+        assert found.validation.gate(36) == gate
+    slopes = {round(s.validation.slope or 0.0, 3) for s in bundle.reference.sets}
+    assert len(slopes) == len(bundle.reference.sets)
+
+
+def test_the_whole_is_validated_on_everyone_where_too_few_have_every_modality() -> None:
+    presence = np.zeros((100, 2), dtype=bool)
+    presence[:, 0] = presence[:49, 1] = True
+    event, tested = np.ones(100, dtype=bool), np.arange(100) < 90
+    assert complete_rows(presence, event, tested).tolist() == tested.tolist()
+    presence[49, 1] = True
+    assert complete_rows(presence, event, tested).sum() == 50
+    event[:41] = False
+    assert complete_rows(presence, event, tested).tolist() == tested.tolist()

@@ -22,10 +22,11 @@ from camlif.model.abstention import unscored_reasons
 from camlif.model.bundle import Bundle
 from camlif.model.reference import Reference
 from camlif.model.scoring import COLUMNS, UNLIKE, combine
-from camlif.statistics import GateResult
+from camlif.statistics.gate import Verdict
 from camlif.training.ensemble import Ensemble, Prediction
 from tests.builders.bundles import N_SPLITS, new_patients, tiny_bundle, tiny_cohort, tiny_config
 from tests.builders.cohorts import make_cohort
+from tests.builders.validated import ranked, with_gates, with_parts, with_whole, without_parts
 from tests.model.test_matching import renamed, shuffled
 
 RISK_TOLERANCE = 1e-6
@@ -47,29 +48,22 @@ def _bag_cohort(n: int, seed: int) -> Cohort:
 
 @cache
 def _with_bag() -> Bundle:
-    return camlif.model.fit.train(_bag_cohort(120, seed=7), tiny_config(epochs=1), device="cpu")
+    return ranked(
+        camlif.model.fit.train(_bag_cohort(120, seed=7), tiny_config(epochs=1), device="cpu")
+    )
 
 
 def _with_gates(*, is_open: bool) -> Reference:
-    reference = tiny_bundle().reference
-    gates = {
-        h: replace(
-            gate,
-            verdict="open" if is_open else "closed",
-            reason="" if is_open else "closed for the test",
-        )
-        for h, gate in reference.gates.items()
-    }
-    return replace(reference, gates=gates)
+    verdict: Verdict = "open" if is_open else "closed"
+    reason = "" if is_open else "closed for the test"
+    return with_gates(
+        tiny_bundle().reference, lambda gate: replace(gate, verdict=verdict, reason=reason)
+    )
 
 
 def _validated(*, valid: bool) -> Reference:
-    reference = tiny_bundle().reference
-    subsets = tuple(
-        replace(s, n_patients=100, n_events=50, low=0.6 if valid else 0.4)
-        for s in reference.subsets
-    )
-    return replace(reference, subsets=subsets)
+    low = 0.6 if valid else 0.4
+    return with_parts(tiny_bundle().reference, n_patients=100, n_events=50, low=low)
 
 
 def test_table_has_the_columns_of_the_contract() -> None:
@@ -185,7 +179,7 @@ def test_missing_column_is_named_and_the_modality_can_be_declared_missing() -> N
     result = bundle.score(cohort, missing=("ct",))
     assert result.scored.all()
     assert (result.table["missing"] == "ct").all()
-    assert result.table["warnings"].str.contains("scored from pathology only").all()
+    assert result.table["warnings"].str.contains("scored without ct").all()
 
 
 def test_modality_declared_missing_scores_like_one_that_is_not_there() -> None:
@@ -228,7 +222,7 @@ def test_every_patient_unscored_is_a_result_too() -> None:
 
 
 def test_reasons_tell_no_modality_from_unvalidated_ones() -> None:
-    reference = replace(tiny_bundle().reference, subsets=())
+    reference = without_parts(tiny_bundle().reference)
     raw = tiny_bundle().prepare(_complete(3))
     presence = np.array([[True, True], [False, True], [False, False]])
     complete, partial, empty = unscored_reasons(
@@ -398,11 +392,12 @@ def test_survival_is_empty_where_the_gate_is_closed_and_falls_with_risk_where_op
 
 
 def test_a_single_open_gate_shows_its_horizon_only() -> None:
-    reference = _with_gates(is_open=False)
-    gates = {**reference.gates, 12: replace(reference.gates[12], verdict="open")}
-    bundle = replace(tiny_bundle(), reference=replace(reference, gates=gates))
+    reference = with_gates(
+        _with_gates(is_open=False),
+        lambda gate: replace(gate, verdict="open" if gate.horizon == 12 else "closed"),
+    )
+    bundle = replace(tiny_bundle(), reference=reference)
     result = bundle.score(_complete())
-    assert isinstance(gates[12], GateResult)
     assert result.table["survival_12m"][~result.unlike].notna().all()
     assert result.table["survival_36m"].isna().all()
     assert result.times[-1] == 12
@@ -489,3 +484,41 @@ def test_a_patient_far_from_the_training_data_is_warned_of_in_the_table() -> Non
     far = replace(cohort, tables={**cohort.tables, "ct": cohort.tables["ct"] * 100})
     told = tiny_bundle().score(far).table["warnings"]
     assert told.str.contains("ct: beyond the 99th percentile of distance").all()
+
+
+def test_a_model_that_does_not_rank_shows_no_group() -> None:
+    reference = with_whole(_with_gates(is_open=True), c_index=0.55, low=0.49, high=0.61)
+    result = replace(tiny_bundle(), reference=reference).score(_complete())
+    assert not result.scored.any()
+    assert result.table["risk_group"].isna().all()
+    assert result.table[[f"survival_{h}m" for h in HORIZONS]].isna().all(axis=None)
+    assert (
+        result.table["warnings"]
+        == "not scored: the model did not rank patients in validation (C-index 0.55 (0.49 to 0.61))"
+    ).all()
+
+
+def test_absolute_risk_follows_the_calibration_of_the_modalities_at_hand() -> None:
+    reference = with_parts(_with_gates(is_open=True), n_patients=100, n_events=50, low=0.6)
+    bundle, cohort = replace(tiny_bundle(), reference=reference), _complete()
+    result = bundle.score(cohort, missing=("ct",))
+    part = reference.validated(frozenset({"pathology"}))
+    assert part is not None
+    own = part.require_calibration().survival(result.log_risk, HORIZONS)
+    shown = result.table[[f"survival_{h}m" for h in HORIZONS]].to_numpy("float64")
+    like = ~result.unlike
+    np.testing.assert_allclose(shown[like], own[like])
+    whole = bundle.calibration.survival(result.log_risk, HORIZONS)
+    assert np.abs(own - whole).max() > 0.01
+
+
+def test_the_gate_of_the_modalities_at_hand_hides_absolute_risk() -> None:
+    opened = with_parts(_with_gates(is_open=True), n_patients=100, n_events=50, low=0.6)
+    closed = tuple(replace(g, verdict="closed", reason="x") for g in opened.whole.gates)
+    bundle = replace(tiny_bundle(), reference=with_parts(opened, gates=closed))
+    cohort = _complete()
+    part, whole = bundle.score(cohort, missing=("ct",)), bundle.score(cohort)
+    assert np.isnan(part.survival).all()
+    assert part.table["survival_36m"].isna().all()
+    assert whole.table["survival_36m"][~whole.unlike].notna().all()
+    assert np.array_equal(part.times, whole.times)

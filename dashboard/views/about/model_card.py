@@ -123,6 +123,8 @@ def _subsets(card: Card) -> None:
             "lower": s.low,
             "upper": s.high,
             "scored": "yes" if s.valid else "no",
+            "calibration slope": s.slope,
+            "absolute risk shown at": s.shown_at,
         }
         for s in card.subsets
     ]

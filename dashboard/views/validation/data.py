@@ -210,8 +210,9 @@ def predict(
     result = scoring.result
     risk = result.log_risk[outcome.rows]
     is_training = result.is_training[outcome.rows]
-    survival = scoring.bundle.calibration.survival(risk, times)
-    at_end = scoring.bundle.calibration.survival_at_end(risk, outcome.duration)
+    reference, presence = scoring.bundle.reference, result.presence[outcome.rows]
+    survival = reference.survival(risk, presence, times)
+    at_end = reference.survival_at_end(risk, presence, outcome.duration)
     if is_training.any():
         rows = np.flatnonzero(result.is_training & result.scored & cohort.with_outcome)
         others = cohort.follow_up(rows)

@@ -110,7 +110,7 @@ def _calibration(workspace: Workspace, scoring: Scoring, found: Measured) -> Non
         endpoint = workspace.cohort.info.endpoint
         chart = calibration_chart(found.panels, endpoint=endpoint, theme=theme())
         show_chart(chart, key="validation_calibration")
-    own = scoring.bundle.reference.gates
+    own = {gate.horizon: gate for gate in scoring.bundle.reference.whole.gates}
     rows = [
         {
             "Horizon": period(gate.horizon),

@@ -16,11 +16,13 @@ from camlif.explain import explain_features, explain_modalities
 from camlif.model.bundle import Bundle
 from camlif.model.case import CaseSummary, summarise_case
 from camlif.model.scoring import ScoreResult
+from camlif.statistics.gate import Verdict
 from dashboard.figures.attribution import FeatureContribution
 from dashboard.profiles import load_profile
 from dashboard.report.build import CaseReport, ReportSource, case_report
 from dashboard.report.record import CaseRecord, ExplanationRecord, FeaturesRecord
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
+from tests.builders.validated import with_gates, with_parts
 
 DAY = dt.date(2026, 3, 1)
 VERDICT = "Integrated Gradients passes the check of explanations on this model (50 patients)."
@@ -29,19 +31,13 @@ VERDICT = "Integrated Gradients passes the check of explanations on this model (
 def bundle_with_gates(*, is_open: bool) -> Bundle:
     """The tiny bundle with all gates open or closed, and every set of modalities scored."""
     bundle = tiny_bundle()
-    gates = {
-        months: replace(
-            gate,
-            verdict="open" if is_open else "untested",
-            reason="" if is_open else "only 3 events; 50 needed",
-            ratio=1.0,
-        )
-        for months, gate in bundle.reference.gates.items()
-    }
-    subsets = tuple(
-        replace(s, low=0.6, n_patients=200, n_events=80) for s in bundle.reference.subsets
+    verdict: Verdict = "open" if is_open else "untested"
+    reason = "" if is_open else "only 3 events; 50 needed"
+    reference = with_gates(
+        bundle.reference, lambda gate: replace(gate, verdict=verdict, reason=reason, ratio=1.0)
     )
-    return replace(bundle, reference=replace(bundle.reference, gates=gates, subsets=subsets))
+    reference = with_parts(reference, low=0.6, n_patients=200, n_events=80)
+    return replace(bundle, reference=reference)
 
 
 @cache

@@ -39,7 +39,7 @@ def test_the_first_screen_gives_denominators_range_and_calibration(
     bundle = load_bundle(models / "glioma", device="cpu")
     assert f"of {bundle.card.data.n_patients} training patients" in text
     assert len(re.findall(r"(?:Pathology|Genomics): (?:in range|unusual|outside)", text)) == 2
-    gate = bundle.reference.gates[36]
+    gate = bundle.reference.whole.gate(36)
     assert "Calibration at 3 years: recalibrated within this cohort; not an external check" in text
     assert f"Expected over observed events {gate.ratio:.2f}" in text
     assert re.search(r"of \d+ others in this cohort, same WHO subtype, \d+ of 100", text)
@@ -103,12 +103,14 @@ def test_a_reduced_modality_result_stands_beside_how_it_was_validated(open_app: 
     lacking = np.flatnonzero(~cohort.presence.all(axis=1))
     (row,) = lacking[bundle.score(cohort.take(lacking)).scored][:1]
     known = np.array(cohort.schema.names)[cohort.presence[row]].tolist()
-    subset = bundle.reference.subset(frozenset(known))
-    assert subset is not None
+    validated = bundle.reference.validated(frozenset(known))
+    assert validated is not None
+    subset = validated.validation
     app = open_app(folder=SHIPPED, **{state.CASE.name: int(row)})
 
     said = (
-        f"Scored from {' + '.join(known)} only: held-out C-index with these {subset.c_index:.2f} "
+        f"Scored from {known[0]}, age and sex only: held-out C-index of the model without the rest "
+        f"{subset.c_index:.2f} "
         f"({subset.low:.2f} to {subset.high:.2f}; n = {subset.n_patients:,}"
     )
     assert said in text_of(app)

@@ -70,10 +70,10 @@ def test_other_patients_are_measured_with_the_frozen_calibration(
     assert "None is of the training cohort" in text_of(app)
     predictions = measured_of(app).predictions
     assert not predictions.is_training.any()
-    frozen = load_bundle(models / "glioma", device="cpu").calibration
-    np.testing.assert_allclose(
-        predictions.survival, frozen.survival(predictions.risk, predictions.times)
-    )
+    bundle = load_bundle(models / "glioma", device="cpu")
+    presence = bundle.prepare(loaded.cohort).presence[predictions.outcome.rows]
+    expected = bundle.reference.survival(predictions.risk, presence, predictions.times)
+    np.testing.assert_allclose(predictions.survival, expected)
     app.button(key="forget").click().run()
     assert MEASURED.name not in app.session_state or len(measured_of(app).predictions.risk) != 150
 

@@ -104,7 +104,7 @@ def read_modality(
     found: Findings,
     progress: Callable[[int, int], None] | None = None,
 ) -> ModalityData | None:
-    """Read a feature table; None if it holds no numeric column (an error was added).
+    """Read a feature table; None if it holds no numeric column (an error was added), or no feature.
 
     Columns that carry the outcome by their name, or by their cells where ``known`` tells it, are no
     features unless the section includes them.
@@ -130,6 +130,13 @@ def read_modality(
         more += carrying
     report_no_inputs([*roles, *more], table.rows.file, found, what="feature")
     columns = matrix.columns
+    if not columns and (roles or more):
+        found.warn(
+            f"No column of {table.rows.file} is a feature; the table is left out.",
+            code="E-19",
+            file=table.rows.file,
+        )
+        return None
     if not columns:
         found.error(
             f"{table.rows.file} has no numeric column.",

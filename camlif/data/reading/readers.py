@@ -233,6 +233,9 @@ def _read_tables(tables: list[TextTable], reading: Reading) -> None:
         if data is not None:
             reading.modalities.append(data)
             reading.no_inputs[table.file] = data.no_inputs
+        elif not reading.found.has_errors:
+            reading.tables.pop()
+            reading.set_role(table.file, "ignored")
     if not reading.tables:
         reading.found.error(
             "No feature table found.",

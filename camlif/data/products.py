@@ -22,6 +22,8 @@ PRODUCTS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Columns that every table of a kind has, whatever else it holds."""
 SPLIT = re.compile(r"split_\d+")
+OWN_FILE = re.compile(r"oracle\.json|.+\.problems\.json")
+"""Files beside tables that are no tables: the truth of a simulation, what a command warned of."""
 
 
 def product_of(columns: Collection[str]) -> str | None:

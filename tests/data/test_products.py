@@ -11,6 +11,7 @@ import pytest
 from camlif.data.products import PRODUCTS, product_of
 from camlif.data.reading.readers import check_folder, load_cohort
 from camlif.data.reading.writing import write_cohort
+from camlif.data.simulator import simulate, write_simulated
 from camlif.data.splits import make_splits
 from camlif.explain.results import COLUMNS as CONTRIBUTIONS
 from camlif.model.scoring import COLUMNS as SCORES
@@ -57,3 +58,12 @@ def test_a_result_in_the_folder_is_left_out_and_said(title: str, tmp_path: Path)
     said = [p.line for p in report.problems if "a result and no input" in p.line]
     assert any("result.csv" in line for line in said)
     assert any("folds.csv" in line for line in said)
+
+
+def test_what_a_simulation_or_command_leaves_beside_tables_is_no_unread_table(
+    tmp_path: Path,
+) -> None:
+    write_simulated(simulate("glioma", n_patients=40, seed=0), tmp_path)
+    (tmp_path / "m.problems.json").write_text("[]", "utf-8")
+    report = check_folder(tmp_path)
+    assert not [p for p in report.problems if p.code == "E-01"]

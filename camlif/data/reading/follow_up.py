@@ -21,6 +21,7 @@ from camlif.data.reading.outcomes import (
     OutcomeColumns,
     candidates,
     choose_outcome,
+    overfull_status,
     status_like,
     time_like,
 )
@@ -208,9 +209,11 @@ def _report_absent(
     of_time = columns.duration is None
     candidates = time_like(table.rows) if of_time else status_like(table.rows)
     taken = {columns.event, columns.duration, section.event, section.duration}
+    overfull = () if of_time else overfull_status(table.rows)
     found.warn(
-        f"No {'follow-up time' if of_time else 'event status'} found. You can still score cases; "
-        "survival curves stay off.",
+        f"No {'follow-up time' if of_time else 'event status'} found"
+        + (f": {examples(overfull)} holds too many different cells for one" if overfull else "")
+        + ". You can still score cases; survival curves stay off.",
         code="E-08",
         file=table.rows.file,
         fix="Add the columns survival_months and event, or choose yours.",

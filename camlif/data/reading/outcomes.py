@@ -195,6 +195,14 @@ def status_like(table: TextTable) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*promised_status(table), *few]))
 
 
+def overfull_status(table: TextTable) -> tuple[str, ...]:
+    """Return the columns named like an event status that hold too many different cells for one."""
+    named = [
+        c for c in table.columns if (hint := promise(c)) is not None and hint.aspect == "event"
+    ]
+    return tuple(c for c in named if _n_codes(table, c) > MAX_CODES)
+
+
 def _declared(section: ClinicalSection) -> set[str | None]:
     return {section.duration, section.duration_else, section.start, section.event, section.entry}
 

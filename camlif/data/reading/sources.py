@@ -19,6 +19,7 @@ from camlif.data.formats.raw import Source, first_bytes
 from camlif.data.formats.registry import MatricesReader, conversion, format_of
 from camlif.data.formats.slides import Slide, SlideReader, read_slides, slide_group, slide_name
 from camlif.data.manifest import MANIFEST, Manifest
+from camlif.data.products import OWN_FILE
 from camlif.data.reading.checks import FileReport
 from camlif.data.reading.cleaning import without_columns
 from camlif.data.reading.gathered import Reading
@@ -168,7 +169,8 @@ def _tables_of(name: str, source: Source, reading: Reading) -> Iterator[TextTabl
 
 def _may_be_table(name: str) -> bool:
     base, _, ending = name.rpartition(".")
-    return bool(base) and ending.lower() not in _DOCUMENTS and name != MANIFEST
+    own = name == MANIFEST or OWN_FILE.fullmatch(name) is not None
+    return bool(base) and ending.lower() not in _DOCUMENTS and not own
 
 
 def _no_features(stem: str, table: TextTable) -> str | None:

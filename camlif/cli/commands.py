@@ -294,6 +294,7 @@ def score(
         "heldout": written.heldout,
         "unclear": written.unclear,
         "unlike": written.unlike,
+        "contradicted": list(written.contradicted),
         "device": written.device,
         "seconds": round(time.perf_counter() - start, 2),
         "out": str(out),
@@ -326,6 +327,8 @@ def score(
     for gate in bundle.reference.whole.gates:
         if not gate.open:
             say(hidden_sentence(gate.horizon, closed_words(gate)))
+    for sentence in written.contradicted:
+        say(sentence)
 
 
 @app.command()

@@ -25,6 +25,7 @@ from camlif.exceptions import AlignmentError
 from camlif.model import storage
 from camlif.model.abstention import unscored_reasons
 from camlif.model.matching import MatchReport, align, match_columns
+from camlif.model.outcome_check import hold_to_outcomes
 from camlif.model.recognition import Recognised
 from camlif.model.scoring import (
     ScoreResult,
@@ -98,7 +99,7 @@ class Bundle(BundleParts):
         embed: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> ScoreResult:
-        """Score a cohort; the outcome, if any, is not read.
+        """Score a cohort; its outcome, if any, can only hide absolute risks that it contradicts.
 
         A patient of the training cohort gets only the members that did not see it; one that may
         be, those that saw none of the training patients it may be, if there are such.
@@ -125,7 +126,8 @@ class Bundle(BundleParts):
             parts.append(part)
             if progress is not None:
                 progress(sum(map(len, parts)), len(cohort))
-        return join_results(parts, seconds=time.perf_counter() - start)
+        joined = join_results(parts, seconds=time.perf_counter() - start)
+        return hold_to_outcomes(joined, cohort)
 
     def score_blocks(
         self,

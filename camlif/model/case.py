@@ -6,7 +6,7 @@ the numbers as a reader may quote them: with denominator, endpoint and interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -145,6 +145,8 @@ class CaseSummary:
     gates : tuple of GateResult
         Whether absolute risk from the patient's modalities is calibrated, by horizon; none without
         a score. See `sentences.calibration_sentence`.
+    judged : tuple of GateResult
+        What the outcomes of the scored cohort say of it, where it has patients new to the model.
     notes : tuple of str
         Warnings of the score file, or why there is no score.
     caveats : tuple of str
@@ -163,6 +165,7 @@ class CaseSummary:
     unlike: str | None
     inputs: tuple[InputCheck, ...]
     gates: tuple[GateResult, ...]
+    judged: tuple[GateResult, ...]
     notes: tuple[str, ...]
     caveats: tuple[str, ...]
 
@@ -209,6 +212,7 @@ def summarise_case(
         unlike=_unlike(modalities, inputs),
         inputs=inputs,
         gates=_validated(bundle, result, row).gates if score else (),
+        judged=tuple(_judged(result, row).values()) if score else (),
         notes=notes,
         caveats=bundle.card.limits if score is None else (*warnings, ranking, *bundle.card.limits),
     )
@@ -284,6 +288,11 @@ def _validated(bundle: Bundle, result: ScoreResult, row: int) -> SubsetValidatio
     return next(found.validation for found, rows in sets if len(rows))
 
 
+def _judged(result: ScoreResult, row: int) -> Mapping[int, GateResult]:
+    """What outcomes of new patients say of the absolute risk of one of them, by horizon."""
+    return result.judged if result.membership[row] == Membership.NEW else {}
+
+
 def _inputs(result: ScoreResult, row: int) -> list[str]:
     """Clinical inputs of which the patient has a value."""
     return [check.name for check in result.inputs.of(row) if check.known]
@@ -300,7 +309,10 @@ def _hazard_ratio(bundle: Bundle, result: ScoreResult, row: int, z: Interval) ->
 
 def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> HorizonSurvival:
     gate, reference = _validated(bundle, result, row).gate(months), bundle.reference
+    judged = _judged(result, row).get(months)
     reason = "" if gate.open else sentences.closed_words(gate)
+    if not reason and judged is not None and judged.verdict == "closed":
+        reason = sentences.contradicted_words(judged)
     if result.unlike[row]:
         reason = UNLIKE_REASON
     if reason:
@@ -332,6 +344,8 @@ def _bound(bundle: Bundle, result: ScoreResult, row: int) -> OutlivedTime:
         reason = UNLIKE_REASON
     elif not result.presence[row].all():
         reason = "it was fitted for patients with all modalities"
+    elif closed := [g for g in _judged(result, row).values() if g.verdict == "closed"]:
+        reason = sentences.contradicted_words(closed[0])
     sentence = f"No time that 9 of 10 such patients outlive is given: {reason}."
     return OutlivedTime(months=None, reason=reason, sentence=sentence)
 

@@ -13,10 +13,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
+from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.files import flush, write_text
 from camlif.model.bundle import Bundle
+from camlif.model.outcome_check import contradicted, hide_contradicted, judge_table
 from camlif.model.scoring import ScoreResult
+from camlif.model.sentences import contradicted_words, hidden_sentence
 from camlif.wording import to_csv
 
 
@@ -37,6 +42,8 @@ class Written:
         Where the last block was computed.
     size : int
         Bytes; what is in the file beyond them was cut off in the middle.
+    contradicted : tuple of str
+        Absolute risks that were left out since the cohort's own outcomes contradict them.
     """
 
     key: str
@@ -47,6 +54,7 @@ class Written:
     unlike: int = 0
     device: str = ""
     size: int = 0
+    contradicted: tuple[str, ...] = ()
 
     def plus(self, block: ScoreResult, size: int) -> Written:
         """Return the state with one more block of patients and the file's new size."""
@@ -103,10 +111,24 @@ def write_scores(
         write_text(state, json.dumps(asdict(written)))
         if progress is not None:
             progress(written.patients, len(cohort))
+    if cohort.has_outcome:
+        written = replace(written, contradicted=_hide_contradicted(part, cohort))
     part.replace(out)
     flush(out.parent)
     state.unlink(missing_ok=True)
     return written
+
+
+def _hide_contradicted(part: Path, cohort: Cohort) -> tuple[str, ...]:
+    """Empty what the outcomes of new patients contradict, and say it."""
+    text = pd.read_csv(part, dtype=str, keep_default_na=False)
+    columns = ["log_risk", *(f"survival_{h}m" for h in HORIZONS)]
+    numbers = {name: pd.to_numeric(text[name], errors="coerce") for name in columns}
+    judged = judge_table(text.assign(**numbers), cohort)
+    hidden = contradicted(judged)
+    if hidden:
+        write_text(part, to_csv(hide_contradicted(text, judged, empty="")))
+    return tuple(hidden_sentence(h, contradicted_words(judged[h])) for h in hidden)
 
 
 def _read(state: Path, key: str) -> Written:

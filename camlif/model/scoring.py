@@ -27,6 +27,7 @@ from camlif.model.inputs import InputChecks, check_inputs, join_inputs
 from camlif.model.member_spread import MemberInterval
 from camlif.model.recognition import Membership, Recognised, unclear_note
 from camlif.model.reference import Reference
+from camlif.statistics import GateResult
 from camlif.training.ensemble import Prediction
 
 OUT_OF_MEMORY = "E-40: The GPU ran out of memory; continued on the CPU (slower)."
@@ -87,6 +88,9 @@ class ScoreResult:
     survival, survival_low, survival_high : float64, shape (n, t)
         By the calibration of the patient's modalities. NaN beyond the last horizon at which its
         gate is open, and for a patient unlike the training data.
+    judged : mapping of horizon in months to GateResult
+        What the outcomes of patients new to the model say of their absolute risk; empty where there
+        are none. See `camlif.model.outcome_check`.
     seconds : float
     device : str
         Where the risks were computed; several where memory ran out on the way.
@@ -109,6 +113,7 @@ class ScoreResult:
     survival_high: NDArray[np.float64]
     seconds: float
     device: str
+    judged: Mapping[int, GateResult]
 
     def __len__(self) -> int:
         return len(self.table)
@@ -295,6 +300,7 @@ def assemble_result(
         **_curves(shown_risk, half, raw.presence, reference),
         seconds=time.perf_counter() - started,
         device=device,
+        judged={},
     )
 
 

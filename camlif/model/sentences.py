@@ -87,6 +87,22 @@ def closed_words(gate: GateResult) -> str:
     return f"{check} ({gate.reason})"
 
 
+def contradicted_words(gate: GateResult) -> str:
+    """Say that the outcomes of the scored cohort contradict the predictions."""
+    return (
+        f"among {gate.n_patients:,} patients of this cohort with an outcome ("
+        f"{count(gate.n_events, 'event')} by {period(gate.horizon)}), {gate.reason}"
+    )
+
+
+def judged_sentence(gate: GateResult) -> str:
+    """Say how absolute risk fared among patients of the scored cohort, new to the model."""
+    when = period(gate.horizon)
+    if gate.verdict == "closed":
+        return f"Calibration at {when} fails {contradicted_words(gate)}."
+    return f"Calibration at {when}, checked on new patients of this cohort. {gate_numbers(gate)}."
+
+
 def hidden_sentence(months: int, reason: str) -> str:
     """Say that absolute risk at a horizon is not shown, and why."""
     return (

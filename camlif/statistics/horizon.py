@@ -22,6 +22,8 @@ MAX_BINS = 10
 MIN_BIN_PATIENTS = 20
 KNOTS = (0.1, 0.5, 0.9)
 """Quantiles at which the smooth calibration curve bends (Harrell's choice for three knots)."""
+MAX_SPREAD = 500.0
+"""Between log hazards of a smooth curve; few patients may be told apart without end."""
 MAX_START = 0.05
 """Share of the horizon within which a bin's estimate must begin where patients enter late: it is
 then too high by at most 0.05 S log(1/S), which is 0.018."""
@@ -383,7 +385,8 @@ def _smoothed(
 ) -> Float64Array:
     """Observed survival at the horizon as a smooth function of the predicted, shape (n,)."""
     basis = _spline(np.log(-np.log(np.clip(survival, EDGE, 1 - EDGE))))
-    relative = np.exp(basis @ quick_cox(basis, event, duration, entry).coefficients)
+    log_relative = basis @ quick_cox(basis, event, duration, entry).coefficients
+    relative = np.exp(np.maximum(log_relative - log_relative.max(), -MAX_SPREAD))
     hazard = breslow_baseline(relative, event, duration, entry).at(horizon)
     smoothed: Float64Array = np.exp(-hazard * relative)
     return smoothed

@@ -220,9 +220,11 @@ def _certainty(record: CaseRecord, result: CaseScore) -> Iterator[Text | Figure]
 
 
 def _gates(record: CaseRecord) -> Iterator[Text]:
-    """Open gates in one sentence with ratios and denominators; a case without a score has none."""
-    shown = [gate for gate in record.gates if gate.open]
-    if shown and record.result is not None:
+    """Gates of the absolute risks that are shown, in one sentence with ratios and denominators."""
+    horizons = record.result.horizons if record.result else ()
+    given = {horizon.months for horizon in horizons if horizon.survival}
+    shown = [gate for gate in record.gates if gate.horizon in given]
+    if shown:
         yield Text(shown_words(shown), "small")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from camlif.model.case import CaseScore, HorizonSurvival
-from camlif.model.sentences import calibration_sentence
+from camlif.model.sentences import calibration_sentence, judged_sentence
 from camlif.wording import MONTHS_PER_YEAR
 from dashboard.components.case_view import ModelledCase, ScoredCase
 from dashboard.components.chart import show_chart, table_button, theme
@@ -113,7 +113,9 @@ def _calibration(case: ScoredCase) -> None:
         return
     months = MONTHS_PER_YEAR * int(YEAR.require().split(" ")[0])
     (gate,) = (gate for gate in case.summary.gates if gate.horizon == months)
-    st.markdown(plain(calibration_sentence(gate)))
+    judged = [j for j in case.summary.judged if j.horizon == months and j.verdict != "untested"]
+    said = judged_sentence(judged[0]) if gate.open and judged else calibration_sentence(gate)
+    st.markdown(plain(said))
 
 
 def curves(case: ScoredCase) -> None:

@@ -273,10 +273,18 @@ def calibration_slope(
     return Slope(float(fitted.coefficients[0]) / sd, float(fitted.errors[0]) / sd)
 
 
-def cross_fit_parts(event: BoolArray, *, seed: int = 0) -> NDArray[np.int_]:
-    """Random part of each patient, 0 to `PARTS` - 1, equal in size within events and others."""
+def cross_fit_parts(event: BoolArray, *, seed: int = 0, parts: int = PARTS) -> NDArray[np.int_]:
+    """Random part of each patient, from 0 on, equal in size within events and others.
+
+    Parameters
+    ----------
+    event : bool, shape (n,)
+    seed : int
+    parts : int
+        How many.
+    """
     shuffled = np.random.default_rng(seed).permutation(len(event))
     ordered = shuffled[np.argsort(~event[shuffled], kind="stable")]
     part = np.empty(len(event), dtype=int)
-    part[ordered] = np.arange(len(event)) % PARTS
+    part[ordered] = np.arange(len(event)) % parts
     return part

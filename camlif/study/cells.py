@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from camlif.arrays import BoolArray
 from camlif.config import RunConfig, TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import Preprocessor, clinical_names, encode
@@ -26,6 +27,7 @@ from camlif.data.splits import Splits
 from camlif.exceptions import CamlifError, EstimationError, SchemaError
 from camlif.networks.registry import AnyNetworkConfig, build_architecture
 from camlif.networks.rivals.multicofusion import MultiCoFusionConfig
+from camlif.statistics.calibration import cross_fit_parts
 from camlif.study.measures import split_measures
 from camlif.study.methods import ClassicalRun, NetworkRun, Variant
 from camlif.study.references import CLASSICAL, classical_inputs
@@ -33,6 +35,9 @@ from camlif.training.engine import NO_LATE_ENTRY, cpu_threads, train_ensemble
 from camlif.training.ensemble import choose_device
 
 CLASSICAL_BLOCK = 5
+INNER_PARTS = 2
+"""Models of a training part whose risks of each other's patients make probabilities. Two cost about
+as much again as the split's own; three gave a Brier score 0.001 lower on simulated gliomas."""
 NEEDS_CLINICAL = ("no_clinical", "cox_clinical")
 """Variants that mean nothing without clinical inputs."""
 
@@ -115,9 +120,18 @@ class StudyData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fitted:
-    """Risks of all patients (n, s) by the models of s splits, and the size of one model."""
+    """Risks of all patients by the models of s splits, and the size of one model.
+
+    Attributes
+    ----------
+    risk : float64, shape (n, s)
+    inner : float64, shape (n, s)
+        Of each training part, see `camlif.study.measures.split_measures`; NaN elsewhere.
+    parameters : int or None
+    """
 
     risk: NDArray[np.float64]
+    inner: NDArray[np.float64]
     parameters: int | None
 
 
@@ -216,15 +230,56 @@ def _block_seed(seed: int, first: int) -> int:
 
 
 def _fit(cell: Cell, data: StudyData) -> _Fitted:
+    risk, parameters = _risk_of(cell, data, data.splits.test[cell.first : cell.last + 1])
+    return _Fitted(risk=risk, inner=inner_risk(cell, data), parameters=parameters)
+
+
+def inner_risk(cell: Cell, data: StudyData) -> NDArray[np.float64]:
+    """Give each training patient's risk by a model of the other half of the training part.
+
+    Parameters
+    ----------
+    cell : Cell
+        Of s splits.
+    data : StudyData
+        Of n patients.
+
+    Returns
+    -------
+    float64, shape (n, s)
+        Centred on the mean of those that the model was trained on; NaN for the test part.
+    """
+    test, event = data.splits.test[cell.first : cell.last + 1], data.cohort.outcome()[0]
+    half = np.full(test.shape, -1)
+    for row, split in enumerate(cell.splits):
+        trained = np.flatnonzero(~test[row])
+        seed = split_seed(data.seed, split)
+        half[row, trained] = cross_fit_parts(event[trained], seed=seed, parts=INNER_PARTS)
+    inner = np.full(test.shape[::-1], np.nan)
+    for part in range(INNER_PARTS):
+        left_out = half == part
+        risk, _ = _risk_of(cell, data, test | left_out)
+        for row in range(len(test)):
+            own, seen = risk[:, row], ~(test[row] | left_out[row])
+            inner[left_out[row], row] = own[left_out[row]] - own[seen].mean()
+    return inner
+
+
+def _risk_of(
+    cell: Cell, data: StudyData, test: BoolArray
+) -> tuple[NDArray[np.float64], int | None]:
+    """Fit a model on the rest of each test part (s, n); risks of everyone (n, s), and its size."""
     run = cell.variant.run
     if isinstance(run, NetworkRun):
-        return _fit_network(run, cell, data)
-    return _fit_classical(run, cell, data)
+        return _fit_network(run, cell, data, test)
+    return _fit_classical(run, cell, data, test), None
 
 
-def _fit_network(run: NetworkRun, cell: Cell, data: StudyData) -> _Fitted:
+def _fit_network(
+    run: NetworkRun, cell: Cell, data: StudyData, test: BoolArray
+) -> tuple[NDArray[np.float64], int]:
     cohort = _seen_by(run, data.cohort)
-    block = replace(data.splits, test=data.splits.test[cell.first : cell.last + 1])
+    block = replace(data.splits, test=test)
     training = replace(run.training, seed=_block_seed(data.seed, cell.first))
     network, label = _with_grade(run.network, cohort)
     ensemble = train_ensemble(
@@ -234,8 +289,7 @@ def _fit_network(run: NetworkRun, cell: Cell, data: StudyData) -> _Fitted:
         device=choose_device(data.device),
         label=label,
     ).ensemble
-    risk = ensemble.predict(encode(cohort, cohort.schema)).log_risk
-    return _Fitted(risk=risk, parameters=ensemble.n_parameters)
+    return ensemble.predict(encode(cohort, cohort.schema)).log_risk, ensemble.n_parameters
 
 
 def _with_grade(
@@ -260,15 +314,17 @@ def _with_grade(
     return replace(network, aux_classes=len(levels)), label.astype(np.int64)
 
 
-def _fit_classical(run: ClassicalRun, cell: Cell, data: StudyData) -> _Fitted:
+def _fit_classical(
+    run: ClassicalRun, cell: Cell, data: StudyData, test: BoolArray
+) -> NDArray[np.float64]:
     cohort = data.cohort
     followed = cohort.follow_up()
     raw = encode(cohort, cohort.schema)
     columns = TrainConfig(select_top=run.select_top)
     model = CLASSICAL[run.key].model
     risks = []
-    for split in cell.splits:
-        rows = data.splits.train_rows(split)
+    for split, left_out in zip(cell.splits, test, strict=True):
+        rows = np.flatnonzero(~left_out)
         fitted = Preprocessor.fit(
             raw,
             cohort.schema,
@@ -281,7 +337,7 @@ def _fit_classical(run: ClassicalRun, cell: Cell, data: StudyData) -> _Fitted:
         inputs = classical_inputs(raw, fitted)
         seed = split_seed(data.seed, split)
         risks.append(model.fit(inputs.take(rows), followed.take(rows), seed=seed).risk(inputs))
-    return _Fitted(risk=np.stack(risks, axis=1), parameters=None)
+    return np.stack(risks, axis=1)
 
 
 def _seen_by(run: NetworkRun, cohort: Cohort) -> Cohort:
@@ -312,7 +368,8 @@ def _results(cell: Cell, data: StudyData, fitted: _Fitted, seconds: float) -> pd
     for column, split in enumerate(cell.splits):
         test, risk = data.splits.test[split], fitted.risk[:, column]
         try:
-            measures = split_measures(risk, followed, test=test)
+            inner = fitted.inner[:, column]
+            measures = split_measures(risk, followed, test=test, inner=inner)
         except EstimationError as error:
             raise EstimationError(f"Split {split}: {error}") from error
         rows.append(

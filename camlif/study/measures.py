@@ -32,7 +32,11 @@ N_TIMES = 30
 
 
 def split_measures(
-    risk: NDArray[np.float64], followed: FollowUp, *, test: BoolArray
+    risk: NDArray[np.float64],
+    followed: FollowUp,
+    *,
+    test: BoolArray,
+    inner: NDArray[np.float64] | None = None,
 ) -> dict[str, float]:
     """Measure how well one model ranks the patients of its test part.
 
@@ -44,6 +48,9 @@ def split_measures(
         Of n patients, months.
     test : bool, shape (n,)
         The test part; the rest trained the model.
+    inner : float, shape (n,), optional
+        Of the training part: each by a model that saw neither the patient nor the test part,
+        centred on the mean of those it saw. Without it there is no Brier score.
 
     Returns
     -------
@@ -59,9 +66,10 @@ def split_measures(
     Notes
     -----
     The IPCW C-index counts events up to the end of the time range. Survival probabilities for the
-    Brier score come from the model's risks of its own training part: calibration slope, then
-    Breslow's baseline. A model that fits its training part closely is therefore judged too sure,
-    which is its own fault.
+    Brier score rest on ``inner``: calibration slope, then Breslow's baseline. A model spreads the
+    risks of those it was trained on too far, each method to another degree, so that a score by them
+    would order methods by how closely they fit. Where inner risks do not rank (slope not above 0),
+    everyone is predicted the training part's Kaplan-Meier curve.
     """
     if not np.isfinite(risk).all():
         raise EstimationError(f"{int((~np.isfinite(risk)).sum())} risks are not finite.")
@@ -79,7 +87,9 @@ def split_measures(
         "c_index": concordance_index(*own, entry=entry),
         "c_index_strict": concordance_index(*own, entry=entry, ties="strict"),
         "ipcw_c": _or_nan(lambda: ipcw_c_index(*own, tau=float(times[-1]), **train)),
-        "ibs": _or_nan(lambda: _brier(risk, tested, trained, test, times)),
+        "ibs": math.nan
+        if inner is None
+        else _or_nan(lambda: _brier(risk, inner, tested, trained, test, times)),
         **aucs,
     }
 
@@ -106,19 +116,21 @@ def _times(trained: FollowUp, tested: FollowUp) -> NDArray[np.float64]:
 
 def _brier(
     risk: NDArray[np.float64],
+    inner: NDArray[np.float64],
     tested: FollowUp,
     trained: FollowUp,
     test: BoolArray,
     times: NDArray[np.float64],
 ) -> float:
     outcome, entry = (trained.event, trained.duration), trained.entry
-    if np.ptp(risk[~test]) == 0:
-        # A model that tells nobody apart predicts the training part's Kaplan-Meier curve.
+    known = inner[~test]
+    curves = None if np.ptp(known) == 0 else fit_calibration(known, *outcome, entry=entry)
+    if curves is None or curves.slope <= 0:
+        # A model that ranks nobody predicts the training part's Kaplan-Meier curve.
         constant = life_table(*outcome, entry).survival_at(times)
         survival = np.tile(constant, (int(test.sum()), 1))
     else:
-        curves = fit_calibration(risk[~test], *outcome, entry=entry)
-        survival = curves.survival(risk[test], times)
+        survival = curves.survival(risk[test] - risk[~test].mean(), times)
     return integrated_brier_score(
         survival,
         tested.event,

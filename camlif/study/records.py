@@ -15,6 +15,7 @@ from camlif.exceptions import ConfigError
 from camlif.statistics import SplitPValues
 
 Family = Literal["camlif", "ablation", "rival", "generic", "single modality", "classical"]
+Probabilities = Literal["nested", "in_sample"]
 Head = Literal["matched", "native", "own"]
 HeadChoice = Literal["matched", "native", "both"]
 
@@ -69,9 +70,12 @@ class _Record:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Build from plain values; fields of a later version are ignored."""
+        return cls(**cls._values(data))
+
+    @classmethod
+    def _values(cls, data: Mapping[str, Any]) -> dict[str, Any]:
         known = {f.name for f in fields(cls)}  # type: ignore[arg-type]  # always a dataclass
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
-        return cls(**values)
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,10 @@ class StudySettings(_Record):
     epochs : int or None
         A quick look: epochs of every network (pre-training keeps its own). None: those of the
         preset in matched runs, of the method in native ones.
+    probabilities : {"nested", "in_sample"}
+        Risks that the survival probabilities behind the Brier score are fitted on: of models that
+        saw neither the patient nor the test part, or, in earlier studies, of the training part's
+        own model.
     select_top : int or None
         Strongest columns of each modality kept, on the training part of each split, by univariate
         Cox score; None: all, or what a preset of CA-MLIF or a classical model selects by itself.
@@ -110,8 +118,17 @@ class StudySettings(_Record):
     gaps: bool = False
     epochs: int | None = None
     select_top: int | None = None
+    probabilities: Probabilities = "nested"
 
-    PROTOCOL = ("splits", "scheme", "seed", "clinical", "gaps", "epochs", "select_top")
+    PROTOCOL = (
+        *("splits", "scheme", "seed", "clinical", "gaps", "epochs", "select_top"),
+        "probabilities",
+    )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Build from plain values; studies that do not say so are of in-sample probabilities."""
+        return cls(**cls._values({"probabilities": "in_sample", **data}))
 
     def __post_init__(self) -> None:
         if self.splits < 2:

@@ -204,6 +204,16 @@ def _verdict(row: VariantSummary, comparison: Comparison | None) -> str:
     return f"{word} than CA-MLIF by {amount} ({detail})."
 
 
+PROBABILITIES = {
+    "nested": "Survival probabilities behind the Brier score are fitted on inner risks: of models "
+    "that saw neither the patient nor the test part, two more for each split of every method "
+    "(calibration slope, then Breslow's baseline).",
+    "in_sample": "Survival probabilities behind the Brier score come from each model's risks of "
+    "its own training part (calibration slope, then Breslow's baseline), which orders methods by "
+    "how closely they fit: compare them by C-index.",
+}
+
+
 def notes(
     settings: StudySettings, facts: CohortFacts, rows: Sequence[VariantSummary]
 ) -> tuple[str, ...]:
@@ -225,8 +235,7 @@ def notes(
         "Intervals and tests use the variance of Nadeau and Bengio, since training parts overlap; "
         "p-values of differences are Holm's over all comparisons of the study.",
         "Every difference is taken to CA-MLIF (default) on the same test parts.",
-        "Survival probabilities behind the Brier score come from each model's risks of its own "
-        "training part (calibration slope, then Breslow's baseline).",
+        PROBABILITIES[settings.probabilities],
     ]
     if facts.n_incomplete:
         kept = "kept; networks without a mask for it read the training mean"

@@ -10,15 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
+from camlif.data.splits import make_splits
 from camlif.exceptions import ConfigError, SchemaError
 from camlif.model.card import split_c_indices
 from camlif.model.fit import train
 from camlif.progress import Progress
 from camlif.statistics import concordance_index
-from camlif.study import Study, run, store
-from camlif.study.cells import Cell, CellOutcome, StudyData
+from camlif.statistics.calibration import cross_fit_parts
+from camlif.study import Study, cells, run, store
+from camlif.study.cells import Cell, CellOutcome, StudyData, split_seed
+from camlif.study.methods import catalogue
 from camlif.study.records import RESULT_COLUMNS, RISK_COLUMNS, StudySettings
 from camlif.study.run import Where, run_study
 from tests.builders.cohorts import make_cohort
@@ -61,6 +65,32 @@ def test_the_c_index_is_that_of_the_stored_risks(tiny: Study) -> None:
         assert found["c_index"] == pytest.approx(expected, abs=1e-12)
         assert found["events"] == cohort.event[rows].sum()
         assert (found["n_train"], found["n_test"]) == (120 - len(rows), len(rows))
+
+
+def test_inner_risks_are_of_models_that_saw_neither_the_patient_nor_the_test_part() -> None:
+    cohort = tiny_cohort().select(clinical=("age",))
+    event, duration = cohort.outcome()
+    splits = make_splits(cohort.patient_ids, event, n_splits=5)
+    variant = next(v for v in catalogue(TINY, cohort.schema) if v.method == "cox_clinical")
+    cell = Cell(variant=variant, first=0, last=1)
+
+    def inner(months: NDArray[np.float64]) -> NDArray[np.float64]:
+        changed = replace(cohort, duration=months)
+        return cells.inner_risk(cell, StudyData(cohort=changed, splits=splits, seed=0))
+
+    found = inner(duration)
+    assert (np.isnan(found) == splits.test[:2].T).all()
+    garbage = np.random.default_rng(0).permutation(duration)
+    for row in range(2):
+        other = inner(np.where(splits.test[row], garbage, duration))
+        np.testing.assert_array_equal(other[:, row], found[:, row])
+    trained = np.flatnonzero(~splits.test[0])
+    part = cross_fit_parts(event[trained], seed=split_seed(0, 0), parts=2)
+    half = np.isin(np.arange(len(event)), trained[part == 0])
+    other = inner(np.where(half, garbage, duration))[:, 0]
+    np.testing.assert_array_equal(other[half], found[half, 0])
+    rest = ~half & ~splits.test[0]
+    assert (other[rest] != found[rest, 0]).any()
 
 
 def test_the_default_row_is_what_train_gives(tiny: Study) -> None:

@@ -183,6 +183,7 @@ def test_methods_may_be_added_to_a_study(tmp_path: Path) -> None:
         {"gaps": True},
         {"epochs": 2},
         {"select_top": 50},
+        {"probabilities": "in_sample"},
     ],
 )
 def test_a_changed_protocol_is_refused_by_name(tmp_path: Path, change: dict[str, object]) -> None:
@@ -221,3 +222,12 @@ def test_a_study_of_a_later_version_is_refused(tmp_path: Path) -> None:
 def test_no_part_files_are_left(tmp_path: Path) -> None:
     home = _written(tmp_path)
     assert not [path for path in home.rglob("*") if path.name.endswith(".part")]
+
+
+def test_a_study_of_before_inner_risks_is_read_as_what_it_is() -> None:
+    earlier = SETTINGS.to_json()
+    del earlier["probabilities"]
+    settings = StudySettings.from_json(earlier)
+    assert settings == replace(SETTINGS, probabilities="in_sample")
+    assert StudySettings.from_json(SETTINGS.to_json()) == SETTINGS
+    assert settings.protocol != SETTINGS.protocol

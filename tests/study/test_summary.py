@@ -172,8 +172,11 @@ def test_the_true_risk_beats_noise_by_every_measure() -> None:
     event, duration = simulated.cohort.outcome()
     test = np.arange(300) % 5 == 0
     noise = np.random.default_rng(0).normal(size=300)
-    good = split_measures(simulated.log_risk, FollowUp(event, duration), test=test)
-    bad = split_measures(noise, FollowUp(event, duration), test=test)
+    followed = FollowUp(event, duration)
+    good = split_measures(
+        simulated.log_risk, followed, test=test, inner=_inner(simulated.log_risk, test)
+    )
+    bad = split_measures(noise, followed, test=test, inner=_inner(noise, test))
     assert set(good) == {"c_index", "c_index_strict", "ipcw_c", "ibs", "auc_12", "auc_36", "auc_60"}
     assert good["c_index"] > bad["c_index"] + 0.1
     assert good["ipcw_c"] > bad["ipcw_c"] + 0.1
@@ -181,12 +184,50 @@ def test_the_true_risk_beats_noise_by_every_measure() -> None:
     assert good["ibs"] < bad["ibs"]
 
 
+def _inner(risk: NDArray[np.float64], test: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Risks of the training part that owe nothing to its outcomes."""
+    return np.where(test, np.nan, risk - risk[~test].mean())
+
+
+def test_the_brier_score_does_not_tell_how_closely_a_model_fits_its_training_part() -> None:
+    simulated = simulate(300, seed=2)
+    event, duration = simulated.cohort.outcome()
+    test, followed = np.arange(300) % 5 == 0, FollowUp(event, duration)
+    honest, inner = simulated.log_risk, _inner(simulated.log_risk, test)
+    # Before its event, a patient that was learned by heart has a risk that says so.
+    by_heart = np.where(test, honest, honest[~test].mean() - 2 * _scaled(duration))
+    by_heart += honest[~test].mean() - by_heart[~test].mean()
+    by_heart[test] = honest[test]
+    scores = [
+        split_measures(risk, followed, test=test, inner=inner)["ibs"] for risk in (honest, by_heart)
+    ]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-12)
+    assert np.isnan(split_measures(honest, followed, test=test)["ibs"])
+
+
+def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    scaled: NDArray[np.float64] = (values - values.mean()) / values.std()
+    return scaled
+
+
+def test_risks_that_do_not_rank_are_scored_as_the_kaplan_meier_curve() -> None:
+    simulated = simulate(300, seed=2)
+    event, duration = simulated.cohort.outcome()
+    test, followed = np.arange(300) % 5 == 0, FollowUp(event, duration)
+    reverse = -simulated.log_risk
+    found = split_measures(reverse, followed, test=test, inner=_inner(reverse, test))
+    nobody = split_measures(np.zeros(300), followed, test=test, inner=_inner(np.zeros(300), test))
+    assert found["ibs"] == nobody["ibs"]
+
+
 def test_measures_of_a_test_part_do_not_depend_on_a_shift_of_the_risks() -> None:
     simulated = simulate(200, seed=3)
     event, duration = simulated.cohort.outcome()
     test = np.arange(200) % 5 == 0
-    first = split_measures(simulated.log_risk, FollowUp(event, duration), test=test)
-    second = split_measures(simulated.log_risk + 3, FollowUp(event, duration), test=test)
+    followed, inner = FollowUp(event, duration), _inner(simulated.log_risk, test)
+    first = split_measures(simulated.log_risk, followed, test=test, inner=inner)
+    second = split_measures(simulated.log_risk + 3, followed, test=test, inner=inner)
+    assert np.isfinite(first["ibs"])
     assert second == pytest.approx(first, abs=1e-9)
 
 

@@ -43,6 +43,9 @@ REACH_PERCENT = 99.8
 REACH_FOLDS = 5
 SPARSE_REACH = 100.0
 """Where the quartiles are equal, as of rare counts, only a broken cell is far."""
+ROUNDING = 1e-6
+"""Relative error of a quantile between equal float32 numbers, which is off by a few units in the
+last place (1.2e-7)."""
 QUARTILE_SD = 1.349
 """Quartile range of a normal distribution, in SDs."""
 
@@ -151,9 +154,9 @@ def _surprise(
     low, median, high = (levels[list(at).index(q)] for q in (0.25, 0.5, 0.75))
     observed = np.maximum(np.isfinite(x).sum(axis=0), 1)
     with np.errstate(invalid="ignore"):
-        up_to = (x <= median).sum(axis=0) / observed
-        below = (x < median).sum(axis=0) / observed
-        inside = ((x >= low) & (x <= high)).sum(axis=0) / observed
+        up_to = (x <= median + _slack(median)).sum(axis=0) / observed
+        below = (x < median - _slack(median)).sum(axis=0) / observed
+        inside = ((x >= low - _slack(low)) & (x <= high + _slack(high))).sum(axis=0) / observed
     least, most = _share_up_to(levels, at, median)
     least_below, most_below = _share_below(levels, at, median)
     higher = -_z(up_to, least, most, n)
@@ -168,14 +171,19 @@ def _share_up_to(
     levels: Float64Array, at: Float64Array, value: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
     """Least and most share of training patients with at most a value, shape (f,)."""
-    return _bounds(levels <= value, at)
+    return _bounds(levels <= value + _slack(value), at)
 
 
 def _share_below(
     levels: Float64Array, at: Float64Array, value: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
     """Least and most share of training patients below a value, shape (f,)."""
-    return _bounds(levels < value, at)
+    return _bounds(levels < value - _slack(value), at)
+
+
+def _slack(value: Float64Array) -> Float64Array:
+    """Distance within which a number is a quantile: many patients have it, as zero reads."""
+    return ROUNDING * np.abs(value)
 
 
 def _bounds(reached: NDArray[np.bool_], at: Float64Array) -> tuple[Float64Array, Float64Array]:

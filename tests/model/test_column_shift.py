@@ -40,6 +40,21 @@ def test_patients_of_the_same_population_are_not_told_of(n: int, seed: int) -> N
     assert shifted(drawn(seed, n)) == []
 
 
+@pytest.mark.parametrize("share", [0.7, 0.74, 0.78])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_floor_that_most_patients_have_is_no_other_unit(seed: int, share: float) -> None:
+    """As of scaled read counts; a quantile between equal numbers is off by a rounding."""
+
+    def floored(n: int, seed: int) -> Float64Array:
+        rng = np.random.default_rng(seed)
+        values = np.where(rng.random((n, 30)) < share, 0, rng.exponential(1, (n, 30)))
+        return values - np.linspace(0.07, 0.5, 30)
+
+    known = quantiles(floored(170, seed).astype("f4"), LEVELS)
+    found = find_shifted(floored(170, seed + 100).astype("f4"), known, LEVELS)
+    assert found == ()
+
+
 @pytest.mark.parametrize("column", range(4))
 @pytest.mark.parametrize("factor", [10, 1000, 365.25, 30.4375, 1 / 10, 1 / 365.25])
 def test_a_column_in_another_unit_is_found_and_no_other(column: int, factor: float) -> None:

@@ -142,7 +142,9 @@ def tell_problems(checked: CheckedCohort, *, beside: Path | None = None) -> None
         says that a check prints the others.
     """
     report = checked.report
-    told, more = report.warnings[:MAX_TOLD], report.warnings[MAX_TOLD:]
+    # What has a code is of the outcome, or of what a model reads; it must not be among those left.
+    warnings = sorted(report.warnings, key=lambda problem: not problem.code)
+    told, more = warnings[:MAX_TOLD], warnings[MAX_TOLD:]
     for problem in told:
         for line in _lines(problem, report):
             _print(line)

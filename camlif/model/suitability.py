@@ -197,7 +197,7 @@ def _renamed_tables(
                 message=f"No column has the name of one of {match.modality}, which is treated as "
                 "missing.",
                 file=files.get(best, best),
-                fix=_perhaps(proposals[best]),
+                fix=_perhaps(proposals[best]).strip(),
                 topic="suitability",
                 columns=tuple(rename.column for rename in proposals[best]),
                 values=tuple(rename.name for rename in proposals[best]),

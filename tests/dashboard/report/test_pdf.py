@@ -456,3 +456,16 @@ def test_a_real_case_is_one_page_with_its_curve() -> None:
             pdf = case_pdf(report_, paper)
             assert len(read(pdf).pages) == 1
             assert report_.record.curve.finding in text_of(pdf)
+
+
+def test_a_word_that_the_model_does_not_know_is_missing_in_the_report() -> None:
+    found = source()
+    row = int(np.flatnonzero(found.cohort.presence.all(axis=1))[0])
+    ranks = tuple(replace(worth, low=0.6) for worth in found.bundle.reference.inputs)
+    bundle = replace(found.bundle, reference=replace(found.bundle.reference, inputs=ranks))
+    cohort = replace(found.cohort, clinical=found.cohort.clinical.assign(age=50.0, sex="diverse"))
+    found = replace(found, bundle=bundle, cohort=cohort, result=bundle.score(cohort))
+    printed = text_of(case_pdf(report(row, found)))
+    assert "Clinical inputs: 1 of 2 given (age 50); missing: sex" in printed
+    assert "sex: diverse is not known to the model, treated as missing" in printed
+    assert "scored without sex, with a wider interval" in printed

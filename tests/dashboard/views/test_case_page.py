@@ -70,6 +70,18 @@ def test_imputed_shares_and_clinical_gaps_are_shown(open_app: OpenApp) -> None:
     assert problems_of(app) == []
 
 
+def test_a_word_that_the_model_does_not_know_is_told_beside_the_result(open_app: OpenApp) -> None:
+    cohort = load_sample("luad")
+    clinical = cohort.clinical.assign(sex=cohort.clinical["sex"].astype(object))
+    clinical.iloc[0, clinical.columns.get_loc("sex")] = "diverse"
+    app = open_app(**uploaded(replace(cohort, clinical=clinical)))
+    text = text_of(app)
+    assert "sex diverse unknown" in text
+    assert "Sex: diverse is not known to the model, treated as missing" in text
+    assert "Scored without sex, with a wider interval" in text
+    assert problems_of(app) == []
+
+
 def test_a_missing_modality_abstains_and_its_range_is_an_interval(open_app: OpenApp) -> None:
     app = open_app(**uploaded(without(load_sample("luad"), "ct", [0])))
     warnings = [unescaped(w.value) for w in app.warning]

@@ -45,6 +45,7 @@ from camlif.cli.console import (
 from camlif.cli.reading import (
     RepairOption,
     cohort_folder,
+    keep_problems,
     print_report,
     read_cohort,
     suitability,
@@ -209,7 +210,7 @@ def train(
         checked = read_cohort(data, manifest, repair=repair or (), quiet=as_json)
         cohort = checked.cohort
         if not as_json:
-            tell_problems(checked, beside=out)
+            tell_problems(checked)
         cohort = cohort.select(
             modalities=choose_modalities(modalities), clinical=choose_clinical(clinical, cohort)
         )
@@ -234,6 +235,8 @@ def train(
             )
         bundle = check_model(bundle, cohort)
         bundle.save(out)
+    if not as_json:
+        keep_problems(checked, beside=out)
     card = bundle.card
     if as_json:
         output.print_json(data=card.model_dump(mode="json") | {"problems": checked.problems})
@@ -286,8 +289,10 @@ def score(
     start = time.perf_counter()
     with made_parent(out), progress_bar("scoring", quiet=as_json) as update:
         if not as_json:
-            tell_problems(checked, beside=out)
+            tell_problems(checked)
         written = write_scores(bundle, checked.cohort, out, missing=absent, progress=update)
+    if not as_json:
+        keep_problems(checked, beside=out)
     summary = {
         "patients": written.patients,
         "scored": written.scored,
@@ -380,7 +385,7 @@ def explain(
     checked = read_cohort(data, manifest, repair=repair or (), look=suitability(model))
     cohort = checked.cohort
     rows = _rows(cohort, patient)
-    tell_problems(checked, beside=out)
+    tell_problems(checked)
     with progress_bar("explaining") as update:
         modalities = explain_modalities(bundle, cohort, rows)
         features = explain_features(bundle, cohort, rows, method=method, seed=seed, progress=update)
@@ -388,6 +393,7 @@ def explain(
     # Joined as text: frames of all-empty columns beside numbers have no common type.
     text = to_csv(modalities.to_frame(ids)), to_csv(features.to_frame(ids))
     _write(out, text[0] + text[1].split("\n", 1)[1])
+    keep_problems(checked, beside=out)
     say(f"{out}: {len(rows)} patients")
 
 

@@ -131,35 +131,42 @@ def read_cohort(
     return CheckedCohort(cohort, report)
 
 
-def tell_problems(checked: CheckedCohort, *, beside: Path | None = None) -> None:
-    """Print warnings in short, on standard error, and keep all problems in a file.
+def tell_problems(checked: CheckedCohort) -> None:
+    """Print the first warnings, on standard error, and how many more a check prints."""
+    told, more = _warnings(checked.report)
+    for problem in told:
+        for line in _lines(problem, checked.report):
+            _print(line)
+    if more:
+        _print(f"{count(len(more), 'more warning')}, which check prints.")
+
+
+def keep_problems(checked: CheckedCohort, *, beside: Path) -> None:
+    """Write all problems to a file where there are warnings, once a command has done its work.
 
     Parameters
     ----------
     checked : CheckedCohort
-    beside : Path, optional
-        What the command writes; the file has its name and `PROBLEMS`. Without it what is printed
-        says that a check prints the others.
+    beside : Path
+        What the command wrote; the file has its name and `PROBLEMS`. An older one is taken away.
     """
-    report = checked.report
-    # What has a code is of the outcome, or of what a model reads; it must not be among those left.
+    file, report = beside.with_name(beside.name + PROBLEMS), checked.report
+    file.unlink(missing_ok=True)
+    if not report.warnings:
+        return
+    write_text(file, json.dumps(checked.problems, indent=1) + "\n")
+    kinds = ((report.warnings, "warning"), (report.notes, "note"))
+    found = listed([count(len(part), noun) for part, noun in kinds if part])
+    _print(f"{found} on the tables: all of them in {file}.")
+
+
+def _warnings(report: CheckReport) -> tuple[list[Problem], list[Problem]]:
+    """Part the warnings that are printed from the others.
+
+    What has a code is of the outcome, or of what a model reads; it must not be among those left.
+    """
     warnings = sorted(report.warnings, key=lambda problem: not problem.code)
-    told, more = warnings[:MAX_TOLD], warnings[MAX_TOLD:]
-    for problem in told:
-        for line in _lines(problem, report):
-            _print(line)
-    file = None if beside is None else beside.with_name(beside.name + PROBLEMS)
-    left = [
-        count(len(part), noun)
-        for part, noun in ((more, "more warning"), (report.notes, "note"))
-        if part
-    ]
-    if file is not None:
-        file.unlink(missing_ok=True)
-        if left:
-            write_text(file, json.dumps(checked.problems, indent=1) + "\n")
-    if left:
-        _print(f"{listed(left)}: all of them in {'check' if file is None else file}.")
+    return warnings[:MAX_TOLD], warnings[MAX_TOLD:]
 
 
 def _lines(problem: Problem, report: CheckReport) -> Iterator[str]:

@@ -59,7 +59,7 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run.status == 0, run.err
     assert run.err == ""
     printed = json.loads(run.out)
-    assert printed.pop("problems") == []
+    assert {p["severity"] for p in printed.pop("problems")} <= {"note"}
     assert printed == json.loads((folder / "card.json").read_text())
     return folder
 

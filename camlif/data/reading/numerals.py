@@ -213,13 +213,13 @@ def _decide(
         if of_file == "." or (of_file is None and style.says_thousands):
             return (None, style.comma_open) if style.says_decimals else (".", nothing)
         return None, style.comma_open
-    if not style.point_open.any() or not has_points:
+    if not style.point_open.any():
         return of_file or ".", nothing
-    if of_file == ",":
+    # Numbers that a spreadsheet typed have a point whatever the texts beside them mean.
+    if of_file == "," and has_points:
         return (",", nothing) if style.says_thousands else (None, style.point_open)
-    if of_file is None and style.says_thousands and _far_below(style):
-        return None, style.point_open
-    return ".", nothing
+    doubtful = style.says_thousands and _far_below(style)
+    return (None, style.point_open) if doubtful else (".", nothing)
 
 
 def _far_below(style: _Style) -> bool:

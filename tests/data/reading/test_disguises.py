@@ -312,6 +312,12 @@ def prove(disguise: Disguise) -> str:
 @given(strategy())
 @example(Disguise(split="person apart", more=("z1",)))
 @example(Disguise(split="person apart", more=("row_number",)))
+@example(Disguise(form="workbook", separator="; and decimal commas", thousands=True))
+@example(
+    Disguise(
+        form="workbook", separator="; and decimal commas", thousands=True, split="outcome apart"
+    )
+)
 @example(Disguise(split="in the features", more=("fold",), more_features=("z1",)))
 def test_a_disguised_study_is_the_same_study_or_asked_about(disguise: Disguise) -> None:
     prove(disguise)

@@ -105,6 +105,18 @@ INPUTS = {
         inputs=("sex",),
         same=False,
     ),
+    "points of thousands in a table with decimal points": Input(
+        files=lambda: study(clinical=days(grouped("."))),
+        asks="E-15",
+        names=("survival_days", "1."),
+        answers=("decimal=comma",),
+    ),
+    "points of thousands in a workbook": Input(
+        files=lambda: study(clinical=None, **{"clinical.xlsx": book(days(grouped(".")))}),
+        asks="E-15",
+        names=("survival_days", "1."),
+        answers=("decimal=comma",),
+    ),
     "gaps of thousands": Input(files=lambda: study(clinical=days(grouped(" ")))),
     "no-break spaces of thousands": Input(files=lambda: study(clinical=days(grouped("\u00a0")))),
     "narrow spaces of thousands": Input(files=lambda: study(clinical=days(grouped("\u202f")))),

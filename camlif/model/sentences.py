@@ -100,7 +100,7 @@ def judged_sentence(gate: GateResult) -> str:
     when = period(gate.horizon)
     if gate.verdict == "closed":
         return f"Calibration at {when} fails {contradicted_words(gate)}."
-    return f"Calibration at {when}, checked on new patients of this cohort. {gate_numbers(gate)}."
+    return f"Calibration at {when}, checked on new patients of this cohort. {_gate_numbers(gate)}."
 
 
 def hidden_sentence(months: int, reason: str) -> str:
@@ -144,22 +144,15 @@ def calibration_sentence(gate: GateResult) -> str:
         return f"Calibration at {when} is untested: {gate.reason}."
     if gate.verdict == "closed":
         return f"Calibration at {when} fails: {gate.reason} ({RECALIBRATED})."
-    return f"Calibration at {when}: {RECALIBRATED}. {gate_numbers(gate)}."
+    return f"Calibration at {when}: {RECALIBRATED}. {_gate_numbers(gate)}."
 
 
-def gate_numbers(gate: GateResult) -> str:
-    """Say what a gate measured, with its denominators."""
-    parts = []
-    if gate.ratio is not None:
-        parts.append(f"expected over observed events {gate.ratio:.2f}")
-    if gate.ici is not None:
-        high = "" if gate.ici_high is None else f" (at most {100 * gate.ici_high:.0f})"
-        parts.append(f"predicted and observed risk {100 * gate.ici:.0f} points apart{high}")
-    if gate.slope is not None:
-        parts.append(f"slope {gate.slope:.2f} ({gate.slope_low:.2f} to {gate.slope_high:.2f})")
-    parts.append(f"n = {gate.n_patients:,}, {gate.n_events:,} events by then")
-    said = "; ".join(parts)
-    return said[:1].upper() + said[1:]
+def _gate_numbers(gate: GateResult) -> str:
+    """Say how many events came of those expected, with denominators; the card has the rest."""
+    counted = f"n = {gate.n_patients:,}, {gate.n_events:,} events by then"
+    if gate.ratio is None:
+        return counted
+    return f"Expected over observed events {gate.ratio:.2f} ({counted})"
 
 
 def frequencies(survival: Mapping[int, Interval], endpoint: Endpoint) -> str:

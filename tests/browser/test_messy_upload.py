@@ -78,7 +78,7 @@ def test_a_messy_upload_is_mended_by_buttons_and_its_markup_stays_text(
 def test_feature_groups_are_written_anew(server: Server, new_page: NewPage, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
-    rows = [f"p{i},{i % 7},{i % 5},{i % 3},{i}" for i in range(N)]
+    rows = [f"p{i},{i % 7},{i % 5},{i % 3},{i * 17 % 11}" for i in range(N)]
     ct = tmp_path / "ct.csv"
     ct.write_text("\n".join(["patient_id,shape_a,shape_b,glcm_a,glcm_b", *rows]), "utf-8")
     clinical = tmp_path / "clinical.csv"

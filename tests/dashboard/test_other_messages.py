@@ -48,7 +48,7 @@ def test_a_folder_of_the_server_is_read_where_it_is(open_app: OpenApp, import_fo
 
 
 def test_groups_too_small_for_a_p_value_are_named(open_app: OpenApp) -> None:
-    app = open_app("cohort", age_range=(60, 62))
+    app = open_app("cohort", age_range=(60, 62), group_by="sex")
 
     assert "E-20: At least 10 patients and 5 events per group" in text_of(app)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camlif.arrays import BoolArray
+from camlif.arrays import BoolArray, IntArray
 from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
@@ -259,13 +259,7 @@ def assemble_result(
     unlike = checks.unlike | inputs.unlike
     shown_risk = np.where(unlike, np.nan, combined.log_risk)
     warnings = _warnings(raw.presence, schema.names, checks, inputs, reference, notes or {})
-    for row, reason in enumerate(reasons):
-        if reason is not None:
-            warnings[row] = [reason]
-        elif seen[row].all():
-            warnings[row] = ["not scored: no unbiased prediction, every model saw this patient"]
-        elif recognised.membership[row] == Membership.UNCLEAR:
-            warnings[row].append(unclear_note(recognised, row, int(combined.used[row].sum())))
+    _add_reasons(warnings, reasons, recognised, n_used=combined.used.sum(axis=1))
     low, high = z - half / reference.sd, z + half / reference.sd
     table = pd.DataFrame(
         {
@@ -390,6 +384,23 @@ def _missing(presence: BoolArray, names: tuple[str, ...], inputs: InputChecks) -
     absent = np.concatenate([~presence, inputs.missing], axis=1).tolist()
     every = (*names, *inputs.names)
     return ["; ".join(n for n, lacks in zip(every, row, strict=True) if lacks) for row in absent]
+
+
+def _add_reasons(
+    warnings: list[list[str]],
+    reasons: list[str | None],
+    recognised: Recognised,
+    *,
+    n_used: IntArray,
+) -> None:
+    """Say of patients without a score why, and of the others where membership is unclear."""
+    for row, reason in enumerate(reasons):
+        if reason is not None:
+            warnings[row] = [reason]
+        elif recognised.seen[row].all():
+            warnings[row] = ["not scored: no unbiased prediction, every model saw this patient"]
+        elif recognised.membership[row] == Membership.UNCLEAR:
+            warnings[row].append(unclear_note(recognised, row, int(n_used[row])))
 
 
 def _warnings(

@@ -334,12 +334,11 @@ WITH_BAG: dict[str, Any] = {"bags": {"patch": 3}, "missing_values": 0.1, "streng
 
 @pytest.fixture(scope="module")
 def robust_bundle() -> Bundle:
-    cohort = make_cohort(80, seed=1, clinical=True, gaps={C: 0.3}, **WITH_BAG)
+    cohort = make_cohort(120, seed=1, clinical=True, gaps={C: 0.3}, **WITH_BAG)
     config = RunConfig.from_preset(
         "robust",
         network={"width": 16, "mam_gate": "concat", "mam_width": 8, "lmf_width": 8},
-        splits=2,
-        split_scheme="monte_carlo",
+        splits=5,
         epochs=1,
     )
     return train(cohort, config, device="cpu")
@@ -359,7 +358,9 @@ def test_a_stored_bundle_scores_the_same(robust_bundle: Bundle, tmp_path: Path) 
     new = make_cohort(20, seed=2, clinical=True, **WITH_BAG)
     robust_bundle.save(tmp_path / "model")
     loaded = load_bundle(tmp_path / "model", device="cpu")
-    np.testing.assert_array_equal(loaded.score(new).log_risk, robust_bundle.score(new).log_risk)
+    log_risk = robust_bundle.score(new).log_risk
+    assert np.isfinite(log_risk).all()
+    np.testing.assert_array_equal(loaded.score(new).log_risk, log_risk)
     assert isinstance(loaded.ensemble.member(0), CaMlif)
     raw = to_tensors(loaded.prepare(new), torch.device("cpu"))
-    assert loaded.ensemble.forward(raw).risk.shape == (2, 20)
+    assert loaded.ensemble.forward(raw).risk.shape == (5, 20)

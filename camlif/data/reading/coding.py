@@ -8,7 +8,7 @@ of a column such as ``CNSR`` or ``alive`` unless its name explains it: ``Censor 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from camlif.data.reading.names import is_reversed, legend, parts
 
@@ -30,6 +30,11 @@ _DID_NOT = _words(
     "alive living lives censored survived survivor lebend lebt lebendig vivo viva vivant vivante "
     "levend levende zyje zywy zywa elossa levande жив жива живой живая 生存 存活 생존"
 )
+_RELAPSED = _words("recurred recurrence relapsed relapse progressed progression")
+_NEGATED = _words(
+    "no not non none never without nicht kein keine keinen ohne pas sans sin senza zonder geen "
+    "niet inte ikke ej nie bez sem nao não не без"
+)
 _FREE = re.compile(
     r"no event|event[ -]?free|disease[ -]?free|progression[ -]?free|recurrence[ -]?free"
     r"|relapse[ -]?free|no evidence of disease|no recurrence|no progression|no relapse|none"
@@ -45,13 +50,22 @@ def key_of(cell: str) -> str:
 
 
 def word_meaning(cell: str) -> bool | None:
-    """Whether words say that the event happened; None where they say neither, or both."""
-    text = re.sub(r"^\s*\d+\s*[:=.)-]\s*", "", key_of(cell))
+    """Whether words say that the event happened; None where they say neither, both, or negate."""
+    text = _without_code(cell)
     if _FREE.fullmatch(text):
         return False
-    words = set(parts(text)) | set(re.findall(r"\w+", text))
+    words = _words_of(text)
     happened, did_not = bool(words & _HAPPENED), bool(words & _DID_NOT)
-    return None if happened == did_not else happened
+    # Of "nicht verstorben" or "no death recorded" a word alone would say the opposite.
+    return None if happened == did_not or words & _NEGATED else happened
+
+
+def _without_code(cell: str) -> str:
+    return re.sub(r"^\s*\d+\s*[:=.)-]\s*", "", key_of(cell))
+
+
+def _words_of(text: str) -> set[str]:
+    return set(parts(text)) | set(re.findall(r"\w+", text))
 
 
 def usual_meaning(cell: str) -> bool | None:
@@ -59,6 +73,8 @@ def usual_meaning(cell: str) -> bool | None:
     by_word = word_meaning(cell)
     if by_word is not None:
         return by_word
+    if _words_of(_without_code(cell)) & (_HAPPENED | _DID_NOT):
+        return None
     key = key_of(cell)
     coded = re.match(r"([01])\s*[:=]", key)
     code = coded[1] if coded else key
@@ -86,7 +102,15 @@ def coding_of(column: str, cells: Iterable[str]) -> dict[str, bool | None]:
             found[cell] = explained[key_of(cell)]
         else:
             found[cell] = None if is_reversed(column) or explained else usual_meaning(cell)
-    return found
+    return {**found, **dict.fromkeys(_of_two_endpoints(found))}
+
+
+def _of_two_endpoints(found: Mapping[str, bool | None]) -> list[str]:
+    """Return the cells of a relapse in a column that knows deaths as well."""
+    words = {cell: _words_of(_without_code(cell)) for cell, happened in found.items() if happened}
+    relapsed = [cell for cell, said in words.items() if said & _RELAPSED]
+    deaths = any(said & (_HAPPENED - _RELAPSED - {"event"}) for said in words.values())
+    return relapsed if deaths else []
 
 
 def is_told_by_words(column: str, cells: Iterable[str]) -> bool:

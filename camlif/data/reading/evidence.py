@@ -128,7 +128,8 @@ class KnownOutcome:
         dead = known & event
         for column, rows, worth in ((0, known, event.astype(float)), (1, dead, duration)):
             means = pd.Series(worth[rows]).groupby(common[rows].to_numpy()).mean()
-            coded[:, column] = common.map(means).fillna(worth[rows].mean()).to_numpy(dtype=float)
+            usual = worth[rows].mean() if rows.any() else np.nan
+            coded[:, column] = common.map(means).fillna(usual).to_numpy(dtype=float)
         coded[~known] = np.nan
         cuts = np.unique(coded[known, 0])[:-1]
         tries = [np.where(known, coded[:, 0] > cut, np.nan) for cut in cuts]

@@ -247,7 +247,8 @@ def is_reversed(name: str) -> bool:
 def promise(name: str) -> Promise | None:
     """Return what a column's name promises; None for a name that may be that of any feature."""
     simple = plain(name)
-    if _ROW_NUMBER.fullmatch(simple):
+    # Nothing is left of a name in Chinese or Cyrillic letters, which numbers no rows for that.
+    if _ROW_NUMBER.fullmatch(simple) and (simple or not any(c.isalpha() for c in name)):
         return Promise(kind="row number")
     if _ENTRY.fullmatch(simple):
         return Promise(kind="entry")

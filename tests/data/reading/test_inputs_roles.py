@@ -263,3 +263,9 @@ def test_a_small_cohort_is_not_judged_by_its_values() -> None:
 
     assert cohort is not None
     assert "z1" in cohort.schema["ct"].columns
+
+
+def test_a_name_in_other_letters_numbers_no_rows() -> None:
+    assert promise("血小板") is None
+    assert promise("возраст") is None
+    assert promise("#") == promise("Unnamed: 0")

@@ -21,7 +21,7 @@ from dashboard.known_outcome import subtype_curve
 from dashboard.report.record import DEFAULT_HORIZON
 from dashboard.session.keys import SessionKey
 
-CURVES_HEIGHT = 307  # pixels: the four panels fit a screen of 900
+CURVES_HEIGHT = 300  # pixels: the four panels fit a screen of 900
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
 RANGE_COLOURS = {"in range": "green", "unusual": "orange", "outside": "red", "absent": "gray"}
 

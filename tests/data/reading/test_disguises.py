@@ -325,7 +325,7 @@ def test_a_disguised_study_is_the_same_study_or_asked_about(disguise: Disguise) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))  # for as many processes
-@settings(max_examples=750, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(disguise=strategy())
 def test_thousands_of_disguises_are_the_same_study_or_asked_about(
     part: int, disguise: Disguise

@@ -85,11 +85,6 @@ class _Style:
         return bool(self.comma_is_decimal.any() and self.point_is_decimal.any())
 
     @property
-    def is_open(self) -> bool:
-        """Whether there are cells that the column alone does not decide."""
-        return bool(self.comma_open.any() or self.point_open.any())
-
-    @property
     def says_thousands(self) -> bool:
         """Whether whole numbers up to 999 stand beside, some of three digits."""
         wholes = pc.cast(self.text.filter(pa.array(self.whole)), pa.float64()).to_numpy()
@@ -122,7 +117,7 @@ def settle_numerals(
     judged = {column: _style_of(table.table[column]) for column in candidates}
     styles = {column: style for column, style in judged.items() if style is not None}
     of_file = declared or _mark_of_file(styles)
-    cells = table.table
+    settled: dict[str, pa.ChunkedArray] = {}
     open_columns: dict[str, NDArray[np.bool_]] = {}
     rewritten: dict[str, list[str]] = {}
     for column, style in styles.items():
@@ -134,7 +129,7 @@ def settle_numerals(
         if changed is not None:
             name = "decimal commas" if mark == "," else "commas of thousands"
             rewritten.setdefault(name, []).append(column)
-            cells = cells.set_column(cells.column_names.index(column), column, changed)
+            settled[column] = changed
     _report_open(table, open_columns, found)
     for what, columns in rewritten.items():
         found.note(
@@ -143,7 +138,15 @@ def settle_numerals(
             file=table.file,
             column=columns[0] if len(columns) == 1 else None,
         )
-    return _without_units(replace(table, table=cells), candidates, found)
+    return _without_units(_with_cells(table, settled), candidates, found)
+
+
+def _with_cells(table: TextTable, changed: Mapping[str, pa.ChunkedArray]) -> TextTable:
+    """Return a table with other cells in some columns, built once: tables have thousands."""
+    if not changed:
+        return table
+    columns = {name: changed.get(name, table.table[name]) for name in table.table.column_names}
+    return replace(table, table=pa.table(columns))
 
 
 def _candidates(table: TextTable, keep: tuple[str | None, ...]) -> list[str]:
@@ -272,7 +275,9 @@ def _report_open(
 
 def _without_units(table: TextTable, candidates: list[str], found: Findings) -> TextTable:
     """Read ``12 mm`` as 12 where all known cells of a column have the same unit."""
-    cells, read = table.table, {}
+    cells = table.table
+    numbers: dict[str, pa.ChunkedArray] = {}
+    read = {}
     for column in candidates:
         sample = blank_missing(cells[column].slice(0, 50))
         if not pc.any(pc.match_substring_regex(sample, _WITH_UNIT)).as_py():
@@ -284,8 +289,7 @@ def _without_units(table: TextTable, candidates: list[str], found: Findings) -> 
         known = [u for u in units if u is not None]
         if len(known) != 1 or _matches(text, _WITH_UNIT).sum() < len(text) - text.null_count:
             continue
-        numbers = pc.replace_substring_regex(text, _WITH_UNIT, r"\1")
-        cells = cells.set_column(cells.column_names.index(column), column, numbers)
+        numbers[column] = pc.replace_substring_regex(text, _WITH_UNIT, r"\1")
         read[column] = known[0]
     if read:
         found.note(
@@ -293,4 +297,4 @@ def _without_units(table: TextTable, candidates: list[str], found: Findings) -> 
             f"{examples(f'{c} ({u})' for c, u in read.items())}.",
             file=table.file,
         )
-    return replace(table, table=cells)
+    return _with_cells(table, numbers)

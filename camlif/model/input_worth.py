@@ -132,7 +132,7 @@ def measure_worth(
         whole = score(part, rows)
         without = score(without_inputs(part, schema, inputs), rows)
         try:
-            c_index, low, high = _ranking(without, followed)
+            c_index, low, high = measure_ranking(without, followed)
         except NoComparablePairsError:
             continue
         found.append(
@@ -143,15 +143,32 @@ def measure_worth(
                 c_index=c_index,
                 low=low,
                 high=high,
-                c_index_with=_ranking(whole, followed)[0],
+                c_index_with=measure_ranking(whole, followed)[0],
                 change=float(np.sqrt(np.mean((without - whole) ** 2))),
             )
         )
     return tuple(found)
 
 
-def _ranking(risk: NDArray[np.float64], followed: FollowUp) -> tuple[float, float, float]:
-    """C-index with its interval; equal risks rank nobody, which is chance and no error here."""
+def measure_ranking(risk: NDArray[np.float64], followed: FollowUp) -> tuple[float, float, float]:
+    """Measure the C-index with its interval; equal risks rank nobody: chance, and no error here.
+
+    Parameters
+    ----------
+    risk : float64, shape (n,)
+    followed : FollowUp
+        Of the same patients.
+
+    Returns
+    -------
+    tuple of float
+        C-index, lower and upper limit of the 95 % bootstrap interval.
+
+    Raises
+    ------
+    NoComparablePairsError
+        If no two patients can be compared.
+    """
     if np.ptp(risk) == 0:
         return 0.5, 0.5, 0.5
     found = bootstrap_c_index(risk, followed.event, followed.duration, entry=followed.entry)

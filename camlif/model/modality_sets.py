@@ -20,10 +20,10 @@ from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.exceptions import EstimationError
+from camlif.model.input_worth import measure_ranking
 from camlif.statistics import (
     Calibration,
     GateResult,
-    bootstrap_c_index,
     calibration_gate,
     fit_calibration,
 )
@@ -196,10 +196,7 @@ def validate_set(
         calibration = fit_calibration(risk, **outcome)
     except EstimationError:
         calibration = None
-    c_index, low, high = 0.5, 0.5, 0.5
-    if np.ptp(risk) > 0:
-        found = bootstrap_c_index(risk, **outcome)
-        c_index, low, high = found.value, found.low, found.high
+    c_index, low, high = measure_ranking(risk, followed)
     validation = SubsetValidation(
         modalities=modalities,
         n_patients=len(risk),

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from camlif.arrays import BoolArray, Float64Array, IntArray
+from camlif.arrays import Float64Array
 from camlif.config import PRODUCT_PRESET, NetworkConfig, RunConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import encode
@@ -31,7 +31,7 @@ from camlif.data.splits import FOLDS, Splits, make_splits
 from camlif.model.member_spread import CONFIDENCE, MemberSpread, fit_member_spread
 from camlif.statistics import fit_calibration, fit_survival_bound, split_p_values
 from camlif.training.engine import resolve_modality_dropout, train_ensemble
-from camlif.training.ensemble import choose_device
+from camlif.training.ensemble import choose_device, heldout_mean
 from tests.builders.cohorts import make_cohort
 from tests.builders.predicted import draw_predicted
 
@@ -96,7 +96,7 @@ def ensemble(folder: Path | None, n_splits: int) -> Iterator[str]:
         for k in (1, PARTITIONS):
             own, others = _columns(order[:k]), _columns(order[k:])
             test = splits.test[own]
-            risk, target = (_heldout(members, splits.test, c) for c in (own, others))
+            risk, target = (heldout_mean(members[:, c], splits.test[c]) for c in (own, others))
             mean, sd = float(risk.mean()), float(risk.std(ddof=1))
             spread = fit_member_spread(members[:, own], test, mean=mean, sd=sd, partition=FOLDS)
             held = _held(spread, members[:, own], test.T, (risk - mean) / sd, target, k, others)
@@ -138,13 +138,6 @@ def _train(known: Cohort, new: Cohort, n_splits: int) -> tuple[Float64Array, Flo
 
 def _columns(partitions: NDArray[np.int_]) -> NDArray[np.int_]:
     return (FOLDS * partitions[:, None] + np.arange(FOLDS)).ravel()
-
-
-def _heldout(members: Float64Array, test: BoolArray, columns: IntArray) -> Float64Array:
-    """Mean over the members of these columns that did not see the patient."""
-    counted = test[columns].T
-    total: Float64Array = np.where(counted, members[:, columns], 0.0).sum(axis=1)
-    return total / counted.sum(axis=1)
 
 
 def _held(

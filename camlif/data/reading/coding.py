@@ -10,28 +10,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from camlif.data.reading.names import is_reversed, legend, parts
+from camlif.data.reading.names import is_reversed, legend, parts, word_set
 
 ANY = "*"
 """In ``event_values``: whatever is written in the column means the event, a blank cell none."""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_HAPPENED = _words(
+_HAPPENED = word_set(
     "dead deceased death died exitus expired event recurred recurrence relapsed relapse "
     "progressed progression tot verstorben gestorben tod muerto muerta fallecido fallecida decede "
     "decedee mort morte morto deceduto deceduta overleden obito falecido zmarl zmarla zgon "
     "avliden dod dode умер умерла мертв мертва 死亡 사망"
 )
-_DID_NOT = _words(
+_DID_NOT = word_set(
     "alive living lives censored survived survivor lebend lebt lebendig vivo viva vivant vivante "
     "levend levende zyje zywy zywa elossa levande жив жива живой живая 生存 存活 생존"
 )
-_RELAPSED = _words("recurred recurrence relapsed relapse progressed progression")
-_NEGATED = _words(
+_RELAPSED = word_set("recurred recurrence relapsed relapse progressed progression")
+_NEGATED = word_set(
     "no not non none never without nicht kein keine keinen ohne pas sans sin senza zonder geen "
     "niet inte ikke ej nie bez sem nao não не без"
 )
@@ -40,8 +36,8 @@ _FREE = re.compile(
     r"|relapse[ -]?free|no evidence of disease|no recurrence|no progression|no relapse|none"
     r"|not dead|not deceased|tumou?r[ -]free"
 )
-_YES = _words("true t yes y ja si oui sim da")
-_NO = _words("false f no n nein non nao niet")
+_YES = word_set("true t yes y ja si oui sim da")
+_NO = word_set("false f no n nein non nao niet")
 
 
 def key_of(cell: str) -> str:

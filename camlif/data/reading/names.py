@@ -20,38 +20,39 @@ from camlif.data.manifest import DurationUnit
 PromisedKind = Literal["outcome", "entry", "date", "administrative", "row number", "identifier"]
 Aspect = Literal["time", "event", "death", "last contact", "start", ""]
 KEPT_NAMES = 65_536
+"""So many names are remembered with what they say: three of the widest tables."""
 MAX_NAME = 400
 """Characters of a name that are looked at; the patterns take the square of them."""
-"""So many names are remembered with what they say: three of the widest tables."""
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a list that is written as one text."""
     return frozenset(text.split())
 
 
-ENDPOINTS = _words(
+ENDPOINTS = word_set(
     "os pfs pfi dfs dfi dss css rfs efs mfs dmfs lrfs lfs ffs bfs ddfs idfs ttp ttr ttf ttd tte"
 )
-DEATH = _words(
+DEATH = word_set(
     "death dead died deceased decease mortality expired exitus tod tot todes sterbe verstorben "
     "gestorben deces mort muerte muerto fallecido fallecimiento defuncion morte obito morto "
     "decesso overleden overlijden zgon"
 )
-ALIVE = _words("alive survived lebend vivant vivo viva levend")
-SURVIVAL = _words(
+ALIVE = word_set("alive survived lebend vivant vivo viva levend")
+SURVIVAL = word_set(
     "survival surv survivor lifetime uberleben ueberleben uberlebenszeit ueberlebenszeit survie "
     "supervivencia sobrevida sobrevivencia sopravvivenza overleving przezycie overlevnad"
 )
-CENSORED = _words("censor censored censoring censorship cens cnsr zensiert censure")
-EVENT = _words("event events evt ereignis evento evenement")
-RELAPSE = _words(
+CENSORED = word_set("censor censored censoring censorship cens cnsr zensiert censure")
+EVENT = word_set("event events evt ereignis evento evenement")
+RELAPSE = word_set(
     "recurrence recur recurred relapse relapsed progression progressed nte rezidiv progress "
     "recidive recidiva progresion progressione"
 )
-STATUS = _words("status stat state indicator flag estado statut stato")
-FOLLOW_UP = _words("followup fup lenfol nachbeobachtung seguimiento suivi opvolging")
-LAST = _words("last latest letzte letzter letzten ultimo ultima dernier derniere laatste")
-LAST_SEEN = _words(
+STATUS = word_set("status stat state indicator flag estado statut stato")
+FOLLOW_UP = word_set("followup fup lenfol nachbeobachtung seguimiento suivi opvolging")
+LAST = word_set("last latest letzte letzter letzten ultimo ultima dernier derniere laatste")
+LAST_SEEN = word_set(
     "contact visit seen known alive information followed observation encounter check status update "
     "fu follow followup date control kontakt visite nouvelles contacto visita consulta contatto"
 )
@@ -65,28 +66,28 @@ UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words.spl
 SHORT_UNITS: dict[str, DurationUnit] = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
 """Units only in brackets, or behind an outcome: ``OS [m]``, ``fu_d``."""
 
-TIME = frozenset(UNITS) | _words(
+TIME = frozenset(UNITS) | word_set(
     "time times duration length interval zeit dauer tiempo temps tempo duree delai durata tijd czas"
 )
-_LENGTHS = _words("length interval")
-DATE = _words("date dates dt datum fecha datetime timestamp year jahr annee")
-_TO = _words("to bis hasta jusque fino")
-_NO_TARGET = _words("birth peak max maximum minimum enhancement washout half")
+_LENGTHS = word_set("length interval")
+DATE = word_set("date dates dt datum fecha datetime timestamp year jahr annee")
+_TO = word_set("to bis hasta jusque fino")
+_NO_TARGET = word_set("birth peak max maximum minimum enhancement washout half")
 """``days_to_birth`` is an age, ``time_to_peak`` a perfusion: what they run to is no outcome."""
 
-_TISSUE = _words(
+_TISSUE = word_set(
     "cell cells tissue tissues area areas nuclei nucleus density box receptor domain ligand "
     "pathway programmed space fraction ratio volume zone inducing signaling signalling"
 )
 """Beside these, "dead" and "survival" speak of cells: ``dead_cell_density``."""
 
-_VITAL = _words("vital vitale vitaler")
-_BEFORE = _words("prior previous history family preoperative past baseline")
-_GENE_SETS = _words("hallmark kegg reactome go gobp gocc gomf biocarta pid wp")
-_PLACES_OF_STATUS = _words(
+_VITAL = word_set("vital vitale vitaler")
+_BEFORE = word_set("prior previous history family preoperative past baseline")
+_GENE_SETS = word_set("hallmark kegg reactome go gobp gocc gomf biocarta pid wp")
+_PLACES_OF_STATUS = word_set(
     "tumor tumour cancer neoplasm disease patient life living last final current vital subject"
 )
-_RESPONSE = _words(
+_RESPONSE = word_set(
     "best objective measure treatment therapy recist overall complete clinical pathologic "
     "pathological tumor tumour of to success"
 )
@@ -100,12 +101,12 @@ _SPECIAL = {
 }
 _JOINABLE = (
     *(ENDPOINTS, DEATH, ALIVE, SURVIVAL, CENSORED, EVENT, RELAPSE, STATUS, TIME, DATE, FOLLOW_UP),
-    _words(
+    word_set(
         "vital overall disease free specific tumor tumour patient fu follow up last to of at in"
     ),
-    _words("from since lost living new contact diagnose"),
+    word_set("from since lost living new contact diagnose"),
 )
-_GLUE = _words("to of at in from since until")
+_GLUE = word_set("to of at in from since until")
 _KNOWN = frozenset(word for words in _JOINABLE for word in words if len(word) > 1)
 _LONGEST_WORD = max(map(len, _KNOWN))
 
@@ -407,7 +408,7 @@ def is_gene_like(names: Sequence[str]) -> bool:
     return len(names) > 1 and 2 * sum(bool(_GENE.fullmatch(n)) for n in names) > len(names)
 
 
-_GENES_LIKE_OUTCOMES = _words("TTR EFS TTF1 TTF2 OS9 MOS MORT DSS1 NHS NHSL1 NHSL2 NAME")
+_GENES_LIKE_OUTCOMES = word_set("TTR EFS TTF1 TTF2 OS9 MOS MORT DSS1 NHS NHSL1 NHSL2 NAME")
 _GENE = re.compile(
     r"[A-Z][A-Z0-9]{1,9}(-[A-Z0-9]{1,5}){0,2}|[A-Z][a-z]{1,6}\d+[a-z]?|C\d+orf\d+"
     r"|ENS[A-Z]*G\d{6,}(\.\d+)?|[A-Z0-9-]+[_.](rnaseq|rna|mrna|cnv|cna|mut|meth|mirna|prot)"

@@ -18,6 +18,8 @@ from camlif.settings import Needs, Settings, check, require_names
 PRESETS = ("default", "robust", "printed", "release")
 PRODUCT_PRESET = "robust"
 """Trained unless another is asked for: the paper's own loses to linear models on small cohorts."""
+Ties = Literal["breslow", "efron"]
+"""How a Cox likelihood treats events at the same time."""
 MAX_BILINEAR_WIDTH = 32  # a bilinear gate costs d * d * d_f parameters
 
 
@@ -183,7 +185,7 @@ class NetworkConfig(Settings):
     network_scale: float | None = None
     alpha: float = 0.5
     sim_detach: bool = True
-    cox_ties: Literal["breslow", "efron"] = "breslow"
+    cox_ties: Ties = "breslow"
     cox_reduction: Literal["events", "batch", "sum"] = "events"
 
     NEEDS: ClassVar[Mapping[str, Needs]] = _NETWORK_NEEDS

@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from camlif.config import Ties
 from camlif.exceptions import ConfigError, DataError
 
-Ties = Literal["breslow", "efron"]
 Reduction = Literal["events", "batch", "sum"]
 
 LONG = 4096

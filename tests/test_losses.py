@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from camlif import losses
+from camlif.config import Ties
 from camlif.exceptions import ConfigError, DataError
-from camlif.losses import Reduction, Ties, alignment_loss, cox_partial_likelihood
+from camlif.losses import Reduction, alignment_loss, cox_partial_likelihood
 from tests.builders.strategies import Patients, patients
 
 TIES = ("breslow", "efron")

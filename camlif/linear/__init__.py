@@ -1,1 +1,1 @@
-"""Penalised Cox regression: likelihood, penalty paths, choice of columns, averages over draws."""
+"""Penalised Cox regression: penalty paths, choice of columns, averages over draws."""

@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike
 
 from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import ConfigError, EstimationError
-from camlif.linear.likelihood import CoxData
 from camlif.linear.penalised import check_columns
 from camlif.linear.proximal import fit_elastic_net
 from camlif.linear.selection import cross_validate
+from camlif.statistics.likelihood import CoxData
 from camlif.statistics.outcome import check_entry, rows_of
 
 

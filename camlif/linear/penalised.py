@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
 from camlif.arrays import BoolArray, Float64Array
+from camlif.config import Ties
 from camlif.exceptions import ConfigError, DataError, EstimationError, NoEventsError
-from camlif.linear.likelihood import CoxData
-from camlif.losses import Ties
+from camlif.statistics.likelihood import CoxData
 from camlif.statistics.outcome import check_entry, check_outcome
 
 MIN_PENALIZER = 1e-4

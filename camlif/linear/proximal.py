@@ -17,7 +17,7 @@ import numpy as np
 
 from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError
-from camlif.linear.likelihood import CoxData
+from camlif.statistics.likelihood import CoxData
 
 STEP_TOLERANCE = 1e-7
 """Largest coefficient step of a converged fit (standardised columns)."""

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import EstimationError
+from camlif.statistics.likelihood import CoxData
 from camlif.statistics.outcome import life_table
 
 MAX_STEPS = 25
@@ -156,81 +157,21 @@ def quick_cox(
     """
     if not event.any():
         raise EstimationError("No event was observed.")
-    likelihood = _Likelihood(x, event, duration, entry)
+    data = CoxData.sort(x, event, duration, ties="efron", entry=entry)
     beta = np.zeros(x.shape[1])
-    now = likelihood.at(beta)
+    now, gradient = data.value_and_gradient(data.x @ beta)
     for _ in range(MAX_STEPS):
         try:
-            step = np.linalg.solve(now.information, now.gradient)
+            step = np.linalg.solve(data.hessian(data.x @ beta), -gradient)
         except np.linalg.LinAlgError as error:
             raise EstimationError("The columns leave the Cox model undetermined.") from error
-        length, then = 1.0, likelihood.at(beta + step)
-        while not then.value >= now.value - TOLERANCE and length > MIN_LENGTH:
+        length = 1.0
+        then, gradient = data.value_and_gradient(data.x @ (beta + step))
+        while not then <= now + TOLERANCE / len(x) and length > MIN_LENGTH:
             length /= 2
-            then = likelihood.at(beta + length * step)
+            then, gradient = data.value_and_gradient(data.x @ (beta + length * step))
         beta, now = beta + length * step, then
         if np.abs(length * step).max() < TOLERANCE:
-            errors = np.sqrt(np.diag(np.linalg.inv(now.information)))
-            return QuickCox(beta, errors)
+            information = len(x) * data.hessian(data.x @ beta)
+            return QuickCox(beta, np.sqrt(np.diag(np.linalg.inv(information))))
     raise EstimationError("The Cox model has no finite estimate.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """Log likelihood and its derivatives at some coefficients."""
-
-    value: float
-    gradient: Float64Array
-    information: Float64Array
-
-
-class _Likelihood:
-    """Log partial likelihood of the rows with an event, in the order of the data."""
-
-    def __init__(
-        self, x: Float64Array, event: BoolArray, duration: Float64Array, entry: Float64Array | None
-    ) -> None:
-        n, p = x.shape
-        squares = (x[:, :, None] * x[:, None, :]).reshape(n, p * p)
-        self.x, self.event = x, event
-        self.moments = np.hstack([np.ones((n, 1)), x, squares])
-        self.times = duration[event]
-        self.leaving = _RowsFrom(duration)
-        self.entering = None if entry is None else _RowsFrom(entry)
-        _, group, size = np.unique(self.times, return_inverse=True, return_counts=True)
-        before = np.empty(len(group))
-        before[np.argsort(group, kind="stable")] = np.concatenate([np.arange(m) for m in size])
-        self.group, self.share = group, before / size[group]
-
-    def at(self, beta: Float64Array) -> _Point:
-        p = len(beta)
-        log_risk = self.x @ beta
-        top = float(log_risk.max())
-        weighted = np.exp(log_risk - top)[:, None] * self.moments
-        sums = self.leaving.total(weighted, self.times)
-        if self.entering is not None:
-            sums = sums - self.entering.total(weighted, self.times)  # at risk just after entry
-        if self.share.any():
-            tied = np.zeros((self.group.max() + 1, weighted.shape[1]))
-            np.add.at(tied, self.group, weighted[self.event])
-            sums = sums - self.share[:, None] * tied[self.group]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = sums[:, 1 : 1 + p] / sums[:, :1]
-            spread = (sums[:, 1 + p :] / sums[:, :1]).sum(axis=0).reshape(p, p)
-            value = float((log_risk[self.event] - top - np.log(sums[:, 0])).sum())
-        gradient = (self.x[self.event] - mean).sum(axis=0)
-        return _Point(value, gradient, spread - mean.T @ mean)
-
-
-class _RowsFrom:
-    """Sums over the patients whose time is not before some point."""
-
-    def __init__(self, time: Float64Array) -> None:
-        self.order = np.argsort(-time, kind="stable")
-        self.falling = -time[self.order]
-
-    def total(self, values: Float64Array, points: Float64Array) -> Float64Array:
-        """Sum rows of ``values``, shape (n, m), for each point, shape (d, m)."""
-        running = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values[self.order], axis=0)])
-        found: Float64Array = running[np.searchsorted(self.falling, -points, side="right")]
-        return found

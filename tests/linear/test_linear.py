@@ -10,11 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from camlif.config import Ties
 from camlif.exceptions import ConfigError, DataError, NoEventsError
 from camlif.linear.elastic_net import elastic_net_cox, elastic_net_path
-from camlif.linear.likelihood import CoxData
 from camlif.linear.penalised import linear_cox
-from camlif.losses import Ties, cox_partial_likelihood
+from camlif.losses import cox_partial_likelihood
+from camlif.statistics.likelihood import CoxData
 
 
 class Sample(NamedTuple):

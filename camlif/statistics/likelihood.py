@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camlif.arrays import BoolArray, Float64Array
+from camlif.config import Ties
 from camlif.exceptions import ConfigError
-from camlif.losses import Ties
 
 MAX_SPREAD = 700.0
 """Log risks further below the highest one are raised to it, so that exp stays above zero."""

@@ -316,13 +316,15 @@ def prepare(
     raw = bundle.prepare(patients, missing=missing)
     background = find_background(bundle, cohort, baseline, missing=missing, seed=seed)
     seen = bundle.recognise(raw, patients.patient_ids).seen
-    return prepare_encoded(bundle, raw, seen, background=background)
+    reasons = unscored_reasons(raw, patients, bundle.schema, bundle.reference)
+    return prepare_encoded(bundle, raw, seen, reasons, background=background)
 
 
 def prepare_encoded(
     bundle: Bundle,
     raw: RawInputs,
     seen: BoolArray,
+    reasons: Sequence[str | None],
     *,
     background: Background | None = None,
 ) -> Explained:
@@ -335,6 +337,8 @@ def prepare_encoded(
         n patients in the model's columns.
     seen : bool, shape (n, e)
         Members that do not count for a patient.
+    reasons : sequence of str or None, length n
+        Why a patient is not scored; see `camlif.model.abstention.unscored_reasons`.
     background : Background, optional
         What they are compared with; the training median by default.
 
@@ -343,9 +347,10 @@ def prepare_encoded(
     EstimationError
         If none of the patients is scored.
     """
-    reasons = unscored_reasons(raw, bundle.schema, bundle.reference)
-    for row in np.flatnonzero(seen.all(axis=1)):
-        reasons[row] = reasons[row] or "not scored: every model saw this patient in training"
+    reasons = [
+        reason or ("not scored: every model saw this patient in training" if saw else None)
+        for reason, saw in zip(reasons, np.asarray(seen.all(axis=1)), strict=True)
+    ]
     if all(reasons):
         raise EstimationError(f"Nothing to explain: {reasons[0]}.")
     ensemble = bundle.ensemble

@@ -142,7 +142,7 @@ class ExploredCase:
 
     def _answer(self, raw: RawInputs) -> Answer:
         started, bundle = time.perf_counter(), self.bundle
-        reasons = unscored_reasons(raw, bundle.schema, bundle.reference)
+        reasons = unscored_reasons(raw, self.cohort, bundle.schema, bundle.reference)
         rows = np.flatnonzero([reason is None for reason in reasons])
         result = assemble_result(
             cohort=self.cohort,
@@ -158,6 +158,7 @@ class ExploredCase:
         )
         modalities = None
         if result.scored[0]:
-            modalities = attribute_modalities(prepare_encoded(bundle, raw, self.recognised.seen))
+            explained = prepare_encoded(bundle, raw, self.recognised.seen, reasons)
+            modalities = attribute_modalities(explained)
         summary = summarise_case(bundle, result, 0)
         return Answer(result=result, summary=summary, modalities=modalities)

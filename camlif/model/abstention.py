@@ -3,23 +3,28 @@
 In go what each patient has and what the model was validated on; out come sentences, or None.
 Nothing fails. A patient is scored only if the model was validated on exactly the modalities at
 hand, be they some or all, and ranks with them; one who lacks clinical inputs, only if what they are
-worth was measured and the model ranks without them.
+worth was measured and the model ranks without them; and one of a subgroup with enough events to
+tell, only if the model ranks patients within it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from camlif.arrays import BoolArray
+from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
 from camlif.model.input_worth import missing_inputs, ranks_without, worth_of
 from camlif.model.reference import Reference
+from camlif.model.subgroups import find_deciding, find_members
 from camlif.wording import listed, with_interval
 
 
 def unscored_reasons(
-    raw: RawInputs, schema: FeatureSchema, reference: Reference
+    raw: RawInputs, cohort: Cohort, schema: FeatureSchema, reference: Reference
 ) -> list[str | None]:
     """Why each patient cannot be scored; None where it can.
 
@@ -27,6 +32,8 @@ def unscored_reasons(
     ----------
     raw : RawInputs
         With the model's columns.
+    cohort : Cohort
+        The same patients as they are, whatever was changed in ``raw``: says of which subgroup.
     schema : FeatureSchema
         Of the model.
     reference : Reference
@@ -36,7 +43,9 @@ def unscored_reasons(
     missing = missing_inputs(raw, schema)
     by_modality = _for_each(raw.presence, lambda row: _without_modalities(row, schema, reference))
     by_input = _for_each(missing, lambda row: _without_inputs(row, inputs, reference))
-    return [first or second for first, second in zip(by_modality, by_input, strict=True)]
+    by_subgroup = _without_ranking(cohort, reference)
+    every = zip(by_modality, by_input, by_subgroup, strict=True)
+    return [next((reason for reason in found if reason), None) for found in every]
 
 
 def _for_each(patterns: BoolArray, say: Callable[[BoolArray], str | None]) -> list[str | None]:
@@ -84,6 +93,33 @@ def _without_inputs(row: BoolArray, names: Sequence[str], reference: Reference) 
         f"not scored: {listed(lacking)} missing, and without the model did not rank patients in "
         f"validation (C-index {c_index})"
     )
+
+
+def _without_ranking(cohort: Cohort, reference: Reference) -> list[str | None]:
+    """Say of whom the model does not rank the subgroup."""
+    subgroups = reference.subgroups or ()
+    return [
+        f"not scored: the model {own.fault}" if own is not None and own.fault else None
+        for own in find_deciding(subgroups, find_members(subgroups, cohort))
+    ]
+
+
+def subgroup_notes(members: BoolArray, reference: Reference) -> list[str | None]:
+    """Beside a result: that the patient may be of a subtype that the model does not rank.
+
+    Parameters
+    ----------
+    members : bool, shape (n, g)
+        See `camlif.model.subgroups.find_members`.
+    reference : Reference
+    """
+    subtypes = [(j, s) for j, s in enumerate(reference.subgroups or ()) if s.kind == "subtype"]
+    faults = [subtype.fault for _, subtype in subtypes if subtype.fault]
+    if not faults:
+        return [None] * len(members)
+    note = f"{subtypes[0][1].column} not given or not known, and the model {listed(faults)}"
+    given = np.asarray(members[:, [j for j, _ in subtypes]].any(axis=1))
+    return [None if known else note for known in given]
 
 
 def subset_notes(presence: BoolArray, reference: Reference) -> list[str | None]:

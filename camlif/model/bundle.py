@@ -173,7 +173,7 @@ class Bundle(BundleParts):
         started = time.perf_counter()
         block = cohort.take(np.arange(start, min(start + BLOCK, len(cohort))))
         raw = self.prepare(block, missing=missing)
-        reasons = unscored_reasons(raw, self.schema, self.reference)
+        reasons = unscored_reasons(raw, block, self.schema, self.reference)
         rows = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=bool))
         prediction, device = self._predict(raw.take(rows), embed=embed)
         return assemble_result(

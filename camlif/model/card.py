@@ -8,6 +8,7 @@ which items of TRIPOD+AI (Collins et al., BMJ 2024) it answers.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Literal
 
@@ -26,6 +27,7 @@ from camlif.model.input_worth import InputWorth
 from camlif.model.modality_sets import SubsetValidation
 from camlif.model.recognition_rates import RecognitionRates
 from camlif.model.reference import Reference
+from camlif.model.subgroups import SubgroupValidation
 from camlif.statistics import (
     GateResult,
     SplitPValues,
@@ -151,6 +153,7 @@ class Card(_Part):
     bound: SurvivalBound
     subsets: tuple[SubsetValidation, ...]
     inputs: tuple[InputWorth, ...] = ()
+    subgroups: tuple[SubgroupValidation, ...] | None = None
     recognition: tuple[RecognitionRates, ...]
     recognition_note: str
     explanations: tuple[ExplanationVerdict, ...] = ()
@@ -261,6 +264,7 @@ def build_card(
         bound=reference.bound,
         subsets=reference.subsets,
         inputs=reference.inputs,
+        subgroups=reference.subgroups,
         recognition=recognition,
         recognition_note=RECOGNITION_NOTE + (TOKENS_NOTE if reference.digests.keeps_tokens else ""),
         limits=tuple(_limits(cohort, config, splits, reference)),
@@ -382,7 +386,24 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
         limits.append(f"With only {'; '.join(weak)} the ranking is weak, see the table.")
     if unscored:
         limits.append(f"Patients with only {'; '.join(unscored)} are not scored.")
+    limits += subgroup_limits(reference.subgroups or ())
     return limits
+
+
+def subgroup_limits(subgroups: Sequence[SubgroupValidation]) -> list[str]:
+    """Say which subgroups the model does not rank.
+
+    Parameters
+    ----------
+    subgroups : sequence of SubgroupValidation
+    """
+    unless = {"subtype": "", "age": ", unless their subtype decides"}
+    return [
+        f"Patients of {found.name} are not scored{unless[found.kind]}: the model does not rank "
+        f"them ({found.numbers})."
+        for found in subgroups
+        if found.fault
+    ]
 
 
 def split_c_indices(

@@ -19,6 +19,7 @@ from camlif.model.modality_check import ModalityCheck, check_modality
 from camlif.model.modality_sets import SubsetValidation
 from camlif.model.recognition import Membership
 from camlif.model.scoring import OUTLIVED, ScoreResult
+from camlif.model.subgroups import SubgroupValidation, find_deciding
 from camlif.statistics import GateResult
 from camlif.statistics.splits import Interval
 from camlif.wording import listed
@@ -93,6 +94,9 @@ class CaseScore:
         Survival at all open horizons; empty where none is open.
     subset_sentence : str
         How the model did with just the modalities that the patient has; empty where all are there.
+    subgroup_sentence : str
+        How the model ranks patients of the subgroup by which this one is judged; empty where none
+        has enough events.
     borderline_sentence : str or None
         Why the case is borderline; None where it is not.
     """
@@ -114,6 +118,7 @@ class CaseScore:
     members: tuple[MemberPlace, ...]
     left_out: str
     subset_sentence: str
+    subgroup_sentence: str
     agreement_sentence: str
     borderline_sentence: str | None
 
@@ -147,6 +152,11 @@ class CaseSummary:
         a score. See `sentences.calibration_sentence`.
     judged : tuple of GateResult
         What the outcomes of the scored cohort say of it, where it has patients new to the model.
+    subgroups : tuple of SubgroupValidation
+        Subtype and age band of the patient, as far as the model knows how it ranks within them; a
+        patient without score may owe it to one of them.
+    withheld : bool
+        Whether there is no score since the model does not rank the patient's subgroup.
     notes : tuple of str
         Warnings of the score file, or why there is no score.
     caveats : tuple of str
@@ -166,6 +176,8 @@ class CaseSummary:
     inputs: tuple[InputCheck, ...]
     gates: tuple[GateResult, ...]
     judged: tuple[GateResult, ...]
+    subgroups: tuple[SubgroupValidation, ...]
+    withheld: bool
     notes: tuple[str, ...]
     caveats: tuple[str, ...]
 
@@ -199,10 +211,15 @@ def summarise_case(
     if score and result.is_training[row]:
         warnings.append(sentences.held_out_sentence(score.members_used, bundle.n_members))
     ranking = sentences.ranking_sentence(bundle.card)
+    subgroups = _subgroups(bundle, result, row)
+    within = [sentences.subgroup_sentence(found) for found in subgroups]
+    own = _deciding(bundle, result, row)
+    withheld = own is not None and notes == (f"not scored: the model {own.fault}",)
+    lacking = [] if withheld else [modality(m) for m in absent]
     return CaseSummary(
         patient_id=str(record["patient_id"]),
         score=score,
-        no_score="" if score else sentences.no_score_sentence(notes, [modality(m) for m in absent]),
+        no_score="" if score else sentences.no_score_sentence(notes, lacking),
         members=bundle.n_members,
         membership=result.membership[row],
         held_out=bool(result.held_out[row]),
@@ -213,8 +230,12 @@ def summarise_case(
         inputs=inputs,
         gates=_validated(bundle, result, row).gates if score else (),
         judged=tuple(_judged(result, row).values()) if score else (),
+        subgroups=subgroups,
+        withheld=withheld,
         notes=notes,
-        caveats=bundle.card.limits if score is None else (*warnings, ranking, *bundle.card.limits),
+        caveats=bundle.card.limits
+        if score is None
+        else (*warnings, ranking, *within, *bundle.card.limits),
     )
 
 
@@ -246,7 +267,7 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
     ratio, groups = _hazard_ratio(bundle, result, row, z), bundle.strata.between(z.low, z.high)
     agreement, n_used = float(record["agreement"]), int(used.sum())
     horizons = tuple(_horizon(bundle, result, row, months) for months in HORIZONS)
-    validated = _validated(bundle, result, row)
+    validated, own = _validated(bundle, result, row), _deciding(bundle, result, row)
     part = None if result.presence[row].all() else validated
     return CaseScore(
         label=str(record["risk_group"]),
@@ -272,6 +293,7 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
             )
         ),
         subset_sentence=sentences.subset_sentence(part, _inputs(result, row)),
+        subgroup_sentence="" if own is None else sentences.subgroup_sentence(own),
         left_out=("" if used.all() else sentences.left_out_words(membership, held_out=held_out)),
         agreement_sentence=sentences.agreement_sentence(
             agreement, n_used, stratum, membership=membership, held_out=held_out
@@ -286,6 +308,17 @@ def _validated(bundle: Bundle, result: ScoreResult, row: int) -> SubsetValidatio
     """How the model does with just the modalities of a scored patient."""
     sets = bundle.reference.by_set(result.presence[[row]])
     return next(found.validation for found, rows in sets if len(rows))
+
+
+def _subgroups(bundle: Bundle, result: ScoreResult, row: int) -> tuple[SubgroupValidation, ...]:
+    """Subgroups of the patient that have events enough, the subtype first."""
+    pairs = zip(bundle.reference.subgroups or (), result.subgroups[row].tolist(), strict=True)
+    return tuple(subgroup for subgroup, member in pairs if member and subgroup.known)
+
+
+def _deciding(bundle: Bundle, result: ScoreResult, row: int) -> SubgroupValidation | None:
+    """The subgroup by which the patient is judged, if there is one."""
+    return find_deciding(bundle.reference.subgroups or (), result.subgroups[[row]])[0]
 
 
 def _judged(result: ScoreResult, row: int) -> Mapping[int, GateResult]:

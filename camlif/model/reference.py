@@ -30,6 +30,7 @@ from camlif.model.modality_sets import (
     validate_set,
 )
 from camlif.model.recognition import TrainingDigests
+from camlif.model.subgroups import SubgroupValidation, validate_subgroups
 from camlif.model.training_range import TrainingRange, fit_range
 from camlif.statistics import (
     Calibration,
@@ -71,6 +72,9 @@ class Reference:
     training_range : TrainingRange
     inputs : tuple of InputWorth
         What clinical inputs are worth.
+    subgroups : tuple of SubgroupValidation or None
+        How patients of each subtype and age band are ranked; None in models of before it was
+        measured.
     follow_up : FollowUpFacts or None
         Of the training patients; None, and no ``inputs``, in models of before they were stored.
     """
@@ -88,6 +92,7 @@ class Reference:
     training_range: TrainingRange
     inputs: tuple[InputWorth, ...] = ()
     follow_up: FollowUpFacts | None = None
+    subgroups: tuple[SubgroupValidation, ...] | None = None
 
     @property
     def whole(self) -> SubsetValidation:
@@ -243,4 +248,5 @@ def fit_reference(
             lambda part, rows: heldout_mean(ensemble.predict(part).log_risk, test[:, rows]),
         ),
         follow_up=FollowUpFacts.of(cohort.follow_up()),
+        subgroups=validate_subgroups(cohort, log_risk),
     )

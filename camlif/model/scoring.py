@@ -21,12 +21,13 @@ from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
-from camlif.model.abstention import subset_notes
+from camlif.model.abstention import subgroup_notes, subset_notes
 from camlif.model.data_checks import DataChecks, check_data, join_checks
 from camlif.model.inputs import InputChecks, check_inputs, join_inputs
 from camlif.model.member_spread import MemberInterval
 from camlif.model.recognition import Membership, Recognised, unclear_note
 from camlif.model.reference import Reference
+from camlif.model.subgroups import find_members
 from camlif.statistics import GateResult
 from camlif.training.ensemble import Prediction
 
@@ -36,7 +37,7 @@ UNLIKE = ", unlike the training data"
 """What the label of a case says after the risk group where its data are."""
 _BY_PATIENT = (
     *("member_log_risk", "members_used", "membership", "held_out", "scored", "stratum"),
-    "presence",
+    *("presence", "subgroups"),
     *("survival", "survival_low", "survival_high"),
 )
 COLUMNS = (
@@ -79,6 +80,8 @@ class ScoreResult:
         What is said of a patient is the column ``risk_group``, which knows the interval.
     presence : bool, shape (n, m)
         Modalities used for the score.
+    subgroups : bool, shape (n, g)
+        Subgroups of the model that the patient belongs to.
     checks : DataChecks
         Of the features that the score rests on.
     inputs : InputChecks
@@ -104,6 +107,7 @@ class ScoreResult:
     scored: BoolArray
     stratum: NDArray[np.object_]
     presence: BoolArray
+    subgroups: BoolArray
     checks: DataChecks
     inputs: InputChecks
     embedding: NDArray[np.float32]
@@ -258,7 +262,10 @@ def assemble_result(
     half = interval.half_width
     unlike = checks.unlike | inputs.unlike
     shown_risk = np.where(unlike, np.nan, combined.log_risk)
-    warnings = _warnings(raw.presence, schema.names, checks, inputs, reference, notes or {})
+    members = find_members(reference.subgroups or (), cohort)
+    warnings = _warnings(
+        raw.presence, members, schema.names, checks, inputs, reference, notes or {}
+    )
     _add_reasons(warnings, reasons, recognised, n_used=combined.used.sum(axis=1))
     low, high = z - half / reference.sd, z + half / reference.sd
     table = pd.DataFrame(
@@ -288,6 +295,7 @@ def assemble_result(
         scored=scored,
         stratum=stratum,
         presence=raw.presence,
+        subgroups=members,
         checks=checks,
         inputs=inputs,
         embedding=embedding,
@@ -405,6 +413,7 @@ def _add_reasons(
 
 def _warnings(
     presence: BoolArray,
+    members: BoolArray,
     names: tuple[str, ...],
     checks: DataChecks,
     inputs: InputChecks,
@@ -413,14 +422,16 @@ def _warnings(
 ) -> list[list[str]]:
     """What a reader must know of each patient's data; ``notes`` are of the whole table."""
     found = []
-    for there, subset, by_table, by_input in zip(
+    for there, subset, subgroup, by_table, by_input in zip(
         presence,
         subset_notes(presence, reference),
+        subgroup_notes(members, reference),
         checks.warnings(),
         inputs.warnings(reference.inputs),
         strict=True,
     ):
         absent = {name for name, has in zip(names, there.tolist(), strict=True) if not has}
         of_table = [note for name, note in notes.items() if name not in absent]
-        found.append([*([subset] if subset else []), *of_table, *by_table, *by_input])
+        validated = [note for note in (subset, subgroup) if note]
+        found.append([*validated, *of_table, *by_table, *by_input])
     return found

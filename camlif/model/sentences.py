@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from camlif.data.schema import Endpoint
 from camlif.model.modality_sets import SubsetValidation
 from camlif.model.recognition import Membership
+from camlif.model.subgroups import SubgroupValidation
 from camlif.statistics import GateResult, SurvivalBound
 from camlif.statistics.splits import Interval
 from camlif.wording import (
@@ -183,6 +184,11 @@ def subset_sentence(subset: SubsetValidation | None, inputs: Sequence[str]) -> s
         f"{subset.c_index:.2f} ({subset.low:.2f} to {subset.high:.2f}; n = "
         f"{subset.n_patients:,}, {subset.n_events:,} events).{weak}"
     )
+
+
+def subgroup_sentence(subgroup: SubgroupValidation) -> str:
+    """Say how the model ranks unseen patients of a subgroup."""
+    return f"Among patients of {subgroup.name}: held-out {subgroup.numbers}."
 
 
 def spread_words(z: Interval, ratio: Interval) -> str:

@@ -38,6 +38,7 @@ from camlif.model.modality_sets import SubsetValidation, ValidatedSet
 from camlif.model.recognition import TrainingDigests
 from camlif.model.reference import Reference
 from camlif.model.seal import check_seal, write_seal
+from camlif.model.subgroups import SubgroupValidation
 from camlif.model.suitability import Expected
 from camlif.model.training_range import RANGE_ARRAYS, TrainingRange
 from camlif.networks.registry import build_architecture
@@ -144,9 +145,14 @@ def _config(bundle: BundleParts) -> dict[str, Any]:
             "sets": [asdict(found.validation) for found in reference.sets],
             "inputs": [asdict(worth) for worth in reference.inputs],
             "follow_up": None if reference.follow_up is None else asdict(reference.follow_up),
+            "subgroups": _plain(reference.subgroups),
             "digests": reference.digests.to_json(),
         },
     }
+
+
+def _plain(subgroups: tuple[SubgroupValidation, ...] | None) -> list[dict[str, Any]] | None:
+    return None if subgroups is None else [asdict(found) for found in subgroups]
 
 
 def digest(bundle: BundleParts) -> str:
@@ -401,8 +407,14 @@ def _reference(
         sets=sets,
         bound=SurvivalBound.from_json(data["bound"]),
         training_range=TrainingRange.from_arrays(_under(tensors, ""), schema),
+        subgroups=_subgroups(data.get("subgroups")),
         **_trained_on(data),
     )
+
+
+def _subgroups(stored: list[dict[str, Any]] | None) -> tuple[SubgroupValidation, ...] | None:
+    """Build what is known of subgroups; absent in models of before it was stored."""
+    return None if stored is None else tuple(SubgroupValidation(**found) for found in stored)
 
 
 def _validated(tensors: dict[str, Tensor], place: int, data: dict[str, Any]) -> ValidatedSet:

@@ -112,6 +112,7 @@ def case_report(
         reasons=(summary.no_score,) if summary.no_score else (),
         curve=_curve(source, summary, row, subtype),
         gates=summary.gates,
+        subgroups=summary.subgroups,
         explanation=explanation if summary.score else None,
         caveats=summary.caveats,
         notes=tuple(notes),

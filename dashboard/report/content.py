@@ -211,6 +211,8 @@ def _certainty(record: CaseRecord, result: CaseScore) -> Iterator[Text | Figure]
     yield Text(result.agreement_sentence)
     if result.borderline_sentence is not None:
         yield Text(result.borderline_sentence)
+    if result.subgroup_sentence:
+        yield Text(result.subgroup_sentence)
     alt = f"Hazard z-score by each model. {result.agreement_sentence} {result.spread_words}."
     yield Figure("strip", agreement_strip(record, result), alt)
     legend = "z by model (dots), their mean with the model interval (diamond)"

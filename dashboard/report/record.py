@@ -12,6 +12,7 @@ from camlif.explain.results import Level
 from camlif.model.case import CaseScore, HorizonSurvival
 from camlif.model.modality_check import ModalityCheck
 from camlif.model.recognition import Membership
+from camlif.model.subgroups import SubgroupValidation
 from camlif.statistics import GateResult
 from dashboard.figures.attribution import FeatureContribution
 
@@ -143,6 +144,8 @@ class CaseRecord(_Part):
         Clinical inputs of the model: value as text, or None where missing.
     result : CaseScore or None
         None where the model abstains; ``reasons`` then say why.
+    subgroups : tuple of SubgroupValidation
+        How the model ranks patients of the case's subtype and age band.
     notes : tuple of str
         What the board wrote, as it is printed.
     board : dict
@@ -167,6 +170,7 @@ class CaseRecord(_Part):
     reasons: tuple[str, ...]
     curve: CurveRecord | None
     gates: tuple[GateResult, ...]
+    subgroups: tuple[SubgroupValidation, ...]
     explanation: ExplanationRecord | None
     caveats: tuple[str, ...]
     notes: tuple[str, ...]

@@ -223,10 +223,11 @@ def test_every_patient_unscored_is_a_result_too() -> None:
 
 def test_reasons_tell_no_modality_from_unvalidated_ones() -> None:
     reference = without_parts(tiny_bundle().reference)
-    raw = tiny_bundle().prepare(_complete(3))
+    cohort = _complete(3)
+    raw = tiny_bundle().prepare(cohort)
     presence = np.array([[True, True], [False, True], [False, False]])
     complete, partial, empty = unscored_reasons(
-        replace(raw, presence=presence), tiny_bundle().schema, reference
+        replace(raw, presence=presence), cohort, tiny_bundle().schema, reference
     )
     assert complete is None
     assert partial is not None

@@ -40,6 +40,7 @@ def main() -> None:
     _calibration(card)
     _subsets(card)
     _inputs(card)
+    _subgroups(card)
     rows = tripod_rows(workspace.scoring.bundle)
     _tripod(rows)
     _details(card, workspace.scoring, rows)
@@ -154,6 +155,30 @@ def _inputs(card: Card) -> None:
         for w in card.inputs
     ]
     st.dataframe(pd.DataFrame(rows).round(3), hide_index=True, key="card_inputs")
+
+
+def _subgroups(card: Card) -> None:
+    if not card.subgroups:
+        return
+    st.header("Within subgroups", anchor=False)
+    st.caption(
+        "A patient is judged by the subtype, or by the age band where that has too few events or "
+        "is not given: no risk group is shown where it is not ranked. A sound model has some "
+        "withheld by chance, the more the fewer the events."
+    )
+    rows = [
+        {
+            "subgroup": s.name,
+            "patients": s.n_patients,
+            "events": s.n_events,
+            "C-index": s.c_index,
+            "lower": s.low,
+            "upper": s.high,
+            "ranked": s.verdict,
+        }
+        for s in card.subgroups
+    ]
+    st.dataframe(pd.DataFrame(rows).round(3), hide_index=True, key="card_subgroups")
 
 
 def _tripod(rows: Sequence[TripodRow]) -> None:

@@ -99,7 +99,7 @@ def no_score(case: ModelledCase) -> None:
     """Why this patient is not scored, and how far what is missing could move it."""
     st.header("Result", anchor=False)
     st.warning(plain(case.summary.no_score))
-    if case.summary.present and case.summary.absent:
+    if case.summary.present and case.summary.absent and not case.summary.withheld:
         _sensitivity(case)
 
 

@@ -79,7 +79,7 @@ def certainty(case: ScoredCase) -> None:
     """Agreement of the members, range and calibration."""
     row, score = case.row, case.score
     bundle, result_ = case.scoring.bundle, case.scoring.result
-    said = [score.agreement_sentence, score.borderline_sentence]
+    said = [score.agreement_sentence, score.borderline_sentence, score.subgroup_sentence]
     chart = agreement_strip(
         bundle.reference.z(result_.member_log_risk[row]),
         result_.members_used[row],

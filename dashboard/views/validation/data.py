@@ -22,6 +22,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.reading.roles import CENTRE_NAMES, SEX_NAMES, find_named
 from camlif.exceptions import EstimationError
 from camlif.model.scoring import OUTLIVED
+from camlif.model.subgroups import AGE_BANDS, MAX_LEVELS
 from camlif.statistics import (
     Coverage,
     DCalibration,
@@ -42,9 +43,6 @@ from dashboard.session.keys import SessionKey
 from dashboard.session.state import Scoring, Workspace
 
 AUC_HORIZONS = (12, 24, 36, 48, 60)
-AGE_BANDS = ((0, 50, "under 50"), (50, 65, "50 to 64"), (65, 200, "65 and over"))
-MAX_LEVELS = 12
-"""Session key: of the last patients and model only, and gone with the session's data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,6 +105,7 @@ class Measured:
 
 
 MEASURED: SessionKey[tuple[tuple[object, ...], Measured]] = SessionKey("validation_measured")
+"""Session key: of the last patients and model only, and gone with the session's data."""
 
 
 def measured(workspace: Workspace, scoring: Scoring, outcome: KnownOutcome) -> Measured:

@@ -117,6 +117,7 @@ def test_numbers_are_those_of_the_result(kind: str) -> None:
         *(signed(f.contribution) for f in why.features.largest[:N_FEATURES]),
         *(signed(value) for value in why.modalities.values()),
         *([result.borderline_sentence] if result.borderline_sentence else []),
+        result.subgroup_sentence,
         *(f"{gate.ratio:.2f}" for gate in record.gates if gate.open),
         *(f"{gate.n_events:,}" for gate in record.gates if gate.open),
         *record.caveats,

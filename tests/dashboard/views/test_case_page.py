@@ -164,3 +164,29 @@ def test_without_a_model_the_page_says_where_to_look(open_app: OpenApp, tmp_path
     app = open_app(folder=tmp_path)
     assert any("No installed model fits" in i.value for i in app.info)
     assert problems_of(app) == []
+
+
+def test_a_case_quotes_its_own_subgroup_and_none_is_scored_whose_subgroup_is_not_ranked(
+    open_app: OpenApp,
+) -> None:
+    cohort, bundle = load_sample("transbig"), load_bundle(SHIPPED / "transbig", device="cpu")
+    assert cohort.subtype is not None
+    subgroups = {s.level: s for s in bundle.reference.subgroups or () if s.kind == "subtype"}
+    ranked, unranked = subgroups["positive"], subgroups["negative"]
+    first = {s: int(np.flatnonzero(cohort.subtype == s)[0]) for s in subgroups}
+
+    opened = {"cohort": "transbig", "folder": SHIPPED}
+    app = open_app(**opened, **{state.CASE.name: first["positive"]})
+    said = f"Among patients of er_status positive: held-out {ranked.numbers}."
+    assert text_of(app).count(said) == 2  # How sure, and the caveats
+    assert problems_of(app) == []
+
+    app = open_app(**opened, **{state.CASE.name: first["negative"]})
+    (warning,) = (unescaped(w.value) for w in app.warning)
+    assert warning == (
+        "The model did not rank patients of er_status negative in validation (C-index "
+        f"{unranked.c_index:.2f} ({unranked.low:.2f} to {unranked.high:.2f}), n = 64, 23 events). "
+        "No score is shown."
+    )
+    assert "HIGH RISK" not in text_of(app)
+    assert problems_of(app) == []

@@ -97,7 +97,7 @@ def _without_inputs(row: BoolArray, names: Sequence[str], reference: Reference) 
 
 def _without_ranking(cohort: Cohort, reference: Reference) -> list[str | None]:
     """Say of whom the model does not rank the subgroup."""
-    subgroups = reference.subgroups or ()
+    subgroups = reference.subgroups
     return [
         f"not scored: the model {own.fault}" if own is not None and own.fault else None
         for own in find_deciding(subgroups, find_members(subgroups, cohort))
@@ -113,7 +113,7 @@ def subgroup_notes(members: BoolArray, reference: Reference) -> list[str | None]
         See `camlif.model.subgroups.find_members`.
     reference : Reference
     """
-    subtypes = [(j, s) for j, s in enumerate(reference.subgroups or ()) if s.kind == "subtype"]
+    subtypes = [(j, s) for j, s in enumerate(reference.subgroups) if s.kind == "subtype"]
     faults = [subtype.fault for _, subtype in subtypes if subtype.fault]
     if not faults:
         return [None] * len(members)

@@ -153,7 +153,7 @@ class Card(_Part):
     bound: SurvivalBound
     subsets: tuple[SubsetValidation, ...]
     inputs: tuple[InputWorth, ...] = ()
-    subgroups: tuple[SubgroupValidation, ...] | None = None
+    subgroups: tuple[SubgroupValidation, ...] = ()
     recognition: tuple[RecognitionRates, ...]
     recognition_note: str
     explanations: tuple[ExplanationVerdict, ...] = ()
@@ -386,7 +386,7 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
         limits.append(f"With only {'; '.join(weak)} the ranking is weak, see the table.")
     if unscored:
         limits.append(f"Patients with only {'; '.join(unscored)} are not scored.")
-    limits += subgroup_limits(reference.subgroups or ())
+    limits += subgroup_limits(reference.subgroups)
     return limits
 
 

@@ -312,13 +312,13 @@ def _validated(bundle: Bundle, result: ScoreResult, row: int) -> SubsetValidatio
 
 def _subgroups(bundle: Bundle, result: ScoreResult, row: int) -> tuple[SubgroupValidation, ...]:
     """Subgroups of the patient that have events enough, the subtype first."""
-    pairs = zip(bundle.reference.subgroups or (), result.subgroups[row].tolist(), strict=True)
+    pairs = zip(bundle.reference.subgroups, result.subgroups[row].tolist(), strict=True)
     return tuple(subgroup for subgroup, member in pairs if member and subgroup.known)
 
 
 def _deciding(bundle: Bundle, result: ScoreResult, row: int) -> SubgroupValidation | None:
     """The subgroup by which the patient is judged, if there is one."""
-    return find_deciding(bundle.reference.subgroups or (), result.subgroups[[row]])[0]
+    return find_deciding(bundle.reference.subgroups, result.subgroups[[row]])[0]
 
 
 def _judged(result: ScoreResult, row: int) -> Mapping[int, GateResult]:

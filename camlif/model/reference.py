@@ -72,9 +72,8 @@ class Reference:
     training_range : TrainingRange
     inputs : tuple of InputWorth
         What clinical inputs are worth.
-    subgroups : tuple of SubgroupValidation or None
-        How patients of each subtype and age band are ranked; None in models of before it was
-        measured.
+    subgroups : tuple of SubgroupValidation
+        How patients of each subtype and age band are ranked.
     follow_up : FollowUpFacts or None
         Of the training patients; None, and no ``inputs``, in models of before they were stored.
     """
@@ -92,7 +91,7 @@ class Reference:
     training_range: TrainingRange
     inputs: tuple[InputWorth, ...] = ()
     follow_up: FollowUpFacts | None = None
-    subgroups: tuple[SubgroupValidation, ...] | None = None
+    subgroups: tuple[SubgroupValidation, ...] = ()
 
     @property
     def whole(self) -> SubsetValidation:

@@ -262,7 +262,7 @@ def assemble_result(
     half = interval.half_width
     unlike = checks.unlike | inputs.unlike
     shown_risk = np.where(unlike, np.nan, combined.log_risk)
-    members = find_members(reference.subgroups or (), cohort)
+    members = find_members(reference.subgroups, cohort)
     warnings = _warnings(
         raw.presence, members, schema.names, checks, inputs, reference, notes or {}
     )

@@ -145,14 +145,10 @@ def _config(bundle: BundleParts) -> dict[str, Any]:
             "sets": [asdict(found.validation) for found in reference.sets],
             "inputs": [asdict(worth) for worth in reference.inputs],
             "follow_up": None if reference.follow_up is None else asdict(reference.follow_up),
-            "subgroups": _plain(reference.subgroups),
+            "subgroups": [asdict(found) for found in reference.subgroups],
             "digests": reference.digests.to_json(),
         },
     }
-
-
-def _plain(subgroups: tuple[SubgroupValidation, ...] | None) -> list[dict[str, Any]] | None:
-    return None if subgroups is None else [asdict(found) for found in subgroups]
 
 
 def digest(bundle: BundleParts) -> str:
@@ -407,14 +403,9 @@ def _reference(
         sets=sets,
         bound=SurvivalBound.from_json(data["bound"]),
         training_range=TrainingRange.from_arrays(_under(tensors, ""), schema),
-        subgroups=_subgroups(data.get("subgroups")),
+        subgroups=tuple(SubgroupValidation(**found) for found in data.get("subgroups", ())),
         **_trained_on(data),
     )
-
-
-def _subgroups(stored: list[dict[str, Any]] | None) -> tuple[SubgroupValidation, ...] | None:
-    """Build what is known of subgroups; absent in models of before it was stored."""
-    return None if stored is None else tuple(SubgroupValidation(**found) for found in stored)
 
 
 def _validated(tensors: dict[str, Tensor], place: int, data: dict[str, Any]) -> ValidatedSet:

@@ -19,6 +19,7 @@ import pytest
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.samples import load_sample
 from camlif.model.fit import train
+from tests.builders.validated import judged_as_a_whole
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -124,7 +125,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with one tiny model per sample."""
     folder = tmp_path_factory.mktemp("models")
     for key in ("glioma", "luad"):
-        train(load_sample(key), TINY, name=key, device="cpu").save(folder / key)
+        trained = train(load_sample(key), TINY, name=key, device="cpu")
+        judged_as_a_whole(trained).save(folder / key)
     hancock = ROOT / "models" / "hancock"
     if (hancock / "model.safetensors").is_file():
         (folder / "hancock").symlink_to(hancock)

@@ -57,10 +57,15 @@ def scored_without(reference: Reference, absent: str) -> Reference:
     return replace(reference, sets=(part, whole))
 
 
+def judged_as_a_whole(bundle: Bundle) -> Bundle:
+    """A bundle too small to rank its subgroups, scored as if it had none."""
+    return replace(bundle, reference=replace(bundle.reference, subgroups=()))
+
+
 def ranked(bundle: Bundle) -> Bundle:
     """A bundle too small to rank patients, scored as if it did."""
     numbers = {"n_patients": 80, "n_events": 40, "c_index": 0.7, "low": 0.6, "high": 0.8}
     slope = abs(bundle.reference.whole.slope or 1.0)
     reference = with_whole(bundle.reference, slope=slope, **numbers)
     inputs = tuple(replace(worth, **numbers) for worth in reference.inputs)
-    return replace(bundle, reference=replace(reference, inputs=inputs))
+    return judged_as_a_whole(replace(bundle, reference=replace(reference, inputs=inputs)))

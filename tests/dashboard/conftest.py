@@ -17,6 +17,7 @@ from camlif.model.fit import train
 from dashboard.session import settings
 from dashboard.shell.gate import ACCEPTED
 from tests.builders.pages import page_file
+from tests.builders.validated import judged_as_a_whole
 
 with warnings.catch_warnings():
     # shap 0.51 calls matplotlib functions that will be deprecated; later imports are silent.
@@ -38,7 +39,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with one tiny model per sample."""
     folder = tmp_path_factory.mktemp("models")
     for key in ("glioma", "luad", "transbig"):
-        train(load_sample(key), TINY, name=key, device="cpu").save(folder / key)
+        trained = train(load_sample(key), TINY, name=key, device="cpu")
+        judged_as_a_whole(trained).save(folder / key)
     return folder
 
 

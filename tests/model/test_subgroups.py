@@ -145,11 +145,11 @@ def test_subgroups_come_back_from_disk_and_the_card_tells_them(tmp_path: Path) -
     )
 
 
-def test_a_model_of_before_is_scored_as_before(tmp_path: Path) -> None:
-    bundle = replace(_bundle(), reference=replace(_bundle().reference, subgroups=None))
+def test_a_model_without_subgroups_is_scored_as_a_whole(tmp_path: Path) -> None:
+    bundle = replace(_bundle(), reference=replace(_bundle().reference, subgroups=()))
     bundle.save(tmp_path / "old")
     again = load_bundle(tmp_path / "old", device="cpu")
-    assert again.reference.subgroups is None
+    assert again.reference.subgroups == ()
     result = again.score(_cohort(20, seed=8))
     assert result.scored.all()
     summary = summarise_case(again, result, 0)

@@ -25,6 +25,7 @@ from camlif.model.storage import WEIGHTS
 from camlif.statistics import concordance_index
 from camlif.training.ensemble import Ensemble, Prediction
 from camlif.training.kept import KeptMembers, TrainedPart
+from tests.builders.validated import judged_as_a_whole
 from tests.cli.conftest import Command, Run
 
 N_PATIENTS = 120
@@ -50,7 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder, by the command."""
+    """A model folder, by the command; too small to rank its subgroups."""
     folder = tmp_path_factory.mktemp("cli") / "model"
     run = _process(
         *("train", data, "--out", folder, "--splits", 5, "--epochs", 1, "--width", 16),
@@ -61,6 +62,7 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     printed = json.loads(run.out)
     assert {p["severity"] for p in printed.pop("problems")} <= {"note"}
     assert printed == json.loads((folder / "card.json").read_text())
+    judged_as_a_whole(load_bundle(folder, device="cpu")).save(folder)
     return folder
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from camlif.data.reading.names import is_reversed, legend, parts, word_set
+from camlif.data.reading.names import is_reversed, legend, parts
+from camlif.data.reading.vocabulary import word_set
 
 ANY = "*"
 """In ``event_values``: whatever is written in the column means the event, a blank cell none."""

@@ -16,6 +16,37 @@ from functools import lru_cache
 from typing import Literal
 
 from camlif.data.manifest import DurationUnit
+from camlif.data.reading.vocabulary import (
+    ALIVE,
+    BEFORE,
+    CENSORED,
+    DATE,
+    DEATH,
+    ENDPOINTS,
+    EVENT,
+    FOLLOW_UP,
+    GENE_SETS,
+    GLUE,
+    KNOWN,
+    LAST,
+    LAST_SEEN,
+    LENGTHS,
+    LONGEST_WORD,
+    NO_TARGET,
+    PLACES_OF_STATUS,
+    RELAPSE,
+    RESPONSE,
+    SHORT_UNITS,
+    SPECIAL,
+    STATUS,
+    SURVIVAL,
+    TIME,
+    TISSUE,
+    TO,
+    UNITS,
+    VITAL,
+    word_set,
+)
 
 PromisedKind = Literal["outcome", "entry", "date", "administrative", "row number", "identifier"]
 Aspect = Literal["time", "event", "death", "last contact", "start", ""]
@@ -23,92 +54,6 @@ KEPT_NAMES = 65_536
 """So many names are remembered with what they say: three of the widest tables."""
 MAX_NAME = 400
 """Characters of a name that are looked at; the patterns take the square of them."""
-
-
-def word_set(text: str) -> frozenset[str]:
-    """Return the words of a list that is written as one text."""
-    return frozenset(text.split())
-
-
-ENDPOINTS = word_set(
-    "os pfs pfi dfs dfi dss css rfs efs mfs dmfs lrfs lfs ffs bfs ddfs idfs ttp ttr ttf ttd tte"
-)
-DEATH = word_set(
-    "death dead died deceased decease mortality expired exitus tod tot todes sterbe verstorben "
-    "gestorben deces mort muerte muerto fallecido fallecimiento defuncion morte obito morto "
-    "decesso overleden overlijden zgon"
-)
-ALIVE = word_set("alive survived lebend vivant vivo viva levend")
-SURVIVAL = word_set(
-    "survival surv survivor lifetime uberleben ueberleben uberlebenszeit ueberlebenszeit survie "
-    "supervivencia sobrevida sobrevivencia sopravvivenza overleving przezycie overlevnad"
-)
-CENSORED = word_set("censor censored censoring censorship cens cnsr zensiert censure")
-EVENT = word_set("event events evt ereignis evento evenement")
-RELAPSE = word_set(
-    "recurrence recur recurred relapse relapsed progression progressed nte rezidiv progress "
-    "recidive recidiva progresion progressione"
-)
-STATUS = word_set("status stat state indicator flag estado statut stato")
-FOLLOW_UP = word_set("followup fup lenfol nachbeobachtung seguimiento suivi opvolging")
-LAST = word_set("last latest letzte letzter letzten ultimo ultima dernier derniere laatste")
-LAST_SEEN = word_set(
-    "contact visit seen known alive information followed observation encounter check status update "
-    "fu follow followup date control kontakt visite nouvelles contacto visita consulta contatto"
-)
-_UNIT_WORDS: dict[DurationUnit, str] = {
-    "days": "day days tag tage jour jours dias giorni dagen dni",
-    "weeks": "week weeks wk wks wochen semaines semanas settimane weken",
-    "months": "month months mo mos mth mths monat monate mois meses mesi maanden miesiace",
-    "years": "year years yr yrs jahr jahre ans annees anos anni jaren lata",
-}
-UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words.split()}
-SHORT_UNITS: dict[str, DurationUnit] = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
-"""Units only in brackets, or behind an outcome: ``OS [m]``, ``fu_d``."""
-
-TIME = frozenset(UNITS) | word_set(
-    "time times duration length interval zeit dauer tiempo temps tempo duree delai durata tijd czas"
-)
-_LENGTHS = word_set("length interval")
-DATE = word_set("date dates dt datum fecha datetime timestamp year jahr annee")
-_TO = word_set("to bis hasta jusque fino")
-_NO_TARGET = word_set("birth peak max maximum minimum enhancement washout half")
-"""``days_to_birth`` is an age, ``time_to_peak`` a perfusion: what they run to is no outcome."""
-
-_TISSUE = word_set(
-    "cell cells tissue tissues area areas nuclei nucleus density box receptor domain ligand "
-    "pathway programmed space fraction ratio volume zone inducing signaling signalling"
-)
-"""Beside these, "dead" and "survival" speak of cells: ``dead_cell_density``."""
-
-_VITAL = word_set("vital vitale vitaler")
-_BEFORE = word_set("prior previous history family preoperative past baseline")
-_GENE_SETS = word_set("hallmark kegg reactome go gobp gocc gomf biocarta pid wp")
-_PLACES_OF_STATUS = word_set(
-    "tumor tumour cancer neoplasm disease patient life living last final current vital subject"
-)
-_RESPONSE = word_set(
-    "best objective measure treatment therapy recist overall complete clinical pathologic "
-    "pathological tumor tumour of to success"
-)
-_SPECIAL = {
-    "rtime": ("recurrence", "time"),
-    "dtime": ("death", "time"),
-    "futime": ("fu", "time"),
-    "fustat": ("fu", "status"),
-    "fstat": ("fu", "status"),
-    "tte": ("time", "to", "event"),
-}
-_JOINABLE = (
-    *(ENDPOINTS, DEATH, ALIVE, SURVIVAL, CENSORED, EVENT, RELAPSE, STATUS, TIME, DATE, FOLLOW_UP),
-    word_set(
-        "vital overall disease free specific tumor tumour patient fu follow up last to of at in"
-    ),
-    word_set("from since lost living new contact diagnose"),
-)
-_GLUE = word_set("to of at in from since until")
-_KNOWN = frozenset(word for words in _JOINABLE for word in words if len(word) > 1)
-_LONGEST_WORD = max(map(len, _KNOWN))
 
 _ADMINISTRATIVE = re.compile(
     r"(tissue_source_|study_|treatment_|recruit\w*_)?site(_id|_code)?|n_slides|n_samples"
@@ -186,8 +131,8 @@ def parts(name: str) -> tuple[str, ...]:
     bounded = _ascii(_ends(name))
     for chunk in re.findall(r"[^\W\d_]+\d+[^\W_]*[^\W\d_][^\W_]*|[^\W\d_]+|\d+", bounded):
         whole = chunk.lower()
-        if whole in _SPECIAL or (not whole.isdigit() and any(c.isdigit() for c in whole)):
-            found += _SPECIAL.get(whole, (whole,))
+        if whole in SPECIAL or (not whole.isdigit() and any(c.isdigit() for c in whole)):
+            found += SPECIAL.get(whole, (whole,))
             continue
         pieces = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+", chunk) or [chunk]
         found += _parted(whole) or [w for p in pieces for w in _parted(p.lower()) or [p.lower()]]
@@ -200,8 +145,8 @@ def _parted(word: str) -> list[str]:
     for end in range(1, len(word) + 1):
         ways = [
             [*best[start], word[start:end]]
-            for start in range(max(0, end - _LONGEST_WORD), end)
-            if start in best and word[start:end] in _KNOWN
+            for start in range(max(0, end - LONGEST_WORD), end)
+            if start in best and word[start:end] in KNOWN
         ]
         if ways:
             best[end] = min(ways, key=len)
@@ -286,12 +231,12 @@ def _date(words: tuple[str, ...], simple: str, outcome: Promise | None) -> Promi
 def _outcome(words: tuple[str, ...]) -> Promise | None:
     """Return the promise of an outcome, or of what derives from one."""
     there = set(words)
-    if not words or words[0] in _GENE_SETS or ("stage" in there and "event" in there):
+    if not words or words[0] in GENE_SETS or ("stage" in there and "event" in there):
         return None
     if "fu" in there and "5" in there:  # fluorouracil
         there.discard("fu")
     to_what = _behind(words)
-    if to_what & _NO_TARGET:
+    if to_what & NO_TARGET:
         return None
     followed = bool(
         there & FOLLOW_UP
@@ -300,14 +245,14 @@ def _outcome(words: tuple[str, ...]) -> Promise | None:
         or (there & LAST and there & LAST_SEEN)
     )
     died = _died(there)
-    relapsed = bool(there & RELAPSE) and not there & _BEFORE
+    relapsed = bool(there & RELAPSE) and not there & BEFORE
     about_end = (
         followed
         or died
         or relapsed
         or bool(there & (ENDPOINTS | CENSORED))
-        or (bool(there & SURVIVAL) and not there & _TISSUE)
-        or (bool(there & EVENT) and not there & _BEFORE)
+        or (bool(there & SURVIVAL) and not there & TISSUE)
+        or (bool(there & EVENT) and not there & BEFORE)
         or bool(to_what)
         or _status_of_disease(words, there)
         or _response(words, there)
@@ -315,7 +260,7 @@ def _outcome(words: tuple[str, ...]) -> Promise | None:
         or "cause" in there
         or _new_tumour(there)
         or ("free" in there and bool(there & (TIME | STATUS)))
-        or (there <= TIME | _GLUE and bool(there & TIME - UNITS.keys() - _LENGTHS))
+        or (there <= TIME | GLUE and bool(there & TIME - UNITS.keys() - LENGTHS))
     )
     if not about_end:
         return None
@@ -328,29 +273,29 @@ def _outcome(words: tuple[str, ...]) -> Promise | None:
 def _behind(words: tuple[str, ...]) -> set[str]:
     """Return what a time runs to: ``days_to_death`` gives death."""
     for i, word in enumerate(words[:-1]):
-        if word in _TO and i and words[i - 1] in TIME:
+        if word in TO and i and words[i - 1] in TIME:
             return set(words[i + 1 :])
-        if word in TIME and i + 2 < len(words) and words[-1] in TIME and words[i + 1] in _TO:
+        if word in TIME and i + 2 < len(words) and words[-1] in TIME and words[i + 1] in TO:
             return set(words[i + 2 :])
-    return set(words[:-1]) if words and words[-1] in _TO and set(words) & TIME else set()
+    return set(words[:-1]) if words and words[-1] in TO and set(words) & TIME else set()
 
 
 def _died(there: set[str]) -> bool:
-    if there & _TISSUE:
+    if there & TISSUE:
         return False
-    vital = bool(there & _VITAL) and (len(there) == 1 or bool(there & STATUS))
+    vital = bool(there & VITAL) and (len(there) == 1 or bool(there & STATUS))
     living = "living" in there and (len(there) == 1 or bool(there & (STATUS | TIME)))
     return bool(there & (DEATH | ALIVE)) or vital or living
 
 
 def _status_of_disease(words: tuple[str, ...], there: set[str]) -> bool:
     status = there & {"status", "stat", "estado", "statut", "stato"}
-    return bool(status) and (len(words) == 1 or bool(there & _PLACES_OF_STATUS))
+    return bool(status) and (len(words) == 1 or bool(there & PLACES_OF_STATUS))
 
 
 def _response(words: tuple[str, ...], there: set[str]) -> bool:
     if "response" in there:
-        return len(words) == 1 or bool(there & _RESPONSE)
+        return len(words) == 1 or bool(there & RESPONSE)
     return "success" in there and bool(there & {"treatment", "therapy", "outcome"})
 
 

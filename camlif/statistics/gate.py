@@ -2,8 +2,9 @@
 
 The calibration slope and the baseline hazard are fitted on the very risks that are judged, so
 expected over observed events is near 1 whatever the risks are. What can fail is whether the risks
-rank at all (the lower limit of their slope), and whether predicted probabilities, cross-fitted,
-follow the observed ones (integrated calibration index).
+rank at all (the lower limit of their slope), whether a slope fitted on some patients holds for the
+others, and whether predicted probabilities, cross-fitted, follow the observed ones (integrated
+calibration index).
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from scipy.special import ndtri
 
 from camlif.arrays import Float64Array
 from camlif.exceptions import ConfigError, EstimationError
-from camlif.statistics.calibration import calibration_slope, cross_fitted_survival
+from camlif.statistics.calibration import (
+    calibration_slope,
+    cross_fitted_slope,
+    cross_fitted_survival,
+)
 from camlif.statistics.horizon import calibration, index_limit, ratio_interval
 from camlif.statistics.outcome import FollowUp, check_numbers
 
@@ -27,6 +32,8 @@ MIN_RATIO, MAX_RATIO = 0.8, 1.25
 MIN_PATIENTS = 100
 MIN_EVENTS = 50
 """Events by the horizon."""
+MIN_SLOPE, MAX_SLOPE = 0.9, 1.1
+"""Slope of calibrated risks, each calibrated on others, between which absolute risk is shown."""
 MAX_ICI = 0.05
 """Integrated calibration index up to which absolute risk is shown: 5 of 100 patients."""
 LIMIT = float(ndtri(0.975))
@@ -62,6 +69,9 @@ class GateResult:
         Integrated calibration index, and the upper 95 % limit of its bootstrap over patients.
     slope, slope_low, slope_high : float or None
         Calibration slope of the raw risks with its 95 % interval.
+    slope_after : float or None
+        Of the risks once calibrated, each on other patients; None for predictions that are judged
+        as they are.
     """
 
     horizon: int
@@ -77,6 +87,7 @@ class GateResult:
     slope: float | None = None
     slope_low: float | None = None
     slope_high: float | None = None
+    slope_after: float | None = None
 
     @property
     def open(self) -> bool:
@@ -167,7 +178,8 @@ def judge_predictions(
         ``closed`` where expected over observed events lies outside `MIN_RATIO` to `MAX_RATIO` and
         its interval excludes 1, however few the events. Else ``untested`` with fewer than
         `MIN_PATIENTS` patients or `MIN_EVENTS` events, or where follow-up ends before the horizon.
-        Else ``closed`` where the ratio lies outside, the slope's lower limit is not above 0, or the
+        Else ``closed`` where the ratio lies outside, the slope's lower limit is not above 0, the
+        slope of calibrated held-out risks lies outside `MIN_SLOPE` to `MAX_SLOPE`, or the
         integrated calibration index is above `MAX_ICI`.
 
     Raises
@@ -183,6 +195,7 @@ def judge_predictions(
     try:
         measured = _with_ratio(measured, predicted, followed, seed)
         slope = calibration_slope(risks, followed.event, followed.duration, followed.entry)
+        after = _slope_after(risks, followed, seed) if held_out else None
     except EstimationError as error:
         return _judged(measured, problem=str(error).rstrip("."))
     half = LIMIT * slope.error * (HELD_OUT_ERROR if held_out else 1.0)
@@ -192,6 +205,7 @@ def judge_predictions(
             slope=slope.value,
             slope_low=slope.value - half,
             slope_high=slope.value + half,
+            slope_after=after,
         )
     )
 
@@ -231,6 +245,11 @@ def _with_ratio(
     )
 
 
+def _slope_after(risk: Float64Array, followed: FollowUp, seed: int) -> float:
+    outcome: dict[str, Any] = {"event": followed.event, "duration": followed.duration}
+    return cross_fitted_slope(risk, **outcome, entry=followed.entry, seed=seed)
+
+
 def _judged(measured: GateResult, *, problem: str = "") -> GateResult:
     """Add the verdict; ``problem`` says why something was not measured."""
     off, few = _ratio_off(measured), _too_few(measured)
@@ -239,7 +258,9 @@ def _judged(measured: GateResult, *, problem: str = "") -> GateResult:
     untested = few or ("" if measured.ratio is not None else problem)
     if untested:
         return replace(measured, verdict="untested", reason=untested)
-    reason = off or problem or _not_ranking(measured) or _index_off(measured)
+    reason = (
+        off or problem or _not_ranking(measured) or _slope_off(measured) or _index_off(measured)
+    )
     return replace(measured, verdict="closed" if reason else "open", reason=reason)
 
 
@@ -270,6 +291,16 @@ def _not_ranking(measured: GateResult) -> str:
     if low is None or slope is None or low > 0:
         return ""
     return f"the risks may not rank patients (calibration slope {slope:.2f}, at least {low:.2f})"
+
+
+def _slope_off(measured: GateResult) -> str:
+    after = measured.slope_after
+    if after is None or MIN_SLOPE <= after <= MAX_SLOPE:
+        return ""
+    return (
+        f"calibrated on some patients, the risks are too spread or too narrow for the others "
+        f"(slope {after:.2f}, outside {MIN_SLOPE:g} to {MAX_SLOPE:g})"
+    )
 
 
 def _index_off(measured: GateResult) -> str:

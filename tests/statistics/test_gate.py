@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from camlif.exceptions import ConfigError
 from camlif.linear.penalised import ridge_path
 from camlif.statistics import GateResult, calibration_gate, fit_calibration, judge_predictions
-from camlif.statistics.calibration import cross_fit_parts
-from camlif.statistics.gate import MAX_ICI, MIN_EVENTS, MIN_PATIENTS
+from camlif.statistics.calibration import (
+    calibration_slope,
+    cross_fit_parts,
+    cross_fitted_slope,
+)
+from camlif.statistics.gate import MAX_ICI, MIN_EVENTS, MIN_PATIENTS, MIN_SLOPE
 
 HORIZON = 36
 
@@ -165,6 +169,28 @@ def test_risks_held_out_of_one_cohort_have_a_wider_slope_than_those_of_new_patie
     assert ratio == pytest.approx(np.sqrt(2))
 
 
+def test_it_closes_where_a_slope_of_some_patients_does_not_hold_for_the_others() -> None:
+    p = with_events(300, 100, seed=0, spread=0.35)
+    gate = calibration_gate(*p, horizon=late_horizon(p))
+    assert gate.slope_low is not None
+    assert gate.slope_low > 0
+    assert gate.slope_after is not None
+    assert gate.slope_after < MIN_SLOPE
+    assert gate.verdict == "closed"
+    assert f"(slope {gate.slope_after:.2f}, outside 0.9 to 1.1)" in gate.reason
+    assert calibration_gate(*draw(400), horizon=HORIZON).slope_after == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_cross_fitted_slope_is_the_shrinkage_of_van_houwelingen_and_le_cessie() -> None:
+    left, shrinkage = [], []
+    for seed in range(40):
+        p = with_events(300, 150, seed=seed, spread=0.4)
+        slope = calibration_slope(*p)
+        left.append(cross_fitted_slope(*p, seed=seed))
+        shrinkage.append(1 - (slope.error / slope.value) ** 2)
+    assert np.mean(left) == pytest.approx(np.mean(shrinkage), abs=0.02)
+
+
 def test_gate_is_deterministic_and_survives_json() -> None:
     cohort = draw(400)
     gate = calibration_gate(*cohort, horizon=HORIZON)
@@ -198,11 +224,15 @@ def test_noise_opens_it_in_at_most_5_of_100_runs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "spread"), [(200, 0.8), (300, 0.8), (300, 0.5)])
-def test_a_well_specified_model_with_100_events_opens_it_in_9_of_10_runs(
-    n: int, spread: float
-) -> None:
-    assert opened(200, n=n, noise=False, spread=spread) >= 180
+@pytest.mark.parametrize("n", [200, 300])
+def test_a_well_specified_model_with_100_events_opens_it_in_9_of_10_runs(n: int) -> None:
+    assert opened(200, n=n, noise=False) >= 180
+
+
+@pytest.mark.slow
+def test_a_weak_model_with_100_events_opens_it_less_often() -> None:
+    """C-index 0.64: 167 of 200; in the others the fitted slope need not hold for new patients."""
+    assert 150 <= opened(200, n=300, noise=False, spread=0.5) <= 180
 
 
 @pytest.mark.slow

@@ -102,6 +102,7 @@ def _calibration(card: Card) -> None:
         {
             "months": c.horizon,
             "expected / observed": c.ratio,
+            "slope after calibration": c.slope_after,
             "patients": c.n_patients,
             "events by then": c.n_events,
             "absolute risk shown": "yes" if c.open else f"no, {c.verdict}: {c.reason}",

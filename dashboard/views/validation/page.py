@@ -16,7 +16,15 @@ from camlif.exceptions import EstimationError
 from camlif.model.sentences import RECALIBRATED
 from camlif.model.training_range import DISTANCE_PERCENTS
 from camlif.statistics import DCalibration, GateResult, decision_curve, subgroup_performance
-from camlif.statistics.gate import MAX_ICI, MAX_RATIO, MIN_EVENTS, MIN_PATIENTS, MIN_RATIO
+from camlif.statistics.gate import (
+    MAX_ICI,
+    MAX_RATIO,
+    MAX_SLOPE,
+    MIN_EVENTS,
+    MIN_PATIENTS,
+    MIN_RATIO,
+    MIN_SLOPE,
+)
 from camlif.statistics.over_time import MIN_EVENTS as GROUP_EVENTS
 from camlif.statistics.over_time import SubgroupPerformance
 from camlif.wording import count, format_p, period, with_interval
@@ -133,9 +141,10 @@ def _calibration(workspace: Workspace, scoring: Scoring, found: Measured) -> Non
     st.caption(
         f"Absolute risk needs {MIN_PATIENTS} patients, {MIN_EVENTS} events by the horizon, "
         f"expected over observed events of {MIN_RATIO:g} to {MAX_RATIO:g}, a calibration slope "
-        f"whose lower limit is above 0 and an ICI of at most {100 * MAX_ICI:.0f} points. ICI: mean "
-        "distance of predicted and smoothed observed probability, with its upper 95 % limit. "
-        f"Training cohort: {RECALIBRATED}."
+        f"whose lower limit is above 0 and an ICI of at most {100 * MAX_ICI:.0f} points; risks "
+        f"held out in training, also a slope of {MIN_SLOPE:g} to {MAX_SLOPE:g} once calibrated on "
+        "other patients. ICI: mean distance of predicted and smoothed observed probability, with "
+        f"its upper 95 % limit. Training cohort: {RECALIBRATED}."
     )
     _at_the_event(found)
 

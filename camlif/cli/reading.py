@@ -215,5 +215,11 @@ def print_report(report: CheckReport, applied: Sequence[Option]) -> None:
         say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")
     if report.outcome is not None:
         outcome = report.outcome.to_json()
-        say(f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up.")
+        median, longest = outcome["median_follow_up_months"], outcome["longest_months"]
+        say(
+            f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up"
+            + (f", median {median:.1f} months" if median is not None else "")
+            + (f", longest {longest:.1f} months" if longest is not None else "")
+            + f" (from {report.outcome.unit})."
+        )
     say("usable" if report.usable else "not usable")

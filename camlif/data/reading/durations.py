@@ -6,7 +6,7 @@ last contact of all others; or what lies between two dates. Whatever is unclear 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from camlif.data.reading.names import named_unit
 from camlif.data.reading.outcomes import OutcomeColumns, date_columns
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.problems import Findings, examples
-from camlif.data.reading.values import Numbers, to_numbers
+from camlif.data.reading.values import TIME_SENTINELS, Numbers, sentinels, to_numbers
 from camlif.statistics.outcome import LATE_ENTRY
 from camlif.wording import count
 
@@ -33,9 +33,23 @@ LONG_FOLLOW_UP = 600.0
 IMPOSSIBLE_FOLLOW_UP = 1200.0
 """Months: nobody is followed for a hundred years, so the unit is another one."""
 
+SHORT_MEDIAN = 1.0
+SHORT_LONGEST = 12.0
+"""Months: half of a cohort is followed for longer than the one, somebody for longer than the other:
+else the unit is another one (months as days), or thousands were read as decimals."""
+
+MIN_JUDGED = 20
+"""Patients: fewer may all be newly diagnosed."""
+
 MOST_MONTHS = 400.0
 MOST_YEARS = 30.0
 """Longer times are hardly months, or years: what the question about the unit proposes."""
+
+_IS_IT_RIGHT = {False: "Is the unit right?", True: "Are these dates right?"}
+_WAYS: dict[bool, dict[str, Any]] = {
+    False: {"topic": "unit", "values": ("days", "weeks", "months", "years")},
+    True: {"fix": "Correct the dates, or leave them blank."},
+}
 
 FloatArray = NDArray[np.float64]
 
@@ -70,6 +84,11 @@ def read_durations(
         if not any(np.isfinite(values).any() for values in numbers):
             found.error("The follow-up column holds no number.", code="E-08", **where)
             return None
+        coded = [
+            _ask_codes(table, *pair, section, found) for pair in zip(names, numbers, strict=True)
+        ]
+        if any(coded):
+            return None
         units = [section.duration_unit or named_unit(name) for name in names]
         unit = next((u for u in units if u is not None), None)
         if unit is None:
@@ -79,7 +98,45 @@ def read_durations(
     if months is None or unit is None:
         return None
     duration = months[0] if len(months) == 1 else _completed(table, columns, months, event, found)
-    return _checked(table, duration, section, found, where), unit
+    dated = columns.start is not None
+    return _checked(table, duration, section, found, where, dated=dated), unit
+
+
+def _ask_codes(
+    table: PatientTable,
+    column: str,
+    values: FloatArray,
+    section: ClinicalSection,
+    found: Findings,
+) -> bool:
+    """Ask whether 9999 and the like are times: far beyond all others, or the longest and repeated.
+
+    Somebody who said which cells of the column mean "missing", or that none does, was asked before.
+    """
+    if column in section.missing:
+        return False
+    codes = set(sentinels(values, TIME_SENTINELS))
+    longest = np.nanmax(values, initial=-np.inf)
+    if longest in TIME_SENTINELS and (values == longest).sum() > 1:
+        codes.add(float(longest))
+    if not codes:
+        return False
+    rows = np.flatnonzero(np.isin(values, list(codes)))
+    texts = table.rows.text(column).take(rows).to_pylist()
+    cells = tuple(dict.fromkeys(map(str, texts)))
+    found.error(
+        f"{column} holds {examples(cells)} in {count(len(rows), 'row')}: a time, or a code for "
+        "'missing'?",
+        code="E-09",
+        file=table.rows.file,
+        column=column,
+        rows=table.rows_at(rows),
+        fix="Say which, or leave the cells blank.",
+        topic="time code",
+        columns=(column,),
+        values=cells,
+    )
+    return True
 
 
 def _ask_unit(values: FloatArray, found: Findings, where: dict[str, Any]) -> None:
@@ -183,6 +240,8 @@ def _checked(
     section: ClinicalSection,
     found: Findings,
     where: dict[str, Any],
+    *,
+    dated: bool,
 ) -> FloatArray:
     """Report times that are negative, zero or too long; negative ones become missing."""
     negative = np.flatnonzero(months < 0)
@@ -201,7 +260,7 @@ def _checked(
         else:
             found.warn(f"{message}; treated as missing.", code="E-10", rows=rows, **where)
         months[negative] = np.nan
-    _note_lengths(table, months, found, where, zero=section.zero_durations, chosen=section)
+    _note_lengths(table, months, found, where, chosen=section, dated=dated)
     return months
 
 
@@ -297,9 +356,10 @@ def _note_lengths(
     found: Findings,
     where: dict[str, Any],
     *,
-    zero: Literal["keep", "drop"],
     chosen: ClinicalSection,
+    dated: bool,
 ) -> None:
+    zero = chosen.zero_durations
     none = np.flatnonzero(months == 0)
     if len(none):
         found.note(
@@ -311,18 +371,24 @@ def _note_lengths(
         )
     if zero == "drop":
         months[none] = np.nan
+    known = months[np.isfinite(months)]
     long = np.flatnonzero(months > LONG_FOLLOW_UP)
-    if not len(long):
-        return
     # Somebody who chose the unit was asked before.
-    impossible = np.nanmax(months) > IMPOSSIBLE_FOLLOW_UP and chosen.duration_unit is None
-    tell = found.error if impossible else found.warn
-    tell(
-        f"{count(len(long), 'follow-up time exceeds', 'follow-up times exceed')} "
-        f"{LONG_FOLLOW_UP:.0f} months. Is the unit right?",
-        code="E-09",
-        rows=table.rows_at(long),
-        topic="unit",
-        values=("days", "weeks", "months", "years"),
-        **where,
-    )
+    asked_before = chosen.duration_unit is not None
+    where = where | {"code": "E-09"} | _WAYS[dated]
+    if len(long):
+        impossible = np.nanmax(months) > IMPOSSIBLE_FOLLOW_UP and not asked_before
+        (found.error if impossible else found.warn)(
+            f"{count(len(long), 'follow-up time exceeds', 'follow-up times exceed')} "
+            f"{LONG_FOLLOW_UP:.0f} months. {_IS_IT_RIGHT[dated]}",
+            rows=table.rows_at(long),
+            **where,
+        )
+    elif len(known) >= MIN_JUDGED and (
+        np.median(known) < SHORT_MEDIAN or known.max() < SHORT_LONGEST
+    ):
+        (found.warn if asked_before or dated else found.error)(
+            f"Follow-up has a median of {np.median(known):.3g} months and is "
+            f"{known.max():.3g} at most. {_IS_IT_RIGHT[dated]}",
+            **{"fix": "Choose it, or write numbers without marks of thousands."} | where,
+        )

@@ -43,6 +43,7 @@ from camlif.data.reading.vocabulary import (
     TIME,
     TISSUE,
     TO,
+    TRANSFORMED,
     UNITS,
     VITAL,
     word_set,
@@ -169,16 +170,22 @@ def _without_brackets(name: str) -> str:
 
 
 def named_unit(name: str) -> DurationUnit | None:
-    """Return the unit of time that a column's name tells, in brackets or as a word."""
+    """Return the unit of time that a column's name tells, in brackets, behind "in", or as a word.
+
+    None where it tells none, and where it tells several: ``OS_months_from_day_0`` has to be asked
+    about.
+    """
     for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", _ends(name)):
         for word in parts(inner):
             unit = UNITS.get(word) or SHORT_UNITS.get(word)
             if unit is not None:
                 return unit
     words = parts(_without_brackets(name))
-    found = [UNITS[word] for word in words if word in UNITS]
+    if len(words) > 1 and words[-2] == "in" and words[-1] in UNITS:
+        return UNITS[words[-1]]
+    found = {UNITS[word] for word in words if word in UNITS}
     if found:
-        return found[0]
+        return found.pop() if len(found) == 1 else None
     last = plain(_without_brackets(name)).rpartition("_")[2]
     return SHORT_UNITS.get(last) if len(words) > 1 else None
 
@@ -214,6 +221,8 @@ def _is_duration(words: tuple[str, ...]) -> bool:
     """``5_year_survival`` and ``survival_year`` count years; ``year_of_death`` is a date."""
     there = set(words)
     counted = "year" in there and (words[-1] == "year" or "to" in there)
+    if len(words) > 1 and words[-2] == "in" and words[-1] in UNITS:
+        return True
     return bool(there & SURVIVAL) or (counted and bool(there & ENDPOINTS))
 
 
@@ -328,6 +337,8 @@ def _aspect(
     if any(w.isdigit() and w != "0" for w in there):
         return ""
     timed = bool(there & (TIME | {"length"})) or last_letter in SHORT_UNITS
+    if there & TRANSFORMED:
+        return ""
     if to_what:
         if to_what & LAST_SEEN and to_what & LAST:
             return "last contact"

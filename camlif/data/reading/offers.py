@@ -146,6 +146,18 @@ def offer_missing(problem: Problem, report: CheckReport) -> list[Offer]:
     return [(name, f"Treat {examples(problem.values)} as missing", (*first, *changes))]
 
 
+def offer_no_code(problem: Problem, _: CheckReport) -> list[Offer]:
+    """No cell of a time means "missing"."""
+    return [
+        (
+            c,
+            f"{examples(problem.values)} in {c} is a time",
+            (Change(("clinical", "missing", c), []),),
+        )
+        for c in problem.columns
+    ]
+
+
 def offer_identifier(problem: Problem, report: CheckReport) -> list[Offer]:
     """Take another column for the identifiers."""
     first, path = in_table(report, problem.file or "", "id")

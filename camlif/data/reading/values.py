@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,7 @@ _BLANKS = ("", "NA")
 """The commonest of them, as they are written."""
 
 SENTINELS = (-9.0, -99.0, -999.0, 999.0, 9999.0)
+TIME_SENTINELS = (*SENTINELS, 99.0, 888.0, 998.0, 8888.0, 9998.0, 99999.0, 999999.0)
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _BRACKETED = r"^\[[^\]\d]*\]$"
 _INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
@@ -189,19 +190,19 @@ def _finite(values: NDArray[np.float64]) -> Numbers:
     return Numbers(values=values, infinite_rows=np.flatnonzero(infinite))
 
 
-def sentinels(values: NDArray[np.float64]) -> tuple[float, ...]:
+def sentinels(values: NDArray[np.float64], codes: Sequence[float] = SENTINELS) -> tuple[float, ...]:
     """Return codes such as 999 that lie far from all other values, so that they may mean "missing".
 
     "Far" = farther from the other values than these spread.
     """
     observed = values[np.isfinite(values)]
-    codes = np.intersect1d(observed, SENTINELS)
-    rest = observed[~np.isin(observed, SENTINELS)]
-    if not len(codes) or len(np.unique(rest)) < 2:
+    there = np.intersect1d(observed, codes)
+    rest = observed[~np.isin(observed, codes)]
+    if not len(there) or len(np.unique(rest)) < 2:
         return ()
     low, high = rest.min(), rest.max()
     spread = high - low
-    return tuple(float(c) for c in codes if c < low - spread or c > high + spread)
+    return tuple(float(c) for c in there if c < low - spread or c > high + spread)
 
 
 def clean_ids(column: pa.ChunkedArray) -> list[str]:

@@ -54,6 +54,12 @@ TIME = frozenset(UNITS) | word_set(
     "time times duration length interval zeit dauer tiempo temps tempo duree delai durata tijd czas"
 )
 LENGTHS = word_set("length interval")
+TRANSFORMED = word_set(
+    "log ln log2 log10 log1p sqrt scaled rescaled norm normed normalised normalized standardised "
+    "standardized std zscore zscored minmax rank ranked quantile decile quartile percentile"
+)
+"""Beside these, a time is no time any more: ``ln_survival_months``."""
+
 DATE = word_set("date dates dt datum fecha datetime timestamp year jahr annee")
 TO = word_set("to bis hasta jusque fino")
 NO_TARGET = word_set("birth peak max maximum minimum enhancement washout half")

@@ -85,6 +85,8 @@ def _preview(report: CheckReport) -> str:
     text = f"{outcome['events']:,} events of {outcome['patients']:,} patients with follow-up"
     if outcome["median_follow_up_months"] is not None:
         text += f", median follow-up {outcome['median_follow_up_months']:.0f} months"
+    if outcome["longest_months"] is not None:
+        text += f", longest {outcome['longest_months']:.0f} months"
     return plain(f"{count(patients, 'patient')}; {text}.")
 
 

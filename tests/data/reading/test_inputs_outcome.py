@@ -161,6 +161,60 @@ INPUTS = {
         files=read_as(survival_months=DAYS, event=EVENT),
         asks="E-09", names=("survival_months", "Is the unit right?"), answers=("unit=days",),
     ),
+    "months since day 0": Input(
+        files=read_as(**{"OS time since day 0 in months": DAYS / 30.4375, "OS_event": EVENT})
+    ),
+    "months from the year of diagnosis": Input(
+        files=read_as(
+            **{"OS time from year of diagnosis in months": DAYS / 30.4375, "OS_event": EVENT}
+        )
+    ),
+    "months after the day of surgery": Input(
+        files=read_as(
+            **{"survival after day of surgery, months": DAYS / 30.4375, "OS_event": EVENT}
+        ),
+        asks="E-09", names=("survival after day of surgery, months",), answers=("unit=months",),
+    ),
+    "months of a five-year survival": Input(
+        files=read_as(survival_months_year_5=DAYS / 30.4375, OS_event=EVENT),
+        events=None, names=("survival_months_year_5 (of the outcome)",), same=False,
+    ),
+    "months called days": Input(
+        files=read_as(survival_days=DAYS / 30.4375, event=EVENT),
+        asks="E-09", names=("survival_days", "3.76 at most"), answers=("unit=months",),
+    ),
+    "years called days": Input(
+        files=read_as(OS_DAYS=DAYS / 365.25, OS_STATUS=EVENT),
+        asks="E-09", names=("OS_DAYS", "0.313 at most"), answers=("unit=years",),
+    ),
+    "years called months": Input(
+        files=read_as(OS_MONTHS=(DAYS / 365.25).clip(upper=2.5), OS_STATUS=EVENT),
+        asks="E-09", names=("OS_MONTHS", "2.5 at most"), answers=("unit=years",),
+        median=None, same=False,
+    ),
+    **{
+        f"a time that is none any more: {name}": Input(
+            files=read_as(OS_STATUS=EVENT, **{name: np.log(DAYS)}),
+            events=None, names=(f"{name} (of the outcome)",), same=False,
+        )
+        for name in ("ln_survival_days", "OS_months_zscore", "log2.OS.time", "scaled_OS_days")
+    },
+    **{
+        f"{code} in {name}": Input(
+            files=read_as(OS_STATUS=EVENT, **{name: (DAYS / per).where(DAYS.index > 2, code)}),
+            asks="E-09", names=(name, str(code), "rows 2, 3, 4"), answers=(f"missing={name}",),
+            events=int(EVENT[3:].sum()), median=None, same=False,
+        )
+        for code, name, per in (
+            (9999, "OS_DAYS", 1), (999, "OS_MONTHS", 30.4375), (99, "survival_years", 365.25),
+            (99999, "survival_days", 1),
+        )
+    },
+    "9,999 days that are days": Input(
+        files=read_as(OS_STATUS=EVENT, OS_DAYS=DAYS.where(DAYS.index > 0, 9999)),
+        asks="E-09", names=("OS_DAYS", "9999", "rows 2"), answers=("keep=OS_DAYS",),
+        median=None, same=False,
+    ),
     # two columns
     "times of the GDC": Input(
         files=read_as(vital_status=words("Dead", "Alive"), **GDC),

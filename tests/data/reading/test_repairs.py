@@ -106,6 +106,11 @@ CASES: dict[str, tuple[Mapping[str, str | bytes], str, dict[str, object]]] = {
         "negative=exclude",
         {"clinical": {"negative_durations": "drop"}},
     ),
+    "a time that is no code": (
+        with_clinical(CLINICAL.replace(",5,", ",999,")),
+        "keep=survival_months",
+        {"clinical": {"missing": {"survival_months": []}}},
+    ),
     "zero durations": (
         with_clinical(CLINICAL.replace(",5,", ",0,")),
         "zero=exclude",

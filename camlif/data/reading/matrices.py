@@ -191,12 +191,12 @@ def _without_other_columns(
             f"{examples(provenance)}.",
             file=table.rows.file,
         )
-    among_genes = is_gene_like(columns)
+    among_genes = len(columns) if is_gene_like(columns) else 0
     personal = [
-        c for c in columns if personal_kind(c, table.rows.table[c], among_genes=among_genes)
+        c for c in columns if personal_kind(c, table.rows.table[c], among_genes=among_genes > 0)
     ]
     for column in personal:
-        report_personal(table, column, found, among_genes=among_genes)
+        report_personal(table, column, found, among_genes=among_genes > 0)
     roles = []
     for column in columns:
         role = role_by_name(column, among_genes=among_genes)

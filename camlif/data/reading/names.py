@@ -17,22 +17,31 @@ from typing import Literal
 
 from camlif.data.manifest import DurationUnit
 from camlif.data.reading.vocabulary import (
+    AFTERWARDS,
+    AGE,
     ALIVE,
     BEFORE,
+    CAUSE,
     CENSORED,
+    COUNTS,
     DATE,
     DEATH,
     ENDPOINTS,
     EVENT,
+    FILLERS,
     FOLLOW_UP,
+    FRAGMENTS,
     GENE_SETS,
     GLUE,
     KNOWN,
     LAST,
     LAST_SEEN,
     LENGTHS,
+    LIVING,
     LONGEST_WORD,
+    NO_LAST,
     NO_TARGET,
+    PERHAPS,
     PLACES_OF_STATUS,
     RELAPSE,
     RESPONSE,
@@ -49,12 +58,19 @@ from camlif.data.reading.vocabulary import (
     word_set,
 )
 
-PromisedKind = Literal["outcome", "entry", "date", "administrative", "row number", "identifier"]
+PromisedKind = Literal[
+    "outcome", "perhaps outcome", "entry", "date", "administrative", "row number", "identifier"
+]
 Aspect = Literal["time", "event", "death", "last contact", "start", ""]
 KEPT_NAMES = 65_536
 """So many names are remembered with what they say: three of the widest tables."""
 MAX_NAME = 400
 """Characters of a name that are looked at; the patterns take the square of them."""
+
+MANY_GENES = 30
+"""A table of so many columns like genes is one of genes; a smaller one may be a coding manual's."""
+
+_LONGEST_PHRASE = max(map(len, AFTERWARDS))
 
 _ADMINISTRATIVE = re.compile(
     r"(tissue_source_|study_|treatment_|recruit\w*_)?site(_id|_code)?|n_slides|n_samples"
@@ -104,6 +120,10 @@ class Promise:
     whole: bool = False
 
 
+_UNACCENTED = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ı": "i"})
+"""Letters that are no accented ones to Unicode."""
+
+
 @lru_cache(maxsize=KEPT_NAMES)
 def plain(name: str) -> str:
     """Return a column name in lower case with underscores: ``Patient ID`` gives ``patient_id``."""
@@ -120,7 +140,7 @@ def _ascii(name: str) -> str:
     """Return a name without accents; letters of other alphabets stay."""
     if name.isascii():
         return name
-    parted = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    parted = unicodedata.normalize("NFKD", name.translate(_UNACCENTED))
     return "".join(c for c in parted if not unicodedata.combining(c))
 
 
@@ -129,15 +149,38 @@ def parts(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: ``OSstatus`` gives os, status."""
     found: list[str] = []
     # Letters behind a digit are no word of their own: FANCD2OS is a gene.
-    bounded = _ascii(_ends(name))
+    bounded = _ascii(_with_words(_ends(name)))
     for chunk in re.findall(r"[^\W\d_]+\d+[^\W_]*[^\W\d_][^\W_]*|[^\W\d_]+|\d+", bounded):
         whole = chunk.lower()
+        if counted := _counted(whole):
+            found += counted
+            continue
         if whole in SPECIAL or (not whole.isdigit() and any(c.isdigit() for c in whole)):
             found += SPECIAL.get(whole, (whole,))
             continue
         pieces = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+", chunk) or [chunk]
         found += _parted(whole) or [w for p in pieces for w in _parted(p.lower()) or [p.lower()]]
     return tuple(found)
+
+
+def _with_words(name: str) -> str:
+    """Put words for the fragments of a name in Chinese, Japanese or Korean letters."""
+    if not name.isascii():
+        for fragment, word in FRAGMENTS.items():
+            name = name.replace(fragment, f" {word} ")
+    return name
+
+
+def _counted(chunk: str) -> list[str]:
+    """Part known words at a number: ``os5yr``, ``time2death``; empty where one is unknown."""
+    digits = re.fullmatch(r"([a-z]{2,})(\d+)([a-z]+)", chunk)
+    if digits is None:
+        return []
+    first, number, then = digits.groups()
+    before, behind = _parted(first), _parted(then) or [then]
+    if not before or not set(behind) <= KNOWN | SHORT_UNITS.keys():
+        return []
+    return [*before, "to" if number == "2" and len(then) > 2 else number, *behind]
 
 
 def _parted(word: str) -> list[str]:
@@ -207,11 +250,15 @@ def promise(name: str) -> Promise | None:
         return Promise(kind="entry")
     words = parts(_without_brackets(name))
     outcome = _outcome(words)
-    dated = any(w in DATE for w in words) and not _is_duration(words)
+    # Of "data_zgonu" or "data_obito" the word says something else in English.
+    dated = any(w in DATE for w in words) or (outcome is not None and words[0] == "data")
+    dated = dated and not _is_duration(words)
     if dated and (outcome or words[0] in DATE or words[-1] in DATE):
         return _date(words, simple, outcome)
     if outcome is not None:
         return outcome
+    if _may_tell(words, simple):
+        return Promise(kind="perhaps outcome")
     if _IDENTIFIER.fullmatch(simple):
         return Promise(kind="identifier")
     return Promise(kind="administrative") if _ADMINISTRATIVE.fullmatch(simple) else None
@@ -272,7 +319,8 @@ def _outcome(words: tuple[str, ...]) -> Promise | None:
         or (there <= TIME | GLUE and bool(there & TIME - UNITS.keys() - LENGTHS))
     )
     if not about_end:
-        return None
+        afterwards = _has_phrase(words, AFTERWARDS) and not there & BEFORE
+        return Promise(kind="outcome") if afterwards else None
     endpoint = _endpoint(words, there, died=died, relapsed=relapsed)
     whole = len([w for w in words if not w.isdigit()]) == 1 and bool(there & ENDPOINTS)
     aspect = _aspect(there, to_what, last_letter=words[-1], followed=followed, died=died)
@@ -293,7 +341,8 @@ def _died(there: set[str]) -> bool:
     if there & TISSUE:
         return False
     vital = bool(there & VITAL) and (len(there) == 1 or bool(there & STATUS))
-    living = "living" in there and (len(there) == 1 or bool(there & (STATUS | TIME)))
+    living = bool(there & LIVING) and not there & {"half", "quality"}
+    living = living and (there == {"living"} or bool(there & (STATUS | TIME)))
     return bool(there & (DEATH | ALIVE)) or vital or living
 
 
@@ -306,6 +355,23 @@ def _response(words: tuple[str, ...], there: set[str]) -> bool:
     if "response" in there:
         return len(words) == 1 or bool(there & RESPONSE)
     return "success" in there and bool(there & {"treatment", "therapy", "outcome"})
+
+
+def _has_phrase(words: tuple[str, ...], phrases: frozenset[tuple[str, ...]]) -> bool:
+    """Whether some of the words, one behind the other, are one of the phrases."""
+    return any(
+        words[i : i + n] in phrases
+        for n in range(1, _LONGEST_PHRASE + 1)
+        for i in range(len(words) - n + 1)
+    )
+
+
+def _may_tell(words: tuple[str, ...], simple: str) -> bool:
+    """Whether a whole name may be an outcome's, ``label``, or the last of many, ``ecog_last``."""
+    if tuple(w for w in words if w not in FILLERS) in PERHAPS:
+        return True
+    ends = {simple.partition("_")[0], simple.rpartition("_")[2]}
+    return bool(ends & LAST) and len(words) > 1 and not set(words) & (NO_LAST | BEFORE)
 
 
 def _new_tumour(there: set[str]) -> bool:
@@ -332,7 +398,7 @@ def _aspect(
     there: set[str], to_what: set[str], *, last_letter: str, followed: bool, died: bool
 ) -> Aspect:
     """Tell a time from a status; neither where the name says something else of the outcome."""
-    if there & {"cause", "class", "group", "type", "site", "age", "lost", *"123456789"}:
+    if there & (AGE | CAUSE | COUNTS | {"class", "group", "type", "site", "lost", *"123456789"}):
         return ""
     if any(w.isdigit() and w != "0" for w in there):
         return ""
@@ -354,9 +420,15 @@ def _aspect(
     return "event" if died or there & RELAPSE or there <= ENDPOINTS else ""
 
 
-def may_be_gene(name: str) -> bool:
-    """Whether a name that promises an outcome is the symbol of a gene, too: ``TTR``."""
-    return name.upper() in _GENES_LIKE_OUTCOMES
+def may_be_gene(name: str, *, among: int = 0) -> bool:
+    """Whether a name that promises an outcome is the symbol of a gene, too: ``TTR``.
+
+    Among many genes, so is every doubtful name that is written like one.
+    """
+    if name.upper() in _GENES_LIKE_OUTCOMES:
+        return True
+    hint = promise(name) if among >= MANY_GENES and _GENE.fullmatch(name) else None
+    return hint is not None and hint.kind == "perhaps outcome"
 
 
 def is_gene_like(names: Sequence[str]) -> bool:

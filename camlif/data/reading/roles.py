@@ -34,6 +34,7 @@ Role = Literal["clinical", "modality", "manifest", "predictions", "ignored"]
 ColumnKind = PromisedKind | Literal["event", "duration", "feature", "clinical", "provenance"]
 NO_INPUT: dict[ColumnKind, str] = {
     "outcome": "of the outcome",
+    "perhaps outcome": "perhaps of the outcome",
     "event": "of the outcome",
     "duration": "of the outcome",
     "entry": "of the follow-up",
@@ -145,17 +146,17 @@ def find_mask_size(columns: Sequence[str]) -> str | None:
     return next((c for c in MASK_SIZES if c in columns), None)
 
 
-def role_by_name(column: str, *, among_genes: bool = False) -> ColumnRole | None:
+def role_by_name(column: str, *, among_genes: int = 0) -> ColumnRole | None:
     """Return the role that a name promises; None for one that may be any input's.
 
     Parameters
     ----------
     column : str
-    among_genes : bool
-        Whether the other columns of its table are genes, so that ``TTR`` is one, too.
+    among_genes : int
+        Columns of its table where most of them are genes, so that ``TTR`` is one, too; else 0.
     """
     hint = promise(column)
-    if hint is None or (among_genes and may_be_gene(column)):
+    if hint is None or (among_genes and may_be_gene(column, among=among_genes)):
         return None
     return ColumnRole(column, hint.kind, "its name")
 

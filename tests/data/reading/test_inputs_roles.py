@@ -10,6 +10,7 @@ import pytest
 from camlif.data.manifest import Manifest
 from camlif.data.reading.names import promise
 from camlif.data.reading.readers import read_cohort
+from camlif.data.reading.repairs import mend
 from tests.builders.study import FEATURES, Files, Input, clinical, csv, ct, examine, rna, study
 
 DAYS = clinical()["survival_days"]
@@ -54,6 +55,32 @@ OUTCOMES: dict[str, object] = {
     "supervivencia_dias": DAYS,
     "best_response": np.where(DEAD, "PD", "CR"),
 }
+MEANWHILE = [i % 7 % 3 for i in range(60)]
+"""Numbers that no evidence finds: the name alone keeps them out."""
+
+AFTERWARDS: dict[str, object] = dict.fromkeys(
+    [
+        *("STAT_REC", "DTHFL", "DTHCAUS", "SRV_TIME_MON", "VITST", "isdead", "uncensored"),
+        *("OSbin", "OST", "EFST", "RFST", "dead5y", "time2death", "OS5yr", "n_relapses"),
+        *("number_of_recurrences", "salvage_therapy", "hospice", "autopsy", "withdrawn"),
+        *("treatment_end", "person_years", "obs_time", "y_true", "additional_radiation_therapy"),
+        *("Sterbealter", "Überlebensstatus", "Nachsorge_Monate", "Letztkontakt", "ÜberlebtTage"),
+        *("fernmetastasen_im_Verlauf", "overlevingsduur", "levensstatus", "doodsoorzaak"),
+        *("overlevelse_dage", "dødsdato", "överlevnadstid", "utfall", "kuolinsyy", "elossaolo"),
+        *("vitalité", "perdu_de_vue", "rechute", "causa_muerte", "seguimiento_meses"),
+        *("desenlace", "desfecho", "acompanhamento", "stato_in_vita", "recidiva", "esito"),
+        *("dni_zycia", "data_zgonu", "wznowa", "ölüm", "sağkalım", "смерть", "выживаемость"),
+        *("死亡", "生存时间", "転帰", "사망여부"),
+    ],
+    MEANWHILE,
+)
+DOUBTFUL: dict[str, object] = dict.fromkeys(
+    [
+        *("label", "target_1", "stop", "exit", "los", "length_of_stay", "COD", "AVAL", "ADT"),
+        *("CNSDTDSC", "n_visits", "number_of_scans", "last_scan", "ecog_last", "Verlauf", "stan"),
+    ],
+    MEANWHILE,
+)
 BOOKKEEPING: dict[str, object] = {
     "fold": [i % 5 for i in range(60)],
     "cv_split": [i % 3 for i in range(60)],
@@ -117,6 +144,12 @@ def genes(**more: object) -> Files:
 
 INPUTS = {
     "outcome columns in a feature table": Input(files=in_ct(OUTCOMES), names=named(OUTCOMES)),
+    "what is known afterwards in a feature table": Input(
+        files=in_ct(AFTERWARDS), names=named(AFTERWARDS)
+    ),
+    "names that may be an outcome's": Input(
+        files=in_clinical(DOUBTFUL), names=(*DOUBTFUL, "(perhaps of the outcome)")
+    ),
     "bookkeeping in a feature table": Input(files=in_ct(BOOKKEEPING), names=named(BOOKKEEPING)),
     "bookkeeping in the clinical table": Input(
         files=in_clinical(BOOKKEEPING), names=named(BOOKKEEPING)
@@ -203,10 +236,10 @@ def test_nothing_that_tells_the_outcome_is_an_input(name: str) -> None:
     examine(INPUTS[name])
 
 
-@pytest.mark.parametrize("column", OUTCOMES)
+@pytest.mark.parametrize("column", OUTCOMES | AFTERWARDS)
 def test_each_outcome_column_is_kept_out_of_the_clinical_inputs(column: str) -> None:
     cohort, report = read_cohort(
-        study(clinical=clinical().assign(**{column: OUTCOMES[column]})),
+        study(clinical=clinical().assign(**{column: (OUTCOMES | AFTERWARDS)[column]})),
         manifest=Manifest.model_validate(
             {"clinical": {"duration": "survival_days", "event": "event"}}
         ),
@@ -219,8 +252,6 @@ def test_each_outcome_column_is_kept_out_of_the_clinical_inputs(column: str) -> 
 
 @pytest.mark.parametrize("table", ["clinical", "ct"])
 def test_a_column_is_an_input_all_the_same_where_somebody_says_so(table: str) -> None:
-    from camlif.data.reading.repairs import mend
-
     files = {"clinical": in_clinical, "ct": in_ct}[table]({"PFI.time": DAYS * 0.8})()
 
     cohort, report, _ = mend(files, ["input=PFI.time"], title="t")
@@ -248,7 +279,9 @@ def test_what_columns_are_is_kept_with_its_reason() -> None:
         *("ball_hall_index_of_cancer_in_epithelial", "n_foreground_tiles", "menostat", "grade"),
         *("risk_score", "stage_event_pathologic_stage", "5-FU", "tumour_size", "entry_site"),
         *("REACTOME_EVENTS_OF_PHAGOCYTOSIS", "vital_capacity", "prior_recurrence", "deadline"),
-        *("length", "days", "interval", "mo"),
+        *("length", "days", "interval", "mo", "prior_relapses", "target_volume", "HPV_status"),
+        *("Tumorlast", "last_menstrual_period", "start_codon", "family_history_hospice", "VIT"),
+        *("MOS", "quality_of_life", "cod_paciente", "time_to_half_life", "AT2R", "T2D"),
     ],
 )
 def test_names_of_features_promise_nothing(name: str) -> None:
@@ -263,6 +296,27 @@ def test_a_small_cohort_is_not_judged_by_its_values() -> None:
 
     assert cohort is not None
     assert "z1" in cohort.schema["ct"].columns
+
+
+def test_a_doubtful_name_is_an_input_where_somebody_says_so() -> None:
+    files = in_clinical({"label": MEANWHILE})()
+
+    cohort, report, _ = mend(files, ["input=label"], title="t")
+
+    assert cohort is not None, report.errors
+    assert set(report.inputs) == {"age", "sex", "label"}
+
+
+@pytest.mark.parametrize(("n_genes", "is_feature"), [(40, True), (6, False)])
+def test_a_doubtful_name_is_a_gene_among_many(n_genes: int, is_feature: bool) -> None:
+    values = np.random.default_rng(3).normal(size=(60, n_genes))
+    more = {f"ABC{i}": values[:, i] for i in range(n_genes)}
+
+    cohort, _ = read_cohort(study(ct=ct().assign(**more, COD=MEANWHILE, label=MEANWHILE)))
+
+    assert cohort is not None
+    assert ("COD" in cohort.schema["ct"].columns) == is_feature
+    assert "label" not in cohort.schema["ct"].columns
 
 
 def test_a_name_in_other_letters_numbers_no_rows() -> None:

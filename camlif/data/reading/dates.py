@@ -1,8 +1,9 @@
 """Dates written in any usual way to days; whether day or month comes first is told by the table.
 
 In come text cells, out come days since 1970-01-01. ``2015-03-01``, ``1.3.2015`` and ``1-Mar-2015``
-are clear; ``03/04/2015`` is clear once any cell of any date column has a number above 12 in one of
-the two places, and is asked about else.
+are clear; ``03/04/2015`` is clear once any cell of its column, else of any date column, has a
+number above 12 in one of the two places, and is asked about else. Where a column has both, the
+fewer such cells are named as mixed. ``2015-31-03`` is a day before its month by the same rule.
 """
 
 from __future__ import annotations
@@ -31,19 +32,24 @@ _SERIALS = (10_000, 60_000)
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?")
 _COMPACT = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _SIGNED = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})(?: .*)?")
-_NAMED = re.compile(r"(\d{1,2})[-. /]*([^\W\d_]{3,9})\.?[-. /]*(\d{4}|\d{2})")
-_NAMED_FIRST = re.compile(r"([^\W\d_]{3,9})\.?[-. /]+(\d{1,2}),?[-. /]+(\d{4})")
-_MONTHS = {
-    start: number
-    for number, starts in enumerate(
-        (
-            *("jan ene", "feb fev", "mar mär", "apr abr", "may mai mag", "jun giu", "jul lug"),
-            *("aug ago", "sep set", "oct okt ott out", "nov", "dec dez dic"),
-        ),
-        start=1,
-    )
-    for start in starts.split()
-}
+_NAMED = re.compile(
+    r"(\d{1,2})(?:st|nd|rd|th|er|º|°)?[-. /]*(?:de |of )?([^\W\d_]{3,12})\.?[-., /]*(?:de |del )?"
+    r"(\d{4}|\d{2})"
+)
+_NAMED_FIRST = re.compile(
+    r"(?:[^\W\d_]+day, )?([^\W\d_]{3,12})\.?[-. /]+(\d{1,2})(?:st|nd|rd|th)?,?[-. /]+(\d{4})"
+)
+_MONTHS = (
+    "jan ene gen sty led", "feb fev fév fevr févr lut", "mar mär mrt marec", "apr abr avr kwi",
+    "may mai mag mei maj", "jun juin giu cze", "jul juil lug lip", "aug ago aou aoû sie",
+    "sep set wrz", "oct okt ott out paź", "nov lis", "dec dez dic déc gru",
+)  # fmt: skip
+"""Starts of the months' names in English, German, French, Spanish, Italian, Portuguese, Dutch,
+Nordic languages and Polish; four letters go before three, because of juin and juillet."""
+
+_MONTH_OF = {start: number for number, row in enumerate(_MONTHS, 1) for start in row.split()}
+FEW_MIXED = 0.05
+"""Share of a column's dates that may be slips; more of them make every other cell doubtful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +64,52 @@ class Dates:
         Positions of cells that are no dates.
     open_rows : int array
         Positions of cells whose order is not known.
+    mixed_rows : int array
+        Positions of cells that contradict the order of most others.
     """
 
     days: NDArray[np.float64]
     bad_rows: NDArray[np.int_]
     open_rows: NDArray[np.int_]
+    mixed_rows: NDArray[np.int_]
 
 
 def order_of(columns: Iterable[pa.ChunkedArray]) -> Order | None:
     """Return the order of day and month that the date columns of a table show; None if open."""
-    first = second = False
-    for column in columns:
-        for cell in blank_missing(column).drop_null().to_pylist():
-            found = _SIGNED.fullmatch(cell)
-            if found:
-                first |= int(found[1]) > 12 or found[2] == "."
-                second |= int(found[3]) > 12
-    if first == second:
-        return None
-    return "dmy" if first else "mdy"
+    shown = {_shown(blank_missing(c).to_pylist(), _SIGNED, (1, 3))[0] for c in columns} - {None}
+    return ("dmy" if shown.pop() else "mdy") if len(shown) == 1 else None
+
+
+def _shown(
+    cells: list[str | None], pattern: re.Pattern[str], places: tuple[int, int]
+) -> tuple[bool | None, list[int]]:
+    """Return whether the first place is the day's, None if open, and who says the contrary."""
+    first, second = [], []
+    for i, cell in enumerate(cells):
+        if cell is not None and (found := pattern.fullmatch(cell)):
+            if int(found[places[0]]) > 12:
+                first.append(i)
+            elif int(found[places[1]]) > 12:
+                second.append(i)
+    if not first and not second:
+        return None, []
+    return len(first) > len(second), min(first, second, key=len)
 
 
 def read_dates(column: pa.ChunkedArray, order: Order | None) -> Dates:
-    """Read a column of dates."""
-    cells = blank_missing(column).to_pylist()
+    """Read a column of dates; its own cells go before the order that the table shows."""
+    cells = [None if c is None else c.replace(". ", ".") for c in blank_missing(column).to_pylist()]
+    own, mixed = _shown(cells, _SIGNED, (1, 3))
+    if own is not None:
+        order = "dmy" if own else "mdy"
+    day_before_month, also_mixed = _shown(cells, _ISO, (2, 3))
     days = np.full(len(cells), np.nan)
     bad, unclear = [], []
     for i, cell in enumerate(cells):
-        if cell is None:
+        if cell is None or i in mixed or i in also_mixed:
             continue
         try:
-            day = _day(cell, order)
+            day = _day(cell, order, day_before_month=bool(day_before_month))
         except ValueError:
             bad.append(i)
             continue
@@ -96,19 +117,20 @@ def read_dates(column: pa.ChunkedArray, order: Order | None) -> Dates:
             unclear.append(i)
         else:
             days[i] = day
-    return Dates(days, np.array(bad, dtype=int), np.array(unclear, dtype=int))
+    rows = (np.array(r, dtype=int) for r in (bad, unclear, sorted(mixed + also_mixed)))
+    return Dates(days, *rows)
 
 
-def _day(cell: str, order: Order | None) -> float | None:
+def _day(cell: str, order: Order | None, *, day_before_month: bool) -> float | None:
     """Return the day of a cell, None where its order is open; ValueError where it is no date."""
     if (found := _ISO.fullmatch(cell)) or (found := _COMPACT.fullmatch(cell)):
-        return _ordinal(int(found[1]), int(found[2]), int(found[3]))
+        second, third = int(found[2]), int(found[3])
+        turned = day_before_month and not cell[4].isdigit()
+        return _ordinal(int(found[1]), *((third, second) if turned else (second, third)))
     if found := _SIGNED.fullmatch(cell):
         first, second, year = int(found[1]), int(found[3]), _year(found[4])
-        if found[2] == "." or first == second or first > 12:
-            return _ordinal(year, second, first)
-        if second > 12:
-            return _ordinal(year, first, second)
+        # Points part day, month and year in this order, unless the table says otherwise.
+        order = order or ("dmy" if found[2] == "." or first == second else None)
         if order is None:
             return None
         return _ordinal(year, *((second, first) if order == "dmy" else (first, second)))
@@ -135,7 +157,8 @@ def _year(text: str) -> int:
 
 
 def _month(name: str) -> int:
-    number = _MONTHS.get(name.lower()[:3])
+    lower = name.lower()
+    number = _MONTH_OF.get(lower[:4]) or _MONTH_OF.get(lower[:3])
     if number is None:
         raise ValueError(name)
     return number

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from camlif.data.manifest import ClinicalSection, DurationUnit
 from camlif.data.reading.cells import CellFaults
-from camlif.data.reading.dates import order_of, read_dates
+from camlif.data.reading.dates import FEW_MIXED, Dates, order_of, read_dates
 from camlif.data.reading.names import named_unit
 from camlif.data.reading.outcomes import OutcomeColumns, date_columns
 from camlif.data.reading.patients import PatientTable
@@ -208,20 +208,8 @@ def _between(
                 topic="date order",
             )
             return None
-        if len(dates.bad_rows):
-            wrong = rows.text(column).take(dates.bad_rows).to_pylist()
-            found.warn(
-                f"{column} has {count(len(dates.bad_rows), 'cell')} that are no dates "
-                f"({examples(dict.fromkeys(wrong))}), treated as missing.",
-                code="E-15",
-                file=rows.file,
-                column=column,
-                rows=table.rows_at(dates.bad_rows),
-                fix="Correct the cells, or leave them blank.",
-                topic="text",
-                columns=(column,),
-                values=tuple(dict.fromkeys(map(str, wrong))),
-            )
+        if _report_no_dates(table, column, dates, found):
+            return None
         days[column] = dates.days
     if len(ends) == 1:
         found.note(
@@ -232,6 +220,36 @@ def _between(
             columns=(start, *ends),
         )
     return [(days[end] - days[start]) / DAYS_PER_MONTH for end in ends]
+
+
+def _report_no_dates(table: PatientTable, column: str, dates: Dates, found: Findings) -> bool:
+    """Tell of cells that are no dates, or of another order than most; whether that is an error."""
+    n_read = int(np.isfinite(dates.days).sum())
+    for at, what in (
+        (dates.mixed_rows, "of another order than its others"),
+        (dates.bad_rows, "no day of the calendar"),
+    ):
+        if not len(at):
+            continue
+        cells = tuple(dict.fromkeys(map(str, table.rows.text(column).take(at).to_pylist())))
+        mixed = at is dates.mixed_rows
+        few = len(at) <= FEW_MIXED * n_read or len(at) == 1
+        many = mixed or len(at) > n_read
+        (found.error if many else found.warn)(
+            f"{column} has {count(len(at), 'cell')} {what} ({examples(cells)})"
+            + (". Day or month first?" if mixed else ", treated as missing." if not many else "."),
+            code="E-15",
+            file=table.rows.file,
+            column=column,
+            rows=table.rows_at(at),
+            fix="Write dates as 2015-03-01, or leave the cells blank.",
+            topic="text" if few or not many else "",
+            columns=(column,),
+            values=cells,
+        )
+        if many:
+            return True
+    return False
 
 
 def _checked(

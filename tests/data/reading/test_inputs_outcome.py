@@ -273,6 +273,68 @@ INPUTS = {
         asks="E-09", names=("day or the month",), answers=("date=day",),
         median=None, same=False,
     ),
+    "American dates with points": Input(
+        files=lambda: study(clinical=dates(formatted("%m.%d.%Y")))
+    ),
+    "a day before its month behind the year": Input(
+        files=lambda: study(clinical=dates(formatted("%Y-%d-%m")))
+    ),
+    "points and spaces": Input(files=lambda: study(clinical=dates(formatted("%d. %m. %Y")))),
+    "a British diagnosis and American ends": Input(
+        files=lambda: study(
+            clinical=dates(formatted("%m/%d/%Y")).assign(
+                date_of_diagnosis=[f"{day(7 * i, 0):%d/%m/%Y}" for i in range(60)]
+            )
+        )
+    ),
+    "one American date among British ones": Input(
+        files=lambda: study(
+            clinical=dates(formatted("%d/%m/%Y")).assign(
+                date_of_diagnosis=[
+                    f"{day(7 * i, 0):{'%m/%d/%Y' if i == 2 else '%d/%m/%Y'}}" for i in range(60)
+                ]
+            )
+        ),
+        asks="E-15", names=("date_of_diagnosis", "01/15/2004", "rows 4"),
+        answers=("missing=date_of_diagnosis",),
+        events=int(EVENT.sum() - EVENT[2]), median=None, same=False,
+    ),
+    "American and British dates by turns": Input(
+        files=lambda: study(
+            clinical=dates(formatted("%d/%m/%Y")).assign(
+                date_of_diagnosis=[
+                    f"{day(7 * i, 0):{'%m/%d/%Y' if i % 2 else '%d/%m/%Y'}}" for i in range(60)
+                ]
+            )
+        ),
+        asks="E-15", names=("date_of_diagnosis", "of another order"), refused=True,
+    ),
+    "dates without days": Input(
+        files=lambda: study(clinical=dates(formatted("%b %Y"))),
+        asks="E-15", names=("date_of_diagnosis", "60 cells no day"), refused=True,
+    ),
+    **{
+        f"months' names: {months}": Input(
+            files=lambda months=months, way=way: study(  # type: ignore[misc]
+                clinical=dates(
+                    lambda d: way.format(d=d.day, m=months.split()[d.month - 1], y=d.year)
+                )
+            )
+        )
+        for months, way in (
+            ("janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+             "{d} {m} {y}"),
+            ("janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.", "{d}-{m}-{y}"),
+            ("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre "
+             "diciembre", "{d} de {m} de {y}"),
+            ("Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+             "{d}. {m} {y}"),
+            ("gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre "
+             "dicembre", "{d} {m} {y}"),
+            ("January February March April May June July August September October November "
+             "December", "{m} {d}, {y}"),
+        )
+    },
     "dates of diagnosis and of surgery": Input(
         files=lambda: study(
             clinical=dates(formatted("%Y-%m-%d")).assign(

@@ -7,6 +7,10 @@ tell. Over 18,000 columns of 13 cohorts the C-index among patients with an event
 and 0.71 (calendar years 0.30), the correlation of two groups with the event below 0.53, that of
 missing values below 0.15, and the rank correlation with follow-up below 0.36; times that derive
 from the outcome had a C-index of 0.84 to 1.00, flags a correlation of 0.76 to 1.00 with the event.
+
+Of a column that is known for few patients only an exact order tells, where chance makes it once in
+10,000 columns: of 6,639 columns of the cohorts, known for 18 patients drawn at random, none did. Of
+948 columns each, cut into 16 and into 30 levels, only those of another endpoint did (2 and 2).
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import gammaln
 from scipy.stats import rankdata
 
 from camlif.data.reading.follow_up import ReadOutcome
@@ -39,10 +44,21 @@ STANDARD_ERRORS = 5.0
 without any effect, one in a hundred cohorts has one."""
 
 MIN_PATIENTS = 20
+"""A smaller cohort is not judged by its values."""
+
+MIN_KNOWN = 8
+"""Of a column known for fewer patients nothing is told; for fewer than `MIN_PATIENTS`, copies."""
+
+MAX_CHANCE = 1e-4
+"""That values which say nothing stand in the exact order of the time, or of the event."""
+
+MAX_CHANCE_OF_ANY = 0.01
+"""The same, for any column of a table."""
+
 MAX_PATIENTS = 600
 """So many patients, drawn at random where there are more, decide."""
 
-MAX_LEVELS = 12
+MAX_LEVELS = 30
 MIN_PER_LEVEL = 5
 _SCREEN = 0.5
 _COLUMNS_AT_ONCE = 256
@@ -103,13 +119,16 @@ class KnownOutcome:
                 block = _means(block, owner, len(patients))
             elif len(kept) == len(patients):
                 block = block[np.argsort(owner)]
-            found |= {start + i: why for i, why in _carrying(block, event, duration).items()}
+            chance = min(MAX_CHANCE, MAX_CHANCE_OF_ANY / values.shape[1])
+            carrying = _carrying(block, event, duration, chance)
+            found |= {start + i: why for i, why in carrying.items()}
         return found
 
     def reason_of_levels(self, ids: Sequence[str], levels: Sequence[Any]) -> str | None:
         """Return why a category carries the outcome: levels by their share of events, and by time.
 
-        Levels of fewer than `MIN_PER_LEVEL` patients count as one.
+        Levels of fewer than `MIN_PER_LEVEL` patients count as one, unless numbers order them, as
+        they do intervals such as ``300-399``.
         """
         cells = pd.Series(levels, dtype=object)
         at = np.array([self.position.get(p, -1) for p in ids])
@@ -123,17 +142,20 @@ class KnownOutcome:
         counts = cells[known].value_counts()
         if not 2 <= len(counts) <= MAX_LEVELS:
             return None
-        common = cells.where(~cells.isin(counts[counts < MIN_PER_LEVEL].index), "")
         coded = np.full((len(cells), 2), np.nan)
         dead = known & event
         for column, rows, worth in ((0, known, event.astype(float)), (1, dead, duration)):
+            counts = cells[rows].value_counts()
+            common = cells.where(cells.isin(counts[counts >= MIN_PER_LEVEL].index), "")
             means = pd.Series(worth[rows]).groupby(common[rows].to_numpy()).mean()
             usual = worth[rows].mean() if rows.any() else np.nan
             coded[:, column] = common.map(means).fillna(usual).to_numpy(dtype=float)
         coded[~known] = np.nan
         cuts = np.unique(coded[known, 0])[:-1]
         tries = [np.where(known, coded[:, 0] > cut, np.nan) for cut in cuts]
-        why = self.reasons(ids, np.column_stack([coded[:, 1], *tries]))
+        first = cells.astype(str).str.extract(r"(\d+(?:\.\d+)?)", expand=False).astype(float)
+        ordered = np.where(known, first.to_numpy(), np.nan)
+        why = self.reasons(ids, np.column_stack([coded[:, 1], ordered, *tries]))
         return next(iter(why.values()), None)
 
 
@@ -145,7 +167,9 @@ def _means(values: FloatArray, owner: NDArray[np.int_], n: int) -> FloatArray:
     return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
 
 
-def _carrying(values: FloatArray, event: BoolArray, duration: FloatArray) -> dict[int, str]:
+def _carrying(
+    values: FloatArray, event: BoolArray, duration: FloatArray, chance: float
+) -> dict[int, str]:
     found: dict[int, str] = {}
     n, known = len(event), np.isfinite(values)
     gaps = _correlation((~known).astype(float), event)
@@ -157,12 +181,38 @@ def _carrying(values: FloatArray, event: BoolArray, duration: FloatArray) -> dic
         alike.setdefault(bits.tobytes(), []).append(column)
     for columns in map(np.array, alike.values()):
         rows = known[:, columns[0]]
-        if rows.sum() < MIN_PATIENTS:
+        if rows.sum() < MIN_KNOWN:
             continue
         part = values[np.ix_(rows, columns)]
-        for position, why in _told(part, event[rows], duration[rows]).items():
+        told = _told(part, event[rows], duration[rows]) if rows.sum() >= MIN_PATIENTS else {}
+        for position, why in (_copied(part, event[rows], duration[rows], chance) | told).items():
             found.setdefault(int(columns[position]), why)
     return found
+
+
+def _copied(
+    values: FloatArray, event: BoolArray, duration: FloatArray, chance: float
+) -> dict[int, str]:
+    """Return columns in the exact order of the time or the event, which chance hardly makes."""
+    found: dict[int, str] = {}
+    n, n_events = len(event), int(event.sum())
+    steps = np.diff(values[np.argsort(duration, kind="stable")], axis=0)
+    for i in np.flatnonzero((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)):
+        ties = np.unique(values[:, i], return_counts=True)[1]
+        if _log_ways(n, ties) > np.log(2 / chance):
+            found[int(i)] = f"stands in the order of the follow-up ({n} patients)"
+    if 0 < n_events < n and _log_ways(n, np.array([n_events, n - n_events])) > np.log(2 / chance):
+        with_event, others = values[event], values[~event]
+        above = with_event.min(axis=0) > others.max(axis=0)
+        below = with_event.max(axis=0) < others.min(axis=0)
+        for i in np.flatnonzero(above | below):
+            found.setdefault(int(i), f"parts those with and without the event ({n} patients)")
+    return found
+
+
+def _log_ways(n: int, ties: NDArray[np.integer]) -> float:
+    """Return the logarithm of the number of orders of n values, some of which are equal."""
+    return float(gammaln(n + 1) - gammaln(ties + 1).sum())
 
 
 def _told(values: FloatArray, event: BoolArray, duration: FloatArray) -> dict[int, str]:

@@ -107,7 +107,15 @@ HIDDEN: dict[str, object] = {
     "missing without the event": ct()["g0"].where(DEAD),
     "missing with the event": ct()["g0"].where(~DEAD),
     "classes of the time": DAYS // 700,
+    "the time of eighteen patients": DAYS.where(DAYS.index < 18),
+    "the time of half of the dead": DAYS.where(DEAD & (DAYS.index % 2 == 0)),
+    "the event of eighteen patients": EVENT.where(DAYS.index < 18),
     "the event with one error": EVENT.where(EVENT.index > 0, 1 - EVENT),
+}
+HIDDEN_IN_LEVELS: dict[str, object] = {
+    "the time in twenty intervals": [f"{180 * (d // 180)}-{180 * (d // 180 + 1)}" for d in DAYS],
+    "the time in thirteen intervals": [f"{d // 270}th part" for d in DAYS],
+    "the event in fourteen words": [f"{'abcdefg'[i % 7]}{'xy'[e]}" for i, e in enumerate(EVENT)],
 }
 HONEST: dict[str, object] = {
     "stage": [f"{1 + i % 4}" for i in range(60)],
@@ -166,7 +174,7 @@ INPUTS = {
         f"{name} in the clinical table": Input(
             files=in_clinical({"z1": values}), names=("1 column is no", "z1 (")
         )
-        for name, values in HIDDEN.items()
+        for name, values in (HIDDEN | HIDDEN_IN_LEVELS).items()
     },
     "honest clinical columns": Input(
         files=in_clinical(HONEST), inputs=("age", "sex", *HONEST)

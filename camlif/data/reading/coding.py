@@ -15,6 +15,8 @@ from camlif.data.reading.vocabulary import word_set
 
 ANY = "*"
 """In ``event_values``: whatever is written in the column means the event, a blank cell none."""
+BLANK = "(blank)"
+"""In ``event_values``: a blank cell means the event, whatever is written none."""
 
 
 _HAPPENED = word_set(

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from camlif.data.manifest import ClinicalSection
-from camlif.data.reading.coding import ANY, coding_of, contradicts, is_told_by_words, key_of
-from camlif.data.reading.names import legend
+from camlif.data.reading.coding import (
+    ANY,
+    BLANK,
+    coding_of,
+    contradicts,
+    is_told_by_words,
+    key_of,
+    word_meaning,
+)
+from camlif.data.reading.names import is_reversed, legend
 from camlif.data.reading.outcomes import MAX_CODES, OutcomeColumns
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.problems import MAX_SHOWN, Findings, examples
-from camlif.data.reading.values import blank_missing
+from camlif.data.reading.values import blank_missing, is_date, sentinels, to_numbers
+from camlif.wording import count
 
 USUAL_EVENT_RATES = (0.02, 0.90)
+MIN_REPEATED = 3
+MIN_SHARE_REPEATED = 0.1
+"""So many cells, and so many of all that are filled, hold one date of death by no chance."""
+_NO_TIME = re.compile(r"-?0*(\.0*)?|-.*|9{2,}(\.0*)?|10{2,}(\.0*)?|8{2,}(\.0*)?")
+"""Numbers that stand for no time of death where they are frequent."""
+_NO_DAY = re.compile(r"0+\D0+\D0+|.*\b(0000|1[0-8]\d\d|190[01]|2[2-9]\d\d|[3-9]\d{3})\b.*")
+"""Dates on which nobody in a cohort died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +74,16 @@ def read_events(
     cells = blank_missing(table.rows.text(column)).to_pylist()
     if section.event_values == (ANY,) or column == columns.duration:
         return _filled(table, columns, cells, section, found)
+    if section.event_values == (BLANK,):
+        return Events(np.array([float(c is None) for c in cells]), {BLANK: True})
     occurring = sorted({c for c in cells if c is not None})
     if section.event_values:
         wanted = {key_of(v) for v in section.event_values}
         coding: dict[str, bool | None] = {c: key_of(c) in wanted for c in occurring}
     else:
         coding = coding_of(column, occurring)
+        if None in cells and occurring and _ask_of_blanks(table, column, coding, found):
+            return None
     if not occurring or None in coding.values():
         found.error(
             f"Column {column} holds {examples(occurring) or 'no value'}. "
@@ -77,16 +102,48 @@ def read_events(
     return Events(np.array([np.nan if c is None else float(known[c]) for c in cells]), known)
 
 
+def _ask_of_blanks(
+    table: PatientTable, column: str, coding: Mapping[str, bool | None], found: Findings
+) -> bool:
+    """Ask what a blank cell means, where every other one says the same."""
+    meanings = set(coding.values())
+    if len(meanings) > 1 or (None in meanings and len(coding) > 1):
+        return False
+    unsure = meanings == {None} and is_reversed(column)
+    readings = ("blank", "filled") if unsure else ("filled", "known")
+    if meanings == {False}:
+        readings = ("blank", "none")
+    found.error(
+        f"Column {column} holds {examples(coding)} or nothing. What does a blank cell mean?",
+        code="E-11",
+        file=table.rows.file,
+        column=column,
+        fix="Choose it, or write 1 where the event was observed and 0 where not.",
+        topic="blank event",
+        columns=(column,),
+        values=tuple(coding),
+        choices=readings,
+    )
+    return True
+
+
 def _filled(
     table: PatientTable,
     columns: OutcomeColumns,
     cells: list[str | None],
     section: ClinicalSection,
     found: Findings,
-) -> Events:
+) -> Events | None:
     """Return that the event was where a column is filled: a time or date of death."""
+    alive: set[str] = set()
+    if not section.event_values:
+        words = {c for c in cells if c is not None}
+        alive = {c for c in words if word_meaning(c) is False}
+        if _ask_of_placeholders(table, columns.event or "", alive, found):
+            return None
     found.note(
-        f"Read as event: every cell of {columns.event} that is not blank."
+        f"Read as event: every cell of {columns.event} that is not blank"
+        + (f" or {examples(sorted(alive))}." if alive else ".")
         + ("" if section.event_values else " This was inferred: please confirm."),
         file=table.rows.file,
         column=columns.event,
@@ -94,7 +151,52 @@ def _filled(
         columns=(columns.event or "",),
         values=(ANY,),
     )
-    return Events(np.array([float(c is not None) for c in cells]), {ANY: True})
+    happened = [float(c is not None and c not in alive) for c in cells]
+    return Events(np.array(happened), {**dict.fromkeys(sorted(alive), False), ANY: True})
+
+
+def _ask_of_placeholders(
+    table: PatientTable, column: str, alive: set[str], found: Findings
+) -> bool:
+    """Ask whether cells of a time or date of death that can be none stand for the living."""
+    text = blank_missing(table.rows.text(column))
+    strange = [c for c in _no_deaths(text) if c not in alive]
+    if not strange:
+        return False
+    rows = np.flatnonzero(pc.is_in(text, value_set=pa.array(strange)).to_numpy())
+    found.error(
+        f"{examples(strange)} in {column} is no time of death. Were these "
+        f"{count(len(rows), 'patient')} alive?",
+        code="E-11",
+        file=table.rows.file,
+        column=column,
+        rows=table.rows_at(rows),
+        fix="Choose it, or leave the cells of the living blank.",
+        topic="living",
+        columns=(column,),
+        values=tuple(strange),
+    )
+    return True
+
+
+def _no_deaths(text: pa.ChunkedArray) -> list[str]:
+    """Return the distinct cells of times or dates of death that can hardly be one."""
+    counts = Counter(c for c in text.to_pylist() if c is not None)
+    numbers, dated = to_numbers(text), is_date(text).any()
+    far = {float(x) for x in sentinels(numbers.values)}
+    words = {str(c) for c in numbers.bad_values}
+    least = max(MIN_REPEATED, MIN_SHARE_REPEATED * counts.total())
+    found = []
+    for cell, n in counts.items():
+        often = n >= least
+        if cell in words:
+            day = bool(is_date(pa.chunked_array([[cell]]))[0])
+            strange = not day or bool(_NO_DAY.fullmatch(cell)) or (often and dated)
+        else:
+            strange = float(cell) in far or (often and (dated or bool(_NO_TIME.fullmatch(cell))))
+        if strange:
+            found.append(cell)
+    return found
 
 
 def _tell_coding(
@@ -146,7 +248,9 @@ def check_rate(
     low, high = USUAL_EVENT_RATES
     if not len(event) or low <= rate <= high:
         return
-    sure = ANY in coding or is_told_by_words(column, coding)
+    # A blank cell was asked about before.
+    partly = None in blank_missing(table.rows.text(column)).to_pylist() and all(coding.values())
+    sure = partly or ANY in coding or is_told_by_words(column, coding)
     found.warn(
         f"{100 * rate:.0f}% of patients have the event, which is unusual."
         + ("" if sure else " Does 1 mean 'alive' or 'censored'?"),

@@ -22,6 +22,7 @@ from camlif.data.reading.outcomes import (
     candidates,
     choose_outcome,
     overfull_status,
+    same_as_of_another_endpoint,
     status_like,
     time_like,
 )
@@ -106,7 +107,9 @@ def read_follow_up(
     if not _declared_are_there(table, section, found):
         return None
     columns = choose_outcome(table.rows, section)
-    if _ask_between(table, columns, found) or _report_absent(table, columns, section, found):
+    if _ask_between(table, columns, section, found):
+        return None
+    if _report_absent(table, columns, section, found):
         return None
     of_events = Findings()
     coded = read_events(table, columns, section, of_events)
@@ -185,7 +188,9 @@ _QUESTIONS = {
 }
 
 
-def _ask_between(table: PatientTable, columns: OutcomeColumns, found: Findings) -> bool:
+def _ask_between(
+    table: PatientTable, columns: OutcomeColumns, section: ClinicalSection, found: Findings
+) -> bool:
     """Ask which of several columns is meant, where they say different things."""
     for part, rivals in columns.rivals.items():
         what, topic = _QUESTIONS[part]
@@ -197,7 +202,21 @@ def _ask_between(table: PatientTable, columns: OutcomeColumns, found: Findings) 
             topic=topic,
             columns=rivals,
         )
-    return bool(columns.rivals)
+    if columns.rivals or section.event is not None:
+        return bool(columns.rivals)
+    mixed = same_as_of_another_endpoint(table.rows, columns)
+    if mixed:
+        found.error(
+            f"{columns.event} says the same as {examples(mixed)}, which is of another endpoint "
+            f"than {columns.duration}.",
+            code="E-08",
+            file=table.rows.file,
+            column=columns.event,
+            fix="Choose the status of all deaths.",
+            topic="status",
+            columns=tuple(c for c in status_like(table.rows) if c not in mixed),
+        )
+    return bool(mixed)
 
 
 def _report_absent(

@@ -234,9 +234,10 @@ def named_unit(name: str) -> DurationUnit | None:
 
 
 def is_reversed(name: str) -> bool:
-    """Whether a name hints that 1 means "no event", so that its coding has to be asked for."""
+    """Whether a name speaks of life rather than death, so that its coding has to be asked for."""
     words = set(parts(_without_brackets(name)))
-    return bool(words & (ALIVE | CENSORED) or words == {"living"})
+    lives = words & (SURVIVAL | VITAL | {"free", "living"}) and not words & (EVENT | DEATH)
+    return bool(words & (ALIVE | CENSORED) or lives)
 
 
 @lru_cache(maxsize=KEPT_NAMES)

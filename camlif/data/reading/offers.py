@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from camlif.data.manifest import Change
 from camlif.data.reading.checks import CheckReport
+from camlif.data.reading.coding import ANY, BLANK
 from camlif.data.reading.outcomes import endpoint_words
 from camlif.data.reading.problems import Problem, examples, shortened
 from camlif.data.reading.roles import is_clinical_name, modality_name
@@ -94,6 +95,33 @@ def offer_event(problem: Problem, _: CheckReport) -> list[Offer]:
             (*column, Change(("clinical", "event_values"), [value], add=True)),
         )
         for value in problem.values
+    ]
+
+
+def offer_blank_event(problem: Problem, _: CheckReport) -> list[Offer]:
+    """Say what a blank cell of the event status means."""
+    cells = examples(problem.values)
+    readings = {
+        "filled": (f"{cells} means the event, a blank cell none", [ANY]),
+        "known": (f"{cells} means the event; a blank cell is unknown", list(problem.values)),
+        "blank": (f"A blank cell means the event, {cells} none", [BLANK]),
+        "none": (f"{cells} means no event; a blank cell is unknown", ["event"]),
+    }
+    return [
+        (r, label, (*_event_column(problem), Change(("clinical", "event_values"), cells_of_event)))
+        for r, (label, cells_of_event) in readings.items()
+        if r in problem.choices
+    ]
+
+
+def offer_living(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Say whether cells that are no time of death stand for the living."""
+    cells = examples(problem.values)
+    ((_, _, blanked),) = offer_missing(problem, report)
+    died = Change(("clinical", "event_values"), [ANY])
+    return [
+        ("alive", f"{cells} means alive", blanked),
+        ("died", f"{cells} means dead at an unknown time", (*_event_column(problem), died)),
     ]
 
 
@@ -354,7 +382,7 @@ def offer_date_order(_: Problem, __: CheckReport) -> list[Offer]:
 def offer_status_column(problem: Problem, report: CheckReport) -> list[Offer]:
     """Say which column is the event status."""
     columns = problem.columns
-    if problem.topic == "event":  # another column may be the status
+    if problem.topic in ("event", "blank event"):  # another column may be the status
         row = next((a for a in report.mapping if a.role == "event"), None)
         columns = () if row is None else tuple(c for c in row.rivals if c not in columns)
     return [

@@ -18,18 +18,36 @@ from numpy.typing import NDArray
 
 from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.coding import coding_of
-from camlif.data.reading.names import Promise, is_reversed, legend, plain, promise
+from camlif.data.reading.names import (
+    Promise,
+    is_reversed,
+    legend,
+    named_unit,
+    parts,
+    plain,
+    promise,
+)
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import blank_missing, is_date, to_numbers
+from camlif.data.reading.vocabulary import SURVIVAL, TIME
 
 MAX_CODES = 20
 """A status has at most so many different cells."""
+
+SAME_TIME = 0.02
+"""Logarithm of the ratio of two times that differ by rounding alone."""
+
+MAX_WORDS = 3
+"""A time of death has at most so many different words for the living."""
 
 MIN_SHARE = 0.5
 """Share of a column's known cells that are dates, or numbers, for it to be one of them."""
 
 REVERSED = 9
-"""Rank of a status such as ``censored``, which is taken where there is no other."""
+"""Rank of a status such as ``censored`` that nothing explains: taken where there is no other."""
+
+OWN_NAMES = {"survival_months", "event"}
+"""What the product itself writes: nothing competes with both together."""
 
 ANY_CAUSE = ("os", "")
 Part = Literal["time", "event", "death", "last contact", "start"]
@@ -234,14 +252,27 @@ def _candidate(table: TextTable, column: str, hint: Promise) -> Candidate | None
         if hint.kind == "date" and holds == "numbers" and "year" in plain(column):
             return None
         return Candidate(column, part, endpoint, "dates", _rank(column))
-    if hint.whole or plain(column) in ("survival", "overall_survival", "death", "dead"):
+    words = set(parts(column))
+    of_survival = part == "time" and words & SURVIVAL and not words & TIME
+    if hint.whole or of_survival or plain(column) in ("death", "dead"):
         flags = holds == "words" or _is_flag(table, column)
         part = "event" if flags else "time"
+    if part == "death" and holds == "words" and _is_time_but_for(table, column):
+        holds = "numbers"
     if part in ("time", "death", "last contact") and holds == "numbers":
         return Candidate(column, part, endpoint, holds, _rank(column))
     if part == "event" and codes <= MAX_CODES:
-        return Candidate(column, part, endpoint, holds, _rank(column))
+        cells = pc.unique(blank_missing(table.text(column)).drop_null()).to_pylist()
+        unsure = is_reversed(column) and None in coding_of(column, cells).values()
+        return Candidate(column, part, endpoint, holds, REVERSED if unsure else _rank(column))
     return None
+
+
+def _is_time_but_for(table: TextTable, column: str) -> bool:
+    """Whether a column holds numbers, and few different words, such as those for the living."""
+    numbers = to_numbers(table.table[column])
+    distinct = len(np.unique(numbers.values[np.isfinite(numbers.values)]))
+    return distinct > MAX_WORDS >= len(numbers.bad_values)
 
 
 def _is_flag(table: TextTable, column: str) -> bool:
@@ -253,10 +284,8 @@ def _is_flag(table: TextTable, column: str) -> bool:
 def _rank(column: str) -> int:
     """Order candidates of one part: what the product itself writes, then the plainest names."""
     simple, words = plain(column), set(plain(column).split("_"))
-    if simple in ("survival_months", "event"):
+    if simple in OWN_NAMES:
         return 0
-    if is_reversed(column) and not legend(column):
-        return REVERSED
     hint = promise(column)
     if hint is not None and hint.aspect == "start":
         return 1 if "diagnos" in simple else 2
@@ -316,6 +345,8 @@ def _rivals(
 ) -> dict[str, tuple[str, ...]]:
     """Return columns as good as a chosen one that say something else."""
     rivals: dict[str, tuple[str, ...]] = {}
+    if {plain(chosen.duration or ""), plain(chosen.event or "")} == OWN_NAMES:
+        return rivals
     by_column = {c.column: c for c in those}
     if section.duration is None and chosen.duration in by_column:
         mine = by_column[chosen.duration]
@@ -338,9 +369,24 @@ def _rivals(
 
 
 def _competes(one: Candidate, mine: Candidate) -> bool:
-    """Whether a column may be meant as well; beside what the product itself writes none is."""
-    same = one.column != mine.column and one.part == mine.part and one.holds == mine.holds
-    return same and 0 < mine.rank < REVERSED and one.rank < REVERSED
+    """Whether a column may be meant as well; beside one of the product's names, a named one is."""
+    same = one.column != mine.column and one.part == mine.part
+    same = same and (one.part == "event" or one.holds == mine.holds)
+    named = one.endpoint == "os" or bool(SURVIVAL & set(parts(one.column)))
+    return same and (mine.rank > 0 or named) and max(mine.rank, one.rank) < REVERSED
+
+
+def same_as_of_another_endpoint(table: TextTable, columns: OutcomeColumns) -> tuple[str, ...]:
+    """Return statuses of other endpoints that part the patients as a nameless one does.
+
+    An ``event`` beside ``OS_MONTHS`` that equals ``PFS_STATUS`` may be a progression.
+    """
+    known = {c.column: c for c in candidates(table)}
+    mine, time = known.get(columns.event or ""), known.get(columns.duration or "")
+    if mine is None or time is None or mine.endpoint or time.endpoint != "os":
+        return ()
+    others = [c for c in known.values() if c.part == "event" and c.endpoint not in ANY_CAUSE]
+    return tuple(c.column for c in others if _same_codes(table, mine.column, c.column))
 
 
 def _equal(table: TextTable, one: str, other: str) -> bool:
@@ -354,8 +400,14 @@ def _same_times(table: TextTable, one: str, other: str) -> bool:
     if not both.any():
         return False
     ratio = np.log(a[both] / b[both])
+    if named_unit(one) is not None and named_unit(one) == named_unit(other):
+        return bool(np.abs(np.median(ratio)) < SAME_TIME and _spread(ratio) < SAME_TIME)
     # A month may be 30, 30.4 or 365.25 / 12 days, and short times are rounded most.
-    return bool(np.median(np.abs(ratio - np.median(ratio))) < 0.02)
+    return _spread(ratio) < SAME_TIME
+
+
+def _spread(ratio: NDArray[np.float64]) -> float:
+    return float(np.median(np.abs(ratio - np.median(ratio))))
 
 
 def _same_codes(table: TextTable, one: str, other: str) -> bool:

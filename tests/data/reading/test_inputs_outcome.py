@@ -17,6 +17,7 @@ from tests.builders.study import (
     Files,
     Frame,
     Input,
+    N,
     assert_same,
     clinical,
     csv,
@@ -28,6 +29,7 @@ from tests.builders.study import (
 DAYS, EVENT = clinical()["survival_days"], clinical()["event"]
 DEAD = EVENT == 1
 BASE = clinical()[["patient_id", "age", "sex"]]
+GDC = {"days_to_death": DAYS.where(DEAD), "days_to_last_follow_up": DAYS.where(~DEAD)}
 
 
 def table(**columns: object) -> Frame:
@@ -67,6 +69,20 @@ def dates(write: Callable[[datetime.date], str], **names: str) -> Frame:
     )
 
 
+def deaths(living: object, *, of: int = N) -> Callable[[], Files]:
+    """Days to death and to the last contact, with something written for some of the living."""
+    times = GDC["days_to_death"].astype(object)
+    times[times.index[~DEAD][:of]] = living
+    return read_as(days_to_death=times, days_to_last_follow_up=DAYS)
+
+
+def dated_deaths(living: str) -> Callable[[], Files]:
+    """Dates, with something written for the living in that of death, and no status."""
+    frame = dates(formatted("%Y-%m-%d")).drop(columns=["vital_status"])
+    frame["date_of_death"] = frame["date_of_death"].where(DEAD, living)
+    return lambda: study(clinical=frame)
+
+
 def formatted(pattern: str) -> Callable[[datetime.date], str]:
     return lambda date: date.strftime(pattern)
 
@@ -76,7 +92,6 @@ def early(date: datetime.date) -> str:
     return f"{1 + date.day % 12:02d}/{date.month:02d}/{date.year}"
 
 
-GDC = {"days_to_death": DAYS.where(DEAD), "days_to_last_follow_up": DAYS.where(~DEAD)}
 INPUTS = {
     # words and codes
     "the words win over the digits": Input(
@@ -126,6 +141,109 @@ INPUTS = {
     "letters": Input(
         files=status("D", "A", "vital_status"),
         asks="E-11", names=("vital_status", "A, D"), answers=("event=D",),
+    ),
+    # names that speak of life
+    "survival with yes and no": Input(
+        files=read_as(OS_DAYS=DAYS, survival=words("no", "yes")),
+        asks="E-11", names=("survival", "no, yes"), answers=("event=no",),
+    ),
+    "a vital status with yes and no": Input(
+        files=read_as(OS_DAYS=DAYS, vital_status=words("no", "yes")),
+        asks="E-11", names=("vital_status", "no, yes"), answers=("event=no",),
+    ),
+    "a survival status of ones and noughts": Input(
+        files=read_as(OS_DAYS=DAYS, survival_status=1 - EVENT),
+        asks="E-11", names=("survival_status", "0, 1"), answers=("event=0",),
+    ),
+    "a registry's vital status": Input(
+        files=read_as(OS_DAYS=DAYS, VitalStatus=1 - EVENT),
+        asks="E-11", names=("VitalStatus", "0, 1"), answers=("event=0",),
+    ),
+    "METABRIC's overall survival": Input(
+        files=read_as(overall_survival_months=DAYS / 30.4375, overall_survival=1 - EVENT),
+        asks="E-11", names=("overall_survival", "0, 1"), answers=("event=0",),
+    ),
+    "French survival with yes and no": Input(
+        files=read_as(OS_DAYS=DAYS, survie=words("non", "oui")),
+        asks="E-11", names=("survie", "non, oui"), answers=("event=non",),
+    ),
+    "German survival with yes and no": Input(
+        files=read_as(OS_DAYS=DAYS, Überleben=words("nein", "ja")),
+        asks="E-11", names=("Überleben", "ja, nein"), answers=("event=nein",),
+    ),
+    "survival in words": Input(files=status("dead", "alive", "overall_survival")),
+    "a status of survival that explains itself": Input(
+        files=read_as(OS_DAYS=DAYS, **{"survival (0=dead, 1=alive)": 1 - EVENT})
+    ),
+    "deaths beside a vital status": Input(
+        files=read_as(OS_DAYS=DAYS, vital_status=1 - EVENT, death=EVENT)
+    ),
+    # blank cells
+    "ones and blanks": Input(
+        files=status("1", "", "event"),
+        asks="E-11", names=("event holds 1 or nothing",), answers=("event=filled",),
+    ),
+    "crosses and blanks": Input(
+        files=status("x", "", "died"),
+        asks="E-11", names=("died holds x or nothing",), answers=("event=filled",),
+    ),
+    "TRUE and blanks": Input(
+        files=status("TRUE", "", "death"),
+        asks="E-11", names=("death holds TRUE or nothing",), answers=("event=filled",),
+    ),
+    "Y and n/a": Input(
+        files=status("Y", "n/a", "death_event"),
+        asks="E-11", names=("death_event holds Y or nothing",), answers=("event=filled",),
+    ),
+    "the living alone are written": Input(
+        files=status("", "alive", "vital_status"),
+        asks="E-11", names=("vital_status holds alive or nothing",), answers=("event=blank",),
+    ),
+    "the censored alone are written": Input(
+        files=status("", "1", "CNSR"),
+        asks="E-11", names=("CNSR holds 1 or nothing",), answers=("event=blank",),
+    ),
+    # the living in a column of deaths
+    "days to death of nought for the living": Input(
+        files=deaths(0), asks="E-11", names=("0 in days_to_death", "23 patients"),
+        answers=("event=alive",),
+    ),
+    "days to death of -1 for the living": Input(
+        files=deaths(-1), asks="E-11", names=("-1 in days_to_death",), answers=("event=alive",),
+    ),
+    "days to death of 9999 for the living": Input(
+        files=deaths(9999), asks="E-11", names=("9999 in days_to_death",),
+        answers=("event=alive",),
+    ),
+    "days to death of 9999 for one of the living": Input(
+        files=deaths(9999, of=1), asks="E-11", names=("9999 in days_to_death", "1 patient"),
+        answers=("event=alive",),
+    ),
+    "days to death in words for the living": Input(
+        files=deaths("alive"), names=("not blank or alive",)
+    ),
+    "days to death that do not apply to the living": Input(
+        files=deaths("Not Applicable"), asks="E-11", names=("Not Applicable in days_to_death",),
+        answers=("event=alive",),
+    ),
+    "a date of death in words for the living": Input(
+        files=dated_deaths("still alive"), names=("not blank or still alive",)
+    ),
+    "a date of death of noughts for the living": Input(
+        files=dated_deaths("00/00/0000"), asks="E-11", names=("00/00/0000 in date_of_death",),
+        answers=("event=alive",),
+    ),
+    "a date of death in 9999 for the living": Input(
+        files=dated_deaths("9999-12-31"), asks="E-11", names=("9999-12-31 in date_of_death",),
+        answers=("event=alive",),
+    ),
+    "a date of death in 1900 for the living": Input(
+        files=dated_deaths("1900-01-01"), asks="E-11", names=("1900-01-01 in date_of_death",),
+        answers=("event=alive",),
+    ),
+    "a date of death in 2099 for the living": Input(
+        files=dated_deaths("2099-01-01"), asks="E-11", names=("2099-01-01 in date_of_death",),
+        answers=("event=alive",),
     ),
     # names and units
     "Xena's names": Input(
@@ -354,8 +472,30 @@ INPUTS = {
         asks="E-08", names=("follow_up_days, time_days",), answers=("time=follow_up_days",),
     ),
     "two statuses that differ": Input(
-        files=read_as(OS_DAYS=DAYS, vital_status=EVENT, death=1 - EVENT),
-        asks="E-08", names=("vital_status, death",), answers=("status=vital_status",),
+        files=read_as(OS_DAYS=DAYS, status=EVENT, death=EVENT[::-1].to_numpy()),
+        asks="E-08", names=("death, status",), answers=("status=status",),
+    ),
+    "an event that is no death": Input(
+        files=read_as(OS_MONTHS=DAYS / 30.4375, OS_STATUS=words("1:DECEASED", "0:LIVING"),
+                      event=EVENT[::-1].to_numpy()),
+        asks="E-08", names=("event, OS_STATUS",), answers=("status=OS_STATUS",),
+    ),
+    "an event beside the vital status": Input(
+        files=read_as(OS_MONTHS=DAYS / 30.4375, vital_status=words("dead", "alive"),
+                      event=EVENT[::-1].to_numpy()),
+        asks="E-08", names=("event, vital_status",), answers=("status=vital_status",),
+    ),
+    "an event that says what deaths say": Input(
+        files=read_as(OS_MONTHS=DAYS / 30.4375, vital_status=words("dead", "alive"), event=EVENT)
+    ),
+    "an event that is a progression": Input(
+        files=read_as(OS_MONTHS=DAYS / 30.4375, event=EVENT, PFS_STATUS=EVENT,
+                      PFS_MONTHS=DAYS / 60),
+        asks="E-08", names=("event says the same as PFS_STATUS",), answers=("status=event",),
+    ),
+    "an older time beside": Input(
+        files=read_as(survival_months=DAYS / 60, OS_MONTHS=DAYS / 30.4375, OS_STATUS=EVENT),
+        asks="E-08", names=("survival_months, OS_MONTHS",), answers=("time=OS_MONTHS",),
     ),
     "the same time in two units": Input(
         files=read_as(OS_MONTHS=DAYS / 30.4375, OS_DAYS=DAYS, OS_STATUS=EVENT)
@@ -394,10 +534,28 @@ def test_words_are_never_offered_the_wrong_way_round() -> None:
     few = EVENT.where(EVENT.index < 3, 1)
     told = few.map({1: "dead", 0: "alive"})
     for column, offered in ((told, False), (few, True)):
-        _, report = read_cohort(study(clinical=table(OS_DAYS=DAYS, vital_status=column)))
+        _, report = read_cohort(study(clinical=table(OS_DAYS=DAYS, death=column)))
         flags = [o.flag for p in report.problems for o in options_for(p, report)]
         assert any(p.code == "E-12" for p in report.problems)
         assert ("event=reverse" in flags) is offered
+
+
+@pytest.mark.parametrize("written", ["1", "x", "TRUE"])
+def test_a_status_of_one_value_and_blanks_is_never_offered_the_wrong_way_round(
+    written: str,
+) -> None:
+    files = status(written, "", "event")()
+    _, asked = read_cohort(files)
+    cohort, told, _ = mend(files, ["event=known"], title="t")
+    flags = [
+        o.flag for report in (asked, told) for p in report.problems for o in options_for(p, report)
+    ]
+
+    assert cohort is not None
+    assert told.outcome is not None
+    assert told.outcome.to_json()["patients"] == int(DEAD.sum())
+    assert {"event=filled", "event=known"} <= set(flags)
+    assert not {"event=reverse", "event=blank"} & set(flags)
 
 
 def test_living_patients_without_times_never_make_the_coding_look_reversed() -> None:

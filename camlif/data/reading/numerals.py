@@ -36,6 +36,9 @@ SMALLEST, LARGEST = 100, 999
 """Whole numbers up to 999, some of three digits, beside cells such as ``1,735`` speak of thousands:
 as decimals of exactly three digits they would be whole by chance once in a thousand."""
 
+MIN_ALIKE = 10
+"""Cells: so many decimals end in a zero at the third place by chance once in 10^10."""
+
 _SIGN = r"^[+-]?"
 _HEAD = r"[1-9]\d{0,2}"
 _COMMA_OPEN = rf"{_SIGN}{_HEAD},\d{{3}}$"
@@ -92,6 +95,17 @@ class _Style:
         return bool(len(sizes) >= MIN_PLAIN and sizes.max() <= LARGEST and sizes.max() >= SMALLEST)
 
     @property
+    def padded(self) -> bool:
+        """Whether all of several cells are as ``150.000``: thousands, or idle digits."""
+        cells = self.text.filter(pa.array(self.point_open))
+        return bool(len(cells) >= MIN_ALIKE and pc.all(pc.ends_with(cells, "0")).as_py())
+
+    @property
+    def all_open(self) -> bool:
+        """Whether every known cell is as ``1.735``, so that the column alone tells nothing."""
+        return bool(self.n_known == self.point_open.sum() >= MIN_ALIKE)
+
+    @property
     def says_decimals(self) -> bool:
         """Whether larger whole numbers stand beside, written without a mark of thousands."""
         wholes = pc.cast(self.text.filter(pa.array(self.whole)), pa.float64()).to_numpy()
@@ -117,6 +131,9 @@ def settle_numerals(
     judged = {column: _style_of(table.table[column]) for column in candidates}
     styles = {column: style for column, style in judged.items() if style is not None}
     of_file = declared or _mark_of_file(styles)
+    if of_file is None and any(style.all_open for style in styles.values()):
+        others = (blank_missing(table.table[c]) for c in candidates if c not in styles)
+        of_file = "." if any(_matches(cells, _POINT_DECIMAL).any() for cells in others) else None
     settled: dict[str, pa.ChunkedArray] = {}
     open_columns: dict[str, NDArray[np.bool_]] = {}
     rewritten: dict[str, list[str]] = {}
@@ -221,7 +238,11 @@ def _decide(
     # Numbers that a spreadsheet typed have a point whatever the texts beside them mean.
     if of_file == "," and has_points:
         return (",", nothing) if style.says_thousands else (None, style.point_open)
-    doubtful = style.says_thousands and _far_below(style)
+    doubtful = (
+        (style.says_thousands and _far_below(style))
+        or style.padded
+        or (style.all_open and of_file is None and has_points)
+    )
     return (None, style.point_open) if doubtful else (".", nothing)
 
 

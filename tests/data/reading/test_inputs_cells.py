@@ -145,6 +145,39 @@ INPUTS = {
         ),
         names=("survival_days",),
     ),
+    "points of thousands and nothing else": Input(
+        files=lambda: study(
+            clinical=csv(days(lambda d: f"{d + 1000:,}".replace(",", ".")).drop(columns="age"),
+                         sep=";")
+        ),
+        asks="E-15", names=("survival_days", "1."), answers=("decimal=comma",),
+        median=(2844 + 1000) / 30.4375, inputs=("sex",), same=False,
+    ),
+    "three decimals and nothing else": Input(
+        files=lambda: study(
+            clinical=clinical().drop(columns="age").assign(
+                survival_days=[f"{d / 365.25 + 1:.3f}" for d in clinical()["survival_days"]]
+            ).rename(columns={"survival_days": "survival_years"})
+        ),
+        asks="E-15", names=("survival_years",), answers=("decimal=point",),
+        median=None, inputs=("sex",), same=False,
+    ),
+    "three decimals beside other decimals": Input(
+        files=lambda: study(
+            clinical=clinical().assign(bmi=[f"{20 + i / 7:.3f}" for i in range(60)])
+        ),
+        inputs=("age", "sex", "bmi"),
+    ),
+    "platelets by thousands": Input(
+        files=extra("platelets", lambda i: f"{20 + 9 * i}.000"),
+        asks="E-15", names=("platelets", "20.000"), answers=("decimal=comma",),
+        inputs=("age", "sex", "platelets"),
+    ),
+    "platelets with decimals that say nothing": Input(
+        files=extra("platelets", lambda i: f"{20 + 9 * i}.000"),
+        asks="E-15", names=("platelets", "20.000"), answers=("decimal=point",),
+        inputs=("age", "sex", "platelets"),
+    ),
     # decimals
     "decimal commas": Input(
         files=lambda: study(clinical=european(clinical()), ct=european(ct()), rna=european(rna())),

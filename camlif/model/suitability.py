@@ -364,12 +364,20 @@ def _values(column: ClinicalColumn, clinical: pd.DataFrame, file: str) -> list[P
         same = {w: level for w, level in match_levels(words, column.levels).items() if level}
         other = [f"{word} as {level}" for word, level in same.items() if word != level]
         if other:
+            # Beside H, M may be a woman: mujer.
+            letters = tuple(w for w in same if len(w) == 1 and w not in column.levels)
+            doubtful = letters if any(len(cell) == 1 for cell in unknown) else ()
             problems.append(
                 Problem(
-                    severity="note",
+                    severity="warning" if doubtful else "note",
                     message=f"{column.name} is read as the model's words: {examples(other)}.",
                     file=file,
                     column=column.name,
+                    fix="Say if a letter stands for another." if doubtful else None,
+                    topic="level" if doubtful else "",
+                    columns=(column.name,) if doubtful else (),
+                    values=doubtful,
+                    choices=column.levels if doubtful else (),
                 )
             )
     return problems

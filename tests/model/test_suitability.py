@@ -188,3 +188,17 @@ def test_an_age_in_days_makes_patients_unlike_the_training_data() -> None:
     assert told.str.contains(
         "clinical: another unit or scale than in training (age)", regex=False
     ).all()
+
+
+@pytest.mark.parametrize(
+    ("men", "women", "asked"), [("H", "M", "M"), ("m", "w", "m"), ("M", "f", "")]
+)
+def test_a_letter_beside_an_unknown_one_may_stand_for_another_word(
+    men: str, women: str, asked: str
+) -> None:
+    coded = with_clinical(lambda t: t.assign(sex=t["sex"].map({"male": men, "female": women})))
+
+    told = [p for p in check_suitability(coded, tiny_bundle().expected) if p.column == "sex"][-1]
+
+    assert told.values == tuple(asked)
+    assert (told.severity == "warning") == bool(asked)

@@ -262,7 +262,21 @@ def _inputs(
             file=table.rows.file,
             column=too_many[0] if len(too_many) == 1 else None,
         )
+    _note_missing(table, frame, inputs, found)
     return tuple(inputs), tuple(roles)
+
+
+def _note_missing(
+    table: PatientTable, frame: pd.DataFrame, inputs: list[ClinicalColumn], found: Findings
+) -> None:
+    """Say how many patients lack which input: merged cells are blank for all but the first."""
+    lacking = {c.name: int(frame[c.name].isna().sum()) for c in inputs}
+    shown = [f"{name} ({n})" for name, n in lacking.items() if n]
+    if shown:
+        found.note(
+            f"Clinical inputs missing, of {count(len(frame), 'patient')}: {', '.join(shown)}.",
+            file=table.rows.file,
+        )
 
 
 def _role(

@@ -26,7 +26,7 @@ from camlif.data.reading.names import (
     promise,
 )
 from camlif.data.reading.problems import Findings, shortened
-from camlif.data.reading.tables import table_stem
+from camlif.data.reading.tables import INDEX_NAME, table_stem
 from camlif.data.reading.values import Numbers, blank_missing, is_date
 from camlif.wording import count
 
@@ -196,8 +196,11 @@ def role_by_values(
 def is_row_number(column: str, numbers: Numbers) -> bool:
     """Whether all cells are different whole numbers, as a row number's are.
 
-    A name that is hardly one, such as ``X``, needs more: many numbers, close together.
+    A name that is hardly one, such as ``X``, needs more: many numbers, close together. A first
+    column without any name is never more than that, whatever it holds.
     """
+    if column == INDEX_NAME:
+        return True
     values = numbers.values
     whole = len(values) and np.isfinite(values).all() and (values % 1 == 0).all()
     if not whole or len(np.unique(values)) < len(values):

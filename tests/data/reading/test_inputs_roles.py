@@ -209,6 +209,15 @@ INPUTS = {
         tables={"genes": tuple(g for g in GENES if g != "NHS"), "rna": FEATURES},
         same=False,
     ),
+    "an empty first column": Input(
+        files=lambda: study(clinical=b"," + csv(clinical()).replace(b"\n", b"\n,").rstrip(b",")),
+        names=("row names (row numbers)",),
+    ),
+    "sex merged over rows": Input(
+        files=in_clinical({"stage": ["III", *[None] * 29, "II", *[None] * 29]}),
+        names=("missing, of 60 patients: stage (58)",),
+        inputs=("age", "sex", "stage"),
+    ),
     "days to birth": Input(
         files=lambda: study(
             clinical=clinical().assign(DAYS_TO_BIRTH=-(AGE * 365.25)).drop(columns="age")

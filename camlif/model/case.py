@@ -212,7 +212,8 @@ def summarise_case(
         warnings.append(sentences.held_out_sentence(score.members_used, bundle.n_members))
     ranking = sentences.ranking_sentence(bundle.card)
     subgroups = _subgroups(bundle, result, row)
-    within = [sentences.subgroup_sentence(found) for found in subgroups]
+    lacks = bool(absent)
+    within = [sentences.subgroup_sentence(found, reduced=lacks) for found in subgroups]
     own = _deciding(bundle, result, row)
     withheld = own is not None and notes == (f"not scored: the model {own.fault}",)
     lacking = [] if withheld else [modality(m) for m in absent]
@@ -293,7 +294,9 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
             )
         ),
         subset_sentence=sentences.subset_sentence(part, _inputs(result, row)),
-        subgroup_sentence="" if own is None else sentences.subgroup_sentence(own),
+        subgroup_sentence=(
+            "" if own is None else sentences.subgroup_sentence(own, reduced=part is not None)
+        ),
         left_out=("" if used.all() else sentences.left_out_words(membership, held_out=held_out)),
         agreement_sentence=sentences.agreement_sentence(
             agreement, n_used, stratum, membership=membership, held_out=held_out

@@ -186,9 +186,17 @@ def subset_sentence(subset: SubsetValidation | None, inputs: Sequence[str]) -> s
     )
 
 
-def subgroup_sentence(subgroup: SubgroupValidation) -> str:
-    """Say how the model ranks unseen patients of a subgroup."""
-    return f"Among patients of {subgroup.name}: held-out {subgroup.numbers}."
+def subgroup_sentence(subgroup: SubgroupValidation, *, reduced: bool = False) -> str:
+    """Say how the model ranks unseen patients of a subgroup.
+
+    Parameters
+    ----------
+    subgroup : SubgroupValidation
+    reduced : bool
+        Whether the patient lacks a modality, which most of the subgroup have.
+    """
+    unlike = ", with the modalities that they have" if reduced else ""
+    return f"Among patients of {subgroup.name}: held-out {subgroup.numbers}{unlike}."
 
 
 def spread_words(z: Interval, ratio: Interval) -> str:

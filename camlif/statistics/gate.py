@@ -297,9 +297,10 @@ def _slope_off(measured: GateResult) -> str:
     after = measured.slope_after
     if after is None or MIN_SLOPE <= after <= MAX_SLOPE:
         return ""
+    fault = "spread" if after < 1 else "alike"
     return (
-        f"calibrated on some patients, the risks are too spread or too narrow for the others "
-        f"(slope {after:.2f}, outside {MIN_SLOPE:g} to {MAX_SLOPE:g})"
+        f"risks calibrated on other patients are too {fault}: slope {after:.3f}, outside "
+        f"{MIN_SLOPE:g} to {MAX_SLOPE:g}"
     )
 
 

@@ -18,6 +18,7 @@ from camlif.model.bundle import Bundle, load_bundle
 from camlif.model.card import render_markdown
 from camlif.model.case import summarise_case
 from camlif.model.score_file import write_scores
+from camlif.model.sentences import subgroup_sentence
 from camlif.model.subgroups import (
     SubgroupValidation,
     find_deciding,
@@ -114,6 +115,9 @@ def test_a_case_quotes_its_own_subgroups_and_one_without_group_says_which() -> N
     assert summary.score.subgroup_sentence.startswith(sentence)
     assert summary.score.subgroup_sentence in summary.caveats
     assert not summary.withheld
+    assert subgroup_sentence(own, reduced=True).endswith(
+        "events, with the modalities that they have."
+    )
 
     other = summarise_case(bundle, result, int(np.flatnonzero(~result.scored)[0]))
     assert other.score is None

@@ -7,7 +7,10 @@ patient, nor two, without a word: they are an error, and ``ids`` in the manifest
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -19,6 +22,7 @@ from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids, to_numbers
 from camlif.wording import count
 
+_COPY = re.compile(r"(.*[^\W\d_].*)\.\d{1,2}")
 MIN_SHARE = 0.5
 """Another column than that of a usual name is taken where this one shares fewer of its patients."""
 
@@ -80,6 +84,48 @@ def _id_sets(table: TextTable) -> dict[str, set[str]]:
         if ids:
             sets[column] = ids
     return sets
+
+
+def with_copies_named(
+    table: TextTable, id_column: str | None, known: AbstractSet[str], found: Findings
+) -> TextTable:
+    """Return the table with repeated patients under one identifier: ``P-1.1`` beside ``P-1``.
+
+    R and pandas number a name that occurs twice. Such a row is another one of that patient, if the
+    clinical table knows the patient and nobody of the numbered name.
+
+    Parameters
+    ----------
+    table : TextTable
+    id_column : str or None
+        As declared.
+    known : set of str
+        Identifiers of the clinical table and its samples.
+    found : Findings
+        Gets a note of the names.
+    """
+    column = id_column_of(table, id_column)
+    if column is None or not known:
+        return table
+    ids = clean_ids(table.text(column))
+    mine = set(ids)
+    copies = {}
+    for one in mine - known:
+        numbered = _COPY.fullmatch(one)
+        if numbered is not None and numbered[1] in mine & known:
+            copies[one] = numbered[1]
+    if not copies:
+        return table
+    found.note(
+        f"{count(len(copies), 'identifier')} with a number at the end taken for "
+        f"{'a copy' if len(copies) == 1 else 'copies'} of the same patient: "
+        f"{examples(sorted(copies))}.",
+        file=table.file,
+        column=column,
+    )
+    named = pa.chunked_array([pa.array([copies.get(i, i) for i in ids], pa.string())])
+    at = table.columns.index(column)
+    return replace(table, table=table.table.set_column(at, column, named))
 
 
 def report_alike(tables: Sequence[PatientTable], declared: str | None, found: Findings) -> bool:

@@ -6,6 +6,7 @@ that are missing or repeated, and tables that share no patients, are added to th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from camlif.data.reading.problems import MAX_ROWS, Findings, examples
 from camlif.data.reading.roles import MASK_LABELS, find_id, find_mask_size, find_named
 from camlif.data.reading.spelling import alike, report_spoilt, spell_alike
+from camlif.data.reading.summaries import without_summaries
 from camlif.data.reading.tables import INDEX_NAME, TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids, is_tcga_sample, to_numbers
 from camlif.wording import count
@@ -110,14 +112,15 @@ def assign_patients(
         return None
     if column != table.columns[0] or column not in ("patient_id", id_column):
         found.note(f"Patients are identified by column {column}.", file=table.file)
+    n_read = len(table)
+    table, summaries = without_summaries(table, column, found)
+    steps = [FlowStep(file=table.file, reason=kind, n=n) for kind, n in summaries.items()]
     if report_spoilt(table, column, found, lambda: id_candidates(table)):
         return None
     ids = _read_ids(table, column, id_length, found)
     if spellings is not None:
         ids = spell_alike(ids, spellings)
-    n_read = len(ids)
     rows = replace(table, table=table.table.drop_columns([column]))
-    steps: list[FlowStep] = []
     keep = np.array([bool(i) for i in ids])
     if not keep.all():
         lost = np.flatnonzero(~keep)
@@ -291,13 +294,21 @@ TCGA_PATIENT = 12
 """Characters of a TCGA patient barcode."""
 
 
-def check_overlap(tables: list[PatientTable], found: Findings, *, by_spelling: bool) -> None:
-    """Report tables that share no patients with any other, or few with one.
+def check_overlap(
+    tables: list[PatientTable],
+    found: Findings,
+    *,
+    by_spelling: bool,
+    clinical: PatientTable | None = None,
+) -> None:
+    """Report tables that share no patients with any other, or few with one, and who is only there.
 
     Parameters
     ----------
     tables : list of PatientTable
     found : Findings
+    clinical : PatientTable, optional
+        Patients of other tables whom it lacks are named.
     by_spelling : bool
         Whether identifiers that are only spelt differently count as shared, as somebody is asked.
     """
@@ -324,6 +335,23 @@ def check_overlap(tables: list[PatientTable], found: Findings, *, by_spelling: b
         if n < MIN_OVERLAP * smaller and not {a, b} & set(apart):
             found.warn(
                 f"{a} and {b} share only {n} of {count(smaller, 'id')}.", code="E-07", file=b
+            )
+    if clinical is not None and not apart:
+        _report_strangers(clinical, ids, found)
+
+
+def _report_strangers(clinical: PatientTable, ids: Mapping[str, set[str]], found: Findings) -> None:
+    """Name the patients of each table who are not in the clinical one."""
+    for file, mine in ids.items():
+        strangers = sorted(mine - ids[clinical.rows.file])
+        if strangers:
+            found.warn(
+                f"{count(len(strangers), 'patient')} of {file} "
+                f"{'is' if len(strangers) == 1 else 'are'} not in {clinical.rows.file}: "
+                f"{examples(strangers)}.",
+                code="E-07",
+                file=file,
+                fix="If the clinical table has them under other identifiers, correct these.",
             )
 
 

@@ -32,7 +32,7 @@ from camlif.data.reading.evidence import KnownOutcome
 from camlif.data.reading.follow_up import entry_column, read_follow_up
 from camlif.data.reading.gathered import Progress, Reading, assemble
 from camlif.data.reading.groups import group_patterns
-from camlif.data.reading.identifiers import report_alike
+from camlif.data.reading.identifiers import report_alike, with_copies_named
 from camlif.data.reading.mapping import describe_mapping, id_name
 from camlif.data.reading.matrices import read_modality
 from camlif.data.reading.orientation import upright
@@ -218,7 +218,10 @@ def _read_tables(tables: list[TextTable], reading: Reading) -> None:
     for name, (table, section) in arrangement.modalities.items():
         table = _upright(table, known | set(reading.owners), reading)
         id_column = id_name(reading, table.file)
-        table, others = wanted_samples(table, reading.manifest.samples, id_column, reading.found)
+        table, others = wanted_samples(
+            table, reading.manifest.samples, id_column, reading.found, known=known
+        )
+        table = with_copies_named(table, id_column, known, reading.found)
         table = by_patient(table, reading.owners, id_column)
         table = renamed_columns(table, section.rename, reading.found)
         table = blank_cells(table, section.missing, reading.found)
@@ -244,7 +247,9 @@ def _read_tables(tables: list[TextTable], reading: Reading) -> None:
         )
     report_copies(reading.modalities, reading.found)
     asked = report_alike(reading.all_tables, reading.manifest.ids, reading.found)
-    check_overlap(reading.all_tables, reading.found, by_spelling=asked)
+    check_overlap(
+        reading.all_tables, reading.found, by_spelling=asked, clinical=reading.clinical_table
+    )
 
 
 def _upright(table: TextTable, patients: set[str], reading: Reading) -> TextTable:

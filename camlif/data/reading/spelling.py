@@ -21,21 +21,42 @@ MIN_SPOILT = 3
 _ROUNDED = r"^\d(?:[.,]\d+)?[eE]\+\d{2,}$|^\d[.,]\d+[eE]\d{2,}$"
 _LONG = rf"^\d{{{EXACT_DIGITS + 1},}}$"
 _BARCODE = re.compile(r"TCGA[-._](\w{2})[-._](\w{4})(?:[-._]\w+)*")
-_SEPARATORS = re.compile(r"[\s_./:,;-]+")
+_SEPARATORS = re.compile(r"[\s_./:,;#()\[\]{}<>-]+")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_LETTER_O = re.compile(r"(?<![^\W\d_])o+(?=\d)|(?<=\d)o+(?![^\W\d_])")
+"""The letter among digits, where a nought was meant."""
+
+_LOOK_ALIKES = str.maketrans(
+    "АВЕКМНОРСТУХІЅЈавекмнорстухіѕјΑΒΕΖΗΙΚΜΝΟΡΤΥΧαβνορτυχκι",
+    "ABEKMHOPCTYXISJabekmhopctyxisjABEZHIKMNOPTYXabvoptuxki",
+)
+"""Cyrillic and Greek letters that look like Latin ones."""
 _BOUNDARY = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
 def alike(identifier: str) -> str:
-    """Return a form that spellings of one identifier share: case, signs, zeros and Unicode aside.
+    """Return a form that spellings of one identifier share: case, signs, zeros and Unicode aside,
+    and what looks the same.
 
     ``P-001``, ``p001``, ``P_1`` and ``P 001`` are alike; ``1-11`` and ``11-1`` are not. Signs alone
     have no other form.
     """
-    text = _BARCODE.sub(r"TCGA-\1-\2", unicodedata.normalize("NFKC", identifier).upper())
+    text = identifier if identifier.isascii() else _seen(identifier)
+    text = _BARCODE.sub(r"TCGA-\1-\2", _THOUSANDS.sub("", text).upper())
     text = re.sub(r"^(\d+)\.0+$", r"\1", text.casefold().strip(" '\"`\u2019"))
+    text = _LETTER_O.sub(lambda found: "0" * len(found[0]), text)
     words = _SEPARATORS.sub("-", _BOUNDARY.sub("-", text)).strip("-")
     return _ZEROS.sub("", words) or identifier
+
+
+def _seen(text: str) -> str:
+    """Return a text as it looks: without invisible characters, dashes as hyphens, Latin letters."""
+    text = unicodedata.normalize("NFKC", text)
+    kinds = [(c, unicodedata.category(c)) for c in text]
+    seen = "".join("-" if k == "Pd" or c == "\u2212" else c for c, k in kinds if k != "Cf")
+    latin = seen.translate(_LOOK_ALIKES)
+    return latin if any("a" <= c <= "z" for c in seen.casefold()) or latin.isascii() else seen
 
 
 def spell_alike(ids: Iterable[str], known: dict[str, str]) -> list[str]:

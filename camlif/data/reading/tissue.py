@@ -13,6 +13,8 @@ tissue, 20 and above controls.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Literal
 
@@ -40,14 +42,38 @@ _COLUMNS = (
     "tissue",
     "sample_class",
     "tumor_normal",
+    *("gewebe", "gewebeart", "tissue_status", "sample_group", "specimen_type"),
 )
 _NORMAL = re.compile(r"(.*[ _-])?(normal|adjacent|healthy|control|benign)([ _-].*)?", re.I)
+_NORMAL_OTHER = re.compile(r"normal(es)? ?gewebe|tumorfrei|nat|nt|gesund(es gewebe)?|sain", re.I)
+_CODES: dict[str, Tissue] = {
+    **dict.fromkeys(("nt", "nb", "n", "solid tissue normal"), "normal"),
+    **dict.fromkeys(("tm", "tr", "tam"), "other tumour"),
+    **dict.fromkeys(("tp", "t", "tb", "tap"), "primary"),
+}
+"""Short letter codes of TCGA's sample types, and T and N."""
+
+_YES_NO: dict[str, bool] = {
+    **dict.fromkeys(("1", "1.0", "true", "yes", "y", "ja"), True),
+    **dict.fromkeys(("0", "0.0", "false", "no", "n", "nein"), False),
+}
+_IS_TUMOUR = frozenset({"is_tumor", "is_tumour", "tumor", "tumour", "is_cancer", "is_primary"})
+_IS_NORMAL = frozenset({"is_normal", "normal", "is_control", "is_healthy"})
+_SUFFIX = re.compile(r"(.+?)[._ -]?(?:(N|NT|NAT|normal)|(T|TP|tumou?r|primary))", re.I)
+EDGE_COLUMNS = 20
+"""So many columns at either side of a table may say the tissue by their cells alone."""
+
 _OTHER = re.compile(r".*(metasta|recurren|additional|xenograft|cell line).*", re.I)
 _TUMOUR = re.compile(r".*(primary|tumou?r|cancer|carcinoma).*", re.I)
 
 
 def wanted_samples(
-    table: TextTable, samples: Samples, id_column: str | None, found: Findings
+    table: TextTable,
+    samples: Samples,
+    id_column: str | None,
+    found: Findings,
+    *,
+    known: AbstractSet[str] = frozenset(),
 ) -> tuple[TextTable, tuple[FlowStep, ...]]:
     """Return the rows of the samples that count, and where the others went.
 
@@ -60,8 +86,12 @@ def wanted_samples(
         As declared.
     found : Findings
         Gets a warning with what was left out.
+    known : set of str
+        Identifiers of patients; one of them with N behind it is normal tissue.
     """
-    tissues = _by_barcode(table, id_column) or _by_column(table)
+    column = id_column_of(table, id_column)
+    ids = [] if column is None else clean_ids(table.text(column))
+    tissues = _by_barcode(ids) or _by_column(table, ids) or _by_suffix(ids, known)
     if tissues is None or samples == "all":
         return table, ()
     unwanted: dict[str, NDArray[np.int_]] = {}
@@ -86,17 +116,28 @@ def wanted_samples(
     kept = np.setdiff1d(np.arange(len(table)), rows)
     steps = tuple(FlowStep(file=table.file, reason=w, n=len(at)) for w, at in unwanted.items())
     numbers = table.row_numbers[kept]
-    return replace(table, table=table.table.take(kept), row_numbers=numbers), steps
+    cells = table.table.take(kept)
+    said = [c for c in cells.column_names if plain(c) in _IS_TUMOUR | _IS_NORMAL]
+    one = [c for c in said if len(cells[c].unique()) == 1]
+    return replace(table, table=cells.drop_columns(one), row_numbers=numbers), steps
 
 
-def _by_barcode(table: TextTable, id_column: str | None) -> list[Tissue] | None:
-    column = id_column_of(table, id_column)
-    if column is None:
-        return None
-    codes = [_CODE.fullmatch(i) for i in clean_ids(table.text(column))]
+def _by_barcode(ids: Sequence[str]) -> list[Tissue] | None:
+    codes = [_CODE.fullmatch(i) for i in ids]
     if not codes or sum(c is not None for c in codes) < MIN_SHARE * len(codes):
         return None
     return ["" if code is None else _of_code(code[1]) for code in codes]
+
+
+def _by_suffix(ids: Sequence[str], known: AbstractSet[str]) -> list[Tissue] | None:
+    """Return normal tissue by an N behind the identifier of a patient (CPTAC: ``C3L-00001.N``)."""
+    ends = [_SUFFIX.fullmatch(i) if i not in known else None for i in ids]
+    tumours = {end[1] for end in map(_SUFFIX.fullmatch, {*ids, *known}) if end and end[3]}
+    patients = tumours.union(known, ids)
+    tissues: list[Tissue] = [
+        "normal" if end is not None and end[2] and end[1] in patients else "" for end in ends
+    ]
+    return tissues if any(tissues) else None
 
 
 def _of_code(code: str) -> Tissue:
@@ -105,19 +146,29 @@ def _of_code(code: str) -> Tissue:
     return "other tumour" if code < "10" else "normal"
 
 
-def _by_column(table: TextTable) -> list[Tissue] | None:
-    column = next((c for c in table.columns if plain(c) in _COLUMNS), None)
-    if column is None:
-        return None
-    tissues = [_of_words(cell or "") for cell in table.text(column).to_pylist()]
-    known = [t for t in tissues if t]
-    if len(known) < MIN_SHARE * len(tissues) or len(set(known)) < 2:
-        return None
-    return tissues
+def _by_column(table: TextTable, ids: Sequence[str]) -> list[Tissue] | None:
+    """Return tissues by a column of a usual name, or of a patient's rows by the cells of any."""
+    usual = [c for c in table.columns if plain(c) in _COLUMNS]
+    edge = [*table.columns[:EDGE_COLUMNS], *table.columns[-EDGE_COLUMNS:]]
+    repeated = len(set(ids)) < len(ids)
+    for column in dict.fromkeys([*usual, *(edge if repeated else [])]):
+        cells = [(cell or "").strip().lower() for cell in table.text(column).to_pylist()]
+        meaning = {cell: _of_cell(cell, plain(column)) for cell in set(cells)}
+        tissues = [meaning[cell] for cell in cells]
+        share = MIN_SHARE if column in usual else 1.0
+        if sum(map(bool, tissues)) >= share * len(tissues) and len({*tissues} - {""}) > 1:
+            return tissues
+    return None
+
+
+def _of_cell(cell: str, column: str) -> Tissue:
+    if column in _IS_TUMOUR | _IS_NORMAL and cell in _YES_NO:
+        return "primary" if _YES_NO[cell] == (column in _IS_TUMOUR) else "normal"
+    return _CODES.get(cell) or _of_words(cell)
 
 
 def _of_words(cell: str) -> Tissue:
-    if _NORMAL.fullmatch(cell):
+    if _NORMAL.fullmatch(cell) or _NORMAL_OTHER.fullmatch(cell):
         return "normal"
     if _OTHER.fullmatch(cell):
         return "other tumour"

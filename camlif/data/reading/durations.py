@@ -38,6 +38,9 @@ SHORT_LONGEST = 12.0
 """Months: half of a cohort is followed for longer than the one, somebody for longer than the other:
 else the unit is another one (months as days), or thousands were read as decimals."""
 
+CALENDARS_APART = 1462 / DAYS_PER_MONTH
+"""Months between the two calendars of spreadsheets, which start in 1900 and in 1904."""
+
 MIN_JUDGED = 20
 """Patients: fewer may all be newly diagnosed."""
 
@@ -400,6 +403,12 @@ def _note_lengths(
             f"{count(len(long), 'follow-up time exceeds', 'follow-up times exceed')} "
             f"{LONG_FOLLOW_UP:.0f} months. {_IS_IT_RIGHT[dated]}",
             rows=table.rows_at(long),
+            **where,
+        )
+    elif dated and len(known) >= MIN_JUDGED and known.min() >= CALENDARS_APART:
+        found.warn(
+            f"Nobody is followed for less than {known.min():.0f} months, as where days are counted "
+            f"from 1904 in one column and from 1900 in another. {_IS_IT_RIGHT[dated]}",
             **where,
         )
     elif len(known) >= MIN_JUDGED and (

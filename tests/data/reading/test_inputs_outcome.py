@@ -397,6 +397,15 @@ INPUTS = {
     "a day before its month behind the year": Input(
         files=lambda: study(clinical=dates(formatted("%Y-%d-%m")))
     ),
+    "days from 1904 and from 1900": Input(
+        files=lambda: study(
+            clinical=dates(lambda d: str(d.toordinal() - 693594)).assign(
+                date_of_diagnosis=[day(7 * i, 0).toordinal() - 695056 for i in range(60)]
+            )
+        ),
+        names=("date_of_death", "Nobody is followed for less than 50 months"),
+        median=MEDIAN_MONTHS + 1462 / 30.4375, same=False,
+    ),
     "points and spaces": Input(files=lambda: study(clinical=dates(formatted("%d. %m. %Y")))),
     "a British diagnosis and American ends": Input(
         files=lambda: study(

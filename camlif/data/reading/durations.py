@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from camlif.data.manifest import ClinicalSection, DurationUnit
 from camlif.data.reading.cells import CellFaults
+from camlif.data.reading.coding import word_meaning
 from camlif.data.reading.dates import FEW_MIXED, Dates, order_of, read_dates
 from camlif.data.reading.names import named_unit
 from camlif.data.reading.outcomes import OutcomeColumns, date_columns
@@ -228,13 +229,17 @@ def _between(
 def _report_no_dates(table: PatientTable, column: str, dates: Dates, found: Findings) -> bool:
     """Tell of cells that are no dates, or of another order than most; whether that is an error."""
     n_read = int(np.isfinite(dates.days).sum())
+    text = table.rows.text(column)
+    said = [str(cell) for cell in text.take(dates.bad_rows).to_pylist()]
+    # "alive" in a date of death says what a blank does.
+    bad = dates.bad_rows[[word_meaning(cell) is not False for cell in said]] if said else ()
     for at, what in (
         (dates.mixed_rows, "of another order than its others"),
-        (dates.bad_rows, "no day of the calendar"),
+        (bad, "no day of the calendar"),
     ):
         if not len(at):
             continue
-        cells = tuple(dict.fromkeys(map(str, table.rows.text(column).take(at).to_pylist())))
+        cells = tuple(dict.fromkeys(map(str, text.take(at).to_pylist())))
         mixed = at is dates.mixed_rows
         few = len(at) <= FEW_MIXED * n_read or len(at) == 1
         many = mixed or len(at) > n_read

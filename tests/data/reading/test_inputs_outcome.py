@@ -660,3 +660,14 @@ def test_a_table_of_tabs_with_four_rows_above_is_read_alike() -> None:
 
     assert cohort is not None, report.errors
     assert_same(cohort, sound())
+
+
+def test_most_may_be_alive_in_words_in_a_date_of_death() -> None:
+    frame = dates(formatted("%Y-%m-%d")).drop(columns=["vital_status"])
+    few = DEAD & (np.cumsum(DEAD) <= 5)
+    frame["date_of_death"] = frame["date_of_death"].where(few, "alive")
+    cohort, report = read_cohort(study(clinical=frame))
+    assert cohort is not None, report.errors
+    assert cohort.event is not None
+    assert cohort.event.sum() == 5
+    assert "calendar" not in " ".join(p.message for p in report.problems)

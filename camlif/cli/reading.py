@@ -212,7 +212,8 @@ def print_report(report: CheckReport, applied: Sequence[Option]) -> None:
             say(line)
     if report.flow is not None:
         have = ", ".join(f"{name} {n:,}" for name, n in report.flow.patients.items())
-        say(f"{report.flow.n_patients:,} patients ({have}); {report.flow.n_complete:,} have all.")
+        every = f" ({have}); {report.flow.n_complete:,} have all" if have else ", no feature table"
+        say(f"{report.flow.n_patients:,} patients{every}.")
     if report.outcome is not None:
         outcome = report.outcome.to_json()
         median, longest = outcome["median_follow_up_months"], outcome["longest_months"]

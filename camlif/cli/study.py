@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from camlif.cli import console
-from camlif.cli.reading import read_cohort, tell_problems
+from camlif.cli.reading import RepairOption, read_cohort, tell_problems
 from camlif.exceptions import ConfigError
 from camlif.progress import Progress, kept_in
 from camlif.study.records import SETS, StudySettings, VariantSummary
@@ -90,6 +90,7 @@ def study(
         bool, typer.Option("--report", help="Print the table of --out; compute nothing.")
     ] = False,
     manifest: console.ManifestOption = None,
+    repair: RepairOption = None,
     progress: console.ProgressOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
@@ -97,14 +98,14 @@ def study(
     from camlif.study.run import Where, run_study
 
     if report:
-        _show(read_study(out), as_json=as_json)
+        _show(read_study(out), as_json=as_json, problems=[])
         return
     if not data:
         raise ConfigError("Name a cohort folder or a sample, or add --report.")
     console.require_placeable(out, force=is_begun(out))
     where = Where(jobs=jobs, backend=backend.value, address=address, device=device)
     with console.interruptible(), kept_in(progress) as keep:
-        checked = read_cohort(data, manifest, quiet=as_json)
+        checked = read_cohort(data, manifest, repair=repair or (), quiet=as_json)
         if not as_json:
             tell_problems(checked)
         cohort = checked.cohort.select(modalities=console.choose_modalities(modalities))
@@ -135,15 +136,15 @@ def study(
                 retry_failed=retry_failed,
                 progress=tell,
             )
-    _show(found, as_json=as_json)
+    _show(found, as_json=as_json, problems=checked.problems)
     if found.summary.n_failed:
         raise typer.Exit(EXIT_FAILED_CELLS)
 
 
-def _show(found: Study, *, as_json: bool) -> None:
+def _show(found: Study, *, as_json: bool, problems: list[dict[str, Any]]) -> None:
     summary = found.summary
     if as_json:
-        console.output.print_json(json.dumps(summary.to_json()))
+        console.output.print_json(json.dumps(summary.to_json() | {"problems": problems}))
         return
     for line in _lines(summary.rows):
         console.say(line)

@@ -31,6 +31,10 @@ MAX_NAMED = 5
 """Rows and widths that an error names."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_NAMED_DELIMITER = re.compile(r"\"?sep=([,;|\t])\"?[;,]*\r?\n", re.IGNORECASE)
+"""The line by which Excel is told of a delimiter."""
+_NOUGHTS = 0.3
+"""Share of NUL bytes in one half of the places, and none in the other: UTF-16 without its mark."""
 
 
 def read_text(source: Source, options: ReadOptions) -> RawTable:
@@ -50,9 +54,11 @@ def read_text(source: Source, options: ReadOptions) -> RawTable:
     # cBioPortal files carry four comment rows above the header.
     above = re.match(r"(?:#[^\n]*+\n|[^\S\n]*+\n)*+", text)
     start = above.end() if above else 0
+    named = _NAMED_DELIMITER.match(text, start)
+    start = named.end() if named else start
     n_skipped = text.count("\n", 0, start)
     text = text[start:]
-    delimiter = _sniff(text)
+    delimiter = named[1] if named else _sniff(text)
     header_end, header = _first_record(text, delimiter)
     check_shape(0, len(header))
     body = text[header_end:].encode()
@@ -76,6 +82,8 @@ def _decode(data: bytes) -> tuple[str, str]:
     """Return text and the name of its encoding: UTF-8, UTF-16 by its mark, else cp1252."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16"), "utf-16"
+    if unmarked := _unmarked(data):
+        return data.decode(unmarked), unmarked
     if b"\0" in data:
         raise DataError(
             f"The file holds binary data, no text; it starts with {shown_start(data)}.",
@@ -85,7 +93,7 @@ def _decode(data: bytes) -> tuple[str, str]:
     try:
         return data.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
-        pass
+        _refuse_damaged(data)
     try:
         return data.decode("cp1252"), "cp1252"
     except UnicodeDecodeError as error:
@@ -94,6 +102,32 @@ def _decode(data: bytes) -> tuple[str, str]:
             code="E-01",
             fix="Save it again as CSV (UTF-8).",
         ) from error
+
+
+def _unmarked(data: bytes) -> str:
+    """Return the kind of UTF-16 that text without a mark is in; empty where it is none."""
+    start = np.frombuffer(data[: 2**16], dtype=np.uint8)
+    even, odd = (
+        float((half == 0).mean()) if len(half) else 0.0 for half in (start[::2], start[1::2])
+    )
+    if len(data) % 2 == 0 and max(even, odd) >= _NOUGHTS and min(even, odd) == 0:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return ""
+
+
+def _refuse_damaged(data: bytes) -> None:
+    """Refuse UTF-8 with a few bytes that are none: read as another encoding, all letters change."""
+    text = data.decode("utf-8", errors="surrogateescape")
+    bad = [found.start() for found in re.finditer(r"[\udc80-\udcff]", text)]
+    n_good = len(re.findall(r"[^\x00-\x7f]", text)) - len(bad)
+    if n_good > len(bad):
+        rows = tuple(dict.fromkeys(text.count("\n", 0, i) + 1 for i in bad[:MAX_NAMED]))
+        raise DataError(
+            f"{count(len(bad), 'byte')} that UTF-8 does not know, in a file of UTF-8.",
+            code="E-01",
+            rows=rows,
+            fix="Mend the letters there, and save the file as CSV (UTF-8).",
+        )
 
 
 def _decode_as(data: bytes, encoding: str) -> tuple[str, str]:

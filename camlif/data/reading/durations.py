@@ -232,7 +232,8 @@ def _report_no_dates(table: PatientTable, column: str, dates: Dates, found: Find
     text = table.rows.text(column)
     said = [str(cell) for cell in text.take(dates.bad_rows).to_pylist()]
     # "alive" in a date of death says what a blank does.
-    bad = dates.bad_rows[[word_meaning(cell) is not False for cell in said]] if said else ()
+    no_life = np.array([word_meaning(cell) is not False for cell in said], dtype=bool)
+    bad = dates.bad_rows[no_life]
     for at, what in (
         (dates.mixed_rows, "of another order than its others"),
         (bad, "no day of the calendar"),

@@ -71,6 +71,10 @@ _DOCUMENTS = frozenset(
 """Endings of files that nobody takes for a table."""
 
 
+_OF_THE_SYSTEM = re.compile(r"(?:.*/)?(?:\._.*|~\$.*|\.ds_store|thumbs\.db|desktop\.ini)", re.I)
+"""What macOS, Windows and Office leave beside a file while or after it is open."""
+
+
 def read_sources(files: Files, reading: Reading) -> list[TextTable]:
     """Read every file that holds tables, and note the role of the others.
 
@@ -84,6 +88,9 @@ def read_sources(files: Files, reading: Reading) -> list[TextTable]:
         if name in reading.manifest.ignore:
             reading.files[name] = FileReport(name=name, role="ignored")
             reading.found.note("Left out as the mapping says.", file=name)
+        elif _OF_THE_SYSTEM.fullmatch(name):
+            reading.files[name] = FileReport(name=name, role="ignored")
+            reading.found.note("Left by the system or an open program, no table.", file=name)
         elif form is not None and isinstance(form.reader, SlideReader):
             slides.setdefault(slide_group(name), []).append((name, source, form.reader))
         else:

@@ -619,3 +619,51 @@ def test_a_slides_path_gives_its_group_and_name() -> None:
     assert slides.slide_group("..\\..\\path\\a.h5") == "path"
     assert slides.slide_group("../a.h5") == "patches"
     assert slides.slide_name("x/TCGA-1.2.svs.h5") == "TCGA-1.2.svs"
+
+
+def _read(**changed: bytes) -> tuple[Cohort | None, CheckReport]:
+    files = {"clinical.csv": CLINICAL.encode(), "ct.csv": CT.encode()}
+    return read_cohort(files | {name.replace("_csv", ".csv"): b for name, b in changed.items()})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ("sep=;\n" + CT.replace(",", ";")).encode(),
+        ('"sep=;"\r\n' + CT.replace(",", ";")).encode(),
+        ("sep=,\n" + CT).encode(),
+        CT.encode("utf-16-le"),
+        CT.encode("utf-16-be"),
+        CT.encode("utf-16"),
+    ],
+    ids=["semicolon", "quoted", "comma", "utf-16-le", "utf-16-be", "utf-16"],
+)
+def test_a_line_that_names_the_delimiter_and_utf_16_without_a_mark_are_read(written: bytes) -> None:
+    cohort, report = _read(ct_csv=written)
+    assert cohort is not None, report.errors
+    plain, _ = _read()
+    assert plain is not None
+    assert cohort.digest == plain.digest
+
+
+def test_a_damaged_byte_among_letters_of_utf_8_is_refused_by_its_row() -> None:
+    clinical = (
+        CLINICAL.replace("event\n", "event,site\n").replace(",1\n", ",1,Köln-Süd\n")
+    ).encode()
+    damaged = clinical.replace(b",0\n", b",0,K\xf6ln\n")
+    cohort, report = _read(clinical_csv=damaged)
+    assert cohort is None
+    problem = next(p for p in report.errors if "UTF-8" in p.message)
+    assert (problem.code, problem.rows) == ("E-01", (3,))
+    latin = clinical.replace(b",0\n", b",0,Bonn\n").decode().encode("cp1252")
+    cohort, report = _read(clinical_csv=latin)
+    assert cohort is not None, report.errors
+
+
+def test_files_that_the_system_left_are_no_tables() -> None:
+    left = {"._clinical.csv": b"\0\5\x16\7", "~$clinical.xlsx": b"\x05Name", ".DS_Store": b"\0"}
+    files = {"clinical.csv": CLINICAL.encode(), "ct.csv": CT.encode()}
+    cohort, report = read_cohort(files | left)
+    assert cohort is not None, report.errors
+    said = {p.file for p in report.problems if "Left by the system" in p.message}
+    assert said == set(left)

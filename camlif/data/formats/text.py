@@ -33,7 +33,8 @@ MAX_NAMED = 5
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _NAMED_DELIMITER = re.compile(r"\"?sep=([,;|\t])\"?[;,]*\r?\n", re.IGNORECASE)
 """The line by which Excel is told of a delimiter."""
-_NOUGHTS = 0.3
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
+_NOUGHTS = 0.5
 """Share of NUL bytes in one half of the places, and none in the other: UTF-16 without its mark."""
 
 
@@ -106,13 +107,14 @@ def _decode(data: bytes) -> tuple[str, str]:
 
 def _unmarked(data: bytes) -> str:
     """Return the kind of UTF-16 that text without a mark is in; empty where it is none."""
-    start = np.frombuffer(data[: 2**16], dtype=np.uint8)
-    even, odd = (
-        float((half == 0).mean()) if len(half) else 0.0 for half in (start[::2], start[1::2])
-    )
-    if len(data) % 2 == 0 and max(even, odd) >= _NOUGHTS and min(even, odd) == 0:
-        return "utf-16-le" if odd > even else "utf-16-be"
-    return ""
+    start = data[: 2**16]
+    halves = (np.frombuffer(start[first::2], dtype=np.uint8) for first in (0, 1))
+    even, odd = (float((half == 0).mean()) if len(half) else 0.0 for half in halves)
+    if len(data) % 2 or max(even, odd) < _NOUGHTS or min(even, odd) > 0:
+        return ""
+    encoding = "utf-16-le" if odd > even else "utf-16-be"
+    text = start.decode(encoding, errors="replace")
+    return encoding if "\n" in text and not _CONTROL.search(text) else ""
 
 
 def _refuse_damaged(data: bytes) -> None:

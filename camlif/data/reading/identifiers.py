@@ -22,7 +22,7 @@ from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids, to_numbers
 from camlif.wording import count
 
-_COPY = re.compile(r"(.*[^\W\d_].*)\.\d{1,2}")
+_LETTER = re.compile(r"[^\W\d_]")
 MIN_SHARE = 0.5
 """Another column than that of a usual name is taken where this one shares fewer of its patients."""
 
@@ -109,11 +109,11 @@ def with_copies_named(
         return table
     ids = clean_ids(table.text(column))
     mine = set(ids)
-    copies = {}
+    both, copies = mine & known, {}
     for one in mine - known:
-        numbered = _COPY.fullmatch(one)
-        if numbered is not None and numbered[1] in mine & known:
-            copies[one] = numbered[1]
+        name, _, number = one.rpartition(".")
+        if number.isdecimal() and len(number) <= 2 and _LETTER.search(name) and name in both:
+            copies[one] = name
     if not copies:
         return table
     found.note(

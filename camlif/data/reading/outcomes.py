@@ -385,8 +385,11 @@ def same_as_of_another_endpoint(table: TextTable, columns: OutcomeColumns) -> tu
     mine, time = known.get(columns.event or ""), known.get(columns.duration or "")
     if mine is None or time is None or mine.endpoint or time.endpoint != "os":
         return ()
-    others = [c for c in known.values() if c.part == "event" and c.endpoint not in ANY_CAUSE]
-    return tuple(c.column for c in others if _same_codes(table, mine.column, c.column))
+    statuses = [c for c in known.values() if c.part == "event" and c.endpoint]
+    same = [c for c in statuses if _same_codes(table, mine.column, c.column)]
+    if any(c.endpoint in ANY_CAUSE for c in same):  # that of deaths says the same
+        return ()
+    return tuple(c.column for c in same)
 
 
 def _equal(table: TextTable, one: str, other: str) -> bool:

@@ -72,7 +72,8 @@ FORMATS = (
         name="text",
         endings=(".csv", ".tsv", ".txt", ".maf"),
         reader=TableReader(read_text),
-        about="table; delimiter (comma, tab, semicolon, bar) and decimal comma found; unpacked up "
+        about="table; delimiter (comma, tab, semicolon, bar; a first line `sep=;`) and decimal "
+        "comma found; unpacked up "
         "to a limit",
         packed=True,
     ),

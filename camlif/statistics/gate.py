@@ -195,7 +195,10 @@ def judge_predictions(
     try:
         measured = _with_ratio(measured, predicted, followed, seed)
         slope = calibration_slope(risks, followed.event, followed.duration, followed.entry)
-        after = _slope_after(risks, followed, seed) if held_out else None
+        after = None
+        if held_out:
+            known = (risks, followed.event, followed.duration)
+            after = cross_fitted_slope(*known, entry=followed.entry, seed=seed)
     except EstimationError as error:
         return _judged(measured, problem=str(error).rstrip("."))
     half = LIMIT * slope.error * (HELD_OUT_ERROR if held_out else 1.0)
@@ -243,11 +246,6 @@ def _with_ratio(
         ici=result.ici,
         ici_high=high,
     )
-
-
-def _slope_after(risk: Float64Array, followed: FollowUp, seed: int) -> float:
-    outcome: dict[str, Any] = {"event": followed.event, "duration": followed.duration}
-    return cross_fitted_slope(risk, **outcome, entry=followed.entry, seed=seed)
 
 
 def _judged(measured: GateResult, *, problem: str = "") -> GateResult:

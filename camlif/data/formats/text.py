@@ -80,7 +80,7 @@ def read_text(source: Source, options: ReadOptions) -> RawTable:
 
 
 def _decode(data: bytes) -> tuple[str, str]:
-    """Return text and the name of its encoding: UTF-8, UTF-16 by its mark, else cp1252."""
+    """Return text and the name of its encoding: UTF-16 by mark or NUL bytes, UTF-8, else cp1252."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16"), "utf-16"
     if unmarked := _unmarked(data):

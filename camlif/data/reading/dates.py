@@ -103,10 +103,11 @@ def read_dates(column: pa.ChunkedArray, order: Order | None) -> Dates:
     if own is not None:
         order = "dmy" if own else "mdy"
     day_before_month, also_mixed = _shown(cells, _ISO, (2, 3))
+    contrary = {*mixed, *also_mixed}
     days = np.full(len(cells), np.nan)
     bad, unclear = [], []
     for i, cell in enumerate(cells):
-        if cell is None or i in mixed or i in also_mixed:
+        if cell is None or i in contrary:
             continue
         try:
             day = _day(cell, order, day_before_month=bool(day_before_month))
@@ -117,7 +118,7 @@ def read_dates(column: pa.ChunkedArray, order: Order | None) -> Dates:
             unclear.append(i)
         else:
             days[i] = day
-    rows = (np.array(r, dtype=int) for r in (bad, unclear, sorted(mixed + also_mixed)))
+    rows = (np.array(r, dtype=int) for r in (bad, unclear, sorted(contrary)))
     return Dates(days, *rows)
 
 

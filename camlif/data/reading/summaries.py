@@ -15,107 +15,22 @@ from camlif.data.reading.names import plain
 from camlif.data.reading.problems import MAX_ROWS, Findings, examples
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import clean_ids
+from camlif.data.reading.vocabulary import word_set
 from camlif.wording import count
 
-SUMMARIES = frozenset(
-    (
-        "mean",
-        "avg",
-        "average",
-        "median",
-        "sd",
-        "std",
-        "stdev",
-        "std_dev",
-        "stddev",
-        "standard_deviation",
-        "sem",
-        "se",
-        "var",
-        "variance",
-        "total",
-        "totals",
-        "grand_total",
-        "subtotal",
-        "sum",
-        "count",
-        "n",
-        "min",
-        "max",
-        "minimum",
-        "maximum",
-        "range",
-        "iqr",
-        "q1",
-        "q3",
-        "cv",
-        "mean_sd",
-        "missing",
-        "n_missing",
-        "all",
-        "overall",
-        "percent",
-        "mittelwert",
-        "mittel",
-        "standardabweichung",
-        "summe",
-        "gesamt",
-        "anzahl",
-        "moyenne",
-        "mediane",
-        "ecart_type",
-        "somme",
-        "total_general",
-        "media",
-        "mediana",
-        "desviacion",
-        "totale",
-        "somma",
-        "gemiddelde",
-        "totaal",
-        "suma",
-        "razem",
-        "medelvarde",
-        "totalt",
-    )
+SUMMARIES = word_set(
+    "mean avg average median sd std stdev std_dev stddev standard_deviation sem se var "
+    "variance total totals grand_total subtotal sum count n min max minimum maximum range iqr "
+    "q1 q3 cv mean_sd missing n_missing all overall percent mittelwert mittel "
+    "standardabweichung summe gesamt anzahl moyenne mediane ecart_type somme total_general "
+    "media mediana desviacion totale somma gemiddelde totaal suma razem medelvarde totalt"
 )
 """Names of rows and columns that sum up others; plain, as `names.plain` writes them."""
 
-TYPES = frozenset(
-    (
-        "string",
-        "str",
-        "text",
-        "character",
-        "char",
-        "varchar",
-        "object",
-        "category",
-        "categorical",
-        "factor",
-        "float",
-        "float64",
-        "double",
-        "numeric",
-        "number",
-        "num",
-        "int",
-        "int64",
-        "integer",
-        "bool",
-        "boolean",
-        "logical",
-        "date",
-        "datetime",
-        "id",
-        "identifier",
-        "unit",
-        "units",
-        "einheit",
-        "type",
-        "types",
-        "dtype",
-    )
+TYPES = word_set(
+    "string str text character char varchar object category categorical factor float float64 "
+    "double numeric number num int int64 integer bool boolean logical date datetime id "
+    "identifier unit units einheit type types dtype"
 )
 """What a second header row calls a column of identifiers."""
 

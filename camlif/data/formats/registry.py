@@ -73,8 +73,7 @@ FORMATS = (
         endings=(".csv", ".tsv", ".txt", ".maf"),
         reader=TableReader(read_text),
         about="table; delimiter (comma, tab, semicolon, bar; a first line `sep=;`) and decimal "
-        "comma found; unpacked up "
-        "to a limit",
+        "comma found; unpacked up to a limit",
         packed=True,
     ),
     FileFormat(

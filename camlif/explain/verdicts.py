@@ -1,7 +1,8 @@
 """Which contributions may be shown of a model: those of a method that passes its check.
 
-A model and a cohort go in, verdicts come out (`check_model`); verdicts go in, a `Choice` comes out
-(`choose`). Raises nothing of its own: with too few patients a model has no verdicts.
+A model and a cohort go in, verdicts come out (`check_model`); verdicts go in, an
+`ExplanationChoice` comes out (`choose`). Raises nothing of its own: with too few patients a
+model has no verdicts.
 
 Methods whose contributions do not add up are never chosen: what they leave out has no name.
 """
@@ -41,7 +42,7 @@ BY_GROUP = _adding_up("group")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ExplanationChoice:
     """What to show of a model.
 
     Attributes
@@ -101,7 +102,7 @@ def check_model(bundle: Bundle, cohort: Cohort) -> Bundle:
     return replace(bundle, card=bundle.card.model_copy(update={"explanations": tuple(found)}))
 
 
-def choose(verdict: Callable[[str], ExplanationVerdict | None]) -> Choice:
+def choose(verdict: Callable[[str], ExplanationVerdict | None]) -> ExplanationChoice:
     """Choose the method to show: one that passes, else one not checked yet, else none.
 
     Parameters
@@ -122,13 +123,13 @@ def choose(verdict: Callable[[str], ExplanationVerdict | None]) -> Choice:
                 said = (
                     f"{METHODS[key].label} passes {CHECK} ({count(found.n_patients, 'patient')})."
                 )
-                return Choice(method=key, sentence=_sentence(key, said, failed))
+                return ExplanationChoice(method=key, sentence=_sentence(key, said, failed))
         for key in methods:
             if known[key] is None:
                 said = f"{METHODS[key].label} has not been through {CHECK}."
-                return Choice(method=key, sentence=_sentence(key, said, failed))
+                return ExplanationChoice(method=key, sentence=_sentence(key, said, failed))
     said = f"Modalities only: no method for features or groups passes {CHECK}."
-    return Choice(method=None, sentence=" ".join([said, *failed]))
+    return ExplanationChoice(method=None, sentence=" ".join([said, *failed]))
 
 
 def _sentence(key: str, said: str, failed: list[str]) -> str:

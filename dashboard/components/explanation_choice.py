@@ -1,13 +1,14 @@
 """The verdicts on a model's explanations, and the method that they leave to be shown.
 
-A workspace and its scoring go in; `Checks` and a `Choice` come out. Nothing is computed here.
+A workspace and its scoring go in; `Checks` and an `ExplanationChoice` come out; nothing is
+computed here.
 """
 
 from __future__ import annotations
 
 from camlif.data.samples import SAMPLES
 from camlif.explain import Faithfulness
-from camlif.explain.verdicts import Choice
+from camlif.explain.verdicts import ExplanationChoice
 from dashboard.session.keys import SessionKey
 from dashboard.session.settings import settings
 from dashboard.session.state import Scoring, Workspace
@@ -29,6 +30,6 @@ def checks_of(workspace: Workspace, scoring: Scoring) -> Checks:
     )
 
 
-def choice_of(workspace: Workspace, scoring: Scoring) -> Choice:
+def choice_of(workspace: Workspace, scoring: Scoring) -> ExplanationChoice:
     """What Case and its files show of this model."""
     return checks_of(workspace, scoring).choice()

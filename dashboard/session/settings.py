@@ -1,6 +1,6 @@
 """Where the dashboard finds models and keeps its own small files, read from the environment.
 
-Variables ``CAMLIF_*`` go in, frozen `Settings` come out; README names them.
+Variables ``CAMLIF_*`` go in, frozen `Installation` come out; README names them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Installation:
     """Folders of this installation.
 
     Attributes
@@ -52,10 +52,10 @@ class Settings:
 
 
 @cache
-def settings() -> Settings:
+def settings() -> Installation:
     """Return the settings of this process."""
     data = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
-    return Settings(
+    return Installation(
         models=Path(os.environ.get("CAMLIF_MODELS", ROOT / "models")),
         home=Path(os.environ.get("CAMLIF_HOME", data / "camlif")),
         imports=_folder(os.environ.get("CAMLIF_IMPORT")),

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from camlif.data.cohort import Cohort
 from camlif.explain import Faithfulness, check_explanations
-from camlif.explain.verdicts import BY_FEATURE, BY_GROUP, Choice, choose
+from camlif.explain.verdicts import BY_FEATURE, BY_GROUP, ExplanationChoice, choose
 from camlif.files import PRIVATE, write_text
 from camlif.model.bundle import Bundle
 from camlif.model.card import ExplanationVerdict
@@ -96,7 +96,7 @@ class Checks:
                 write_text(stored, _VERDICT.dump_json(found).decode())
         return found
 
-    def choice(self) -> Choice:
+    def choice(self) -> ExplanationChoice:
         """Return the method to show by the verdicts on this cohort, else those of the card."""
         return choose(self.verdict)
 

@@ -16,7 +16,7 @@ import pandas as pd
 from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.ages import age_in_years
 from camlif.data.reading.cells import CellFaults
-from camlif.data.reading.evidence import KnownOutcome
+from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.personal import report_personal
 from camlif.data.reading.problems import Findings, examples
@@ -81,7 +81,7 @@ def read_clinical(
     table: PatientTable,
     section: ClinicalSection,
     outcome: tuple[str, ...],
-    known: KnownOutcome | None,
+    known: OutcomeByPatient | None,
     found: Findings,
 ) -> ClinicalData:
     """Read every column but the outcome's.
@@ -92,7 +92,7 @@ def read_clinical(
     section : ClinicalSection
     outcome : tuple of str
         Columns already read as outcome.
-    known : KnownOutcome or None
+    known : OutcomeByPatient or None
         What they say, against which every other column is held.
     found : Findings
     """
@@ -229,7 +229,7 @@ def _inputs(
     section: ClinicalSection,
     centre: str | None,
     names: dict[str, str],
-    known: KnownOutcome | None,
+    known: OutcomeByPatient | None,
     found: Findings,
 ) -> tuple[tuple[ClinicalColumn, ...], tuple[ColumnRole, ...]]:
     """Describe the columns that a model may read, and the roles of those that it may not."""
@@ -284,7 +284,7 @@ def _role(
     values: pd.Series,
     column: str,
     name: str,
-    known: KnownOutcome | None,
+    known: OutcomeByPatient | None,
 ) -> ColumnRole | None:
     """Return the role of a column that is no input: by its name, its cells, or the outcome."""
     is_number = values.dtype == np.float64

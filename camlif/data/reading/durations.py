@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
 from camlif.data.manifest import ClinicalSection, DurationUnit
 from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.coding import word_meaning
@@ -55,16 +55,14 @@ _WAYS: dict[bool, dict[str, Any]] = {
     True: {"fix": "Correct the dates, or leave them blank."},
 }
 
-FloatArray = NDArray[np.float64]
-
 
 def read_durations(
     table: PatientTable,
     columns: OutcomeColumns,
-    event: FloatArray,
+    event: Float64Array,
     section: ClinicalSection,
     found: Findings,
-) -> tuple[FloatArray, str] | None:
+) -> tuple[Float64Array, str] | None:
     """Return follow-up in months, shape (n,), and the unit that it was in; None if unclear.
 
     Parameters
@@ -109,7 +107,7 @@ def read_durations(
 def _ask_codes(
     table: PatientTable,
     column: str,
-    values: FloatArray,
+    values: Float64Array,
     section: ClinicalSection,
     found: Findings,
 ) -> bool:
@@ -143,7 +141,7 @@ def _ask_codes(
     return True
 
 
-def _ask_unit(values: FloatArray, found: Findings, where: dict[str, Any]) -> None:
+def _ask_unit(values: Float64Array, found: Findings, where: dict[str, Any]) -> None:
     low, high = np.nanmin(values), np.nanmax(values)
     found.error(
         f"Follow-up runs from {low:g} to {high:g}. Is this days, weeks, months or years?",
@@ -159,10 +157,10 @@ def _ask_unit(values: FloatArray, found: Findings, where: dict[str, Any]) -> Non
 def _completed(
     table: PatientTable,
     columns: OutcomeColumns,
-    months: list[FloatArray],
-    event: FloatArray,
+    months: list[Float64Array],
+    event: Float64Array,
     found: Findings,
-) -> FloatArray:
+) -> Float64Array:
     """Return the first time for patients with the event, the second for all others."""
     death, last = months
     strange = np.flatnonzero((event == 0) & np.isfinite(death))
@@ -193,7 +191,7 @@ def _between(
     ends: list[str],
     section: ClinicalSection,
     found: Findings,
-) -> list[FloatArray] | None:
+) -> list[Float64Array] | None:
     """Return the months between a date and others, each shape (n,); None where they are unclear."""
     rows = table.rows
     order = section.date_order or order_of(rows.table[c] for c in date_columns(rows))
@@ -263,13 +261,13 @@ def _report_no_dates(table: PatientTable, column: str, dates: Dates, found: Find
 
 def _checked(
     table: PatientTable,
-    months: FloatArray,
+    months: Float64Array,
     section: ClinicalSection,
     found: Findings,
     where: dict[str, Any],
     *,
     dated: bool,
-) -> FloatArray:
+) -> Float64Array:
     """Report times that are negative, zero or too long; negative ones become missing."""
     negative = np.flatnonzero(months < 0)
     if len(negative):
@@ -294,11 +292,11 @@ def _checked(
 def read_entries(
     table: PatientTable,
     column: str,
-    duration: NDArray[np.float64],
+    duration: Float64Array,
     unit: str,
     section: ClinicalSection,
     found: Findings,
-) -> NDArray[np.float64]:
+) -> Float64Array:
     """Return entry times in months, at least 0; NaN where unknown or after the follow-up.
 
     Parameters
@@ -366,7 +364,7 @@ def read_numbers(table: PatientTable, column: str, found: Findings) -> Numbers:
     return numbers
 
 
-def likely_units(values: NDArray[np.float64]) -> list[DurationUnit]:
+def likely_units(values: Float64Array) -> list[DurationUnit]:
     """Return the units of follow-up, the likeliest for these times first."""
     longest = float(np.nanmax(values))
     fractions = bool((np.nan_to_num(values) % 1 != 0).any())
@@ -379,7 +377,7 @@ def likely_units(values: NDArray[np.float64]) -> list[DurationUnit]:
 
 def _note_lengths(
     table: PatientTable,
-    months: NDArray[np.float64],
+    months: Float64Array,
     found: Findings,
     where: dict[str, Any],
     *,

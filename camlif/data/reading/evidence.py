@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from scipy.stats import rankdata
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.data.reading.follow_up import ReadOutcome
 
 MAX_C_DISTANCE = 0.30
@@ -63,12 +64,9 @@ MIN_PER_LEVEL = 5
 _SCREEN = 0.5
 _COLUMNS_AT_ONCE = 256
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-
 
 @dataclass(frozen=True, slots=True)
-class KnownOutcome:
+class OutcomeByPatient:
     """Event and follow-up by patient.
 
     Attributes
@@ -81,10 +79,10 @@ class KnownOutcome:
 
     position: dict[str, int]
     event: BoolArray
-    duration: FloatArray
+    duration: Float64Array
 
     @classmethod
-    def of(cls, ids: Sequence[str], outcome: ReadOutcome | None) -> KnownOutcome | None:
+    def of(cls, ids: Sequence[str], outcome: ReadOutcome | None) -> OutcomeByPatient | None:
         """Return the outcome of a clinical table; None where it has none."""
         if outcome is None:
             return None
@@ -159,7 +157,7 @@ class KnownOutcome:
         return next(iter(why.values()), None)
 
 
-def _means(values: FloatArray, owner: NDArray[np.int_], n: int) -> FloatArray:
+def _means(values: Float64Array, owner: NDArray[np.int_], n: int) -> Float64Array:
     known = np.isfinite(values)
     total, counts = np.zeros((n, values.shape[1])), np.zeros((n, values.shape[1]))
     np.add.at(total, owner, np.where(known, values, 0.0))
@@ -168,7 +166,7 @@ def _means(values: FloatArray, owner: NDArray[np.int_], n: int) -> FloatArray:
 
 
 def _carrying(
-    values: FloatArray, event: BoolArray, duration: FloatArray, chance: float
+    values: Float64Array, event: BoolArray, duration: Float64Array, chance: float
 ) -> dict[int, str]:
     found: dict[int, str] = {}
     n, known = len(event), np.isfinite(values)
@@ -191,7 +189,7 @@ def _carrying(
 
 
 def _copied(
-    values: FloatArray, event: BoolArray, duration: FloatArray, chance: float
+    values: Float64Array, event: BoolArray, duration: Float64Array, chance: float
 ) -> dict[int, str]:
     """Return columns in the exact order of the time or the event, which chance hardly makes."""
     found: dict[int, str] = {}
@@ -215,7 +213,7 @@ def _log_ways(n: int, ties: NDArray[np.integer]) -> float:
     return float(gammaln(n + 1) - gammaln(ties + 1).sum())
 
 
-def _told(values: FloatArray, event: BoolArray, duration: FloatArray) -> dict[int, str]:
+def _told(values: Float64Array, event: BoolArray, duration: Float64Array) -> dict[int, str]:
     """Return the reasons for columns without missing values."""
     found: dict[int, str] = {}
     n, n_events = len(event), int(event.sum())
@@ -238,7 +236,7 @@ def _told(values: FloatArray, event: BoolArray, duration: FloatArray) -> dict[in
     return found
 
 
-def _implausible(values: FloatArray, duration: FloatArray) -> dict[int, str]:
+def _implausible(values: Float64Array, duration: Float64Array) -> dict[int, str]:
     """Return columns whose C-index with the time is beyond belief, among patients with an event."""
     n = len(duration)
     error = np.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1))) / 2  # of Kendall's tau, halved
@@ -259,13 +257,13 @@ def _bound(least: float, error: float) -> float:
     return max(least, STANDARD_ERRORS * float(error))
 
 
-def _is_pair(values: FloatArray) -> BoolArray:
+def _is_pair(values: Float64Array) -> BoolArray:
     """Whether each column has exactly two values."""
     low, high = values.min(axis=0), values.max(axis=0)
     return np.asarray(((values == low) | (values == high)).all(axis=0) & (low < high))
 
 
-def _correlation(values: FloatArray, other: NDArray[np.generic]) -> FloatArray:
+def _correlation(values: Float64Array, other: NDArray[np.generic]) -> Float64Array:
     """Return Pearson's correlation of each column; 0 where one does not vary."""
     x = values - values.mean(axis=0)
     y = other.astype(np.float64) - other.astype(np.float64).mean()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
 from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.durations import read_durations, read_entries
 from camlif.data.reading.events import check_rate, read_events
@@ -36,8 +37,6 @@ from camlif.wording import count
 MIN_GROUP = 3
 MIN_BLANK_SHARE = 0.9
 """A time that is blank for so many patients with the event, or without it, needs a companion."""
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +62,14 @@ class ReadOutcome:
         What the outcome was read from, in parts.
     """
 
-    duration: NDArray[np.float64]
+    duration: Float64Array
     event: NDArray[np.bool_]
     duration_column: str
     event_column: str
     unit: str
     coding: dict[str, bool]
     median_months: float | None
-    entry: NDArray[np.float64] | None = None
+    entry: Float64Array | None = None
     entry_column: str | None = None
     columns: OutcomeColumns | None = None
 
@@ -257,8 +256,8 @@ def _report_absent(
 def _ask_for_companion(
     table: PatientTable,
     columns: OutcomeColumns,
-    event: FloatArray,
-    duration: FloatArray,
+    event: Float64Array,
+    duration: Float64Array,
     found: Findings,
 ) -> bool:
     """Ask for the column that holds the times of those whom the chosen one leaves without any."""
@@ -322,7 +321,7 @@ def _report_unknown(
 
 
 def _median_months(
-    event: NDArray[np.bool_], duration: FloatArray, entry: FloatArray | None
+    event: NDArray[np.bool_], duration: Float64Array, entry: Float64Array | None
 ) -> float | None:
     """Median follow-up; None where it is not reached, or where a time is an error of the table."""
     try:

@@ -19,7 +19,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.manifest import Manifest
 from camlif.data.reading.checks import FileReport, PatientFlow, count_overlap
 from camlif.data.reading.clinical import ClinicalData
-from camlif.data.reading.evidence import KnownOutcome
+from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.follow_up import ReadOutcome
 from camlif.data.reading.matrices import ModalityData
 from camlif.data.reading.patients import FlowStep, PatientTable
@@ -49,7 +49,7 @@ class Reading:
         Feature tables by patient, and what was read of them.
     steps : list of FlowStep
         Rows that the manifest does not keep, that were joined to others or merged.
-    known : KnownOutcome or None
+    known : OutcomeByPatient or None
         The outcome by patient, against which columns of every table are held.
     no_inputs : mapping of file to tuple of ColumnRole
     id_columns : mapping of file to column
@@ -72,7 +72,7 @@ class Reading:
     tables: list[PatientTable] = field(default_factory=list)
     modalities: list[ModalityData] = field(default_factory=list)
     steps: list[FlowStep] = field(default_factory=list)
-    known: KnownOutcome | None = None
+    known: OutcomeByPatient | None = None
     no_inputs: dict[str, tuple[ColumnRole, ...]] = field(default_factory=dict)
     id_columns: dict[str, str] = field(default_factory=dict)
     spellings: dict[str, str] = field(default_factory=dict)

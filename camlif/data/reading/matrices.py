@@ -17,7 +17,7 @@ from camlif.arrays import BoolArray, Float32Array
 from camlif.data.manifest import ModalitySection
 from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.cleaning import matching
-from camlif.data.reading.evidence import KnownOutcome
+from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.groups import feature_groups
 from camlif.data.reading.names import is_gene_like
 from camlif.data.reading.orientation import report_gene_names
@@ -100,7 +100,7 @@ def read_modality(
     name: str,
     table: PatientTable,
     section: ModalitySection,
-    known: KnownOutcome | None,
+    known: OutcomeByPatient | None,
     found: Findings,
     progress: Callable[[int, int], None] | None = None,
 ) -> ModalityData | None:
@@ -117,7 +117,7 @@ def read_modality(
         One row per patient, or per item of a patient's bag.
     section : ModalitySection
         Of the manifest: columns to leave out, and what the features are.
-    known : KnownOutcome or None
+    known : OutcomeByPatient or None
     found : Findings
         Takes errors, and warnings of columns and cells that are not read.
     progress : callable, optional
@@ -215,7 +215,7 @@ def _without_other_columns(
 
 
 def _without_outcome(
-    table: PatientTable, matrix: _Matrix, section: ModalitySection, known: KnownOutcome
+    table: PatientTable, matrix: _Matrix, section: ModalitySection, known: OutcomeByPatient
 ) -> tuple[_Matrix, list[ColumnRole]]:
     """Leave out columns whose values carry the outcome."""
     included = set(matching(matrix.columns, section.include))

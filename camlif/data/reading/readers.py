@@ -28,7 +28,7 @@ from camlif.data.reading.cleaning import blank_cells, kept_rows, recoded_cells, 
 from camlif.data.reading.clinical import read_clinical
 from camlif.data.reading.copies import report_copies
 from camlif.data.reading.declared import check_declared
-from camlif.data.reading.evidence import KnownOutcome
+from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.follow_up import entry_column, read_follow_up
 from camlif.data.reading.gathered import Progress, Reading, assemble
 from camlif.data.reading.groups import group_patterns
@@ -296,7 +296,7 @@ def _read_clinical_table(table: TextTable, reading: Reading) -> None:
     columns = outcome.columns if outcome else None
     used = (columns or choose_outcome(patients.rows, section)).used
     entry = entry_column(patients.rows.columns, section)
-    reading.known = KnownOutcome.of(patients.ids, outcome)
+    reading.known = OutcomeByPatient.of(patients.ids, outcome)
     reading.clinical = read_clinical(
         patients, section, (*used, *([entry] if entry else [])), reading.known, reading.found
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from camlif.exceptions import EstimationError
 from camlif.explain import METHODS, FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
-from camlif.explain.verdicts import NOUNS, Choice
+from camlif.explain.verdicts import NOUNS, ExplanationChoice
 from camlif.model.sentences import models_words
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
@@ -94,7 +94,7 @@ def contributions(case: ScoredCase) -> None:
     )
 
 
-def _how(features: FeatureAttribution, shown: Choice) -> str:
+def _how(features: FeatureAttribution, shown: ExplanationChoice) -> str:
     gap = 100 * float(features.completeness_gap[0])
     how = (
         f"{NOUNS[features.level].capitalize()}: {METHODS[features.method].label}, "

@@ -261,12 +261,12 @@ def _delete(manager: JobManager, job: Job) -> None:
 
 
 def _parameters(manager: JobManager, job: Job) -> None:
-    def said(value: object) -> str:
+    def words(value: object) -> str:
         if value is None:
             return "preset's"
         return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
-    rows = [(name, said(value)) for name, value in job.request.settings.items()]
+    rows = [(name, words(value)) for name, value in job.request.settings.items()]
     rows.append(("cohort digest", job.request.cohort_digest[:8]))
     for name, when in (("started", job.started), ("ended", job.ended)):
         if when is not None:

@@ -25,7 +25,7 @@ from dashboard.figures.study.strata_and_grades import (
 from dashboard.figures.survivors import interval_composition, short_long_chart
 from dashboard.views.cohort.views import DEFAULT_SURVIVOR_CUTOFF, SURVIVOR_CUTOFFS
 from dashboard.views.study.data import REFERENCE, OpenStudy
-from dashboard.views.study.views import NO_PATIENTS, Choice, caption, pick_unit, show_figure_3
+from dashboard.views.study.views import NO_PATIENTS, StudyChoice, caption, pick_unit, show_figure_3
 
 FIGURE_3, FIGURE_A5 = "Figure 3", "Figure A5"
 FIGURE_A6A, FIGURE_A6B = "Figure A6(a)", "Figure A6(b)"
@@ -41,7 +41,7 @@ DEFAULT_INTERVALS = INTERVALS["kidney"]
 PAPER_WORDS = "After the figure of the paper; other patients than the paper's."
 
 
-def paper_view(choice: Choice) -> None:
+def paper_view(choice: StudyChoice) -> None:
     """Draw the picked figure of the paper."""
     opened = choice.opened
     if opened.cohort is None:

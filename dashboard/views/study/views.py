@@ -61,7 +61,7 @@ NO_PATIENTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class StudyChoice:
     """What a page shows of a study.
 
     Attributes
@@ -145,7 +145,7 @@ def pick_study(workspace: Workspace, page: Page) -> OpenStudy | None:
     return open_study(next(entry for entry in entries if entry.path == picked), workspace)
 
 
-def choose(opened: OpenStudy, page: Page, families: Collection[str]) -> Choice:
+def choose(opened: OpenStudy, page: Page, families: Collection[str]) -> StudyChoice:
     """Let the user choose measure, variants and splits.
 
     Parameters
@@ -177,7 +177,7 @@ def choose(opened: OpenStudy, page: Page, families: Collection[str]) -> Choice:
         )
         printed = _pick_printed(opened, page, [row.key for row in rows])
     chosen = [row.key for row in rows if not picked or row.key in (*picked, REFERENCE)]
-    return Choice(
+    return StudyChoice(
         page=page,
         opened=with_splits(opened, splits),
         measure=MEASURES[label],
@@ -204,7 +204,7 @@ def _pick_printed(opened: OpenStudy, page: Page, keys: Sequence[Key]) -> str:
     )
 
 
-def caption(choice: Choice) -> str:
+def caption(choice: StudyChoice) -> str:
     """Say what was run on whom, and what may be compared."""
     study = choice.opened.study
     facts, settings = study.cohort, study.settings
@@ -232,7 +232,7 @@ def caption(choice: Choice) -> str:
     return "; ".join(parts) + "."
 
 
-def _not_comparable(choice: Choice) -> str:
+def _not_comparable(choice: StudyChoice) -> str:
     facts = choice.opened.study.cohort
     if facts.badge == "synthetic":
         return "Simulated patients: not comparable with printed values"
@@ -241,7 +241,7 @@ def _not_comparable(choice: Choice) -> str:
     return ""
 
 
-def _settings(choice: Choice) -> dict[str, object]:
+def _settings(choice: StudyChoice) -> dict[str, object]:
     """Everything that reproduces a chart."""
     study = choice.opened.study
     return {
@@ -254,7 +254,7 @@ def _settings(choice: Choice) -> dict[str, object]:
     }
 
 
-def dots_view(choice: Choice) -> None:
+def dots_view(choice: StudyChoice) -> None:
     """Means, intervals and splits of every variant, with the printed values apart."""
     chart = dot_chart(
         choice.rows,
@@ -270,7 +270,7 @@ def dots_view(choice: Choice) -> None:
         st.caption("The paper prints the C-index only, so no hollow mark is shown.")
 
 
-def differences_view(choice: Choice) -> None:
+def differences_view(choice: StudyChoice) -> None:
     """Paired differences to CA-MLIF on the same splits."""
     pairs = paired_rows(choice.rows, REFERENCE, choice.measure)
     # A constant risk has C = 0.5 in every split; on the common scale it would flatten all others.
@@ -297,7 +297,7 @@ def pick_unit(key: str) -> Unit:
     return unit
 
 
-def curves_view(choice: Choice) -> None:
+def curves_view(choice: StudyChoice) -> None:
     """Kaplan-Meier curves of each variant's own risk groups."""
     opened = choice.opened
     if opened.cohort is None:
@@ -337,7 +337,7 @@ def curves_view(choice: Choice) -> None:
     st.caption(plain(f"{words[:1].upper()}{words[1:]}. {caption(choice)}"))
 
 
-def hazard_view(choice: Choice) -> None:
+def hazard_view(choice: StudyChoice) -> None:
     """Hazards by subtype, in the layout of the paper's Figure 3."""
     show_figure_3(choice.opened, choice.page, _settings(choice), plain(caption(choice)))
 
@@ -415,7 +415,7 @@ def _missing_panels(opened: OpenStudy) -> str:
     return f"The study has no {listed(missing)} for the other panels. " if missing else ""
 
 
-def table_view(choice: Choice) -> None:
+def table_view(choice: StudyChoice) -> None:
     """The study's table, all splits, with what failed."""
     if choice.opened.splits:
         st.caption("The table is of all splits of the study, whatever splits are chosen above.")
@@ -423,7 +423,7 @@ def table_view(choice: Choice) -> None:
     st.caption(plain(caption(choice)))
 
 
-VIEWS: dict[str, Callable[[Choice], None]] = {
+VIEWS: dict[str, Callable[[StudyChoice], None]] = {
     "Measures": dots_view,
     "Differences": differences_view,
     "Curves by variant": curves_view,

@@ -267,7 +267,7 @@ def test_a_finished_model_appears_in_the_picker_and_leaves_it_when_deleted(
     app = start(open_app("runs"), 1)
     job = only(manager)
     home = manager.folder(job.id).parents[1]
-    place = settings.Settings(models=settings.settings().models, home=home)
+    place = settings.Installation(models=settings.settings().models, home=home)
     monkeypatch.setattr(resources, "settings", lambda: place)
     bundle = load_bundle(models / "glioma", device="cpu")
     replace(bundle, name="glioma_2").save(manager.result(job))

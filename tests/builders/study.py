@@ -155,7 +155,7 @@ def examine(case: Input) -> None:
     else:
         _names_all(case, report)
     assert cohort is not None, report.errors
-    _examine_numbers(case, cohort, report)
+    examine_numbers(case, cohort, report)
     if case.same:
         assert_same(cohort, sound())
 
@@ -170,7 +170,8 @@ def _names_all(case: Input, report: CheckReport) -> None:
     assert not missing, (missing, said)
 
 
-def _examine_numbers(case: Input, cohort: Cohort, report: CheckReport) -> None:
+def examine_numbers(case: Input, cohort: Cohort, report: CheckReport) -> None:
+    """Assert that a study was read with the numbers that are expected of an input."""
     assert len(cohort) == case.patients
     read = {m.name: m.columns for m in cohort.schema.modalities}
     assert {k: set(v) for k, v in read.items()} == {k: set(v) for k, v in case.tables.items()}

@@ -68,8 +68,8 @@ def press(app: AppTest, flag: str) -> AppTest:
 
 def press_or_choose(app: AppTest, flag: str) -> AppTest:
     """Mend by the first button, or where there are many ways by the list of them."""
-    if f"repair_0_{flag}" in [b.key for b in app.button]:
-        app.button(key=f"repair_0_{flag}").click().run()
+    if any(re.fullmatch(rf"repair_\d+_{re.escape(flag)}", b.key or "") for b in app.button):
+        press(app, flag)
     else:
         report = checked(app).report
         options = [o for p in report.problems for o in options_for(p, report)]

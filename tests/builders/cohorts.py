@@ -155,7 +155,8 @@ def _draw_outcome(
     until_leaving = rng.exponential(size=len(log_risk))
     until_leaving *= np.quantile(until_event / until_leaving, event_share)
     event = until_event <= until_leaving
-    return event, MONTHS * np.where(event, until_event, until_leaving)
+    # Rounded, since processors differ in the last digit of exp, and a digest in all of them.
+    return event, (MONTHS * np.where(event, until_event, until_leaving)).round(6)
 
 
 def _draw_clinical(

@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
 WORKERS ?= 2
-QUICK := -m "not slow" -n $(WORKERS) --dist loadfile
-NOT_LIBRARY := tests/dashboard tests/browser tests/benchmarks
+QUICK := -m "not slow" -n $(WORKERS) --dist worksteal
+NOT_LIBRARY := tests/dashboard tests/benchmarks
 
 .PHONY: run test coverage test-slow bench lint train samples study setup setup-dev clean
 
@@ -43,7 +43,7 @@ coverage: setup-dev
 	$(BIN)/coverage report --skip-covered --sort=cover
 
 test-slow: setup-dev
-	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist load
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist worksteal
 
 # Prints what has to be fast beside its peers; `--full --write` measures all of it into RESULTS.md.
 bench: setup-dev

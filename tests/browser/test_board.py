@@ -180,7 +180,6 @@ def restart_after_kill(page: Page, server: Server, seconds: Seconds) -> None:
     assert f"{KILLED_AFTER + 1} of {CASES} on the list" in shown(page)
 
 
-@pytest.mark.slow
 def test_a_meeting_of_ten_cases_outlives_a_killed_server(
     start_server: StartServer, new_page: NewPage
 ) -> None:

@@ -37,7 +37,6 @@ def tables(folder: str) -> list[Path]:
     return [f for f in sorted(found.iterdir()) if f.suffix in TABLES and f.name != LEFT_OUT]
 
 
-@pytest.mark.slow
 def test_hancock_in_two_uploads_is_scored_by_its_model(
     server: Server, new_page: NewPage, models: Path
 ) -> None:
@@ -68,7 +67,6 @@ def test_hancock_in_two_uploads_is_scored_by_its_model(
     assert max(bottoms(page).values()) <= 900  # the longest of panels, still on one screen
 
 
-@pytest.mark.slow
 def test_tables_without_outcome_are_opened_and_told_why_nothing_is_trained(
     server: Server, new_page: NewPage
 ) -> None:
@@ -102,7 +100,6 @@ TRAINED = {
 """Cohorts that no installed model fits: what is found, and whether anything is to be confirmed."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("folder", TRAINED)
 def test_a_tcga_cohort_is_confirmed_trained_on_and_shown(
     folder: str, server: Server, new_page: NewPage

@@ -35,6 +35,7 @@ from camlif.explain.background import (
     players_of,
 )
 from camlif.model.abstention import unscored_reasons
+from camlif.model.subgroups import find_members
 from camlif.networks.interface import Inputs
 from camlif.threads import Result, free_threads, in_order
 from camlif.training.ensemble import Ensemble, run_stacked, to_tensors
@@ -316,7 +317,8 @@ def prepare(
     raw = bundle.prepare(patients, missing=missing)
     background = find_background(bundle, cohort, baseline, missing=missing, seed=seed)
     seen = bundle.recognise(raw, patients.patient_ids).seen
-    reasons = unscored_reasons(raw, patients, bundle.schema, bundle.reference)
+    subgroups = find_members(bundle.reference.subgroups, patients)
+    reasons = unscored_reasons(raw, subgroups, bundle.schema, bundle.reference)
     return prepare_encoded(bundle, raw, seen, reasons, background=background)
 
 

@@ -25,6 +25,7 @@ from camlif.model.abstention import unscored_reasons
 from camlif.model.case import CaseSummary, summarise_case
 from camlif.model.recognition import Recognised
 from camlif.model.scoring import ScoreResult, assemble_result
+from camlif.model.subgroups import find_members
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
@@ -142,7 +143,8 @@ class ExploredCase:
 
     def _answer(self, raw: RawInputs) -> Answer:
         started, bundle = time.perf_counter(), self.bundle
-        reasons = unscored_reasons(raw, self.cohort, bundle.schema, bundle.reference)
+        subgroups = find_members(bundle.reference.subgroups, self.cohort)
+        reasons = unscored_reasons(raw, subgroups, bundle.schema, bundle.reference)
         rows = np.flatnonzero([reason is None for reason in reasons])
         result = assemble_result(
             cohort=self.cohort,
@@ -151,6 +153,7 @@ class ExploredCase:
             reference=bundle.reference,
             prediction=bundle.ensemble.predict(raw.take(rows)),
             rows=rows,
+            subgroups=subgroups,
             reasons=reasons,
             recognised=self.recognised,
             started=started,

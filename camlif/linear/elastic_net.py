@@ -1,8 +1,8 @@
-"""Elastic-net Cox models along a path of penalties, the penalty chosen by cross-validation.
+"""Elastic-net Cox models along a path of penalties.
 
-In go columns on one scale and outcomes; out come log hazard ratios (p,). Raises `DataError` and
-`NoEventsError` for the input, `ConfigError` for penalties, `EstimationError` where no column
-differs. Follows Simon et al., J. Stat. Softw. 2011.
+In go columns on one scale and outcomes; out come log hazard ratios (p,) at each penalty. Raises
+`DataError` and `NoEventsError` for the input, `ConfigError` for penalties, `EstimationError` where
+no column differs. Follows Simon et al., J. Stat. Softw. 2011.
 
 The penalty is per patient: the loss is the negative log partial likelihood divided by n, as in
 glmnet and scikit-survival's Coxnet. Shapes: n patients, p columns, a penalties.
@@ -16,13 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from camlif.arrays import BoolArray, Float64Array, IntArray
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import ConfigError, EstimationError
 from camlif.linear.penalised import check_columns
 from camlif.linear.proximal import fit_elastic_net
-from camlif.linear.selection import cross_validate
 from camlif.statistics.likelihood import CoxData
-from camlif.statistics.outcome import check_entry, rows_of
+from camlif.statistics.outcome import check_entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,100 +38,6 @@ class ElasticNetPath:
     alphas: Float64Array
     coefficients: Float64Array
     l1_ratio: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ElasticNetFit:
-    """The fit of a path that the inner folds rank best.
-
-    Attributes
-    ----------
-    coefficients : float64, shape (p,)
-        Log hazard ratio per unit of each column, as given.
-    alpha : float
-    c_index : float64, shape (a,)
-        C-index over the inner folds at each penalty of ``path``.
-    path : ElasticNetPath
-        Of all the patients.
-    """
-
-    coefficients: Float64Array
-    alpha: float
-    c_index: Float64Array
-    path: ElasticNetPath
-
-
-def elastic_net_cox(
-    x: ArrayLike,
-    event: ArrayLike,
-    duration: ArrayLike,
-    *,
-    l1_ratio: float = 0.5,
-    n_alphas: int = 50,
-    alpha_min_ratio: float = 0.01,
-    seed: int = 0,
-    entry: ArrayLike | None = None,
-) -> ElasticNetFit:
-    """Fit an elastic-net Cox model whose penalty five inner folds choose by C-index.
-
-    Call it with training patients only. Ties of the C-index go to the stronger penalty.
-
-    Parameters
-    ----------
-    x : array_like, shape (n, p)
-        Standardised columns; the penalty treats all alike.
-    event : array_like of bool, shape (n,)
-    duration : array_like, shape (n,)
-        Follow-up in any unit.
-    l1_ratio, n_alphas, alpha_min_ratio
-        As for `elastic_net_path`.
-    seed : int
-        Of the event-stratified inner folds.
-    entry
-        As for `linear_cox`.
-
-    Returns
-    -------
-    ElasticNetFit
-        ``fit.coefficients`` (p,) gives the log risk ``x @ fit.coefficients``.
-
-    Raises
-    ------
-    ConfigError
-        For settings outside their range, fewer than 10 patients or 5 events.
-    DataError, EstimationError
-        As `elastic_net_path`; also if no inner fold has a comparable pair.
-    """
-    columns, events, durations = check_columns(x, event, duration)
-    entries = check_entry(entry, durations)
-    path = elastic_net_path(
-        columns,
-        events,
-        durations,
-        l1_ratio=l1_ratio,
-        n_alphas=n_alphas,
-        alpha_min_ratio=alpha_min_ratio,
-        entry=entries,
-    )
-
-    def held_out_risks(train: IntArray, held_out: IntArray) -> Float64Array:
-        part = elastic_net_path(
-            columns[train],
-            events[train],
-            durations[train],
-            l1_ratio=l1_ratio,
-            alphas=path.alphas,
-            entry=rows_of(entries, train),
-        )
-        return np.asarray(part.coefficients @ columns[held_out].T)
-
-    inner = cross_validate(held_out_risks, events, durations, entry=entries, seed=seed)
-    return ElasticNetFit(
-        coefficients=path.coefficients[inner.best],
-        alpha=float(path.alphas[inner.best]),
-        c_index=inner.c_index,
-        path=path,
-    )
 
 
 def elastic_net_path(

@@ -14,17 +14,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from camlif.arrays import BoolArray
-from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
 from camlif.model.input_worth import missing_inputs, ranks_without, worth_of
 from camlif.model.reference import Reference
-from camlif.model.subgroups import find_deciding, find_members
+from camlif.model.subgroups import find_deciding
 from camlif.wording import listed, with_interval
 
 
 def unscored_reasons(
-    raw: RawInputs, cohort: Cohort, schema: FeatureSchema, reference: Reference
+    raw: RawInputs, subgroups: BoolArray, schema: FeatureSchema, reference: Reference
 ) -> list[str | None]:
     """Why each patient cannot be scored; None where it can.
 
@@ -32,8 +31,9 @@ def unscored_reasons(
     ----------
     raw : RawInputs
         With the model's columns.
-    cohort : Cohort
-        The same patients as they are, whatever was changed in ``raw``: says of which subgroup.
+    subgroups : bool, shape (n, g)
+        Of the same patients as they are, whatever was changed in ``raw``; see
+        `camlif.model.subgroups.find_members`.
     schema : FeatureSchema
         Of the model.
     reference : Reference
@@ -43,7 +43,7 @@ def unscored_reasons(
     missing = missing_inputs(raw, schema)
     by_modality = _for_each(raw.presence, lambda row: _without_modalities(row, schema, reference))
     by_input = _for_each(missing, lambda row: _without_inputs(row, inputs, reference))
-    by_subgroup = _without_ranking(cohort, reference)
+    by_subgroup = _without_ranking(subgroups, reference)
     every = zip(by_modality, by_input, by_subgroup, strict=True)
     return [next((reason for reason in found if reason), None) for found in every]
 
@@ -95,12 +95,11 @@ def _without_inputs(row: BoolArray, names: Sequence[str], reference: Reference) 
     )
 
 
-def _without_ranking(cohort: Cohort, reference: Reference) -> list[str | None]:
+def _without_ranking(members: BoolArray, reference: Reference) -> list[str | None]:
     """Say of whom the model does not rank the subgroup."""
-    subgroups = reference.subgroups
     return [
         f"not scored: the model {own.fault}" if own is not None and own.fault else None
-        for own in find_deciding(subgroups, find_members(subgroups, cohort))
+        for own in find_deciding(reference.subgroups, members)
     ]
 
 

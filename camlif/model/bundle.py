@@ -33,6 +33,7 @@ from camlif.model.scoring import (
     join_results,
 )
 from camlif.model.storage import BundleParts
+from camlif.model.subgroups import find_members
 from camlif.model.suitability import table_notes
 from camlif.statistics import Calibration
 from camlif.statistics.strata import Strata
@@ -173,7 +174,8 @@ class Bundle(BundleParts):
         started = time.perf_counter()
         block = cohort.take(np.arange(start, min(start + BLOCK, len(cohort))))
         raw = self.prepare(block, missing=missing)
-        reasons = unscored_reasons(raw, block, self.schema, self.reference)
+        subgroups = find_members(self.reference.subgroups, block)
+        reasons = unscored_reasons(raw, subgroups, self.schema, self.reference)
         rows = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=bool))
         prediction, device = self._predict(raw.take(rows), embed=embed)
         return assemble_result(
@@ -183,6 +185,7 @@ class Bundle(BundleParts):
             reference=self.reference,
             prediction=prediction,
             rows=rows,
+            subgroups=subgroups,
             reasons=reasons,
             recognised=self.recognise(raw, block.patient_ids),
             started=started,

@@ -24,7 +24,7 @@ from camlif.model.input_worth import measure_ranking
 from camlif.statistics import (
     Calibration,
     GateResult,
-    calibration_gate,
+    calibration_gates,
     fit_calibration,
 )
 from camlif.statistics.outcome import FollowUp
@@ -206,6 +206,6 @@ def validate_set(
         high=high,
         median=float(np.median(risk)),
         slope=None if calibration is None else calibration.slope,
-        gates=tuple(calibration_gate(risk, **outcome, horizon=h) for h in HORIZONS),
+        gates=calibration_gates(risk, **outcome, horizons=HORIZONS),
     )
     return ValidatedSet(validation=validation, calibration=calibration)

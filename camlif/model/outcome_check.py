@@ -53,13 +53,13 @@ def judge_table(table: pd.DataFrame, cohort: Cohort) -> dict[int, GateResult]:
             rows = np.sort(np.random.default_rng(0).choice(rows, MAX_JUDGED, replace=False))
         if len(rows) >= MIN_JUDGED:
             own = cohort.follow_up(rows)
-            found[months] = judge_predictions(
+            (found[months],) = judge_predictions(
                 risk[rows],
-                survival[rows],
+                survival[rows, None],
                 own.event,
                 own.duration,
                 entry=own.entry,
-                horizon=months,
+                horizons=[months],
             )
     return found
 

@@ -27,7 +27,6 @@ from camlif.model.inputs import InputChecks, check_inputs, join_inputs
 from camlif.model.member_spread import MemberInterval
 from camlif.model.recognition import Membership, Recognised, unclear_note
 from camlif.model.reference import Reference
-from camlif.model.subgroups import find_members
 from camlif.statistics import GateResult
 from camlif.training.ensemble import Prediction
 
@@ -210,6 +209,7 @@ def assemble_result(
     reference: Reference,
     prediction: Prediction,
     rows: NDArray[np.int_],
+    subgroups: BoolArray,
     reasons: list[str | None],
     recognised: Recognised,
     started: float,
@@ -232,6 +232,8 @@ def assemble_result(
         Of the q patients that are scored.
     rows : int, shape (q,)
         Their places among the n.
+    subgroups : bool, shape (n, g)
+        See `camlif.model.subgroups.find_members`.
     reasons : list of str or None, shape (n,)
         Why a patient is not scored.
     recognised : Recognised
@@ -262,9 +264,8 @@ def assemble_result(
     half = interval.half_width
     unlike = checks.unlike | inputs.unlike
     shown_risk = np.where(unlike, np.nan, combined.log_risk)
-    members = find_members(reference.subgroups, cohort)
     warnings = _warnings(
-        raw.presence, members, schema.names, checks, inputs, reference, notes or {}
+        raw.presence, subgroups, schema.names, checks, inputs, reference, notes or {}
     )
     _add_reasons(warnings, reasons, recognised, n_used=combined.used.sum(axis=1))
     low, high = z - half / reference.sd, z + half / reference.sd
@@ -295,7 +296,7 @@ def assemble_result(
         scored=scored,
         stratum=stratum,
         presence=raw.presence,
-        subgroups=members,
+        subgroups=subgroups,
         checks=checks,
         inputs=inputs,
         embedding=embedding,

@@ -23,7 +23,7 @@ from camlif.statistics.conformal import (
 from camlif.statistics.d_calibration import DCalibration, d_calibration
 from camlif.statistics.decision import DecisionCurve, decision_curve
 from camlif.statistics.discrimination import ipcw_c_index, time_dependent_auc
-from camlif.statistics.gate import GateResult, calibration_gate, judge_predictions
+from camlif.statistics.gate import GateResult, calibration_gates, judge_predictions
 from camlif.statistics.group_tests import (
     HazardRatio,
     LogRankResult,
@@ -74,7 +74,7 @@ __all__ = [
     "brier_score",
     "brier_times",
     "calibration",
-    "calibration_gate",
+    "calibration_gates",
     "concordance_index",
     "count_pairs",
     "cox_table",

@@ -10,6 +10,7 @@ calibration index).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -95,15 +96,15 @@ class GateResult:
         return self.verdict == "open"
 
 
-def calibration_gate(
+def calibration_gates(
     risk: ArrayLike,
     event: ArrayLike,
     duration: ArrayLike,
     *,
-    horizon: int,
+    horizons: Sequence[int],
     entry: ArrayLike | None = None,
     seed: int = 0,
-) -> GateResult:
+) -> tuple[GateResult, ...]:
     """Judge held-out risks of the cohort on which slope and baseline are fitted.
 
     Parameters
@@ -112,12 +113,16 @@ def calibration_gate(
         Held-out log risks.
     event : array_like of bool (or 0 and 1), shape (n,)
     duration : array_like, shape (n,)
-    horizon : int
+    horizons : sequence of int, length t
         Above 0, unit of the durations.
     entry : array_like, shape (n,), optional
         When each patient came under observation.
     seed : int
         Of the partition for cross-fitting and of the bootstrap.
+
+    Returns
+    -------
+    tuple of GateResult, length t
 
     Raises
     ------
@@ -132,19 +137,16 @@ def calibration_gate(
     `camlif.statistics.calibration.cross_fitted_survival`; the rules are those of
     `judge_predictions`.
     """
-    _check_horizon(horizon)
+    _check_horizons(horizons)
     followed = FollowUp.check(event, duration, entry)
     risks = check_numbers("risk", risk, length=len(followed))
     outcome: dict[str, Any] = {"event": followed.event, "duration": followed.duration}
     outcome |= {"entry": followed.entry, "seed": seed}
     try:
-        survival = cross_fitted_survival(risks, times=[horizon], **outcome)[:, 0]
+        survival = cross_fitted_survival(risks, times=horizons, **outcome)
     except EstimationError as error:
-        unfitted = _counted(followed, horizon)
-        few = _too_few(unfitted)
-        verdict: Verdict = "untested" if few else "closed"
-        return replace(unfitted, verdict=verdict, reason=few or str(error).rstrip("."))
-    return judge_predictions(risks, survival, horizon=horizon, held_out=True, **outcome)
+        return tuple(_unfitted(_counted(followed, h), str(error)) for h in horizons)
+    return judge_predictions(risks, survival, horizons=horizons, held_out=True, **outcome)
 
 
 def judge_predictions(
@@ -153,28 +155,28 @@ def judge_predictions(
     event: ArrayLike,
     duration: ArrayLike,
     *,
-    horizon: int,
+    horizons: Sequence[int],
     entry: ArrayLike | None = None,
     held_out: bool = False,
     seed: int = 0,
-) -> GateResult:
+) -> tuple[GateResult, ...]:
     """Judge predicted probabilities by the outcomes of the patients whom they were made for.
 
     Parameters
     ----------
     risk : array_like, shape (n,)
         Log risks.
-    survival : array_like, shape (n,)
-        Predicted probability to be event-free at the horizon; NaN where there is none.
-    event, duration, horizon, entry, seed
-        As in `calibration_gate`.
+    survival : array_like, shape (n, t)
+        Predicted probability to be event-free at each horizon; NaN where there is none.
+    event, duration, horizons, entry, seed
+        As in `calibration_gates`.
     held_out : bool
         Whether the risks were held out of one cohort in turn, see `HELD_OUT_ERROR`, rather than
         given to new patients.
 
     Returns
     -------
-    GateResult
+    tuple of GateResult, length t
         ``closed`` where expected over observed events lies outside `MIN_RATIO` to `MAX_RATIO` and
         its interval excludes 1, however few the events. Else ``untested`` with fewer than
         `MIN_PATIENTS` patients or `MIN_EVENTS` events, or where follow-up ends before the horizon.
@@ -185,37 +187,49 @@ def judge_predictions(
     Raises
     ------
     ConfigError, DataError
-        As `calibration_gate`.
+        As `calibration_gates`.
     """
-    _check_horizon(horizon)
+    _check_horizons(horizons)
     followed = FollowUp.check(event, duration, entry)
     risks = check_numbers("risk", risk, length=len(followed))
     predicted = np.asarray(survival, dtype=np.float64)
-    measured = _counted(followed, horizon)
+    slopes, problem = _slopes(risks, followed, held_out=held_out, seed=seed)
+    found = []
+    for i, horizon in enumerate(horizons):
+        measured = replace(_counted(followed, horizon), **slopes)
+        try:
+            found.append(_judged(_with_ratio(measured, predicted[:, i], followed, seed), problem))
+        except EstimationError as error:
+            found.append(_judged(measured, str(error).rstrip(".")))
+    return tuple(found)
+
+
+def _slopes(
+    risk: Float64Array, followed: FollowUp, *, held_out: bool, seed: int
+) -> tuple[dict[str, float | None], str]:
+    """Slopes of the risks, the same at every horizon; none, and why, where there is no estimate."""
+    known = (risk, followed.event, followed.duration)
     try:
-        measured = _with_ratio(measured, predicted, followed, seed)
-        slope = calibration_slope(risks, followed.event, followed.duration, followed.entry)
-        after = None
-        if held_out:
-            known = (risks, followed.event, followed.duration)
-            after = cross_fitted_slope(*known, entry=followed.entry, seed=seed)
+        slope = calibration_slope(*known, followed.entry)
+        after = cross_fitted_slope(*known, entry=followed.entry, seed=seed) if held_out else None
     except EstimationError as error:
-        return _judged(measured, problem=str(error).rstrip("."))
+        return {}, str(error).rstrip(".")
     half = LIMIT * slope.error * (HELD_OUT_ERROR if held_out else 1.0)
-    return _judged(
-        replace(
-            measured,
-            slope=slope.value,
-            slope_low=slope.value - half,
-            slope_high=slope.value + half,
-            slope_after=after,
-        )
-    )
+    limits = {"slope_low": slope.value - half, "slope_high": slope.value + half}
+    return {"slope": slope.value, **limits, "slope_after": after}, ""
 
 
-def _check_horizon(horizon: int) -> None:
-    if horizon <= 0:
-        raise ConfigError(f"horizon must be above 0, not {horizon}.")
+def _check_horizons(horizons: Sequence[int]) -> None:
+    for horizon in horizons:
+        if horizon <= 0:
+            raise ConfigError(f"horizon must be above 0, not {horizon}.")
+
+
+def _unfitted(measured: GateResult, problem: str) -> GateResult:
+    """Add the verdict where no calibration can be fitted."""
+    few = _too_few(measured)
+    verdict: Verdict = "untested" if few else "closed"
+    return replace(measured, verdict=verdict, reason=few or problem.rstrip("."))
 
 
 def _counted(followed: FollowUp, horizon: int) -> GateResult:
@@ -248,7 +262,7 @@ def _with_ratio(
     )
 
 
-def _judged(measured: GateResult, *, problem: str = "") -> GateResult:
+def _judged(measured: GateResult, problem: str) -> GateResult:
     """Add the verdict; ``problem`` says why something was not measured."""
     off, few = _ratio_off(measured), _too_few(measured)
     if off and _beyond_chance(measured):

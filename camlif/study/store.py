@@ -88,16 +88,6 @@ class Study:
         """Name of the folder."""
         return self.path.name
 
-    def variant_results(self, method: str, variant: str, head: str = "matched") -> pd.DataFrame:
-        """Rows of one variant in `results`, by split.
-
-        Parameters
-        ----------
-        method, variant, head
-            As in `StudySummary.row`.
-        """
-        return _of(self.results, method, variant, head).sort_values("split")
-
     def variant_risks(self, method: str, variant: str, head: str = "matched") -> pd.DataFrame:
         """Rows of one variant in `risks`, by split.
 
@@ -106,12 +96,9 @@ class Study:
         method, variant, head
             As in `StudySummary.row`.
         """
-        return _of(self.risks, method, variant, head).sort_values("split", kind="stable")
-
-
-def _of(table: pd.DataFrame, method: str, variant: str, head: str) -> pd.DataFrame:
-    found = (table["method"] == method) & (table["variant"] == variant) & (table["head"] == head)
-    return table[found]
+        risks = self.risks
+        found = (risks["method"] == method) & (risks["variant"] == variant)
+        return risks[found & (risks["head"] == head)].sort_values("split", kind="stable")
 
 
 def is_study(path: str | Path) -> bool:

@@ -18,7 +18,7 @@ from camlif.model.evaluation import evaluate
 from camlif.model.modality_sets import complete_rows
 from camlif.statistics import (
     bootstrap_c_index,
-    calibration_gate,
+    calibration_gates,
     concordance_index,
     fit_calibration,
     kaplan_meier,
@@ -60,11 +60,10 @@ def test_the_reference_of_a_model_counts_patients_from_entry_on() -> None:
     np.testing.assert_allclose(
         reference.calibration.cumulative_hazard, fitted.cumulative_hazard, rtol=1e-5
     )
-    for horizon in HORIZONS:
-        gate = calibration_gate(
-            risk[whole], own.event, own.duration, horizon=horizon, entry=own.entry
-        )
-        assert reference.whole.gate(horizon).ratio == pytest.approx(gate.ratio)
+    for gate in calibration_gates(
+        risk[whole], own.event, own.duration, horizons=HORIZONS, entry=own.entry
+    ):
+        assert reference.whole.gate(gate.horizon).ratio == pytest.approx(gate.ratio)
     stratum = reference.strata.assign(reference.z(risk))
     for name, curve in reference.curves.items():
         rows = stratum == name

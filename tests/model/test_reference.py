@@ -10,7 +10,7 @@ import pytest
 from camlif.config import HORIZONS
 from camlif.data.preprocessing import encode
 from camlif.model.modality_sets import SubsetValidation, complete_rows
-from camlif.statistics import calibration_gate, concordance_index, fit_calibration
+from camlif.statistics import calibration_gates, concordance_index, fit_calibration
 from camlif.training.ensemble import heldout_mean
 from tests.builders.bundles import N_PATIENTS, tiny_bundle, tiny_cohort
 
@@ -115,7 +115,7 @@ def test_each_set_of_modalities_has_the_calibration_of_its_own_risks() -> None:
             own.survival(risk, [12, 36]),
             rtol=1e-6,
         )
-        gate = calibration_gate(risk, followed.event, followed.duration, horizon=36)
+        (gate,) = calibration_gates(risk, followed.event, followed.duration, horizons=[36])
         assert found.validation.gate(36) == gate
     slopes = {round(s.validation.slope or 0.0, 3) for s in bundle.reference.sets}
     assert len(slopes) == len(bundle.reference.sets)

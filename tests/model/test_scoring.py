@@ -22,6 +22,7 @@ from camlif.model.abstention import unscored_reasons
 from camlif.model.bundle import Bundle
 from camlif.model.reference import Reference
 from camlif.model.scoring import COLUMNS, UNLIKE, combine
+from camlif.model.subgroups import find_members
 from camlif.statistics.gate import Verdict
 from camlif.training.ensemble import Ensemble, Prediction
 from tests.builders.bundles import N_SPLITS, new_patients, tiny_bundle, tiny_cohort, tiny_config
@@ -227,7 +228,10 @@ def test_reasons_tell_no_modality_from_unvalidated_ones() -> None:
     raw = tiny_bundle().prepare(cohort)
     presence = np.array([[True, True], [False, True], [False, False]])
     complete, partial, empty = unscored_reasons(
-        replace(raw, presence=presence), cohort, tiny_bundle().schema, reference
+        replace(raw, presence=presence),
+        find_members(reference.subgroups, cohort),
+        tiny_bundle().schema,
+        reference,
     )
     assert complete is None
     assert partial is not None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from camlif.exceptions import ConfigError
 from camlif.linear.penalised import ridge_path
-from camlif.statistics import GateResult, calibration_gate, fit_calibration, judge_predictions
+from camlif.statistics import GateResult, calibration_gates, fit_calibration, judge_predictions
 from camlif.statistics.calibration import (
     calibration_slope,
     cross_fit_parts,
@@ -50,6 +50,23 @@ def with_events(n: int, n_events: int, *, seed: int, spread: float = 0.8) -> Out
     return Outcomes(log_risk, until_event <= until_leaving, np.minimum(until_event, until_leaving))
 
 
+def gate_at(horizon: int, *cohort: NDArray[np.generic], seed: int = 0) -> GateResult:
+    (gate,) = calibration_gates(*cohort, horizons=[horizon], seed=seed)
+    return gate
+
+
+def judge(
+    risk: NDArray[np.float64],
+    survival: NDArray[np.float64],
+    *outcome: NDArray[np.generic],
+    held_out: bool = False,
+) -> GateResult:
+    (gate,) = judge_predictions(
+        risk, survival[:, None], *outcome, horizons=[HORIZON], held_out=held_out
+    )
+    return gate
+
+
 def late_horizon(p: Outcomes) -> int:
     """Month by which about 70 of the events have happened."""
     return int(np.sort(p.duration[p.event])[70])
@@ -57,7 +74,7 @@ def late_horizon(p: Outcomes) -> int:
 
 def test_gate_opens_for_a_large_cohort_whose_risks_hold() -> None:
     risk, event, duration = draw(400)
-    gate = calibration_gate(risk, event, duration, horizon=HORIZON)
+    gate = gate_at(HORIZON, risk, event, duration)
     assert gate.open
     assert (gate.verdict, gate.reason) == ("open", "")
     assert gate.ratio == pytest.approx(1.0, abs=0.1)
@@ -72,9 +89,9 @@ def test_gate_opens_for_a_large_cohort_whose_risks_hold() -> None:
 
 
 def test_few_patients_or_events_leave_it_untested() -> None:
-    gate = calibration_gate(*draw(MIN_PATIENTS - 1, leave=200.0), horizon=60)
+    gate = gate_at(60, *draw(MIN_PATIENTS - 1, leave=200.0))
     assert (gate.verdict, gate.reason) == ("untested", "only 99 patients; 100 are needed")
-    gate = calibration_gate(*draw(200), horizon=6)
+    gate = gate_at(6, *draw(200))
     assert gate.verdict == "untested"
     assert gate.reason == f"only {gate.n_events} events by 6 months; 50 are needed"
 
@@ -85,15 +102,15 @@ def test_events_count_up_to_and_including_the_horizon() -> None:
     duration = duration.copy()
     duration[event] += HORIZON + 1.0
     duration[earliest[:MIN_EVENTS]] = HORIZON
-    assert calibration_gate(risk, event, duration, horizon=HORIZON).n_events == MIN_EVENTS
+    assert gate_at(HORIZON, risk, event, duration).n_events == MIN_EVENTS
     duration[earliest[0]] += 1e-6
-    assert calibration_gate(risk, event, duration, horizon=HORIZON).n_events == MIN_EVENTS - 1
+    assert gate_at(HORIZON, risk, event, duration).n_events == MIN_EVENTS - 1
 
 
 def test_follow_up_that_ends_before_the_horizon_leaves_it_untested() -> None:
     risk, event, duration = draw(400)
     early = (risk, event & (duration < 30), np.minimum(duration, 30.0))
-    gate = calibration_gate(*early, horizon=HORIZON)
+    gate = gate_at(HORIZON, *early)
     assert gate.verdict == "untested"
     assert "36" in gate.reason
     assert gate.ratio is None
@@ -103,7 +120,7 @@ def test_it_closes_where_expected_and_observed_events_differ() -> None:
     risk, event, duration = draw(800, spread=2.0, leave=1e9, seed=6)
     leave = np.where(risk > 0, 2.0, 1e9)  # patients at risk leave early: Kaplan-Meier misses them
     seen = event & (duration <= leave)
-    gate = calibration_gate(risk, seen, np.minimum(duration, leave), horizon=HORIZON)
+    gate = gate_at(HORIZON, risk, seen, np.minimum(duration, leave))
     assert gate.ratio is not None
     assert gate.ratio > 1.25
     assert gate.verdict == "closed"
@@ -112,14 +129,14 @@ def test_it_closes_where_expected_and_observed_events_differ() -> None:
 
 def test_it_closes_for_risks_in_reverse() -> None:
     risk, event, duration = draw(400)
-    gate = calibration_gate(-risk, event, duration, horizon=HORIZON)
+    gate = gate_at(HORIZON, -risk, event, duration)
     assert gate.verdict == "closed"
     assert gate.reason.startswith("the risks may not rank patients (calibration slope -")
 
 
 def test_it_closes_for_risks_that_tell_nobody_apart() -> None:
     _, event, duration = draw(400)
-    gate = calibration_gate(np.zeros(400), event, duration, horizon=HORIZON)
+    gate = gate_at(HORIZON, np.zeros(400), event, duration)
     assert (gate.verdict, gate.reason[:20]) == ("closed", "All risks are equal,")
 
 
@@ -127,7 +144,7 @@ def test_it_closes_for_probabilities_that_are_far_off_but_right_on_average() -> 
     risk, event, duration = draw(2000, leave=1e9)
     chance = 1 - np.exp(-HORIZON / 40 * np.exp(risk))
     wrong = 1 - np.clip(chance.mean() + 0.3 * (chance - chance.mean()), 0, 1)
-    gate = judge_predictions(risk, wrong, event, duration, horizon=HORIZON)
+    gate = judge(risk, wrong, event, duration)
     assert gate.ratio == pytest.approx(1.0, abs=0.1)
     assert gate.ici is not None
     assert gate.ici > MAX_ICI
@@ -136,7 +153,7 @@ def test_it_closes_for_probabilities_that_are_far_off_but_right_on_average() -> 
         f"predicted and observed risk lie {100 * gate.ici:.0f} points apart on average; "
         "5 are allowed"
     )
-    right = judge_predictions(risk, 1 - chance, event, duration, horizon=HORIZON)
+    right = judge(risk, 1 - chance, event, duration)
     assert right.open
 
 
@@ -144,13 +161,13 @@ def test_a_ratio_beyond_chance_closes_it_however_few_the_events() -> None:
     risk, event, duration = draw(97, leave=1e9, seed=2)
     survival = np.exp(-HORIZON / 40 * np.exp(risk))
     rare = duration * 8.0  # an eighth of the hazard
-    gate = judge_predictions(risk, survival, event, rare, horizon=HORIZON)
+    gate = judge(risk, survival, event, rare)
     assert gate.n_events < MIN_EVENTS
     assert gate.ratio is not None
     assert gate.ratio > 2
     assert gate.verdict == "closed"
     assert gate.reason.startswith(f"expected / observed events {gate.ratio:.2f}, outside")
-    chance = judge_predictions(risk, survival, event, duration * 1.4, horizon=HORIZON)
+    chance = judge(risk, survival, event, duration * 1.4)
     assert chance.verdict == "untested"
 
 
@@ -158,8 +175,7 @@ def test_risks_held_out_of_one_cohort_have_a_wider_slope_than_those_of_new_patie
     risk, event, duration = draw(400)
     survival = np.exp(-HORIZON / 40 * np.exp(risk))
     new, held_out = (
-        judge_predictions(risk, survival, event, duration, horizon=HORIZON, held_out=held_out)
-        for held_out in (False, True)
+        judge(risk, survival, event, duration, held_out=held_out) for held_out in (False, True)
     )
     assert new.slope == held_out.slope
     assert new.slope is not None
@@ -171,7 +187,7 @@ def test_risks_held_out_of_one_cohort_have_a_wider_slope_than_those_of_new_patie
 
 def test_it_closes_where_a_slope_of_some_patients_does_not_hold_for_the_others() -> None:
     p = with_events(300, 100, seed=0, spread=0.35)
-    gate = calibration_gate(*p, horizon=late_horizon(p))
+    gate = gate_at(late_horizon(p), *p)
     assert gate.slope_low is not None
     assert gate.slope_low > 0
     assert gate.slope_after is not None
@@ -181,7 +197,7 @@ def test_it_closes_where_a_slope_of_some_patients_does_not_hold_for_the_others()
         f"risks calibrated on other patients are too spread: slope {gate.slope_after:.3f}, "
         "outside 0.9 to 1.1"
     )
-    assert calibration_gate(*draw(400), horizon=HORIZON).slope_after == pytest.approx(1.0, abs=0.05)
+    assert gate_at(HORIZON, *draw(400)).slope_after == pytest.approx(1.0, abs=0.05)
 
 
 def test_the_cross_fitted_slope_is_the_shrinkage_of_van_houwelingen_and_le_cessie() -> None:
@@ -196,16 +212,16 @@ def test_the_cross_fitted_slope_is_the_shrinkage_of_van_houwelingen_and_le_cessi
 
 def test_gate_is_deterministic_and_survives_json() -> None:
     cohort = draw(400)
-    gate = calibration_gate(*cohort, horizon=HORIZON)
-    assert gate == calibration_gate(*cohort, horizon=HORIZON)
-    other = calibration_gate(*cohort, horizon=HORIZON, seed=1)
+    gate = gate_at(HORIZON, *cohort)
+    assert gate == gate_at(HORIZON, *cohort)
+    other = gate_at(HORIZON, *cohort, seed=1)
     assert gate.ratio != other.ratio  # another partition, hence other fits
     assert GateResult(**json.loads(json.dumps(asdict(gate)))) == gate
 
 
 def test_gate_needs_a_positive_horizon() -> None:
     with pytest.raises(ConfigError, match="horizon"):
-        calibration_gate(*draw(100), horizon=0)
+        gate_at(0, *draw(100))
 
 
 # How often it opens; the counts of 200 runs stand beside the tests.
@@ -216,7 +232,7 @@ def opened(n_runs: int, *, n: int = 200, noise: bool, spread: float = 0.8) -> in
     for seed in range(n_runs):
         p = with_events(n, 100, seed=seed, spread=spread)
         risk = np.random.default_rng(1000 + seed).standard_normal(n) if noise else p.log_risk
-        gate = calibration_gate(risk, p.event, p.duration, horizon=late_horizon(p))
+        gate = gate_at(late_horizon(p), risk, p.event, p.duration)
         count += gate.open
     return count
 
@@ -248,7 +264,7 @@ def test_held_out_risks_of_a_model_of_noise_open_it_in_at_most_5_of_100_runs(
         p = with_events(200, 100, seed=seed)
         x = np.random.default_rng(1000 + seed).standard_normal((200, n_columns))
         risk = held_out_risks(x, p, penalizer, seed)
-        count += calibration_gate(risk, p.event, p.duration, horizon=late_horizon(p)).open
+        count += gate_at(late_horizon(p), risk, p.event, p.duration).open
     assert count <= 10
 
 

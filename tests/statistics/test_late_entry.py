@@ -16,7 +16,7 @@ from camlif.statistics import (
     bootstrap_c_index,
     brier_score,
     calibration,
-    calibration_gate,
+    calibration_gates,
     count_pairs,
     cox_table,
     decision_curve,
@@ -134,8 +134,8 @@ def test_entry_from_the_start_changes_no_number() -> None:
             calibration(survival, event, duration, horizon=24),
         ),
         (
-            calibration_gate(risk, event, duration, horizon=24, entry=p.entry),
-            calibration_gate(risk, event, duration, horizon=24),
+            calibration_gates(risk, event, duration, horizons=[24], entry=p.entry),
+            calibration_gates(risk, event, duration, horizons=[24]),
         ),
     ):
         assert at == without

@@ -12,7 +12,7 @@ from camlif.statistics import (
     brier_score,
     brier_times,
     calibration,
-    calibration_gate,
+    calibration_gates,
     cross_fitted_survival,
     fit_calibration,
     integrated_brier_score,
@@ -166,7 +166,7 @@ def test_each_patient_is_predicted_by_a_calibration_of_the_others() -> None:
     assert not np.isclose(found, own).all(axis=1).any()  # nobody's own outcome is in it
     assert np.abs(found - own).max() < 0.1
     for horizon, column in zip((12, 36), found.T, strict=True):
-        gate = calibration_gate(risk, event, duration, horizon=horizon)
+        (gate,) = calibration_gates(risk, event, duration, horizons=[horizon])
         ratio = calibration(column, event, duration, horizon=horizon).ratio
         assert gate.ratio == pytest.approx(ratio)
 

@@ -132,15 +132,22 @@ def _measure(cohort: Cohort, scoring: Scoring, outcome: KnownOutcome) -> Measure
     grid = brier_times(outcome.duration, AUC_HORIZONS)
     times = np.unique([*AUC_HORIZONS, *grid]).astype(float)
     predictions = predict(cohort, scoring, outcome, times)
-    panels, gates = [], []
+    known: dict[str, Any] = {"event": outcome.event, "duration": outcome.duration}
+    known["entry"] = outcome.entry
+    gates = judge_predictions(
+        predictions.risk,
+        np.stack([predictions.at(h) for h in HORIZONS], axis=1),
+        **known,
+        horizons=HORIZONS,
+        held_out=bool(predictions.is_training.any()),
+    )
+    panels = []
     for horizon in HORIZONS:
         survival = predictions.at(horizon)
-        known: dict[str, Any] = {"event": outcome.event, "duration": outcome.duration}
-        known |= {"entry": outcome.entry, "horizon": horizon}
-        held_out = bool(predictions.is_training.any())
-        gates.append(judge_predictions(predictions.risk, survival, **known, held_out=held_out))
         with suppress(EstimationError):
-            panels.append(CalibrationPanel(calibration(survival, **known), survival))
+            panels.append(
+                CalibrationPanel(calibration(survival, **known, horizon=horizon), survival)
+            )
     over_time = performance_over_time(
         predictions.risk,
         np.stack([predictions.at(h) for h in AUC_HORIZONS], axis=1),
@@ -153,7 +160,7 @@ def _measure(cohort: Cohort, scoring: Scoring, outcome: KnownOutcome) -> Measure
     return Measured(
         predictions=predictions,
         panels=tuple(panels),
-        gates=tuple(gates),
+        gates=gates,
         over_time=over_time,
         d_calibration=_d_calibration(predictions),
         outlived=_outlived(scoring, predictions),

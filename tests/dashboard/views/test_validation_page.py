@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from camlif.config import HORIZONS
 from camlif.data.reading.readers import load_cohort
 from camlif.data.samples import load_sample
 from camlif.data.simulator import simulate, write_simulated
 from camlif.model.bundle import load_bundle
 from camlif.model.training_range import TrainingRange
-from camlif.statistics import calibration_gate, concordance_index
+from camlif.statistics import calibration_gates, concordance_index
 from dashboard.session import resources, state
 from dashboard.views.validation.data import MEASURED, Measured
 from tests.dashboard.conftest import OpenApp
@@ -48,10 +49,8 @@ def test_training_patients_are_measured_by_members_that_did_not_see_them(
     np.testing.assert_array_equal(predictions.outcome.rows, rows)
     np.testing.assert_allclose(predictions.risk, result.log_risk[rows])
     # Cross-fitted probabilities give the ratio of the gate that the bundle was trained with.
-    for panel in measured_of(app).panels:
-        gate = calibration_gate(
-            result.log_risk[rows], event[rows], duration[rows], horizon=int(panel.result.horizon)
-        )
+    gates = calibration_gates(result.log_risk[rows], event[rows], duration[rows], horizons=HORIZONS)
+    for panel, gate in zip(measured_of(app).panels, gates, strict=True):
         assert panel.result.ratio == pytest.approx(gate.ratio)
     row = table_of(app, "Group").iloc[0]
     c = concordance_index(predictions.risk, event[rows], duration[rows])

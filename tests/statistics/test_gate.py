@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from camlif.exceptions import ConfigError
-from camlif.linear.penalised import ridge_path
 from camlif.statistics import GateResult, calibration_gates, fit_calibration, judge_predictions
 from camlif.statistics.calibration import (
     calibration_slope,
-    cross_fit_parts,
     cross_fitted_slope,
 )
 from camlif.statistics.gate import MAX_ICI, MIN_EVENTS, MIN_PATIENTS, MIN_SLOPE
+from tests.builders.outcomes import (
+    Outcomes,
+    count_opened,
+    late_horizon,
+    opened_by_models_of_noise,
+    with_events,
+)
 
 HORIZON = 36
-
-
-class Outcomes(NamedTuple):
-    """Patients of a Cox model with hazard exp(log_risk) / 40, and their log risk."""
-
-    log_risk: NDArray[np.float64]
-    event: NDArray[np.bool_]
-    duration: NDArray[np.float64]
 
 
 def draw(n: int, *, spread: float = 1.0, leave: float = 60.0, seed: int = 0) -> Outcomes:
@@ -36,17 +32,6 @@ def draw(n: int, *, spread: float = 1.0, leave: float = 60.0, seed: int = 0) -> 
     log_risk = spread * rng.standard_normal(n)
     until_event = rng.exponential(size=n) * 40 / np.exp(log_risk)
     until_leaving = rng.exponential(leave, n)
-    return Outcomes(log_risk, until_event <= until_leaving, np.minimum(until_event, until_leaving))
-
-
-def with_events(n: int, n_events: int, *, seed: int, spread: float = 0.8) -> Outcomes:
-    """Patients of whom just so many have the event, the others censored at random."""
-    rng = np.random.default_rng(seed)
-    log_risk = spread * rng.standard_normal(n)
-    until_event = rng.exponential(size=n) * 40 / np.exp(log_risk)
-    until_leaving = rng.exponential(size=n)
-    ratio = np.sort(until_event / until_leaving)
-    until_leaving *= (ratio[n_events - 1] + ratio[n_events]) / 2
     return Outcomes(log_risk, until_event <= until_leaving, np.minimum(until_event, until_leaving))
 
 
@@ -65,11 +50,6 @@ def judge(
         risk, survival[:, None], *outcome, horizons=[HORIZON], held_out=held_out
     )
     return gate
-
-
-def late_horizon(p: Outcomes) -> int:
-    """Month by which about 70 of the events have happened."""
-    return int(np.sort(p.duration[p.event])[70])
 
 
 def test_gate_opens_for_a_large_cohort_whose_risks_hold() -> None:
@@ -227,31 +207,21 @@ def test_gate_needs_a_positive_horizon() -> None:
 # How often it opens; the counts of 200 runs stand beside the tests.
 
 
-def opened(n_runs: int, *, n: int = 200, noise: bool, spread: float = 0.8) -> int:
-    count = 0
-    for seed in range(n_runs):
-        p = with_events(n, 100, seed=seed, spread=spread)
-        risk = np.random.default_rng(1000 + seed).standard_normal(n) if noise else p.log_risk
-        gate = gate_at(late_horizon(p), risk, p.event, p.duration)
-        count += gate.open
-    return count
-
-
 @pytest.mark.slow
 def test_noise_opens_it_in_at_most_5_of_100_runs() -> None:
-    assert opened(200, noise=True) <= 10
+    assert count_opened(200, noise=True) <= 10
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [200, 300])
 def test_a_well_specified_model_with_100_events_opens_it_in_9_of_10_runs(n: int) -> None:
-    assert opened(200, n=n, noise=False) >= 180
+    assert count_opened(200, n=n, noise=False) >= 180
 
 
 @pytest.mark.slow
 def test_a_weak_model_with_100_events_opens_it_less_often() -> None:
     """C-index 0.64: 167 of 200; in the others the fitted slope need not hold for new patients."""
-    assert 150 <= opened(200, n=300, noise=False, spread=0.5) <= 180
+    assert 150 <= count_opened(200, n=300, noise=False, spread=0.5) <= 180
 
 
 @pytest.mark.slow
@@ -259,25 +229,4 @@ def test_a_weak_model_with_100_events_opens_it_less_often() -> None:
 def test_held_out_risks_of_a_model_of_noise_open_it_in_at_most_5_of_100_runs(
     n_columns: int, penalizer: float
 ) -> None:
-    count = 0
-    for seed in range(200):
-        p = with_events(200, 100, seed=seed)
-        x = np.random.default_rng(1000 + seed).standard_normal((200, n_columns))
-        risk = held_out_risks(x, p, penalizer, seed)
-        count += gate_at(late_horizon(p), risk, p.event, p.duration).open
-    assert count <= 10
-
-
-def held_out_risks(
-    x: NDArray[np.float64], p: Outcomes, penalizer: float, seed: int
-) -> NDArray[np.float64]:
-    """Mean over three 5-fold partitions of ridge Cox risks of patients left out."""
-    total = np.zeros(len(x))
-    for partition in range(3):
-        part = cross_fit_parts(p.event, seed=100 * seed + partition)
-        for k in range(5):
-            rest = part != k
-            path = ridge_path(x[rest], p.event[rest], p.duration[rest], penalizers=[penalizer])
-            risk = x @ path[0]
-            total[~rest] += risk[~rest] - risk[rest].mean()
-    return total / 3
+    assert opened_by_models_of_noise(200, n_columns, penalizer) <= 10

@@ -53,7 +53,7 @@ def test_every_method_is_tested_on_the_folds_of_the_file(tiny: Study) -> None:
 
 def results_of(study: Study, *key: str) -> pd.DataFrame:
     """Rows of one method, variant and head, by split."""
-    return study.results.set_index(["method", "variant", "head", "split"]).loc[key].sort_index()
+    return study.results.set_index(["method", "variant", "head", "split"]).sort_index().loc[key]
 
 
 def test_the_c_index_is_that_of_the_stored_risks(tiny: Study) -> None:

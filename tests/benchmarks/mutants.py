@@ -1,6 +1,6 @@
 """Mutation run: change one operator of the core at a time, and see whether its tests notice.
 
-``python tests/benchmarks/mutants.py MODULE... [--sample N]`` prints each survivor with its line and
+``python -m tests.benchmarks.mutants [MODULE...] [--sample N]`` prints each survivor with its line and
 counts. Modules are those of `TESTS`; without any, all are taken. A mutant is killed by a failing
 test, an error or a run past `SECONDS`. Nothing on disk is changed: each mutant is compiled in a
 process of its own, forked from one that has loaded the third-party packages.
@@ -178,8 +178,6 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("modules", nargs="*", choices=[*TESTS, []], metavar="MODULE")
     parser.add_argument("--sample", type=int, help="so many mutants of each module, drawn by seed")
     chosen = parser.parse_args(arguments)
-    os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
     for package in ("lifelines", "numba", "pytest", "sksurv.metrics", "torch"):
         importlib.import_module(package)
 

@@ -1,9 +1,9 @@
 """Mutation run: change one operator of the core at a time, and see whether its tests notice.
 
-``python -m tests.benchmarks.mutants [MODULE...] [--sample N]`` prints each survivor with its line and
-counts. Modules are those of `TESTS`; without any, all are taken. A mutant is killed by a failing
-test, an error or a run past `SECONDS`. Nothing on disk is changed: each mutant is compiled in a
-process of its own, forked from one that has loaded the third-party packages.
+``python -m tests.benchmarks.mutants [MODULE...] [--sample N]`` prints each survivor with its line,
+and counts. Modules are those of `TESTS`; without any, all are taken. A mutant is killed by a
+failing test, an error or a run past `SECONDS`. Nothing on disk is changed: each mutant is compiled
+in a process of its own, forked from one that has loaded the third-party packages.
 
 Operators are those of DeMillo, Lipton and Sayward, IEEE Computer 1978, that make sense in array
 code: comparisons, arithmetic, boolean connectives, negations and integers.

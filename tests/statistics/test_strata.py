@@ -67,6 +67,11 @@ def test_too_few_patients_raise(z: list[float]) -> None:
         Strata.from_median(z)
 
 
+def test_as_many_patients_as_strata_are_enough() -> None:
+    assert Strata.from_median([0.0, 1.0]).cutoffs == (0.5,)
+    assert Strata.from_tertiles([0.0, 3.0, 6.0]).cutoffs == pytest.approx((2.0, 4.0))
+
+
 def test_a_missing_risk_has_no_stratum() -> None:
     with pytest.raises(DataError, match="missing"):
         Strata.from_cutoffs([0.0]).assign([0.1, np.nan])

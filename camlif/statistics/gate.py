@@ -206,7 +206,7 @@ def judge_predictions(
 
 def _slopes(
     risk: Float64Array, followed: FollowUp, *, held_out: bool, seed: int
-) -> tuple[dict[str, float | None], str]:
+) -> tuple[dict[str, Any], str]:
     """Slopes of the risks, the same at every horizon; none, and why, where there is no estimate."""
     known = (risk, followed.event, followed.duration)
     try:

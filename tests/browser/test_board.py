@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pypdf
-import pytest
 
 from camlif.data.samples import load_sample
 from dashboard.store import Store, default_url

@@ -70,6 +70,14 @@ def point_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointAt]:
     clear()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _few_patients_check_explanations() -> Iterator[None]:
+    """Check explanations on as few patients as decide anything; Explain takes 50."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dashboard.views.explain.trust.N_PATIENTS", 12)
+        yield
+
+
 @pytest.fixture
 def open_app(models: Path, point_at: PointAt) -> OpenApp:
     """Open the app on a page of a cohort, by default with the tiny models.

@@ -7,7 +7,7 @@ such as a column that looks like personal data (E-17), is added to the findings.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,8 @@ from camlif.data.reading.values import (
 from camlif.data.schema import ClinicalColumn
 from camlif.wording import count
 
-MODEL_NAMES = ("age", "sex")
+AGE = "age"
+MODEL_NAMES = (AGE, "sex")
 """Roles whose column gets the role's name, under which models know it."""
 
 MAX_LEVELS = 30
@@ -75,6 +76,11 @@ class ClinicalData:
     grade: str | None
     roles: dict[str, str]
     no_inputs: tuple[ColumnRole, ...] = ()
+
+    @property
+    def numbers(self) -> pd.DataFrame:
+        """The inputs that are numbers."""
+        return self.frame[[c.name for c in self.inputs if c.kind == "numeric"]]
 
 
 def read_clinical(
@@ -254,6 +260,10 @@ def _inputs(
             too_many.append(name)
         else:
             inputs.append(column)
+    if known is not None:
+        sums = _sums(table, frame, inputs, {*section.include, AGE}, known)
+        roles += sums
+        inputs = [c for c in inputs if c.name not in {r.column for r in sums}]
     report_no_inputs(roles, table.rows.file, found, what="clinical input")
     if too_many:
         found.warn(
@@ -264,6 +274,22 @@ def _inputs(
         )
     _note_missing(table, frame, inputs, found)
     return tuple(inputs), tuple(roles)
+
+
+def _sums(
+    table: PatientTable,
+    frame: pd.DataFrame,
+    inputs: list[ClinicalColumn],
+    kept: set[str],
+    known: OutcomeByPatient,
+) -> list[ColumnRole]:
+    """Return the columns that are the outcome and another clinical number: an age at death."""
+    numbers = [c.name for c in inputs if c.kind == "numeric"]
+    doubted = [name for name in numbers if name not in kept]
+    known = replace(known, clinical=frame[[name for name in numbers if name in kept]])
+    values = frame[doubted].to_numpy(dtype=float)
+    sums = known.reasons_of_sums(table.ids, values, doubted, range(len(doubted)))
+    return [ColumnRole(doubted[i], "outcome", why) for i, why in sums.items()]
 
 
 def _note_missing(

@@ -224,6 +224,8 @@ def _without_outcome(
         for i, why in known.reasons(table.ids, matrix.values).items()
         if matrix.columns[i] not in included
     }
+    rest = [i for i, c in enumerate(matrix.columns) if i not in reasons and c not in included]
+    reasons |= known.reasons_of_sums(table.ids, matrix.values, matrix.columns, rest)
     if not reasons:
         return matrix, []
     roles = [ColumnRole(matrix.columns[i], "outcome", why) for i, why in sorted(reasons.items())]

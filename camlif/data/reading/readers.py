@@ -301,3 +301,5 @@ def _read_clinical_table(table: TextTable, reading: Reading) -> None:
         patients, section, (*used, *([entry] if entry else [])), reading.known, reading.found
     )
     reading.no_inputs[table.file] = reading.clinical.no_inputs
+    if reading.known is not None:
+        reading.known = replace(reading.known, clinical=reading.clinical.numbers)

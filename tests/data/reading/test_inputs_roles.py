@@ -111,6 +111,21 @@ HIDDEN: dict[str, object] = {
     "the time of half of the dead": DAYS.where(DEAD & (DAYS.index % 2 == 0)),
     "the event of eighteen patients": EVENT.where(DAYS.index < 18),
     "the event with one error": EVENT.where(EVENT.index > 0, 1 - EVENT),
+    "the time folded": (DAYS - DAYS.median()).abs(),
+    "the time folded at its quarter": (DAYS - DAYS.quantile(0.25)).abs(),
+    "the time in shuffled classes": (DAYS // 350).map(lambda c: (7 * c + 3) % 10),
+    "the age at the end": AGE + DAYS / 365.25,
+    "the age at the end in whole years": (AGE + DAYS / 365.25).astype(int),
+    "the time times the age": DAYS * AGE,
+    "the age where the event was": AGE * (1 + EVENT),
+    "the event added to the age": AGE + EVENT,
+    "odd numbers for the event": 2 * (17 * EVENT.index % 60) + EVENT,
+    "the event between the others": EVENT.where(DEAD, EVENT.index % 2 * 4 - 1),
+}
+HIDDEN_AMONG_FEATURES: dict[str, object] = {
+    "a feature and the time": ct()["g0"] + DAYS / 1000,
+    "a feature and the event": ct()["g1"] + EVENT,
+    "a feature times the time": ct()["g2"] * DAYS,
 }
 HIDDEN_IN_LEVELS: dict[str, object] = {
     "the time in twenty intervals": [f"{180 * (d // 180)}-{180 * (d // 180 + 1)}" for d in DAYS],
@@ -168,7 +183,7 @@ INPUTS = {
             else in_clinical({"z1": values}),
             names=("1 column is no", "z1 ("),
         )
-        for name, values in HIDDEN.items()
+        for name, values in (HIDDEN | HIDDEN_AMONG_FEATURES).items()
     },
     **{
         f"{name} in the clinical table": Input(

@@ -36,7 +36,7 @@ def messy() -> dict[str, pa.Table]:
     for name in ct:
         ct[name][8 if name.startswith("texture") else 7] = np.nan
     genes: dict[str, object] = {f"g{i}": rng.normal(size=N).astype("float32") for i in range(5)}
-    genes |= {"g5": ["x", *["1.5"] * (N - 1)], "note": ["text"] * N, "g6": np.arange(N) * 7 % N}
+    genes |= {"g5": ["x", *["1.5"] * (N - 1)], "note": ["text"] * N, "g6": rng.permutation(N)}
     clinical = {"survival_months": np.arange(1.0, N + 1), "event": np.arange(N) % 2}
     return {
         "clinical": pa.table({"patient_id": IDS, **clinical}),

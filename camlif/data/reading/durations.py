@@ -15,6 +15,7 @@ from camlif.data.manifest import ClinicalSection, DurationUnit
 from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.coding import word_meaning
 from camlif.data.reading.dates import FEW_MIXED, Dates, order_of, read_dates
+from camlif.data.reading.mixed_units import ask_of_another_unit
 from camlif.data.reading.names import named_unit
 from camlif.data.reading.outcomes import OutcomeColumns, date_columns
 from camlif.data.reading.patients import PatientTable
@@ -87,7 +88,9 @@ def read_durations(
             found.error("The follow-up column holds no number.", code="E-08", **where)
             return None
         coded = [
-            _ask_codes(table, *pair, section, found) for pair in zip(names, numbers, strict=True)
+            _ask_codes(table, *pair, section, found)
+            or ask_of_another_unit(table, *pair, section, found)
+            for pair in zip(names, numbers, strict=True)
         ]
         if any(coded):
             return None

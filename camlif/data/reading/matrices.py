@@ -7,7 +7,7 @@ without a number (E-15) and cells that are none are added to the findings.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,16 +17,19 @@ from camlif.arrays import BoolArray, Float32Array
 from camlif.data.manifest import ModalitySection
 from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.cleaning import matching
+from camlif.data.reading.clinical import ClinicalData
 from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.groups import feature_groups
-from camlif.data.reading.names import is_gene_like
+from camlif.data.reading.names import is_gene_like, promise
 from camlif.data.reading.orientation import report_gene_names
 from camlif.data.reading.patients import FlowStep, PatientTable
 from camlif.data.reading.personal import personal_kind, report_personal
 from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.roles import (
     ColumnRole,
+    find_mask_size,
     is_row_number,
+    person_role,
     report_no_inputs,
     role_by_name,
     role_by_values,
@@ -40,6 +43,9 @@ MAX_SHARE_MISSING = 0.3
 """A patient who lacks more of the values lacks the modality; wholly absent groups do not count."""
 
 TOO_MANY_MISSING = f"more than {100 * MAX_SHARE_MISSING:.0f}% missing"
+
+MIN_DIFFERENT = 10
+"""Values of a clinical number, for a column to have the same ones by no chance."""
 
 COLUMNS_AT_ONCE = 64
 """Columns converted together: one by one they would be written across the whole matrix."""
@@ -101,6 +107,7 @@ def read_modality(
     table: PatientTable,
     section: ModalitySection,
     known: OutcomeByPatient | None,
+    clinical: ClinicalData | None,
     found: Findings,
     progress: Callable[[int, int], None] | None = None,
 ) -> ModalityData | None:
@@ -118,6 +125,8 @@ def read_modality(
     section : ModalitySection
         Of the manifest: columns to leave out, and what the features are.
     known : OutcomeByPatient or None
+    clinical : ClinicalData or None
+        Whose columns are no features as well.
     found : Findings
         Takes errors, and warnings of columns and cells that are not read.
     progress : callable, optional
@@ -125,9 +134,13 @@ def read_modality(
     """
     table, roles = _without_other_columns(table, section, found)
     matrix, more = _numbers(table, section, found, progress)
+    included = set(matching(matrix.columns, section.include))
+    if clinical is not None:
+        others = _of_clinical_table(table, matrix, included, clinical)
+        matrix, more = _without(matrix, others), [*more, *others]
     if known is not None:
-        matrix, carrying = _without_outcome(table, matrix, section, known)
-        more += carrying
+        others = _of_outcome(table, matrix, included, known)
+        matrix, more = _without(matrix, others), [*more, *others]
     report_no_inputs([*roles, *more], table.rows.file, found, what="feature")
     columns = matrix.columns
     if not columns and (roles or more):
@@ -184,12 +197,18 @@ def _without_other_columns(
     columns = table.rows.columns
     included = set(matching(columns, section.include))
     excluded = set(matching(columns, section.exclude))
-    provenance = [c for c in columns if _PROVENANCE.fullmatch(c) and c not in included]
+    provenance = [
+        c
+        for c in columns
+        if _PROVENANCE.fullmatch(c) and c not in included and _of_extraction(table, c)
+    ]
     if provenance:
         found.note(
             f"{count(len(provenance), 'column')} about the extraction left out: "
             f"{examples(provenance)}.",
             file=table.rows.file,
+            topic="no input",
+            columns=tuple(provenance),
         )
     among_genes = len(columns) if is_gene_like(columns) else 0
     personal = [
@@ -214,11 +233,41 @@ def _without_other_columns(
     return replace(table, rows=rows), roles
 
 
-def _without_outcome(
-    table: PatientTable, matrix: _Matrix, section: ModalitySection, known: OutcomeByPatient
-) -> tuple[_Matrix, list[ColumnRole]]:
-    """Leave out columns whose values carry the outcome."""
-    included = set(matching(matrix.columns, section.include))
+def _of_extraction(table: PatientTable, column: str) -> bool:
+    """Whether a name such as ``label`` is that of a mask: beside PyRadiomics, or all the same."""
+    if promise(column) is None or find_mask_size(table.rows.columns) is not None:
+        return True
+    return len(table.rows.table[column].unique()) == 1
+
+
+def _of_clinical_table(
+    table: PatientTable, matrix: _Matrix, included: set[str], clinical: ClinicalData
+) -> list[ColumnRole]:
+    """Return the columns that would count twice: age and sex, and copies of clinical numbers."""
+    roles = [] if is_gene_like(matrix.columns) else [*clinical.roles]
+    found = {
+        column: f"{person} is there"
+        for column in matrix.columns
+        if (person := person_role(column)) is not None and person in roles
+    }
+    position = {patient: i for i, patient in enumerate(clinical.frame.index)}
+    rows = [i for i, patient in enumerate(table.ids) if patient in position]
+    at = [position[table.ids[i]] for i in rows]
+    for name, numbers in clinical.numbers.astype(np.float32).items():
+        mine = numbers.to_numpy()[at]
+        known = np.flatnonzero(np.isfinite(mine))
+        if len(np.unique(mine[known])) < MIN_DIFFERENT:
+            continue
+        same = (matrix.values[np.array(rows)[known]] == mine[known, None]).all(axis=0)
+        for i in np.flatnonzero(same):
+            found.setdefault(matrix.columns[i], f"the values of {name}")
+    return [ColumnRole(c, "clinical", why) for c, why in found.items() if c not in included]
+
+
+def _of_outcome(
+    table: PatientTable, matrix: _Matrix, included: set[str], known: OutcomeByPatient
+) -> list[ColumnRole]:
+    """Return the columns whose values carry the outcome."""
     reasons = {
         i: why
         for i, why in known.reasons(table.ids, matrix.values).items()
@@ -226,20 +275,22 @@ def _without_outcome(
     }
     rest = [i for i, c in enumerate(matrix.columns) if i not in reasons and c not in included]
     reasons |= known.reasons_of_sums(table.ids, matrix.values, matrix.columns, rest)
-    if not reasons:
-        return matrix, []
-    roles = [ColumnRole(matrix.columns[i], "outcome", why) for i, why in sorted(reasons.items())]
-    kept = [i for i in range(len(matrix.columns)) if i not in reasons]
+    return [ColumnRole(matrix.columns[i], "outcome", why) for i, why in sorted(reasons.items())]
+
+
+def _without(matrix: _Matrix, roles: Sequence[ColumnRole]) -> _Matrix:
+    """Return a matrix without some columns."""
+    if not roles:
+        return matrix
+    gone = {role.column for role in roles}
+    kept = [i for i, column in enumerate(matrix.columns) if column not in gone]
     columns = [matrix.columns[i] for i in kept]
-    return (
-        replace(
-            matrix,
-            values=matrix.values[:, kept],
-            columns=columns,
-            constant=[c for c in matrix.constant if c in columns],
-            codes={c: codes for c, codes in matrix.codes.items() if c in columns},
-        ),
-        roles,
+    return replace(
+        matrix,
+        values=matrix.values[:, kept],
+        columns=columns,
+        constant=[c for c in matrix.constant if c not in gone],
+        codes={c: codes for c, codes in matrix.codes.items() if c not in gone},
     )
 
 

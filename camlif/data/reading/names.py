@@ -43,6 +43,7 @@ from camlif.data.reading.vocabulary import (
     NO_TARGET,
     PERHAPS,
     PLACES_OF_STATUS,
+    PREDICTED,
     RELAPSE,
     RESPONSE,
     SHORT_UNITS,
@@ -59,7 +60,14 @@ from camlif.data.reading.vocabulary import (
 )
 
 PromisedKind = Literal[
-    "outcome", "perhaps outcome", "entry", "date", "administrative", "row number", "identifier"
+    "outcome",
+    "perhaps outcome",
+    "prediction",
+    "entry",
+    "date",
+    "administrative",
+    "row number",
+    "identifier",
 ]
 Aspect = Literal["time", "event", "death", "last contact", "start", ""]
 KEPT_NAMES = 65_536
@@ -258,6 +266,8 @@ def promise(name: str) -> Promise | None:
         return _date(words, simple, outcome)
     if outcome is not None:
         return outcome
+    if words and words[0] not in GENE_SETS and _has_phrase(words, PREDICTED):
+        return Promise(kind="prediction")
     if _may_tell(words, simple):
         return Promise(kind="perhaps outcome")
     if _IDENTIFIER.fullmatch(simple):

@@ -254,7 +254,9 @@ def _candidate(table: TextTable, column: str, hint: Promise) -> Candidate | None
         return Candidate(column, part, endpoint, "dates", _rank(column))
     words = set(parts(column))
     of_survival = part == "time" and words & SURVIVAL and not words & TIME
-    if hint.whole or of_survival or plain(column) in ("death", "dead"):
+    # OS60 says who lived for 60 months.
+    whole = hint.whole and not any(map(str.isdigit, words))
+    if whole or of_survival or plain(column) in ("death", "dead"):
         flags = holds == "words" or _is_flag(table, column)
         part = "event" if flags else "time"
     if part == "death" and holds == "words" and _is_time_but_for(table, column):
@@ -345,8 +347,6 @@ def _rivals(
 ) -> dict[str, tuple[str, ...]]:
     """Return columns as good as a chosen one that say something else."""
     rivals: dict[str, tuple[str, ...]] = {}
-    if {plain(chosen.duration or ""), plain(chosen.event or "")} == OWN_NAMES:
-        return rivals
     by_column = {c.column: c for c in those}
     if section.duration is None and chosen.duration in by_column:
         mine = by_column[chosen.duration]
@@ -403,6 +403,10 @@ def _same_times(table: TextTable, one: str, other: str) -> bool:
     if not both.any():
         return False
     ratio = np.log(a[both] / b[both])
+    # One of them may be rounded to whole months; what differs by more is in another unit.
+    rounded = SAME_TIME + 1 / a[both] + 1 / b[both]
+    if (np.abs(ratio - np.median(ratio)) > rounded).any():
+        return False
     if named_unit(one) is not None and named_unit(one) == named_unit(other):
         return bool(np.abs(np.median(ratio)) < SAME_TIME and _spread(ratio) < SAME_TIME)
     # A month may be 30, 30.4 or 365.25 / 12 days, and short times are rounded most.

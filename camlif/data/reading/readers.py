@@ -232,7 +232,9 @@ def _read_tables(tables: list[TextTable], reading: Reading) -> None:
             continue
         reading.tables.append(patients)
         telling = reading.telling(f"checking {table.file}")
-        data = read_modality(name, patients, section, reading.known, reading.found, telling)
+        data = read_modality(
+            name, patients, section, reading.known, reading.clinical, reading.found, telling
+        )
         if data is not None:
             reading.modalities.append(data)
             reading.no_inputs[table.file] = data.no_inputs

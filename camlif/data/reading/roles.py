@@ -35,6 +35,7 @@ ColumnKind = PromisedKind | Literal["event", "duration", "feature", "clinical", 
 NO_INPUT: dict[ColumnKind, str] = {
     "outcome": "of the outcome",
     "perhaps outcome": "perhaps of the outcome",
+    "prediction": "perhaps another model's, which knew the outcome",
     "event": "of the outcome",
     "duration": "of the outcome",
     "entry": "of the follow-up",
@@ -42,6 +43,7 @@ NO_INPUT: dict[ColumnKind, str] = {
     "administrative": "administrative",
     "row number": "row numbers",
     "identifier": "identifiers",
+    "clinical": "of the clinical table",
 }
 """How the kinds that are no inputs are said."""
 
@@ -139,6 +141,13 @@ def is_age(column: str) -> bool:
     if {"to", "birth"} <= set(words):
         return named_unit(column) is not None
     return bool(words) and words[0] in _AGE_WORDS and set(words[1:]) <= _AGE_AT
+
+
+def person_role(column: str) -> Literal["age", "sex"] | None:
+    """Return what a column says of the person, by its name."""
+    if is_age(column):
+        return "age"
+    return "sex" if plain(column) in SEX_NAMES else None
 
 
 def find_mask_size(columns: Sequence[str]) -> str | None:

@@ -190,6 +190,18 @@ AFTERWARDS = _phrases(
 )
 """In any place of a name: what is known only when the follow-up has ended."""
 
+PREDICTED = _phrases(
+    "predicted, prediction, predictions, predict, predictor, pred, prognosis, prognosis group, "
+    "prognostic group, prognostic groups, prognostic index, prognostic score, prognostic class, "
+    "prognostic category, prognostic risk, risk group, riskgroup, risk groups, risk class, "
+    "risk category, risk score, riskscore, risk scores, risk stratum, risk strata, risk level, "
+    "risk final, risk index, final risk, mean risk, log risk, logrisk, log hazard, hazard, "
+    "hazards, hazard ratio, nomogram, cox score, rad score, radscore, ai score, dl score, "
+    "ml score, model score, model output, ensemble score, risikogruppe, risikoscore, vorhersage, "
+    "prognose, prognosegruppe, groupe de risque, score de risque, grupo de riesgo, grupo riesgo"
+)
+"""In any place of a name: what another model or somebody who knew the outcome says of a patient."""
+
 COUNTS = word_set("n num number count counts anzahl nombre numero antal aantal liczba")
 FILLERS = COUNTS | word_set("no nr of total is flag code cd bin binary final value val yn 0 1 2")
 """Left out of a name before it is looked up in `PERHAPS`: ``number_of_visits``, ``label_1``."""
@@ -200,7 +212,8 @@ _PERHAPS = _phrases(
     "length of stay, hospital stay, hospital days, days in study, study days, study time, t2e, "
     "py, dod, doc, ned, awd, pd, cr, pcr, p cr, recist, responder, best resp, tumor free, "
     "tumour free, visits, followups, "
-    "scans, admissions, hospitalisations, hospitalizations, palliative care, "
+    "scans, admissions, hospitalisations, hospitalizations, palliative care, lp, high risk, "
+    "low risk, "
     "days since diagnosis, days from diagnosis, days since dx, days from dx, days since surgery, "
     "days from surgery, time since diagnosis, time from diagnosis, time since surgery, "
     "time from surgery, months since diagnosis, months from diagnosis, fate, lts, v status, "

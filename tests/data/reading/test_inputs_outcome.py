@@ -92,6 +92,15 @@ def early(date: datetime.date) -> str:
     return f"{1 + date.day % 12:02d}/{date.month:02d}/{date.year}"
 
 
+WHERE = np.where(DAYS.index > 44, "B", "A")
+
+
+def in_months(those: object, *, digits: int = 1, days: object = DAYS, **more: object) -> Frame:
+    """The clinical table, where some patients' days are months."""
+    months = (days / 30.4375).round(digits)
+    return clinical().assign(survival_days=np.where(those, months, days), **more)
+
+
 INPUTS = {
     # words and codes
     "the words win over the digits": Input(
@@ -328,6 +337,58 @@ INPUTS = {
             (99999, "survival_days", 1),
         )
     },
+    "a second site's months": Input(
+        files=lambda: study(clinical=in_months(DAYS.index > 44, site=WHERE)),
+        asks="E-09",
+        names=("survival_days", "site is B", "another unit"),
+        answers=("keep=survival_days",),
+        median=None,
+        same=False,
+    ),
+    "a second site's whole months": Input(
+        files=lambda: study(
+            clinical=in_months(DAYS.index > 44, digits=0, site=WHERE, days=DAYS % 400 + 300)
+        ),
+        asks="E-09",
+        names=("survival_days", "site is B"),
+        refused=True,
+    ),
+    "months of nobody knows whom": Input(
+        files=lambda: study(clinical=in_months(DAYS.index % 7 == 0)),
+        asks="E-09",
+        names=("survival_days", "another unit"),
+        refused=True,
+    ),
+    "one time in months beside the same in another unit": Input(
+        files=lambda: study(
+            clinical=in_months(DAYS.index == 9, digits=0).assign(OS_MONTHS=DAYS / 30.4375)
+        ),
+        asks="E-08",
+        names=("survival_days", "OS_MONTHS"),
+        answers=("time=OS_MONTHS",),
+    ),
+    "a site that recruited late": Input(
+        files=lambda: study(
+            clinical=in_months(DAYS.index < 0, site=np.where(DAYS < 400, "B", "A"))
+        ),
+    ),
+    "the product's own names beside another outcome": Input(
+        files=lambda: study(
+            clinical=clinical()
+            .assign(survival_months=DAYS / 30.4375, OS_MONTHS=DAYS / 60, OS_STATUS=1 - EVENT)
+            .drop(columns="survival_days")
+        ),
+        asks="E-08",
+        names=("survival_months, OS_MONTHS", "event, OS_STATUS"),
+        answers=("time=survival_months", "status=event"),
+    ),
+    "the product's own names beside the same outcome": Input(
+        files=lambda: study(
+            clinical=clinical()
+            .assign(survival_months=DAYS / 30.4375, OS_days=DAYS, OS_STATUS=EVENT)
+            .drop(columns="survival_days")
+        ),
+    ),
     "9,999 days that are days": Input(
         files=read_as(OS_STATUS=EVENT, OS_DAYS=DAYS.where(DAYS.index > 0, 9999)),
         asks="E-09", names=("OS_DAYS", "9999", "rows 2"), answers=("keep=OS_DAYS",),

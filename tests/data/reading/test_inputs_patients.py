@@ -9,7 +9,19 @@ import pytest
 
 from camlif.data.reading.readers import read_cohort
 from camlif.data.reading.spelling import alike
-from tests.builders.study import FEATURES, Files, Frame, Input, clinical, csv, ct, examine, study
+from tests.builders.study import (
+    FEATURES,
+    Files,
+    Frame,
+    Input,
+    N,
+    clinical,
+    csv,
+    ct,
+    examine,
+    rna,
+    study,
+)
 
 IDS = clinical()["patient_id"].tolist()
 
@@ -46,6 +58,7 @@ def some(spell: Callable[[str], str], n: int = 3) -> Files:
 
 
 MEANS = dict.fromkeys(FEATURES, 0.25)
+AVERAGES = clinical()[["age", "survival_days", "event"]].mean().round(3).to_dict()
 NONE = ("no patient's",)
 NORMAL = ("of normal tissue",)
 YES = {"asks": "E-07", "answers": ("same=yes",)}
@@ -55,6 +68,35 @@ INPUTS = {
                                  names=NONE),
     "a row of totals": Input(
         files=lambda: study(clinical=below("Total", clinical(), event=33)), names=("Total",)
+    ),
+    **{
+        f"{name!r} below the table": Input(
+            files=lambda name=name, cells=cells: study(clinical=below(name, clinical(), **cells)),
+            names=(*NONE, name or "no name"),
+        )
+        for name, cells in {
+            "Median follow-up": {"survival_days": 2844},
+            "All patients": AVERAGES | {"sex": "30/30", "event": 37},
+            "Events": {"event": 37},
+            "%": {"event": 61.7},
+            "female": {"sex": "33"},
+            "Range 31-88": {"age": "31-88"},
+            "60": AVERAGES,
+            "": AVERAGES,
+        }.items()
+    },
+    "a patient with the mean age": Input(
+        files=lambda: study(ct=below("KM-061", ct(), **dict.fromkeys(FEATURES, 0.5))),
+        patients=61,
+    ),
+    "patients with ALL among others": Input(
+        files=lambda: study(**{
+            name: table.assign(
+                patient_id=[f"ALL-{i:03d}" if i > 57 else f"AML-{i:03d}" for i in range(N)]
+            )
+            for name, table in (("clinical", clinical()), ("ct", ct()), ("rna", rna()))
+        }),
+        same=False,
     ),
     "a row of counts": Input(
         files=lambda: study(clinical=below("N", clinical(), event=33)), names=NONE

@@ -81,6 +81,14 @@ DOUBTFUL: dict[str, object] = dict.fromkeys(
     ],
     MEANWHILE,
 )
+PREDICTED: dict[str, object] = dict.fromkeys(
+    [
+        *("risk_group_final", "prognostic_group", "predicted_risk", "PredictedClass", "risk_score"),
+        *("Risk.Group", "log_risk", "cox_score", "nomogram_points", "rad_score", "hazard_ratio"),
+        *("prognosis", "model_output", "high_risk", "Prognosegruppe", "groupe_de_risque"),
+    ],
+    MEANWHILE,
+)
 BOOKKEEPING: dict[str, object] = {
     "fold": [i % 5 for i in range(60)],
     "cv_split": [i % 3 for i in range(60)],
@@ -138,9 +146,9 @@ HONEST: dict[str, object] = {
     "smoking_status": [("never", "former")[i % 2] for i in range(60)],
     "metastasis_at_diagnosis": [i % 2 for i in range(60)],
     "pack_years": [float(i % 31) for i in range(60)],
-    "dead_cell_density": rna()["g1"],
-    "time_to_peak": rna()["g2"],
-    "HALLMARK_APOPTOSIS": rna()["g3"],
+    "dead_cell_density": rna()["g1"].to_numpy()[::-1],
+    "time_to_peak": rna()["g2"].to_numpy()[::-1],
+    "HALLMARK_APOPTOSIS": rna()["g3"].to_numpy()[::-1],
     "performance_status": [i % 3 for i in range(60)],
 }
 
@@ -172,6 +180,22 @@ INPUTS = {
     ),
     "names that may be an outcome's": Input(
         files=in_clinical(DOUBTFUL), names=(*DOUBTFUL, "(perhaps of the outcome)")
+    ),
+    "what another model said in the clinical table": Input(
+        files=in_clinical(PREDICTED), names=(*named(PREDICTED), "perhaps another model's")
+    ),
+    "what another model said in a feature table": Input(
+        files=in_ct(PREDICTED), names=named(PREDICTED)
+    ),
+    "age and sex in a feature table": Input(
+        files=in_ct({"Age": AGE.astype(int), "gender": (SEX == "male").astype(int), "yrs": AGE}),
+        names=("3 columns are no features", "Age (age", "gender (sex", "yrs (the values of age"),
+    ),
+    "a label in a feature table": Input(
+        files=in_ct({"label": MEANWHILE}), names=("1 column is no feature", "label")
+    ),
+    "a label of masks": Input(
+        files=in_ct({"label": 1}), names=("1 column about the extraction", "label")
     ),
     "bookkeeping in a feature table": Input(files=in_ct(BOOKKEEPING), names=named(BOOKKEEPING)),
     "bookkeeping in the clinical table": Input(
@@ -282,6 +306,16 @@ def test_each_outcome_column_is_kept_out_of_the_clinical_inputs(column: str) -> 
     assert column in " ".join(p.message for p in report.warnings)
 
 
+@pytest.mark.parametrize("column", ["risk_score", "age", "label"])
+def test_what_is_no_feature_is_one_where_somebody_says_so(column: str) -> None:
+    cohort, report, _ = mend(
+        in_ct({column: AGE if column == "age" else MEANWHILE})(), [f"input={column}"], title="t"
+    )
+
+    assert cohort is not None, report.errors
+    assert column in cohort.schema["ct"].columns
+
+
 @pytest.mark.parametrize("table", ["clinical", "ct"])
 def test_a_column_is_an_input_all_the_same_where_somebody_says_so(table: str) -> None:
     files = {"clinical": in_clinical, "ct": in_ct}[table]({"PFI.time": DAYS * 0.8})()
@@ -309,7 +343,7 @@ def test_what_columns_are_is_kept_with_its_reason() -> None:
     [
         *("TP53", "STAT3", "FUT1", "TIMELESS", "FANCD2OS", "ANO1", "original_glcm_Idmn", "age"),
         *("ball_hall_index_of_cancer_in_epithelial", "n_foreground_tiles", "menostat", "grade"),
-        *("risk_score", "stage_event_pathologic_stage", "5-FU", "tumour_size", "entry_site"),
+        *("risk_factors", "stage_event_pathologic_stage", "5-FU", "tumour_size", "entry_site"),
         *("REACTOME_EVENTS_OF_PHAGOCYTOSIS", "vital_capacity", "prior_recurrence", "deadline"),
         *("length", "days", "interval", "mo", "prior_relapses", "target_volume", "HPV_status"),
         *("Tumorlast", "last_menstrual_period", "start_codon", "family_history_hospice", "VIT"),

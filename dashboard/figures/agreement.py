@@ -6,6 +6,8 @@ The members' z, cut-offs and the ensemble's z with interval go in, a `Chart` com
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,18 +16,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import (
+    CHARACTER_PX,
     SMALL_FONT_SIZE,
     base_figure,
     coordinates,
     empty_figure,
     hover_text,
+    spread,
 )
-from dashboard.figures.palette import Theme, palette, rgba, strata_colors, text_tone
+from dashboard.figures.palette import Theme, band_tones, palette, strata_colors, text_tone
 
 HEIGHT = 230
 COMPACT_HEIGHT = 96
-COMPACT_MARGIN = {"l": 8, "r": 8, "t": 2, "b": 22}
-BAND_OPACITY = 0.14
+COMPACT_MARGIN = {"l": 8, "r": 8, "t": 18, "b": 22}
+MAX_NAME = 16
+"""Letters of a stratum's name."""
+NARROWEST_PX = 240
+"""Width at which the names of the strata still have room beside one another."""
 MIN_HALF_WIDTH = 2.0
 """The axis shows at least z from -2 to 2."""
 STACK_WIDTH = 0.035
@@ -93,7 +100,8 @@ def agreement_strip(
         height=COMPACT_HEIGHT if compact else HEIGHT,
         legend=not compact,
         layout={
-            "margin": COMPACT_MARGIN if compact else {},
+            "margin": COMPACT_MARGIN if compact else {"t": 56},
+            "legend": {"y": 1, "yref": "container", "yanchor": "top"},
             "xaxis": {
                 "range": [low, high],
                 "title": {"text": None if compact else "Hazard z-score"},
@@ -135,35 +143,81 @@ def _add_bands(
     theme: Theme,
 ) -> None:
     edges = [low, *cutoffs, high]
-    colors = strata_colors(len(strata), theme)
+    line = {"color": palette(theme).muted, "dash": "dash", "width": 1}
     whole = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
-    bands = [
+    marks = [{"type": "line", "x0": c, "x1": c, "line": line, **whole} for c in cutoffs]
+    figure.layout.shapes = band_shapes(edges, theme) + marks
+    figure.layout.annotations = band_names(edges, strata, theme)
+
+
+def band_shapes(edges: Sequence[float], theme: Theme) -> list[dict[str, Any]]:
+    """Shapes of the strata over the whole height, as Plotly takes them.
+
+    Parameters
+    ----------
+    edges : sequence of float
+        Ends of the axis with the cut-offs between them, ascending.
+    theme : {"light", "dark"}
+    """
+    return [
         {
             "type": "rect",
             "x0": left,
             "x1": right,
-            "fillcolor": rgba(color, BAND_OPACITY),
+            "xref": "x",
+            "yref": "y domain",
+            "y0": 0,
+            "y1": 1,
+            "fillcolor": tone,
             "line": {"width": 0},
             "layer": "below",
-            **whole,
         }
-        for color, left, right in zip(colors, edges[:-1], edges[1:], strict=True)
+        for tone, (left, right) in zip(
+            band_tones(len(edges) - 1, theme), pairwise(edges), strict=True
+        )
     ]
-    line = {"color": palette(theme).muted, "dash": "dash", "width": 1}
-    marks = [{"type": "line", "x0": c, "x1": c, "line": line, **whole} for c in cutoffs]
-    figure.layout.shapes = bands + marks
-    figure.layout.annotations = [
+
+
+def band_names(edges: Sequence[float], strata: Sequence[str], theme: Theme) -> list[dict[str, Any]]:
+    """Names of the strata above the plot, where no cut-off line crosses them.
+
+    Parameters
+    ----------
+    edges, theme
+        As in `band_shapes`.
+    strata : sequence of str
+        Names, lowest risk first.
+    """
+    return [
         {
-            "x": (left + right) / 2,
+            "x": x,
             "y": 1,
             "yref": "paper",
-            "yanchor": "top",
-            "text": escape(name, limit=16),
+            "yanchor": "bottom",
+            "text": escape(name, limit=MAX_NAME),
             "showarrow": False,
-            "font": {"size": SMALL_FONT_SIZE, "color": text_tone(color, theme, 6.0)},
+            "font": {"size": SMALL_FONT_SIZE, "color": text_tone(color, theme)},
         }
-        for name, color, left, right in zip(strata, colors, edges[:-1], edges[1:], strict=True)
+        for name, color, x in zip(
+            strata, strata_colors(len(strata), theme), name_places(edges, strata), strict=True
+        )
     ]
+
+
+def name_places(edges: Sequence[float], strata: Sequence[str]) -> list[float]:
+    """Where the names of the strata are centred: on their bands, but clear of one another.
+
+    Parameters
+    ----------
+    edges, strata
+        As in `band_names`.
+    """
+    unit = (edges[-1] - edges[0]) / NARROWEST_PX
+    half = [unit * CHARACTER_PX * min(len(name), MAX_NAME) / 2 for name in strata]
+    gap = max((a + b for a, b in pairwise(half)), default=0.0) + unit * CHARACTER_PX
+    centres = [(left + right) / 2 for left, right in pairwise(edges)]
+    places: list[float] = spread(centres, gap, edges[0] + half[0], edges[-1] - half[-1]).tolist()
+    return places
 
 
 def _add_members(

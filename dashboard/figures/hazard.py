@@ -40,6 +40,10 @@ NOT_GIVEN = "not given"
 OTHER = "other"
 MAX_COLUMNS = 12
 """Most columns drawn; the smallest subtypes beyond it share one column."""
+BY_CONSTRUCTION = (
+    "No subtype is given, so the columns are the risk groups: these are cut from the same z, and "
+    "separate by construction."
+)
 MAX_SVG_POINTS = 2_000
 MAX_GL_POINTS = 20_000
 LABEL_MARGIN = 130
@@ -359,4 +363,5 @@ def _finding(frame: pd.DataFrame, columns: Sequence[str], n_unscored: int, by_st
         f"{text}; {count(len(frame), 'patient')} scored, {word} not given for {n_missing:,}"
         + (f", {n_unscored:,} without a score" if n_unscored else "")
         + "."
+        + (f" {BY_CONSTRUCTION}" if by_stratum else "")
     )

@@ -6,8 +6,8 @@ of An et al., AAAI 2025.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,26 +15,29 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.statistics import KaplanMeierCurve, kaplan_meier
-from camlif.wording import count, of_100, period, range_of_100
+from camlif.wording import count, listed, of_100, period, range_of_100
 from dashboard.figures.chart import Chart
 from dashboard.figures.layout import TimeAxis, TimeUnit
 from dashboard.figures.palette import (
     LineStyle,
     Theme,
+    broken_styles,
     line_styles,
     palette,
-    strata_colors,
+    solid_styles,
 )
 from dashboard.figures.prediction import PredictedCurve, add_prediction
-from dashboard.figures.survival_frame import draw, label, time_axis
-from dashboard.figures.survival_labels import end_of
+from dashboard.figures.survival_frame import draw, label
+from dashboard.figures.survival_labels import ends_of
 from dashboard.figures.survival_lines import (
     Line,
     at_risk,
+    curve_end,
     curve_table,
     start_words,
     stratum_lines,
     survival_at,
+    time_axis,
 )
 
 FINDING_HORIZONS = (36, 60, 24, 12, 6)
@@ -104,7 +107,7 @@ def kaplan_meier_chart(
     censor_at : float, optional
         Months at which everyone still followed is censored; changes the estimates.
     full_tail : bool
-        Whether to draw beyond the last time with five patients at risk in a group.
+        Whether to draw a curve beyond its last time with five patients at risk.
     highlight : str, optional
         Name of the group drawn bold.
     own_curve : (times, survival), optional
@@ -120,9 +123,10 @@ def kaplan_meier_chart(
         )
         for g, style in zip(censored, line_styles([g.role for g in groups], theme), strict=True)
     ]
-    axis = time_axis(lines, months_or_years, zoom_to=zoom_to, full_tail=full_tail)
+    curves = [line.curve for line in lines]
+    axis = time_axis(curves, months_or_years, zoom_to=zoom_to, full_tail=full_tail)
     figure = draw(lines, axis, theme, endpoint, show_interval=show_interval)
-    ends = [end_of(line, axis) for line in lines if line.n]
+    ends = ends_of(lines, axis)
     table = survival_table(censored)
     if own_curve is not None:
         own = PredictedCurve.shown(*own_curve)
@@ -138,58 +142,75 @@ def kaplan_meier_chart(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Groups of one kind, lowest risk first; ``name`` says of what kind, as untrusted text."""
+
+    name: str
+    groups: Sequence[KmGroup]
+
+
 def compare_groupings_chart(
-    predicted: Sequence[KmGroup],
-    actual: Sequence[KmGroup],
+    first: Grouping,
+    second: Grouping,
     *,
     theme: Theme,
     endpoint: Endpoint,
     months_or_years: TimeUnit = "years",
     show_interval: bool = False,
+    landmarks: Sequence[float] = (),
+    zoom_to: float | None = None,
+    censor_at: float | None = None,
     full_tail: bool = False,
 ) -> Chart:
-    """Lay predicted risk groups (solid) over actual groups such as grades (dashed).
-
-    Both are coloured by their order, lowest risk first, so that curves of the same rank compare.
+    """Lay the groups of one kind (solid) over those of another (broken lines).
 
     Parameters
     ----------
-    predicted, actual : sequence of KmGroup
-        Lowest risk first.
-    theme : {"light", "dark"}
-    endpoint : Endpoint
-    months_or_years : {"months", "years"}
-        Unit of the axis.
-    show_interval : bool
-        Draw the bands of the 95 % intervals.
-    full_tail : bool
-        Draw curves to the last follow-up, however few are at risk.
+    first, second : Grouping
+        Groups that both have are named with their kind.
+    theme, endpoint, months_or_years, show_interval, landmarks, zoom_to, censor_at, full_tail
+        As in `kaplan_meier_chart`.
 
     References
     ----------
     CA-MLIF (AAAI 2025), Figures A5 and A6(a).
     """
-    lines = [
-        Line(name=g.name, curve=g.curve, style=LineStyle(color, dash))
-        for part, dash in ((predicted, "solid"), (actual, "dash"))
-        for g, color in zip(part, strata_colors(len(part), theme), strict=True)
+    shared = {g.name for g in first.groups} & {g.name for g in second.groups}
+    kinds = [_apart(_censored(kind, censor_at), shared) for kind in (first, second)]
+    styles = (solid_styles(len(first.groups), theme), broken_styles(len(second.groups), theme))
+    parts = [
+        [Line(g.name, g.curve, style) for g, style in zip(kind.groups, part, strict=True)]
+        for kind, part in zip(kinds, styles, strict=True)
     ]
-    axis = time_axis(lines, months_or_years, zoom_to=None, full_tail=full_tail)
+    lines = [line for part in parts for line in part]
+    curves = [line.curve for line in lines]
+    axis = time_axis(curves, months_or_years, zoom_to=zoom_to, full_tail=full_tail)
     figure = draw(lines, axis, theme, endpoint, show_interval=show_interval, medians=False)
-    label(figure, lines, [end_of(line, axis) for line in lines if line.n], axis, theme)
-    tables = [
-        survival_table(part).assign(grouping=name)
-        for name, part in (("predicted", predicted), ("actual", actual))
+    label(figure, lines, ends_of(lines, axis), axis, theme, landmarks)
+    tables = [survival_table(kind.groups).assign(grouping=kind.name) for kind in kinds]
+    findings = [
+        f"{kind.name[:1].upper()}{kind.name[1:]}: "
+        f"{_finding(part, axis, endpoint, landmarks, censor_at)}"
+        for kind, part in zip(kinds, parts, strict=True)
     ]
-    k = len(predicted)
     return Chart(
         figure=figure,
-        finding=(
-            f"Predicted: {_finding(lines[:k], axis, endpoint, ())} "
-            f"Actual: {_finding(lines[k:], axis, endpoint, ())}"
-        ),
+        finding=" ".join(findings),
         table=pd.concat(tables, ignore_index=True),
-        alt=f"Kaplan-Meier curves of {endpoint.name}, predicted groups against actual groups",
+        alt=f"Kaplan-Meier curves of {endpoint.name}, {first.name} against {second.name}",
+    )
+
+
+def _censored(kind: Grouping, months: float | None) -> Grouping:
+    return Grouping(kind.name, [_censor(group, months) for group in kind.groups])
+
+
+def _apart(kind: Grouping, shared: Collection[str]) -> Grouping:
+    """Name groups with their kind where another kind has groups of the same name."""
+    return Grouping(
+        kind.name,
+        [replace(g, name=f"{kind.name}: {g.name}") if g.name in shared else g for g in kind.groups],
     )
 
 
@@ -229,9 +250,9 @@ def case_curve_chart(
     lines = stratum_lines(stratum_curves, own_stratum, theme)
     if subtype is not None:
         lines.append(subtype_line(*subtype, theme))
-    axis = time_axis(lines, months_or_years, zoom_to=None, full_tail=False)
+    axis = time_axis([line.curve for line in lines], months_or_years)
     figure = draw(lines, axis, theme, endpoint, show_interval=True, medians=False, height=height)
-    ends = [end_of(line, axis) for line in lines]
+    ends = ends_of(lines, axis)
     tables = [curve_table(line.name, line.curve) for line in lines]
     predicted = None
     if times is not None and survival is not None:
@@ -301,9 +322,10 @@ def _horizon(landmarks: Sequence[float], end: float) -> float:
     return candidates[0] if candidates else end
 
 
-def _of_100(line: Line, months: float) -> str:
-    if not at_risk(line, months):
-        return f"not followed that long in {line.name} (n = {line.n:,})"
+def _of_100(line: Line, months: float, least: int) -> str:
+    if at_risk(line, months) < least:
+        few = f"fewer than {least}" if least > 1 else "nobody"
+        return f"{few} followed that long in {line.name} (n = {line.n:,})"
     return f"{100 * survival_at(line, months):.0f} in {line.name} (n = {line.n:,})"
 
 
@@ -320,13 +342,15 @@ def _finding(
     months = _horizon(landmarks, axis.end)
     named = filled if len(filled) <= MAX_IN_FINDING else [filled[0], filled[-1]]
     empty = [line.name for line in lines if not line.n]
+    small = [line.name for line in filled if not curve_end(line, axis)]
     n, events = sum(line.n for line in filled), sum(line.events for line in filled)
     return (
         f"Of 100 patients, {endpoint.event_free} at {_when(months)}: "
-        f"{', '.join(_of_100(line, months) for line in named)}; {endpoint.name}, "
+        f"{', '.join(_of_100(line, months, axis.least) for line in named)}; {endpoint.name}, "
         f"{count(n, 'patient')}, {count(events, 'event')}"
         + (f", censored at {_when(censor_at)}" if censor_at else "")
-        + (f"; no patient in {', '.join(empty)}" if empty else "")
+        + (f"; no patient in {listed(empty)}" if empty else "")
+        + (f"; too few patients for a curve in {listed(small)}" if small else "")
         + f".{start_words(lines)}"
     )
 

@@ -230,10 +230,14 @@ def spread(
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """Follow-up axis from 0 to ``end`` months, shown in months or years."""
+    """Follow-up axis from 0 to ``end`` months, shown in months or years.
+
+    A curve on it ends with its last time with ``least`` patients at risk.
+    """
 
     end: float
     unit: TimeUnit
+    least: int = 1
 
     def scale(self, months: ArrayLike) -> NDArray[np.float64]:
         """Convert months to the unit shown."""

@@ -39,6 +39,8 @@ class Palette:
         Marks without a meaning of their own: "not given", reference lines.
     low, intermediate, high : str
         Risk strata.
+    quarters : tuple of str
+        Four ordered risk groups, told apart in grey as well.
     modalities : tuple of str
         Pathology, genomics or CT, clinical, then extra ones in order.
     lowers, raises : str
@@ -61,6 +63,7 @@ class Palette:
     low: str
     intermediate: str
     high: str
+    quarters: tuple[str, str, str, str]
     modalities: tuple[str, ...]
     lowers: str
     raises: str
@@ -84,6 +87,7 @@ LIGHT = Palette(
     low="#0072B2",
     intermediate="#A66F00",
     high="#8B1A1A",
+    quarters=("#3C93D6", "#8A5CC8", "#943400", "#5C0A1E"),
     modalities=("#5E3C99", "#00796B", "#595959", "#B0307A", "#1F6FB5", "#8A5A00"),
     lowers="#2166AC",
     raises="#B35806",
@@ -102,6 +106,7 @@ DARK = Palette(
     low="#4FA8E8",
     intermediate="#F0C75E",
     high="#E2574C",
+    quarters=("#C9E6FF", "#BBA2F0", "#CE7A26", "#CF3F3F"),
     modalities=("#B9A0EC", "#5CC9B8", "#BDBDBD", "#F08CC0", "#7DB9F2", "#E0B25A"),
     lowers="#6DB1F0",
     raises="#F2A154",
@@ -119,10 +124,11 @@ def palette(theme: Theme) -> Palette:
 
 @dataclass(frozen=True, slots=True)
 class LineStyle:
-    """Colour and dash of a curve."""
+    """Colour, dash and width in px of a curve."""
 
     color: str
     dash: str
+    width: float = 2.0
 
 
 def strata_colors(n: int, theme: Theme) -> tuple[str, ...]:
@@ -135,7 +141,7 @@ def strata_colors(n: int, theme: Theme) -> tuple[str, ...]:
     if n == 3:
         return p.strata
     if n == 4:
-        return p.low, p.modalities[0], p.intermediate, p.high
+        return p.quarters
     return tuple(p.categories[i % len(p.categories)] for i in range(n))
 
 
@@ -152,6 +158,23 @@ def line_styles(roles: Sequence[str | None], theme: Theme) -> tuple[LineStyle, .
             color = p.categories[place % len(p.categories)]
             styles.append(LineStyle(color, DASHES[place % len(DASHES)]))
     return tuple(styles)
+
+
+NARROWEST, WIDEST = 1.5, 4.0
+"""Of unbroken lines of ordered groups, px."""
+
+
+def solid_styles(n: int, theme: Theme) -> tuple[LineStyle, ...]:
+    """Style n ordered groups by unbroken lines, thicker by rank, so that grey tells them apart."""
+    colors = strata_colors(n, theme)
+    step = (WIDEST - NARROWEST) / max(n - 1, 1)
+    return tuple(LineStyle(color, "solid", NARROWEST + step * i) for i, color in enumerate(colors))
+
+
+def broken_styles(n: int, theme: Theme) -> tuple[LineStyle, ...]:
+    """Style n ordered groups beside those of `solid_styles`: no colour and no dash is theirs."""
+    tones, dashes = palette(theme).grades, DASHES[1:]
+    return tuple(LineStyle(tones[i % len(tones)], dashes[i % len(dashes)]) for i in range(n))
 
 
 def modality_colors(names: Sequence[str], theme: Theme) -> dict[str, str]:
@@ -248,6 +271,30 @@ def blend(first: str, second: str, share: float) -> str:
         for i in (1, 3, 5)
     )
     return "#" + "".join(f"{channel:02X}" for channel in mixed)
+
+
+FAINTEST, STRONGEST = 1.08, 1.6
+"""Contrast with the page of the first and the last of several bands."""
+
+
+def band_tones(n: int, theme: Theme) -> tuple[str, ...]:
+    """Opaque tones of the bands of n ordered strata, each further from the page, in grey as well.
+
+    Parameters
+    ----------
+    n : int
+    theme : {"light", "dark"}
+    """
+    page = palette(theme).page
+    step = (STRONGEST / FAINTEST) ** (1 / max(n - 1, 1))
+    return tuple(
+        next(
+            tone
+            for share in range(101)
+            if contrast(tone := blend(page, color, share / 100), page) >= FAINTEST * step**rank
+        )
+        for rank, color in enumerate(strata_colors(n, theme))
+    )
 
 
 def text_tone(color: str, theme: Theme, minimum: float = 4.5) -> str:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from camlif.data.schema import Endpoint
-from dashboard.figures.layout import Marks, TimeAxis, TimeUnit, base_figure, label_room
+from dashboard.figures.layout import Marks, TimeAxis, base_figure, label_room
 from dashboard.figures.palette import Theme, palette
 from dashboard.figures.survival_labels import (
     RISK_LABEL_GAP,
@@ -22,7 +22,7 @@ from dashboard.figures.survival_labels import (
     add_risk_table,
     risk_axis,
 )
-from dashboard.figures.survival_lines import Line, add_line, axis_end
+from dashboard.figures.survival_lines import Line, add_line
 
 CURVE_SHARE = 0.75
 MIN_HEIGHT = 520
@@ -34,24 +34,6 @@ VALUES_PX, CLOSE_TOP_PX, BOTTOM_PX = 66, 18, 20
 """Tick labels and title left of the curves; above them where height is given; below all."""
 OUTSIDE_PX = 48
 """Margins above and below the two rows."""
-
-
-def time_axis(
-    lines: Sequence[Line], unit: TimeUnit, *, zoom_to: float | None, full_tail: bool
-) -> TimeAxis:
-    """Return the axis up to the last time that a group can be read at, or to ``zoom_to`` months.
-
-    Parameters
-    ----------
-    lines : sequence of Line
-    unit : {"months", "years"}
-    zoom_to : float or None
-        Months.
-    full_tail : bool
-        Draw curves to the last follow-up, however few are at risk.
-    """
-    end = axis_end([line.curve for line in lines], full_tail=full_tail)
-    return TimeAxis(min(end, zoom_to) if zoom_to else end, unit)
 
 
 def draw(

@@ -21,7 +21,7 @@ from dashboard.figures.layout import (
     spread,
 )
 from dashboard.figures.palette import Theme, palette, rgba, text_tone
-from dashboard.figures.survival_lines import Line, add_beside, at_risk, last_time, survival_at
+from dashboard.figures.survival_lines import Line, add_beside, at_risk, curve_end, survival_at
 
 LABEL_GAP = 6.0
 """Smallest distance of two line-end labels, in per cent of survival."""
@@ -44,7 +44,7 @@ def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
     axis : TimeAxis
     """
     median = line.curve.median
-    if median is None or median > axis.end:
+    if median is None or median > curve_end(line, axis):
         return
     x = float(axis.scale(median))
     add_beside(
@@ -59,7 +59,7 @@ def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
 
 
 def add_landmark(marks: Marks, lines: Sequence[Line], axis: TimeAxis, months: float) -> None:
-    """Draw a dashed vertical line with S(t) of every group still followed at that time.
+    """Draw a dashed vertical line with S(t) of every group whose curve reaches that time.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def add_landmark(marks: Marks, lines: Sequence[Line], axis: TimeAxis, months: fl
     x = float(axis.scale(months))
     p = palette(marks.theme)
     marks.vertical(x, color=p.muted)
-    followed = [line for line in lines if at_risk(line, months)]
+    followed = [line for line in lines if at_risk(line, months) >= axis.least]
     values = [100.0 * survival_at(line, months) for line in followed]
     for line, value, y in zip(followed, values, spread(values, LABEL_GAP, 3, 97), strict=True):
         marks.text(
@@ -127,10 +127,13 @@ def add_end_labels(
     return 16 + int(CHARACTER_PX * longest)
 
 
-def end_of(line: Line, axis: TimeAxis) -> tuple[str, float, float, str]:
-    """Where a group's curve ends on this axis, as `add_end_labels` takes it."""
-    last = min(last_time(line.curve, 1), axis.end)
-    return line.name, last, 100.0 * survival_at(line, last), line.style.color
+def ends_of(lines: Sequence[Line], axis: TimeAxis) -> list[tuple[str, float, float, str]]:
+    """Where the curves that are drawn end on an axis, as `add_end_labels` takes it."""
+    return [
+        (line.name, end, 100.0 * survival_at(line, end), line.style.color)
+        for line in lines
+        if (end := curve_end(line, axis)) > 0
+    ]
 
 
 def add_risk_table(figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, theme: Theme) -> None:

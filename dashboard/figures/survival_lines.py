@@ -21,27 +21,23 @@ from camlif.arrays import Float64Array
 from camlif.statistics import KaplanMeierCurve
 from camlif.wording import count
 from dashboard.figures.chart import escape
-from dashboard.figures.layout import (
-    TimeAxis,
-    coordinates,
-    hover_text,
-)
+from dashboard.figures.layout import TimeAxis, TimeUnit, coordinates, hover_text
 from dashboard.figures.palette import LineStyle, Theme, line_styles, rgba
 
 MIN_AT_RISK = 10
 """Patients at risk below which a curve is tail."""
 MIN_AT_END = 5
-"""Patients at risk in at least one group where the axis ends."""
+"""Patients at risk where a curve ends: with one, a single event takes it to 0."""
 MAX_VERTICES = 400
 """Of a curve, and of its censor marks: steps of two pixels or so, quick to draw."""
 TICK, TICK_WIDTH = 4.0, 0.0015
 """Height of a censor mark, in per cent of survival, and its share of the axis's width."""
 TAIL_OPACITY = 0.35
 BAND_OPACITY = 0.15
-LINE_WIDTH, BOLD_WIDTH = 2.0, 4.0
+BOLD_WIDTH = 4.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """A curve and how to draw it."""
 
@@ -140,10 +136,33 @@ def last_time(curve: KaplanMeierCurve, at_risk: int) -> float:
     return float(times.max()) if len(times) else 0.0
 
 
-def axis_end(curves: Sequence[KaplanMeierCurve], *, full_tail: bool) -> float:
-    """Where the time axis ends, months: see `MIN_AT_END`; the last follow-up with ``full_tail``."""
-    end = 0.0 if full_tail else max((last_time(c, MIN_AT_END) for c in curves), default=0.0)
-    return end or max((last_time(c, 1) for c in curves), default=0.0) or 1.0
+def time_axis(
+    curves: Sequence[KaplanMeierCurve],
+    unit: TimeUnit,
+    *,
+    zoom_to: float | None = None,
+    full_tail: bool = False,
+) -> TimeAxis:
+    """Return the axis up to the end of the last curve.
+
+    Parameters
+    ----------
+    curves : sequence of KaplanMeierCurve
+    unit : {"months", "years"}
+    zoom_to : float, optional
+        Latest end, months.
+    full_tail : bool
+        Draw curves to the last follow-up; else to `MIN_AT_END`, where any curve has as many.
+    """
+    enough = any(last_time(curve, MIN_AT_END) for curve in curves)
+    least = MIN_AT_END if enough and not full_tail else 1
+    end = max((last_time(curve, least) for curve in curves), default=0.0) or 1.0
+    return TimeAxis(min(end, zoom_to) if zoom_to else end, unit, least)
+
+
+def curve_end(line: Line, axis: TimeAxis) -> float:
+    """Where a curve ends on an axis, months; 0 if its group is too small to be drawn."""
+    return min(last_time(line.curve, axis.least), axis.end)
 
 
 def _thinned(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
@@ -194,7 +213,7 @@ def add_line(
     if not line.n:
         return
     steps = steps_of(line.curve)
-    last = min(float(steps.time[-1]), axis.end)
+    last = curve_end(line, axis)
     turn = min(line.reliable_until, last)
     if show_interval and line.band and turn > 0:
         _add_band(figure, line, steps.between(0, turn), axis)
@@ -210,7 +229,7 @@ def add_line(
                 "shape": "hv",
                 "color": line.style.color,
                 "dash": line.style.dash,
-                "width": BOLD_WIDTH if line.bold else LINE_WIDTH,
+                "width": BOLD_WIDTH if line.bold else line.style.width,
             },
             opacity=opacity,
             name=legend,
@@ -282,7 +301,7 @@ def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxi
     that a chart takes to draw.
     """
     time = line.curve.time
-    rows = np.flatnonzero((line.curve.censored > 0) & (time <= axis.end))
+    rows = np.flatnonzero((line.curve.censored > 0) & (time <= curve_end(line, axis)))
     rows = _thinned(rows, MAX_VERTICES)
     level = steps.survival[np.searchsorted(steps.time, time[rows], side="right") - 1]
     in_tail = time[rows] > line.reliable_until

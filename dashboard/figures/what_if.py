@@ -6,7 +6,6 @@ A `WhatIf` or its parts go in, a `Chart` comes out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.wording import count, period
+from dashboard.figures.agreement import band_names, band_shapes
 from dashboard.figures.attribution.bars import direction
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import TimeAxis, base_figure, empty_figure, hover_text
-from dashboard.figures.palette import Theme, palette, rgba, strata_colors
+from dashboard.figures.palette import Theme, palette, rgba
 from dashboard.figures.prediction import PredictedCurve
 from dashboard.figures.survival_lines import BAND_OPACITY
 
@@ -27,7 +27,6 @@ HEIGHT = 300
 MEMBERS_HEIGHT = 210
 ROW_HEIGHT = 62
 BAR_WIDTH = 0.34
-STRATUM_OPACITY = 0.14
 MIN_HALF_WIDTH = 2.0
 """The axis of z shows at least -2 to 2."""
 FINDING_MONTHS = (36, 60, 24, 12)
@@ -174,24 +173,12 @@ def _add_strata(
     low, high = min(-MIN_HALF_WIDTH, *every), max(MIN_HALF_WIDTH, *every)
     pad = 0.05 * (high - low)
     edges = [low - pad, *cutoffs, high + pad]
-    base_figure(figure, theme, height=MEMBERS_HEIGHT, legend=False)
-    colors = strata_colors(len(strata), theme)
-    for name, color, (left, right) in zip(strata, colors, pairwise(edges), strict=True):
-        figure.add_vrect(
-            x0=left, x1=right, fillcolor=rgba(color, STRATUM_OPACITY), line_width=0, layer="below"
-        )
-        figure.add_annotation(
-            x=(left + right) / 2,
-            y=1,
-            yref="paper",
-            yanchor="top",
-            text=escape(name, limit=16),
-            showarrow=False,
-            font={"size": 12, "color": palette(theme).text},
-        )
+    base_figure(figure, theme, height=MEMBERS_HEIGHT, legend=False, layout={"margin": {"t": 28}})
+    figure.layout.shapes = band_shapes(edges, theme)
+    figure.layout.annotations = band_names(edges, strata, theme)
     figure.update_xaxes(range=[edges[0], edges[-1]], title_text="Hazard z-score", showgrid=False)
     figure.update_yaxes(
-        range=[-0.5, 1.7], tickvals=[1, 0], ticktext=[BEFORE, AFTER], showgrid=False
+        range=[-0.5, 1.5], tickvals=[1, 0], ticktext=[BEFORE, AFTER], showgrid=False
     )
 
 

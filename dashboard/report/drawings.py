@@ -7,26 +7,33 @@ A case's record goes in; months, per cents, places and colours come out, which
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camlif.model.case import CaseScore
-from dashboard.figures.agreement import STACK_WIDTH, stack, z_limits
+from dashboard.figures.agreement import STACK_WIDTH, name_places, stack, z_limits
 from dashboard.figures.icons import largest_remainder
 from dashboard.figures.kaplan_meier import subtype_line
 from dashboard.figures.layout import TimeAxis
-from dashboard.figures.palette import LIGHT, strata_colors, text_tone
-from dashboard.figures.survival_labels import FAR_END, end_of
-from dashboard.figures.survival_lines import Line, Steps, at_risk, axis_end, steps_of, stratum_lines
+from dashboard.figures.palette import LIGHT, band_tones, strata_colors, text_tone
+from dashboard.figures.survival_labels import FAR_END, ends_of
+from dashboard.figures.survival_lines import (
+    Line,
+    Steps,
+    at_risk,
+    curve_end,
+    steps_of,
+    stratum_lines,
+    time_axis,
+)
 from dashboard.report.build import CaseReport
 from dashboard.report.record import CaseRecord, CurveRecord
 
 DIGITS = 3
 """Of a month and of a per cent in a drawing: far finer than a page shows."""
-BAND_TONE = 6.0
-"""Least contrast of a stratum's name, which stands on its own band."""
 
 Points = list[tuple[float, float]]
 
@@ -51,13 +58,19 @@ def agreement_strip(record: CaseRecord, result: CaseScore) -> dict[str, Any]:
         "bands": [
             {
                 "name": name,
-                "color": color,
-                "tone": text_tone(color, "light", BAND_TONE),
+                "color": band,
+                "tone": text_tone(color, "light"),
                 "start": start,
                 "end": end,
+                "place": place,
             }
-            for name, color, start, end in zip(
-                record.strata, colors, edges[:-1], edges[1:], strict=True
+            for name, color, band, (start, end), place in zip(
+                record.strata,
+                colors,
+                band_tones(len(colors), "light"),
+                pairwise(edges),
+                name_places(edges, record.strata),
+                strict=True,
             )
         ],
         "cutoffs": list(record.cutoffs),
@@ -78,10 +91,10 @@ def survival_curves(report: CaseReport, curve: CurveRecord) -> dict[str, Any]:
     lines = stratum_lines(report.curves, record.result.stratum if record.result else None, "light")
     if report.subtype is not None:
         lines.append(subtype_line(*report.subtype, "light"))
-    axis = TimeAxis(axis_end([line.curve for line in lines], full_tail=False), "months")
+    axis = time_axis([line.curve for line in lines], "months")
     drawn = [_line(line, axis) | {"place": place} for place, line in enumerate(lines)]
     case, band = _prediction(curve, axis)
-    ends = [end_of(line, axis) for line in lines if line.n]
+    ends = ends_of(lines, axis)
     if case:
         ends.append(("this case", *case[-1], LIGHT.text))
     named: list[dict[str, Any]] = [
@@ -108,7 +121,7 @@ def _line(line: Line, axis: TimeAxis) -> dict[str, Any]:
     censored: tuple[Points, Points] = ([], [])
     if line.n:
         steps = steps_of(line.curve)
-        last = min(float(steps.time[-1]), axis.end)
+        last = curve_end(line, axis)
         turn = min(line.reliable_until, last)
         until = steps.between(0, turn)
         reliable = _stairs(until.time, until.survival)
@@ -150,7 +163,7 @@ def _band(part: Steps) -> Points:
 
 def _censored(line: Line, steps: Steps, axis: TimeAxis) -> tuple[Points, Points]:
     """Places of the censored, first where the curve is reliable, then of its tail."""
-    time = line.curve.time[(line.curve.censored > 0) & (line.curve.time <= axis.end)]
+    time = line.curve.time[(line.curve.censored > 0) & (line.curve.time <= curve_end(line, axis))]
     level = steps.survival[np.searchsorted(steps.time, time, side="right") - 1]
     tail = time > line.reliable_until
     before, after = (_points(time[part].tolist(), level[part].tolist()) for part in (~tail, tail))

@@ -113,6 +113,18 @@ def add_files(page: Page, files: Sequence[Path]) -> None:
     press(page, "Check files")
 
 
+def open_cohort(page: Page, name: str) -> None:
+    cohorts = page.locator(".st-key-pick_cohort input")
+    pick(page, cohorts, name, page.locator("[data-testid=stMain] strong").get_by_text(name))
+    settled(page)
+
+
+def pick_view(page: Page, name: str) -> None:
+    page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True).click()
+    page.wait_for_timeout(300)
+    settled(page)
+
+
 def bottoms(page: Page) -> dict[str, float]:
     """Lower edge of each of the first four panels, in pixels from the top of the screen."""
     found = {}

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.browser.conftest import NewPage, Server
-from tests.browser.steps import PANELS, bottoms, pick, settled, shot
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from tests.browser.steps import PANELS, bottoms, open_cohort, settled, shot
 
 COHORTS = ("Synthetic glioma", "Synthetic lung")
 CASES = 4
-
-
-def open_cohort(page: Page, name: str) -> None:
-    cohorts = page.locator(".st-key-pick_cohort input")
-    pick(page, cohorts, name, page.locator("[data-testid=stMain] strong").get_by_text(name))
-    settled(page)
 
 
 @pytest.mark.parametrize("cohort", COHORTS)

@@ -16,7 +16,17 @@ from camlif.data.simulator import simulate
 from dashboard import messages
 from tests.browser import accessibility
 from tests.browser.conftest import ROOT, NewPage, Record, Server, StartServer
-from tests.browser.steps import FAILED, SLOW, add_files, go, healthy, settled, shot, shown
+from tests.browser.steps import (
+    FAILED,
+    SLOW,
+    add_files,
+    go,
+    healthy,
+    pick_view,
+    settled,
+    shot,
+    shown,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -57,12 +67,6 @@ def tab_to(page: Page, target: Locator, presses: int = 10) -> None:
         if target.evaluate("e => e === document.activeElement"):
             return
     pytest.fail(f"Tab never reached {target}.")
-
-
-def pick_view(page: Page, name: str) -> None:
-    page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True).click()
-    page.wait_for_timeout(300)
-    settled(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

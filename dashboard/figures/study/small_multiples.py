@@ -29,12 +29,12 @@ from dashboard.figures.layout import (
 )
 from dashboard.figures.palette import STRATUM_ROLES, Theme, line_styles
 from dashboard.figures.survival_lines import (
-    LINE_WIDTH,
     TAIL_OPACITY,
     Line,
-    axis_end,
+    curve_end,
     curve_table,
     steps_of,
+    time_axis,
 )
 
 PER_LINE = 4
@@ -98,9 +98,7 @@ def curves_by_variant(
             empty_figure("No variant", theme), "No variant was chosen.", pd.DataFrame(), alt
         )
     lines = [_lines(panel, theme) for panel in panels]
-    axis = TimeAxis(
-        axis_end([line.curve for part in lines for line in part], full_tail=False), months_or_years
-    )
+    axis = time_axis([line.curve for part in lines for line in part], months_or_years)
     n_columns = min(len(panels), PER_LINE)
     n_lines = -(-len(panels) // n_columns)
     height = n_lines * PANEL_HEIGHT + 90
@@ -151,7 +149,7 @@ def _add_curve(
 ) -> None:
     """Add the faint tail, then the reliable part, which explains the colour in the legend."""
     steps = steps_of(line.curve)
-    last = min(float(steps.time[-1]), axis.end)
+    last = curve_end(line, axis)
     turn = min(line.reliable_until, last)
     for part, opacity in ((steps.between(turn, last), TAIL_OPACITY), (steps.between(0, turn), 1.0)):
         texts = [
@@ -172,7 +170,7 @@ def _add_curve(
                 "shape": "hv",
                 "color": line.style.color,
                 "dash": line.style.dash,
-                "width": LINE_WIDTH,
+                "width": line.style.width,
             },
             opacity=opacity,
             name=f"{line.name} risk group of the model",

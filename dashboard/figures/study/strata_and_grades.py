@@ -21,7 +21,12 @@ from camlif.study.heldout import STRATUM_NAMES, HeldOut, cut_strata
 from camlif.wording import count
 from dashboard.figures.chart import Chart
 from dashboard.figures.hazard import ordered_grades
-from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
+from dashboard.figures.kaplan_meier import (
+    Grouping,
+    KmGroup,
+    compare_groupings_chart,
+    kaplan_meier_chart,
+)
 from dashboard.figures.palette import Theme
 
 NO_GRADE = "No patient has a grade, so predicted groups cannot be set against grades."
@@ -128,9 +133,8 @@ def strata_chart(
             predicted, theme=theme, endpoint=endpoint, months_or_years="years", show_interval=False
         )
         return _with_tests(chart, tests, patients.held)
-    chart = compare_groupings_chart(
-        predicted, _graded(patients), theme=theme, endpoint=endpoint, months_or_years="years"
-    )
+    kinds = (Grouping("predicted", predicted), Grouping("actual", _graded(patients)))
+    chart = compare_groupings_chart(*kinds, theme=theme, endpoint=endpoint, months_or_years="years")
     n_ungraded = sum(grade is None for grade in patients.grade)
     tests += f" {count(n_ungraded, 'row')} without grade left out of the grades." * bool(n_ungraded)
     return _with_tests(chart, tests, patients.held)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,12 @@ from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
 from dashboard.figures.forest import forest_chart
-from dashboard.figures.kaplan_meier import KmGroup, compare_groupings_chart, kaplan_meier_chart
+from dashboard.figures.kaplan_meier import (
+    Grouping,
+    KmGroup,
+    compare_groupings_chart,
+    kaplan_meier_chart,
+)
 from dashboard.figures.layout import TimeUnit
 from dashboard.known_outcome import KnownOutcome
 from dashboard.session import resources
@@ -114,7 +120,9 @@ def kaplan_meier_view(workspace: Workspace) -> None:
     if not groups:
         st.info("No patient has a value in this grouping.")
         return
-    others = [] if second == NOTHING else _km_groups(workspace, second, outcome)[0]
+    others, other_values = (
+        ([], None) if second == NOTHING else _km_groups(workspace, second, outcome)
+    )
     settings = {
         "group_by": label,
         "compare_with": second,
@@ -122,30 +130,30 @@ def kaplan_meier_view(workspace: Workspace) -> None:
         "data": workspace.loaded.digest,
         "model": workspace.scoring.model.digest if workspace.scoring else None,
     }
-    chart = _chart(groups, others, options, workspace.cohort.info.endpoint)
+    kinds = (Grouping(label, groups), Grouping(second, others))
+    chart = _chart(*kinds, options, workspace.cohort.info.endpoint)
     show_chart(chart, key="kaplan_meier", settings=settings)
-    _km_caption(workspace, label, outcome, values)
-    _comparisons(workspace, label, outcome, values)
+    for kind, of_each in ((label, values), (second, other_values)):
+        if of_each is not None:
+            _km_caption(workspace, kind, outcome, of_each)
+            _comparisons(workspace, kind, outcome, of_each)
+    say_late_entry(workspace.cohort)
 
 
-def _chart(
-    groups: list[KmGroup], others: list[KmGroup], options: CurveOptions, endpoint: Endpoint
-) -> Chart:
-    if others:
-        return compare_groupings_chart(
-            groups, others, theme=theme(), endpoint=endpoint, months_or_years=options.unit
-        )
-    return kaplan_meier_chart(
-        groups,
-        theme=theme(),
-        endpoint=endpoint,
-        months_or_years=options.unit,
-        show_interval=options.interval,
-        landmarks=options.landmarks,
-        zoom_to=options.zoom_to,
-        censor_at=options.censor_at,
-        full_tail=options.full_tail,
-    )
+def _chart(first: Grouping, second: Grouping, options: CurveOptions, endpoint: Endpoint) -> Chart:
+    settings: dict[str, Any] = {
+        "theme": theme(),
+        "endpoint": endpoint,
+        "months_or_years": options.unit,
+        "show_interval": options.interval,
+        "landmarks": options.landmarks,
+        "zoom_to": options.zoom_to,
+        "censor_at": options.censor_at,
+        "full_tail": options.full_tail,
+    }
+    if second.groups:
+        return compare_groupings_chart(first, second, **settings)
+    return kaplan_meier_chart(first.groups, **settings)
 
 
 def _km_caption(
@@ -153,7 +161,7 @@ def _km_caption(
 ) -> None:
     given = np.array([pd.notna(v) for v in values])
     parts = [
-        workspace.cohort.info.endpoint.name,
+        f"{label}: {workspace.cohort.info.endpoint.name}",
         f"n = {int(given.sum()):,}",
         f"{int(outcome.event[given].sum()):,} events",
     ]
@@ -172,7 +180,6 @@ def _km_caption(
     if no_outcome:
         parts.append(f"{no_outcome:,} without outcome left out")
     st.caption(plain("; ".join(parts)))
-    say_late_entry(workspace.cohort)
 
 
 def _comparisons(
@@ -187,13 +194,14 @@ def _comparisons(
     group = values[given].astype(str)
     left, right = st.columns(2)
     with left:
-        st.markdown("**Pairwise log-rank (Holm)**")
+        st.markdown(f"**{plain(label)}: pairwise log-rank (Holm)**")
         if label == RISK and rests_on_held_out(workspace, outcome.rows):
             st.markdown(plain(f"{WITHHELD[0].upper()}{WITHHELD[1:]}."))
         else:
             st.dataframe(_pairwise_table(outcome, group, names), hide_index=True)
     with right:
-        reference = st.selectbox("Reference group for hazard ratios", names, key=f"ref_{label}")
+        st.markdown(f"**{plain(label)}: hazard ratios**")
+        reference = st.selectbox("Reference group", names, key=f"ref_{label}")
         try:
             ratios = resources.compute_once(
                 lambda: group_hazard_ratios(
@@ -213,7 +221,7 @@ def _comparisons(
             return
         rows = [replace(r, name=f"{r.name} vs {reference}") for r in ratios]
         chart = forest_chart(rows, n=len(group), events=int(outcome.event.sum()), theme=theme())
-        show_chart(chart, key="group_ratios")
+        show_chart(chart, key=f"ratios_{label}")
 
 
 def _pairwise_table(

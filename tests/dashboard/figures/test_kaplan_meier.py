@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.statistics import kaplan_meier
+from dashboard.figures.chart import Chart
 from dashboard.figures.kaplan_meier import (
+    Grouping,
     KmGroup,
     case_curve_chart,
     compare_groupings_chart,
@@ -284,17 +286,60 @@ def test_the_finding_gives_denominators_horizon_and_endpoint() -> None:
     )
 
 
-def test_predicted_groups_are_solid_and_actual_ones_dashed_in_the_colour_of_their_rank() -> None:
+def compared(**options: Any) -> Chart:
     predicted = [random_group(60, name=n, seed=i) for i, n in enumerate(("low", "high"))]
-    actual = [random_group(60, name=n, seed=i + 9) for i, n in enumerate(("G1", "G2"))]
-    chart = compare_groupings_chart(predicted, actual, theme="light", endpoint=DEATH)
+    actual = [random_group(60, name=n, seed=i + 9) for i, n in enumerate(("low", "G2"))]
+    kinds = (Grouping("Risk group", predicted), Grouping("Size", actual))
+    return compare_groupings_chart(*kinds, theme="light", endpoint=DEATH, **options)
+
+
+def test_two_kinds_of_groups_share_neither_colour_nor_dash_and_are_named_by_their_kind() -> None:
+    chart = compared()
     curves = traces(chart.figure, "curve")
-    assert [c.line.dash for c in curves] == ["solid", "solid", "dash", "dash"]
-    assert curves[0].line.color == curves[2].line.color != curves[1].line.color
-    assert chart.table.groupby("grouping")["group"].unique().str.len().to_dict() == {
-        "actual": 2,
-        "predicted": 2,
+    assert [c.line.dash == "solid" for c in curves] == [True, True, False, False]
+    assert len({c.line.color for c in curves}) == len({c.legendgroup for c in curves}) == 4
+    assert chart.table.groupby("grouping")["group"].unique().map(list).to_dict() == {
+        "Risk group": ["Risk group: low", "high"],
+        "Size": ["Size: low", "G2"],
     }
+    assert chart.finding.startswith("Risk group: Of 100 patients")
+    assert "Size: Of 100 patients" in chart.finding
+    assert "redicted" not in chart.finding + chart.alt
+
+
+def test_two_kinds_of_groups_take_the_options_of_one() -> None:
+    chart = compared(zoom_to=24, censor_at=24, landmarks=(12,), show_interval=True)
+    assert chart.figure.layout.xaxis.range[1] <= 24
+    assert chart.table["time_months"].max() <= 24
+    assert len([a for a in chart.figure.layout.annotations if str(a.text).endswith(" %")]) == 4
+    assert traces(chart.figure, "band")
+    assert chart.finding.count("censored at 2 years") == 2
+
+
+def falls_to_nothing() -> list[KmGroup]:
+    """The lower curve is the last but for one patient, whose event takes the upper one to 0."""
+    upper = group("intermediate", [*range(10, 40), 70], [1] * 15 + [0] * 15 + [1])
+    lower = group("high", range(10, 45), [1] * 25 + [0] * 10)
+    return [upper, lower]
+
+
+def test_a_curve_ends_with_five_at_risk_and_names_stand_in_the_order_of_the_ends() -> None:
+    chart = kaplan_meier_chart(falls_to_nothing(), theme="light", endpoint=DEATH)
+    for trace in traces(chart.figure, "tail") + traces(chart.figure, "censored"):
+        assert max(trace.x) <= 41
+    last = {t.legendgroup: t.y[-1] for t in traces(chart.figure, "tail")}
+    assert last["intermediate"] > last["high"] > 0
+    names = {a.text: a.y for a in chart.figure.layout.annotations}
+    assert names["intermediate"] > names["high"]
+    full = kaplan_meier_chart(falls_to_nothing(), theme="light", endpoint=DEATH, full_tail=True)
+    assert min(min(t.y) for t in traces(full.figure, "tail")) == 0
+
+
+def test_a_group_too_small_for_a_curve_is_named_instead() -> None:
+    groups = [group("large", range(1, 31)), group("few", range(1, 5))]
+    chart = kaplan_meier_chart(groups, theme="light", endpoint=DEATH)
+    assert "few" not in {a.text for a in chart.figure.layout.annotations}
+    assert "too few patients for a curve in few" in chart.finding
 
 
 def strata_curves() -> dict[str, Any]:

@@ -11,9 +11,10 @@ import pytest
 from camlif.data.schema import Endpoint
 from camlif.statistics import HazardRatio
 from camlif.statistics.splits import Interval
-from dashboard.figures.agreement import agreement_strip, stack
+from dashboard.figures.agreement import NARROWEST_PX, agreement_strip, stack
 from dashboard.figures.discrimination import c_index_dots
 from dashboard.figures.forest import forest_chart
+from dashboard.figures.layout import CHARACTER_PX
 from dashboard.figures.overlap import overlap_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart
 
@@ -121,6 +122,24 @@ def test_bands_and_cutoffs_are_drawn_for_every_stratum() -> None:
     ).figure
     assert [s.x0 for s in figure.layout.shapes if s.type == "line"] == [-0.5, 0.5]
     assert [a.text for a in figure.layout.annotations] == list(STRATA)
+
+
+@pytest.mark.parametrize("cutoffs", [(-0.1, 0.1), (-1.9, -1.7), (1.8, 1.95), (-2.4, 2.4)])
+def test_names_of_the_strata_stand_above_the_cutoff_lines_and_clear_of_one_another(
+    cutoffs: tuple[float, float],
+) -> None:
+    figure = agreement_strip(
+        [0.0], [True], cutoffs=cutoffs, strata=STRATA, theme="dark", compact=True
+    ).figure
+    names = figure.layout.annotations
+    assert {(a.yref, a.y, a.yanchor) for a in names} == {("paper", 1, "bottom")}
+    assert {s.y1 for s in figure.layout.shapes} == {1}
+    low, high = figure.layout.xaxis.range
+    px = [NARROWEST_PX * (a.x - low) / (high - low) for a in names]
+    half = [CHARACTER_PX * len(a.text) / 2 for a in names]
+    assert px[0] >= half[0] - 0.01
+    assert px[-1] <= NARROWEST_PX - half[-1] + 0.01
+    assert all(px[i] + half[i] <= px[i + 1] - half[i + 1] + 0.01 for i in range(len(names) - 1))
 
 
 def test_a_case_that_every_member_saw_has_no_count() -> None:

@@ -14,12 +14,15 @@ from dashboard.figures.palette import (
     PATTERNS,
     Palette,
     Theme,
+    band_tones,
+    broken_styles,
     contrast,
     grade_styles,
     line_styles,
     modality_colors,
     modality_patterns,
     palette,
+    solid_styles,
     strata_colors,
     subtype_symbols,
     text_tone,
@@ -63,6 +66,7 @@ def cie76(first: str, second: str, vision: NDArray[np.float64]) -> float:
 def marks(p: Palette) -> list[str]:
     return [
         *p.strata,
+        *p.quarters,
         *p.modalities,
         *p.grades,
         *p.categories,
@@ -148,3 +152,24 @@ def test_subtypes_have_the_symbols_of_the_specification() -> None:
     symbols = subtype_symbols(["ODG", "IMA", "IWA", "not given"])
     assert [symbols[name] for name in ("IWA", "IMA", "ODG")] == ["circle", "square", "triangle-up"]
     assert symbols["not given"] not in ("circle", "square", "triangle-up")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_bands_and_quarters_are_told_apart_in_grey(theme: Theme, n: int) -> None:
+    bands = band_tones(n, theme)
+    assert min(contrast(a, b) for a, b in itertools.pairwise(bands)) >= 1.12
+    quarters = strata_colors(4, theme)
+    assert min(contrast(a, b) for a, b in itertools.pairwise(quarters)) >= 1.35
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_ordered_groups_and_those_beside_them_share_no_colour_and_no_dash(
+    theme: Theme, n: int
+) -> None:
+    solid, broken = solid_styles(n, theme), broken_styles(n, theme)
+    assert len({style.color for style in (*solid, *broken)}) == 2 * n
+    assert {style.dash for style in solid} == {"solid"}
+    assert len({style.dash for style in broken} - {"solid"}) == n
+    assert len({style.width for style in solid}) == n

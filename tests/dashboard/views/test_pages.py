@@ -154,7 +154,7 @@ def test_curves_are_grouped_by_choice(open_app: OpenApp, grouping: str) -> None:
     caption = next(c for c in (unescaped(c.value) for c in app.caption) if "log-rank" in c)
     missing = re.search(r"(\d+) without a value", caption)
     n = 480 - (int(missing[1]) if missing else 0)
-    assert caption.startswith(f"overall survival; n = {n};")
+    assert caption.startswith(f"{grouping}: overall survival; n = {n};")
 
 
 def test_a_grouping_is_compared_with_another_side_by_side(open_app: OpenApp) -> None:

@@ -1,0 +1,122 @@
+"""Charts as the browser draws them: where curves end, names stand, and what is compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.conftest import NewPage, Server
+from tests.browser.steps import open_cohort, pick, pick_view, settled, shot, shown
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.slow
+
+_DRAWN = """e => ({
+  curves: e.data.filter(t => ['curve', 'tail'].includes(t.meta))
+    .map(t => ({group: t.legendgroup, x: t.x, y: t.y})),
+  names: e._fullLayout.annotations.map(a => ({text: a.text, x: a.x, y: a.y})),
+  at_risk: e.data.filter(t => t.meta === 'at risk').map(t => ({x: t.x, y: t.y, text: t.text})),
+})"""
+_CROSSED = """e => {
+  const box = n => n.getBoundingClientRect();
+  const lines = [...e.querySelectorAll('.shapelayer path')].map(box).filter(r => r.width < 3);
+  const names = [...e.querySelectorAll('.annotation-text')].map(box);
+  return {
+    lines: lines.length,
+    names: names.length,
+    crossed: names.filter(n => lines.some(
+      l => l.left < n.right && l.right > n.left && l.top < n.bottom - 1 && l.bottom > n.top
+    )).length,
+    touching: names.filter((n, i) => i > 0 && names[i - 1].right > n.left).length,
+    outside: names.filter(n => n.left < box(e).left || n.right > box(e).right).length,
+  };
+}"""
+WIDTHS = (1440, 1024, 390)
+
+
+def plot(page: Page, key: str) -> Locator:
+    found = page.locator(f".st-key-{key} .js-plotly-plot").first
+    found.wait_for()
+    return found
+
+
+def ends(drawn: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """Last point of each group's curve."""
+    return {c["group"]: (c["x"][-1], c["y"][-1]) for c in drawn["curves"]}  # the tail comes last
+
+
+def test_curves_end_with_five_at_risk_and_are_named_in_the_order_of_their_ends(
+    server: Server, new_page: NewPage
+) -> None:
+    page, _ = new_page()
+    page.goto(f"{server.url}/cohort")
+    settled(page)
+    drawn = plot(page, "kaplan_meier").evaluate(_DRAWN)
+    found = ends(drawn)
+    assert set(found) == {"low", "intermediate", "high"}
+    places = {n["text"]: n["y"] for n in drawn["names"] if n["text"] in found}
+    assert sorted(places, key=places.__getitem__) == sorted(found, key=lambda g: found[g][1])
+    (risk,) = drawn["at_risk"]
+    for place, group in enumerate(("low", "intermediate", "high")):
+        row = [
+            (x, int(text.replace(",", "")))
+            for x, y, text in zip(risk["x"], risk["y"], risk["text"], strict=True)
+            if y == -place
+        ]
+        assert all(n >= 5 for x, n in row if x <= found[group][0]), group
+    shot(page, "cohort_curves")
+
+
+def test_names_of_the_strata_cross_no_cutoff_line_at_any_width(
+    server: Server, new_page: NewPage
+) -> None:
+    page, _ = new_page()
+    page.goto(server.url)
+    settled(page)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(1000)
+        found = plot(page, "agreement").evaluate(_CROSSED)
+        assert found == {"lines": 2, "names": 3, "crossed": 0, "touching": 0, "outside": 0}, width
+
+
+def test_two_groupings_are_called_by_their_names_and_both_are_tested(
+    server: Server, new_page: NewPage
+) -> None:
+    page, _ = new_page()
+    page.goto(f"{server.url}/cohort")
+    settled(page)
+    box = page.get_by_role("combobox", name="Compare with")
+    pick(page, box, "sex", page.get_by_text("sex: pairwise log-rank"))
+    settled(page)
+    text = shown(page)
+    assert "Predicted" not in text
+    assert "Actual" not in text
+    assert "sex: overall survival; n = " in text
+    for name in ("Risk group", "sex"):
+        assert f"{name}: Of 100 patients" in text
+        assert f"{name}: pairwise log-rank (Holm)" in text
+        assert f"{name}: hazard ratios" in text
+    dashes = plot(page, "kaplan_meier").evaluate(
+        "e => Object.fromEntries(e.data.filter(t => t.meta === 'curve')"
+        ".map(t => [t.legendgroup, t.line.dash]))"
+    )
+    assert {dashes[name] for name in ("low", "intermediate", "high")} == {"solid"}
+    assert "solid" not in {dashes[name] for name in ("male", "female")}
+    shot(page, "cohort_compared")
+
+
+def test_hazard_without_subtypes_says_that_risk_groups_separate_by_construction(
+    server: Server, new_page: NewPage
+) -> None:
+    page, _ = new_page()
+    page.goto(f"{server.url}/cohort")
+    settled(page)
+    open_cohort(page, "Synthetic lung")
+    pick_view(page, "Hazard by subtype")
+    plot(page, "hazard")
+    assert "No subtype is given" in shown(page)
+    assert "separate by construction" in shown(page)

@@ -66,7 +66,6 @@ def case_report(
     *,
     created: dt.date,
     explanation: ExplanationRecord | None = None,
-    notes: Sequence[str] = (),
     board: Mapping[str, Any] | None = None,
     show_id: bool = False,
     horizon: int | None = None,
@@ -83,10 +82,8 @@ def case_report(
     created : date
         Printed on the report.
     explanation : ExplanationRecord, optional
-    notes : sequence of str
-        Printed.
     board : mapping, optional
-        What the board kept, for the JSON file.
+        What the board kept: printed, and in the JSON file.
     show_id : bool
         Whether the record holds the identifier beside the token.
     horizon : int, optional
@@ -115,12 +112,32 @@ def case_report(
         subgroups=summary.subgroups,
         explanation=explanation if summary.score else None,
         caveats=summary.caveats,
-        notes=tuple(notes),
+        notes=tuple(board_words(board or {})),
         board=dict(board or {}),
     )
     return CaseReport(
         record=record, curves=bundle.reference.curves, subtype=subtype, horizon=horizon
     )
+
+
+def board_words(kept: Mapping[str, Any]) -> list[str]:
+    """Say the board's estimate, decisions and notes, each with its day and author.
+
+    Parameters
+    ----------
+    kept : mapping
+        As the store gives it; decisions and notes the newest first.
+    """
+    estimate = kept.get("estimate")
+    rows = [*([estimate] if estimate else []), *kept.get("decisions", []), *kept.get("notes", [])]
+    return [board_line(row) for row in rows]
+
+
+def board_line(row: Mapping[str, Any]) -> str:
+    """Say one estimate, decision or note."""
+    group = f"{row['risk_group']} risk" if row.get("risk_group") else ""
+    what = ": ".join(part for part in (group, row.get("text") or "") if part)
+    return f"{row['recorded'][:10]}, {row['author']}, {row['kind']}: {what}"
 
 
 def _cohort(source: ReportSource) -> CohortRecord:

@@ -42,7 +42,8 @@ def case_name(record: CaseRecord) -> str:
     """Return the token, with the identifier where the record holds it."""
     if record.patient_id is None:
         return record.case
-    return f"{record.case} (patient {cut(record.patient_id, MAX_NAME)})"
+    whole = isolate(" ".join(record.patient_id.split()))  # cut, two patients could look alike
+    return f"{record.case} (patient {whole})"
 
 
 def rows(report: CaseReport) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The cover of a worklist: one line a case.
+"""The cover of a worklist, the agenda of a meeting: one line a case.
 
 The reports of its cases go in; blocks come out.
 """
@@ -9,18 +9,19 @@ from collections.abc import Sequence
 
 from camlif.wording import count, of_100, period, range_of_100
 from dashboard.report.blocks import Table, Text
-from dashboard.report.build import CaseReport
+from dashboard.report.build import CaseReport, board_line
 from dashboard.report.content import MAX_NAME, MAX_TITLE, case_name, cut
+from dashboard.report.letters import isolate
 from dashboard.report.record import CaseRecord
 
-SHARES = (0.5, 2.6, 3.4, 2.6, 1.3, 2.4, 0.6)
+SHARES = (0.5, 2.2, 2.6, 3.0, 2.8, 2.8, 0.6)
 HEADINGS = (
     "No.",
     "Case",
     "Patient and data",
-    "Risk group of the model",
-    "Models agreeing",
-    "Survival",
+    "Result of the model",
+    "Warnings",
+    "Last decision of the board",
 )
 
 
@@ -57,23 +58,42 @@ def _case(number: int, record: CaseRecord) -> tuple[str, ...]:
     if absent:
         data += f"; absent: {', '.join(cut(label, 30) for label in absent)}"
     facts = [*(cut(fact, MAX_NAME) for fact in record.facts), data]
-    return str(number), case_name(record), " · ".join(facts), *_score(record)
+    decisions = record.board.get("decisions") or []
+    return (
+        str(number),
+        case_name(record),
+        " · ".join(facts),
+        _result(record),
+        _warnings(record),
+        isolate(board_line(decisions[0])) if decisions else "none so far",
+    )
 
 
-def _score(record: CaseRecord) -> tuple[str, str, str]:
+def _result(record: CaseRecord) -> str:
+    """Say the result as the case's page does; no number of a case unlike the training data."""
     result = record.result
     if result is None:
-        return cut(" ".join(record.reasons), 160), "-", "-"
+        return "No score"
+    label = cut(result.label, MAX_NAME)
+    if result.unlike:
+        return label
     horizon = record.horizon()
-    survival = "hidden"
+    survival = "absolute risk is hidden"
     if horizon is not None and horizon.survival is not None:
         s = horizon.survival
         survival = (
             f"{of_100(s.value)} of 100 {record.model.event_free} at {period(horizon.months)} "
             f"({range_of_100(s.low, s.high)})"
         )
-    return (
-        f"{cut(result.label, MAX_NAME)}; {result.percentile_words}",
-        f"{100 * result.agreement:.0f}%, {count(result.members_used, 'model')}",
-        survival,
+    models = (
+        f"{100 * result.agreement:.0f}% of ensembles agree ({count(result.members_used, 'model')})"
     )
+    return f"{label}; {result.percentile_words}; {models}; {survival}"
+
+
+def _warnings(record: CaseRecord) -> str:
+    result = record.result
+    if result is None:
+        return " ".join(record.reasons)
+    found = (record.unlike, result.borderline_sentence, result.subset_sentence)
+    return " ".join(words for words in found if words) or "none"

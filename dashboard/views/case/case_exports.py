@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -158,7 +157,6 @@ def reports(
     created = dt.datetime.now(dt.UTC).date()
     found = []
     for case in cases:
-        kept = board.record(case)
         found.append(
             case_report(
                 source,
@@ -166,8 +164,7 @@ def reports(
                 case.summary,
                 created=created,
                 explanation=explained.get(case.row),
-                notes=board_words(kept),
-                board=kept,
+                board=board.record(case),
                 show_id=show_id,
                 horizon=horizon,
             )
@@ -186,18 +183,6 @@ def source_of(workspace: Workspace, scoring: Scoring) -> ReportSource:
         result=scoring.result,
         profile=workspace.profile,
     )
-
-
-def board_words(kept: dict[str, Any]) -> list[str]:
-    """Say the board's estimate, decisions and notes, each with its day and author."""
-    estimate = kept.get("estimate")
-    rows = ([estimate] if estimate else []) + kept.get("decisions", []) + kept.get("notes", [])
-    words = []
-    for row in rows:
-        group = f"{row['risk_group']} risk" if row.get("risk_group") else ""
-        what = ": ".join(part for part in (group, row.get("text") or "") if part)
-        words.append(f"{row['recorded'][:10]}, {row['author']}, {row['kind']}: {what}")
-    return words
 
 
 def _horizon() -> int | None:

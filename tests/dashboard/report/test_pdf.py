@@ -41,6 +41,11 @@ SIZES: dict[Paper, tuple[float, float]] = {"A4": (595.28, 841.89), "Letter": (61
 LONG = "an unusually long name of a thing " * 40
 
 
+def _note(text: str, kind: str = "note", **more: str) -> dict[str, str]:
+    common = {"recorded": "2026-03-01T09:30:00+00:00", "author": "chair", "kind": kind}
+    return common | {"text": text} | more
+
+
 def _abstained() -> CaseReport:
     found = source()
     result = replace(
@@ -62,7 +67,7 @@ def _kinds() -> dict[str, CaseReport]:
         "closed gate": report(0, source(is_open=False)),
         "training patient": report(0, source(training=True)),
         "abstained": _abstained(),
-        "notes": report(notes=[f"Note {i}. {LONG}" for i in range(9)]),
+        "notes": report(board={"notes": [_note(f"Note {i}. {LONG}") for i in range(9)]}),
     }
 
 
@@ -218,9 +223,27 @@ def test_the_identifier_is_printed_only_on_demand() -> None:
     assert f"(patient {patient})" in text_of(case_pdf(report(show_id=True)))
 
 
-def test_notes_of_the_board_are_printed() -> None:
-    text = text_of(case_pdf(report(notes=["Discuss <b>again</b> & rescan"])))
-    assert "Notes of the board • Discuss <b>again</b> & rescan" in text
+def test_identifiers_that_differ_at_their_ends_are_printed_whole() -> None:
+    ids = [f"{'TCGA-AB-1234-01A-11R-' * 8}{end}" for end in ("X", "Y")]
+    cases = [changed(KINDS["whole"], case=f"{i:016x}", patient_id=p) for i, p in enumerate(ids)]
+    pages = [_bare(page.extract_text()) for page in read(worklist_pdf(cases, title="Two")).pages]
+    for patient, page in zip(ids, pages[1:], strict=True):
+        assert patient in page
+        assert patient in pages[0]
+
+
+def test_everything_that_the_board_wrote_is_printed_on_as_many_pages_as_it_takes() -> None:
+    kept = {
+        "decisions": [_note(f"Decision {LONG * 6}to its end.", "decision", risk_group="high")],
+        "notes": [_note(f"Note {i} {LONG}to its end.") for i in range(12)]
+        + [_note("Discuss <b>again</b> & rescan")],
+    }
+    pdf = case_pdf(report(board=kept))
+    text = _bare(text_of(pdf).replace(messages.BANNER, ""))
+    text = re.sub(r"Page\dof\d", "", text)
+    assert len(read(pdf).pages) > 1
+    for row in (*kept["decisions"], *kept["notes"]):
+        assert _bare(row["text"]) in text
 
 
 def test_document_names_title_author_language_and_day() -> None:
@@ -407,6 +430,26 @@ def test_a_worklist_has_a_cover_of_all_cases_and_a_page_for_each() -> None:
     assert "E-32: CT is missing for this case." in cover
     assert "hidden" in cover
     assert [f"Page {i + 1} of 4" in page for i, page in enumerate(pages)] == [True] * 4
+
+
+def test_the_cover_is_the_agenda_and_gives_no_number_of_a_case_unlike_the_training_data() -> None:
+    base = KINDS["whole"]
+    result = base.record.result
+    assert result is not None
+    words = "E-33: This case is unlike the training data (age 12)."
+    kept = {"decisions": [_note("Biopsy first", "decision"), _note("Old", "decision")]}
+    unlike = changed(
+        base, case="f" * 16, result=replace(result, unlike=True), unlike=words, board=kept
+    )
+    pdf = worklist_pdf([base, unlike], title="Monday")
+    cover = squeezed(read(pdf).pages[0].extract_text())
+    assert result.percentile_words in cover
+    assert "none so far" in cover
+    own = _bare(cover[cover.index("f" * 10) :])
+    for wanted in (words, "Biopsyfirst", _bare(result.label)):
+        assert _bare(wanted) in own
+    for withheld in (result.percentile_words, "ensembles", "of100", "Old"):
+        assert _bare(withheld) not in own
 
 
 def test_a_long_worklist_continues_its_table_on_more_pages() -> None:

@@ -15,6 +15,7 @@ from camlif.data.schema import Endpoint
 from dashboard.figures.layout import Marks, TimeAxis, base_figure, label_room
 from dashboard.figures.palette import Theme, palette
 from dashboard.figures.survival_labels import (
+    END_ROOM,
     RISK_LABEL_GAP,
     add_end_labels,
     add_landmark,
@@ -131,7 +132,7 @@ def label(
         add_landmark(marks, lines, axis, months)
     low, high = figure.layout.yaxis.domain
     plot_px = (high - low) * (figure.layout.height - OUTSIDE_PX)
-    margin = add_end_labels(marks, ends, axis, plot_px=plot_px)
+    add_end_labels(marks, ends, axis, plot_px=plot_px)
     marks.text(
         "Number at risk",
         x=0,
@@ -143,7 +144,7 @@ def label(
         color=palette(theme).muted,
     )
     marks.put_on(figure)
-    figure.update_layout(margin={"r": margin})
+    figure.update_layout(margin={"r": END_ROOM})
 
 
 def _restore_legend_order(figure: go.Figure, lines: Sequence[Line]) -> None:

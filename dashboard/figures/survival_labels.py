@@ -13,7 +13,6 @@ import plotly.graph_objects as go
 
 from dashboard.figures.chart import escape
 from dashboard.figures.layout import (
-    CHARACTER_PX,
     SMALL_FONT_SIZE,
     Marks,
     TimeAxis,
@@ -30,6 +29,8 @@ LABEL_PX = 15
 MAX_LABEL = 24
 RISK_LABEL_GAP = 22
 """Pixels between group names and the numbers at risk at time 0, which are centred on it."""
+END_ROOM, END_LETTERS = 104, 13
+"""Pixels and letters right of the plot for names at the ends of curves; a phone hides them."""
 FAR_END = 0.85
 """A curve that ends before this share of the axis is labelled where it ends, on a plate."""
 
@@ -91,7 +92,7 @@ def add_landmark(marks: Marks, lines: Sequence[Line], axis: TimeAxis, months: fl
 
 def add_end_labels(
     marks: Marks, ends: Sequence[tuple[str, float, float, str]], axis: TimeAxis, *, plot_px: float
-) -> int:
+) -> None:
     """Name the curves at their ends.
 
     Parameters
@@ -101,21 +102,13 @@ def add_end_labels(
     axis : TimeAxis
     plot_px : float
         Height of the plot of 0 to 100 %.
-
-    Returns
-    -------
-    int
-        Pixels right of the plot that the names take.
     """
     gap = max(LABEL_GAP, 100 * LABEL_PX / plot_px)
     heights = spread([y for _, _, y, _ in ends], gap, 2, 100)
-    longest = 0
     for (name, months, _, color), y in zip(ends, heights, strict=True):
         far = months >= FAR_END * axis.end
-        text = escape(name, limit=MAX_LABEL)
-        longest = max(longest, min(len(name), MAX_LABEL)) if far else longest
         marks.text(
-            text,
+            escape(name, limit=END_LETTERS if far else MAX_LABEL),
             x=float(axis.scale(axis.end if far else months)),
             y=y,
             xanchor="left",
@@ -124,7 +117,6 @@ def add_end_labels(
             bgcolor=None if far else rgba(palette(marks.theme).page, 0.75),
             color=text_tone(color, marks.theme),
         )
-    return 16 + int(CHARACTER_PX * longest)
 
 
 def ends_of(lines: Sequence[Line], axis: TimeAxis) -> list[tuple[str, float, float, str]]:

@@ -11,13 +11,15 @@ from dashboard import messages
 
 _STYLE = """
 <style>
+:root { --banner: 32px; --banner-line: 32px; }
+@media (max-width: 640px) { :root { --banner: 48px; --banner-line: 24px; } }
 .camlif-banner {
-  position: fixed; top: 0; left: 0; right: 0; z-index: 1000001; height: 32px; line-height: 32px;
-  background: #5B0F0F; color: #FFFFFF; text-align: center; font-size: 0.875rem; font-weight: 600;
-  white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding: 0 8px;
+  position: fixed; top: 0; left: 0; right: 0; z-index: 1000001; height: var(--banner);
+  line-height: var(--banner-line); background: #5B0F0F; color: #FFFFFF; text-align: center;
+  font-size: 0.875rem; font-weight: 600; padding: 0 8px;
 }
-[data-testid="stHeader"], [data-testid="stSidebar"] { top: 32px !important; }
-[data-testid="stSidebar"] { height: calc(100vh - 32px) !important; }
+[data-testid="stHeader"], [data-testid="stSidebar"] { top: var(--banner) !important; }
+[data-testid="stSidebar"] { height: calc(100vh - var(--banner)) !important; }
 [data-testid="stHeader"] { background: transparent; pointer-events: none; }
 [data-testid="stHeader"] button, [data-testid="stToolbar"] { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] { padding: 3rem 2.5rem 2rem; }
@@ -44,13 +46,48 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
   font: inherit; font-size: 0.9rem; line-height: 1.4; background: transparent; padding: 0;
 }
 .st-key-case_sentence pre { padding-right: 2rem; }
-.st-key-case_page [data-testid="stImage"] img { max-width: 160px !important; }
+.st-key-case_page [data-testid="stImage"] img { min-width: 160px; max-width: 160px !important; }
+.st-key-case_words { min-width: 8.5rem; gap: 0.3rem; }
+@media (min-width: 641px) { .st-key-case_picture { flex-wrap: nowrap; } }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding-inline: 1rem; }
-  .st-key-case_curves_panel .stElementContainer:has([data-testid="stPlotlyChart"]) {
-    overflow-x: auto;
+  [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 2rem; overflow-x: clip; }
+  /* The names at the ends of curves, which have the room of END_ROOM, stand below as well. */
+  .st-key-case_curves, .st-key-kaplan_meier {
+    width: calc(100% + 96px) !important; max-width: none !important;
   }
-  .st-key-case_curves_panel [data-testid="stPlotlyChart"] { min-width: 600px; }
+}
+/* Four panels on a small screen: who and how sure at the left, result and curves at the right. */
+@media (min-width: 641px) and (max-width: 1199px) {
+  [data-testid="stSidebar"][data-collapsed="false"] {
+    min-width: 200px !important; max-width: 200px !important;
+  }
+  [data-testid="stMainBlockContainer"] { padding: 2.3rem 1rem 1rem; gap: 0.4rem; }
+  .st-key-header { gap: 0 0.4rem; padding-right: 1.5rem; }
+  .st-key-header p { font-size: 0.6875rem; }
+  .st-key-case_bar { gap: 0.4rem; }
+  .st-key-case_bar .st-key-case_row, .st-key-case_bar .st-key-case_row > div {
+    width: 8rem !important; min-width: 8rem; flex: 0 0 8rem !important;
+  }
+  .st-key-case_bar button { padding-inline: 0.4rem; }
+  .st-key-case_page p, .st-key-case_sentence pre, .st-key-case_sentence code,
+  .st-key-case_page [data-testid="stCaptionContainer"] p {
+    font-size: 0.8125rem !important; line-height: 1.3 !important;
+  }
+  .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.3rem; }
+  .st-key-case_page .stPrintBorderedColumn { padding: 0.3rem 0.6rem; width: auto; }
+  .st-key-case_first:has(.st-key-case_curves_panel) {
+    display: grid; grid-template-columns: 18rem minmax(0, 1fr); gap: 0.4rem;
+    grid-template-rows: auto auto 1fr; align-items: start;
+  }
+  .st-key-case_first > [data-testid="stLayoutWrapper"]:has(> .stHorizontalBlock),
+  .st-key-case_first > [data-testid="stLayoutWrapper"] > .stHorizontalBlock { display: contents; }
+  .st-key-case_first .stColumn:nth-child(1) { grid-area: 1 / 1 / 2 / 2; }
+  .st-key-case_first .stColumn:nth-child(2) { grid-area: 1 / 2 / 3 / 3; }
+  .st-key-case_first .stColumn:nth-child(3) { grid-area: 2 / 1 / 4 / 2; }
+  .st-key-case_first > [data-testid="stLayoutWrapper"]:has(> .st-key-case_curves_panel) {
+    grid-area: 3 / 2 / 4 / 3;
+  }
+  .st-key-case_curves { zoom: 0.76; }
 }
 .st-key-case_page [data-testid="stPopoverButton"] { min-height: 1.5rem; padding-block: 0; }
 .st-key-case_bar [data-testid="stPopoverButton"] { min-height: 2.25rem; }

@@ -41,7 +41,8 @@ def main() -> None:
         if hidden is not None:
             _before_commitment(hidden)
         else:
-            _first_screen(case)
+            with st.container(key="case_first"):
+                _first_screen(case)
             if isinstance(case, ScoredCase):
                 _below(case)
         board.panel(case)

@@ -22,6 +22,7 @@ from dashboard.report.record import DEFAULT_HORIZON
 from dashboard.session.keys import SessionKey
 
 CURVES_HEIGHT = 300  # pixels: the four panels fit a screen of 900
+ICONS_WIDTH = 160  # pixels: people can be counted
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
 RANGE_COLOURS = {"in range": "green", "unusual": "orange", "outside": "red", "absent": "gray"}
 
@@ -41,7 +42,6 @@ def result(case: ScoredCase) -> None:
     if score.subset_sentence:
         st.markdown(f":orange-badge[:material/warning:] {plain(score.subset_sentence)}")
     _survival(score)
-    st.markdown(plain(score.outlived.sentence))
 
 
 def _survival(score: CaseScore) -> None:
@@ -49,15 +49,20 @@ def _survival(score: CaseScore) -> None:
         horizon = _pick_horizon(score.horizons)
         st.markdown(plain(score.frequencies), width="content")
     sentence = horizon.sentence
+    outlived = plain(score.outlived.sentence)
     if horizon.survival is None:
         st.markdown(plain(sentence))
+        st.markdown(outlived)
         return
-    icons, words = st.columns([2, 7], vertical_alignment="center", gap="small")
-    with icons:
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="case_picture"
+    ):
         picture = icon_array(100 * horizon.survival.value, sentence=sentence, theme=theme())
-        st.image(picture, alt=sentence, width="stretch")
-    with words, st.container(key="case_sentence"):
-        st.code(sentence, language=None, wrap_lines=True)
+        st.image(picture, alt=sentence, width=ICONS_WIDTH)
+        with st.container(key="case_words"):
+            with st.container(key="case_sentence"):
+                st.code(sentence, language=None, wrap_lines=True)
+            st.markdown(outlived)
 
 
 def _pick_horizon(horizons: tuple[HorizonSurvival, ...]) -> HorizonSurvival:

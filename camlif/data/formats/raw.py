@@ -61,6 +61,8 @@ class RawTable:
     row_numbers : int array, shape (n_rows,)
         Row of the file, the header being row 1.
     encoding, delimiter : str or None
+    above : tuple of str
+        Titles that stood above the header.
     """
 
     header: list[str]
@@ -68,6 +70,7 @@ class RawTable:
     row_numbers: NDArray[np.int_]
     encoding: str | None = None
     delimiter: str | None = None
+    above: tuple[str, ...] = ()
 
 
 def unpack(source: Source, *, max_bytes: int) -> bytes:

@@ -33,6 +33,11 @@ MAX_NAMED = 5
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _NAMED_DELIMITER = re.compile(r"\"?sep=([,;|\t])\"?[;,]*\r?\n", re.IGNORECASE)
 """The line by which Excel is told of a delimiter."""
+_RULE = re.compile(r"(?<=\n)[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*:?-*:?[ \t]*\r?\n")
+_EDGES = re.compile(r"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*(?=\r?$)", re.MULTILINE)
+"""The line below the header of a table in Markdown, and the signs at both ends of its lines."""
+
+MAX_TITLES = 10
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 _NOUGHTS = 0.5
 """Share of NUL bytes in one half of the places, and none in the other: UTF-16 without its mark."""
@@ -57,9 +62,13 @@ def read_text(source: Source, options: ReadOptions) -> RawTable:
     start = above.end() if above else 0
     named = _NAMED_DELIMITER.match(text, start)
     start = named.end() if named else start
+    titled, start = start, _below_titles(text, start)
+    above = tuple(line.strip() for line in text[titled:start].splitlines() if line.strip())
     n_skipped = text.count("\n", 0, start)
     text = text[start:]
     delimiter = named[1] if named else _sniff(text)
+    if delimiter == "|" and (ruled := _RULE.search(text)):
+        text = _EDGES.sub("", text[: ruled.start()] + text[ruled.end() :])
     header_end, header = _first_record(text, delimiter)
     check_shape(0, len(header))
     body = text[header_end:].encode()
@@ -76,6 +85,7 @@ def read_text(source: Source, options: ReadOptions) -> RawTable:
         row_numbers=rows + n_skipped,
         encoding=encoding,
         delimiter=delimiter,
+        above=above,
     )
 
 
@@ -142,6 +152,17 @@ def _decode_as(data: bytes, encoding: str) -> tuple[str, str]:
             code="E-01",
             fix="Choose another encoding, or save it again as CSV (UTF-8).",
         ) from error
+
+
+def _below_titles(text: str, start: int) -> int:
+    """Return where a table starts below lines of one field, which have none of its delimiters."""
+    lines = text[start : start + 2**16].splitlines(keepends=True)[: MAX_TITLES + SNIFFED_LINES]
+    for i, line in enumerate(lines[:MAX_TITLES]):
+        if any(mark in line for mark in DELIMITERS):
+            below = "".join(lines[i:])
+            wide = line.count(_sniff(below)) > 1
+            return start + sum(map(len, lines[:i])) if wide else start
+    return start
 
 
 def _sniff(text: str) -> str:

@@ -39,8 +39,8 @@ _FREE = re.compile(
     r"|relapse[ -]?free|no evidence of disease|no recurrence|no progression|no relapse|none"
     r"|not dead|not deceased|tumou?r[ -]free"
 )
-_YES = word_set("true t yes y ja si oui sim da")
-_NO = word_set("false f no n nein non nao niet")
+_YES = word_set("1 true t yes y ja si oui sim da")
+_NO = word_set("0 false f no n nein non nao niet")
 
 
 def key_of(cell: str) -> str:
@@ -74,12 +74,14 @@ def usual_meaning(cell: str) -> bool | None:
         return by_word
     if _words_of(_without_code(cell)) & (_HAPPENED | _DID_NOT):
         return None
+    coded = re.match(r"([01])\s*[:=]", key_of(cell))
+    return said_yes(coded[1] if coded else cell)
+
+
+def said_yes(cell: str) -> bool | None:
+    """Whether a cell says yes; None where it says neither yes nor no."""
     key = key_of(cell)
-    coded = re.match(r"([01])\s*[:=]", key)
-    code = coded[1] if coded else key
-    if code in ("1", "0"):
-        return code == "1"
-    return True if code in _YES else False if code in _NO else None
+    return True if key in _YES else False if key in _NO else None
 
 
 def coding_of(column: str, cells: Iterable[str]) -> dict[str, bool | None]:

@@ -18,6 +18,7 @@ from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.durations import read_durations, read_entries
 from camlif.data.reading.events import check_rate, read_events
 from camlif.data.reading.names import promise
+from camlif.data.reading.open_times import close_times, report_open_times
 from camlif.data.reading.outcomes import (
     OutcomeColumns,
     candidates,
@@ -105,6 +106,8 @@ def read_follow_up(
     """
     if not _declared_are_there(table, section, found):
         return None
+    as_written = table
+    table, opened = close_times(table, (section.duration, section.duration_else))
     columns = choose_outcome(table.rows, section)
     if _ask_between(table, columns, section, found):
         return None
@@ -113,6 +116,8 @@ def read_follow_up(
     of_events = Findings()
     coded = read_events(table, columns, section, of_events)
     event = np.full(len(table.ids), np.nan) if coded is None else coded.event
+    if report_open_times(as_written, opened, columns.used, event, found):
+        return None
     months = read_durations(table, columns, event, section, found)
     found.problems += of_events.problems
     if months is None or coded is None:

@@ -359,7 +359,8 @@ def helpful_lengths(ids: set[str], others: set[str]) -> list[int]:
     """Return lengths to which identifiers can be cut so that two tables share most patients.
 
     Twelve characters (TCGA) are tried first, then the shorter identifiers' own length. Cutting
-    must keep patients apart: the table with the shorter identifiers may lose none.
+    must keep patients apart: the table with the shorter identifiers may lose none, and no number
+    or word may be cut in two, of which ``P10`` would leave another's ``P1``.
     """
     short, long = sorted((ids, others), key=lambda s: max(map(len, s), default=0))
     lengths = dict.fromkeys((TCGA_PATIENT, max(map(len, short), default=0)))
@@ -370,6 +371,14 @@ def helpful_lengths(ids: set[str], others: set[str]) -> list[int]:
             n >= MIN_LENGTH
             and len(kept) == len(short)
             and 2 * len(cut & kept) >= min(len(cut), len(kept))
+            and not any(_is_cut_badly(i, n) for i in long)
         ):
             helpful.append(n)
     return helpful
+
+
+def _is_cut_badly(identifier: str, n: int) -> bool:
+    """Whether cutting after n characters parts a word or a number, or leaves a sign behind one."""
+    before, behind = identifier[n - 1 : n], identifier[n : n + 1]
+    inside = (before.isdigit() and behind.isdigit()) or (before.isalpha() and behind.isalpha())
+    return inside or not (before.isalnum() or not before)

@@ -241,7 +241,7 @@ REPAIRS = (
     Repair(name="level", topics=("level",), offers=offer_level),
     Repair(
         name="without",
-        topics=("file", "overlap", "id", "sheet", "unreadable", "suitability"),
+        topics=("file", "overlap", "id", "samples", "sheet", "unreadable", "suitability"),
         offers=offer_leave_out,
     ),
 )

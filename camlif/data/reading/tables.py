@@ -29,6 +29,7 @@ from camlif.data.formats.registry import (
     without_ending,
 )
 from camlif.data.formats.text import GUESSED_ENCODING, OTHER_ENCODINGS
+from camlif.data.reading.headers import with_its_header
 from camlif.data.reading.problems import Findings, examples
 from camlif.exceptions import DataError, SchemaError, SheetError
 from camlif.wording import count
@@ -133,6 +134,7 @@ def read_table(
                 topic="encoding",
                 values=OTHER_ENCODINGS,
             )
+        raw = with_its_header(name, raw, found)
         names, keep = _headers(name, raw.header, found)
         table = TextTable(
             file=name,

@@ -13,14 +13,15 @@ tissue, 20 and above controls.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from camlif.arrays import IntArray
+from camlif.data.reading.coding import said_yes
 from camlif.data.reading.names import plain
 from camlif.data.reading.patients import FlowStep, id_column_of
 from camlif.data.reading.problems import MAX_ROWS, Findings
@@ -53,10 +54,6 @@ _CODES: dict[str, Tissue] = {
 }
 """Short letter codes of TCGA's sample types, and T and N."""
 
-_YES_NO: dict[str, bool] = {
-    **dict.fromkeys(("1", "1.0", "true", "yes", "y", "ja"), True),
-    **dict.fromkeys(("0", "0.0", "false", "no", "n", "nein"), False),
-}
 _IS_TUMOUR = frozenset({"is_tumor", "is_tumour", "tumor", "tumour", "is_cancer", "is_primary"})
 _IS_NORMAL = frozenset({"is_normal", "normal", "is_control", "is_healthy"})
 _SUFFIX = re.compile(r"(.+?)[._ -]?(?:(N|NT|NAT|normal)|(T|TP|tumou?r|primary))", re.I)
@@ -94,7 +91,7 @@ def wanted_samples(
     tissues = _by_barcode(ids) or _by_column(table, ids) or _by_suffix(ids, known)
     if tissues is None or samples == "all":
         return table, ()
-    unwanted: dict[str, NDArray[np.int_]] = {}
+    unwanted: dict[str, IntArray] = {}
     of_normal = np.flatnonzero([t == "normal" for t in tissues])
     of_others = np.flatnonzero([t == "other tumour" for t in tissues])
     if len(of_normal):
@@ -104,6 +101,9 @@ def wanted_samples(
     if not unwanted:
         return table, ()
     rows = np.concatenate(list(unwanted.values()))
+    if len(rows) == len(table):
+        _ask_for_samples(table, unwanted, found)
+        return table, ()
     listed = " and ".join(f"{len(at)} of {what}" for what, at in unwanted.items())
     found.warn(
         f"{count(len(rows), 'sample')} left out ({listed}): "
@@ -140,6 +140,18 @@ def _by_suffix(ids: Sequence[str], known: AbstractSet[str]) -> list[Tissue] | No
     return tissues if any(tissues) else None
 
 
+def _ask_for_samples(table: TextTable, unwanted: Mapping[str, IntArray], found: Findings) -> None:
+    """Ask whether a table without any primary tumour is meant."""
+    listed = " and ".join(f"{len(at)} of {what}" for what, at in unwanted.items())
+    found.error(
+        f"No sample is of a primary tumour ({listed}).",
+        code="E-05",
+        file=table.file,
+        fix="Say that others are read, or leave the table out.",
+        topic="samples",
+    )
+
+
 def _of_code(code: str) -> Tissue:
     if code in _PRIMARY:
         return "primary"
@@ -162,8 +174,8 @@ def _by_column(table: TextTable, ids: Sequence[str]) -> list[Tissue] | None:
 
 
 def _of_cell(cell: str, column: str) -> Tissue:
-    if column in _IS_TUMOUR | _IS_NORMAL and cell in _YES_NO:
-        return "primary" if _YES_NO[cell] == (column in _IS_TUMOUR) else "normal"
+    if column in _IS_TUMOUR | _IS_NORMAL and (said := said_yes(cell)) is not None:
+        return "primary" if said == (column in _IS_TUMOUR) else "normal"
     return _CODES.get(cell) or _of_words(cell)
 
 

@@ -1,0 +1,112 @@
+"""Tables as people lay them out: titles, two headers, Markdown, open times, other samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from camlif.data.reading.patients import helpful_lengths
+from tests.builders.study import Files, Frame, Input, N, clinical, csv, ct, examine, rna, study
+from tests.builders.workbooks import workbook
+
+TEXT = csv(clinical()).decode()
+DAYS, DEAD = clinical()["survival_days"], clinical()["event"] == 1
+PATIENTS = [f"TCGA-02-{i:04d}" for i in range(N)]
+SHORT = [f"P{i}" for i in range(1, N + 1)]
+ABOVE = ("above the header left out",)
+
+
+def sheet(*above: list[str]) -> Files:
+    """The clinical table as a workbook, with rows above its header."""
+    rows = [[v if isinstance(v, str) else float(v) for v in r] for r in clinical().to_numpy()]
+    files = study(clinical=None)
+    files["clinical.xlsx"] = workbook([*above, list(clinical().columns), *rows])
+    return files
+
+
+def opened(mark: str, those: object) -> Frame:
+    cells = np.where(those, DAYS.map(lambda d: mark.format(d)), DAYS.astype(str))
+    return clinical().assign(survival_days=cells)
+
+
+def markdown(rule: str = "---|") -> bytes:
+    lines = ["| " + " | ".join(line.split(",")) + " |" for line in TEXT.splitlines()]
+    return "\n".join([lines[0], "|" + rule * 5, *lines[1:]]).encode()
+
+
+def with_ids(ids: list[str], suffix: str) -> Files:
+    tables = {"clinical": clinical(), "ct": ct(), "rna": rna()}
+    files = {k: csv(t.assign(patient_id=ids)) for k, t in tables.items()}
+    files["rna"] = csv(rna().assign(patient_id=[i + suffix for i in ids]))
+    return {f"{k}.csv": data for k, data in files.items()}
+
+
+INPUTS = {
+    "a title": Input(
+        files=lambda: study(clinical=b"Study XYZ\n\n" + TEXT.encode()), names=(*ABOVE, "Study XYZ")
+    ),
+    "a title in a row of cells": Input(
+        files=lambda: study(clinical=b"Study XYZ,,,,\n,,,,\n" + TEXT.encode()),
+        names=(*ABOVE, "Study XYZ"),
+    ),
+    "a title in a workbook": Input(
+        files=lambda: sheet(["Study XYZ", "", "", "", ""], [""] * 5), names=(*ABOVE, "Study XYZ")
+    ),
+    "groups of columns above the header": Input(
+        files=lambda: study(clinical=b",Person,,Outcome,\n" + TEXT.encode()),
+        names=(*ABOVE, "Person, Outcome"),
+    ),
+    "groups of columns in a workbook": Input(
+        files=lambda: sheet(["", "Person", "", "Outcome", ""]), names=(*ABOVE, "Person, Outcome")
+    ),
+    "units below the header": Input(
+        files=lambda: study(clinical=TEXT.replace("\n", "\n,years,,days,0/1\n", 1).encode()),
+        names=("row without patient identifier",),
+    ),
+    "Markdown": Input(files=lambda: study(clinical=markdown())),
+    "Markdown with sides": Input(files=lambda: study(clinical=markdown(" :---: |"))),
+    **{
+        f"open times such as {mark.format(120)}": Input(
+            files=lambda mark=mark: study(clinical=opened(mark, ~DEAD)),
+            names=("survival_days is open", "without the event"),
+        )
+        for mark in ("{}+", ">{}", "> {}", ">={}", "≥{}")
+    },
+    "an open time of the dead": Input(
+        files=lambda: study(clinical=opened("{}+", DEAD & (DAYS < 700))),
+        asks="E-15",
+        names=("survival_days is open", "with the event"),
+        refused=True,
+    ),
+    "metastases alone": Input(
+        files=lambda: with_ids(PATIENTS, "-06A"),
+        asks="E-05",
+        names=("rna.csv", "No sample is of a primary tumour (60 of no primary tumour)"),
+        answers=("samples=tumour",),
+        same=False,
+    ),
+    "identifiers with something behind them": Input(
+        files=lambda: with_ids([f"KM{i:03d}" for i in range(N)], "_S1"),
+        asks="E-07",
+        names=("Trim to 5 characters",),
+        answers=("trim=5",),
+        same=False,
+    ),
+    "identifiers of several lengths with something behind them": Input(
+        files=lambda: with_ids(SHORT, "_CT"),
+        asks="E-07",
+        names=("rna.csv", "share 0 of 60"),
+        refused=True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_layout_is_seen_through_or_asked_about(name: str) -> None:
+    examine(INPUTS[name])
+
+
+def test_no_length_is_proposed_that_cuts_a_number_or_leaves_a_sign() -> None:
+    assert helpful_lengths(set(SHORT), {f"{i}_CT" for i in SHORT}) == []
+    assert helpful_lengths({"P1", "P2", "P3"}, {"P10", "P20", "P30"}) == []
+    assert helpful_lengths({"P01", "P02", "P03"}, {"P01-a", "P02-a", "P03-b"}) == [3]

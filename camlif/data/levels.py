@@ -14,8 +14,31 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+SEXES = {
+    "male": frozenset(
+        {
+            *("male", "m", "man", "männlich", "maennlich", "mann", "homme", "masculin", "hombre"),
+            *("masculino", "maschio", "uomo", "mies", "mand"),
+        }
+    ),
+    "female": frozenset(
+        {
+            *("female", "f", "woman", "weiblich", "w", "frau", "femme", "féminin", "feminin"),
+            *("mujer", "femenino", "feminino", "femmina", "donna", "vrouw", "nainen", "kvinde"),
+            *("kvinna",),
+        }
+    ),
+}
+"""Words of the sexes in a column of sexes, by what models call them."""
+
 SAME_WORDS = (frozenset({"male", "m"}), frozenset({"female", "f"}))
 """Words that mean the same whatever the column."""
+
+
+def sex_of(cell: str) -> str | None:
+    """Return what models call a sex; None for a number, or a word that is none."""
+    key = word_key(cell)
+    return next((sex for sex, words in SEXES.items() if key in words), None)
 
 
 def word_key(cell: str) -> str:

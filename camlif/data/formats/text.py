@@ -63,7 +63,7 @@ def read_text(source: Source, options: ReadOptions) -> RawTable:
     named = _NAMED_DELIMITER.match(text, start)
     start = named.end() if named else start
     titled, start = start, _below_titles(text, start)
-    above = tuple(line.strip() for line in text[titled:start].splitlines() if line.strip())
+    titles = tuple(line.strip() for line in text[titled:start].splitlines() if line.strip())
     n_skipped = text.count("\n", 0, start)
     text = text[start:]
     delimiter = named[1] if named else _sniff(text)
@@ -85,7 +85,7 @@ def read_text(source: Source, options: ReadOptions) -> RawTable:
         row_numbers=rows + n_skipped,
         encoding=encoding,
         delimiter=delimiter,
-        above=above,
+        above=titles,
     )
 
 

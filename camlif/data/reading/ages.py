@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from camlif.data.manifest import AgeUnit
+from camlif.arrays import Float64Array
+from camlif.data.manifest import AgeUnit, ClinicalSection
 from camlif.data.reading.names import named_unit
 from camlif.data.reading.patients import PatientTable
-from camlif.data.reading.problems import Findings
+from camlif.data.reading.problems import Findings, examples
 from camlif.wording import count
 
 PLAUSIBLE = (0.0, 120.0)
 YEARS_PER_UNIT: dict[AgeUnit, float] = {"days": 1 / 365.25, "months": 1 / 12, "years": 1.0}
+YOUNGEST_MEDIAN = 1.3
+"""Years: half of a cohort are older, unless ages were divided."""
+
+OLD_CODE, FAR_BELOW = 99.0, 5.0
+"""Several patients of 99 are a code where all others are so many years younger."""
+
+_BAND = r"\d{1,3} ?(?:-|\u2013|to|bis) ?\d{1,3}|[<>\u2264\u2265]=? ?\d{1,3}|\d{1,3} ?\+"
 FEWEST_DAYS = 3650.0
 """A median age of more is in days: as months it would be over 300 years."""
 
@@ -26,7 +33,7 @@ def age_in_years(
     table: PatientTable,
     column: str,
     values: pd.Series,
-    declared: AgeUnit | None,
+    section: ClinicalSection,
     found: Findings,
 ) -> pd.Series:
     """Return ages in years, telling of a unit that was inferred and of ages beyond belief.
@@ -39,12 +46,16 @@ def age_in_years(
         As it is called in the file.
     values : Series of float, length n
         Whatever else is no age in numbers, and returned as it is.
-    declared : {"days", "months", "years"} or None
-        As the manifest says.
+    section : ClinicalSection
+        Of the manifest: the unit, and which cells mean "missing".
     found : Findings
     """
-    if values.dtype != np.float64 or not values.notna().any():
+    if values.dtype != np.float64:
+        _refuse_bands(table, column, values, found)
         return values
+    if not values.notna().any():
+        return values
+    declared = section.age_unit
     ages = np.abs(values) if (values <= 0).all() else values
     known = ages[ages.notna()].to_numpy()
     named = named_unit(column)
@@ -55,6 +66,9 @@ def age_in_years(
             _ask(table, column, known, found)
             return ages
         unit = "days"
+    if declared is None and unit == "years" and np.median(known) < YOUNGEST_MEDIAN:
+        _ask_of_parts(table, column, known, found)
+        return ages
     if unit != "years":
         found.warn(
             f"{column} is an age in {unit}; it is read in years ({known.min():g} to "
@@ -67,11 +81,12 @@ def age_in_years(
             values=() if declared else (unit,),
         )
         ages = ages * YEARS_PER_UNIT[unit]
-    _report_odd(table, column, ages.to_numpy(), found)
+    if column not in section.missing:
+        _ask_of_codes(table, column, ages.to_numpy(), found)
     return ages
 
 
-def _ask(table: PatientTable, column: str, known: NDArray[np.float64], found: Findings) -> None:
+def _ask(table: PatientTable, column: str, known: Float64Array, found: Findings) -> None:
     found.error(
         f"{column} runs from {known.min():g} to {known.max():g}, which are no ages in years. "
         "Is this days or months?",
@@ -84,16 +99,55 @@ def _ask(table: PatientTable, column: str, known: NDArray[np.float64], found: Fi
     )
 
 
-def _report_odd(
-    table: PatientTable, column: str, ages: NDArray[np.float64], found: Findings
-) -> None:
+def _ask_of_parts(table: PatientTable, column: str, known: Float64Array, found: Findings) -> None:
+    found.error(
+        f"{column} runs from {known.min():g} to {known.max():g}: are these years?",
+        code="E-09",
+        file=table.rows.file,
+        column=column,
+        fix="Say so, or give ages in years.",
+        topic="age unit",
+        values=("years",),
+    )
+
+
+def _refuse_bands(table: PatientTable, column: str, values: pd.Series, found: Findings) -> None:
+    """Ask for ages in numbers where they are bands such as ``60-69``."""
+    known = values.dropna().astype(str)
+    bands = known[known.str.fullmatch(_BAND)]
+    if len(bands) <= len(known) / 2:
+        return
+    found.error(
+        f"{column} holds bands ({examples(dict.fromkeys(bands))}), no ages in years.",
+        code="E-15",
+        file=table.rows.file,
+        column=column,
+        fix="Give ages in years, or go without the column.",
+        topic="label",
+        columns=(column,),
+    )
+
+
+def _ask_of_codes(table: PatientTable, column: str, ages: Float64Array, found: Findings) -> None:
+    """Ask about ages that nobody has, and about several of 99 far above all others."""
     low, high = PLAUSIBLE
     odd = np.flatnonzero((ages < low) | (ages > high))
-    if len(odd):
-        found.warn(
-            f"{count(len(odd), 'age')} outside {low:.0f} to {high:.0f} years.",
-            file=table.rows.file,
-            column=column,
-            rows=table.rows_at(odd),
-            fix="Give ages in years.",
-        )
+    others = ages[np.isfinite(ages) & (ages != OLD_CODE)]
+    of_code = np.flatnonzero(ages == OLD_CODE)
+    if len(of_code) > 1 and len(others) and others.max() < OLD_CODE - FAR_BELOW:
+        odd = np.union1d(odd, of_code)
+    if not len(odd):
+        return
+    cells = tuple(dict.fromkeys(map(str, table.rows.text(column).take(odd).to_pylist())))
+    found.error(
+        f"{column} holds {examples(cells)} in {count(len(odd), 'row')}: an age, or a code for "
+        "'missing'?",
+        code="E-09",
+        file=table.rows.file,
+        column=column,
+        rows=table.rows_at(odd),
+        fix="Say which, or leave the cells blank.",
+        topic="time code",
+        columns=(column,),
+        values=cells,
+    )

@@ -33,6 +33,7 @@ from camlif.data.reading.roles import (
     role_by_name,
     role_by_values,
 )
+from camlif.data.reading.sexes import sexes
 from camlif.data.reading.values import (
     Numbers,
     blank_missing,
@@ -129,7 +130,9 @@ def read_clinical(
     frame, names = _renamed(table, frame, roles, found)
     if "age" in frame:
         column = roles.get("age", "age")
-        frame["age"] = age_in_years(table, column, frame["age"], section.age_unit, found)
+        frame["age"] = age_in_years(table, column, frame["age"], section, found)
+    if "sex" in frame:
+        frame["sex"] = sexes(table, roles.get("sex", "sex"), frame["sex"], found)
     inputs, no_inputs = _inputs(table, frame, section, roles.get("centre"), names, known, found)
     return ClinicalData(
         frame=frame,

@@ -179,7 +179,7 @@ def offer_no_code(problem: Problem, _: CheckReport) -> list[Offer]:
     return [
         (
             c,
-            f"{examples(problem.values)} in {c} is a time",
+            f"{examples(problem.values)} in {c} is no code",
             (Change(("clinical", "missing", c), []),),
         )
         for c in problem.columns

@@ -207,7 +207,7 @@ REPAIRS = (
     Repair(name="negative", topics=("negative",), offers=offer_exclude("negative_durations")),
     Repair(name="entry", topics=("entry",), offers=offer_exclude("late_entries")),
     Repair(name="zero", topics=("zero",), offers=offer_exclude("zero_durations")),
-    Repair(name="missing", topics=("text", "code", "time code"), offers=offer_missing),
+    Repair(name="missing", topics=("text", "code", "time code", "sex"), offers=offer_missing),
     Repair(name="keep", topics=("time code",), offers=offer_no_code),
     Repair(name="drop", topics=("personal", "text", "label"), offers=offer_drop),
     Repair(name="id", topics=("id",), offers=offer_identifier),
@@ -238,7 +238,7 @@ REPAIRS = (
     Repair(name="forget", topics=("declared",), offers=offer_forget),
     Repair(name="renames", topics=("suitability", "inputs"), offers=offer_renames),
     Repair(name="rename", topics=("suitability", "inputs"), offers=offer_rename),
-    Repair(name="level", topics=("level",), offers=offer_level),
+    Repair(name="level", topics=("level", "sex"), offers=offer_level),
     Repair(
         name="without",
         topics=("file", "overlap", "id", "samples", "sheet", "unreadable", "suitability"),

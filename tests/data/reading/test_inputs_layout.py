@@ -29,6 +29,11 @@ def opened(mark: str, those: object) -> Frame:
     return clinical().assign(survival_days=cells)
 
 
+def spelt(male: tuple[str, ...], female: tuple[str, ...], unknown: str = "") -> Frame:
+    cells = [(male if s == "male" else female)[i % 3] for i, s in enumerate(clinical()["sex"])]
+    return clinical().assign(sex=[unknown or c if i < 3 else c for i, c in enumerate(cells)])
+
+
 def markdown(rule: str = "---|") -> bytes:
     lines = ["| " + " | ".join(line.split(",")) + " |" for line in TEXT.splitlines()]
     return "\n".join([lines[0], "|" + rule * 5, *lines[1:]]).encode()
@@ -76,6 +81,61 @@ INPUTS = {
         files=lambda: study(clinical=opened("{}+", DEAD & (DAYS < 700))),
         asks="E-15",
         names=("survival_days is open", "with the event"),
+        refused=True,
+    ),
+    "a sex in six spellings": Input(
+        files=lambda: study(clinical=spelt(("M", "male", "Male"), ("F", "female", "w"))),
+        names=("M, Male, male as male", "F, female, w as female"),
+    ),
+    "numbers beside the words of a sex": Input(
+        files=lambda: study(clinical=spelt(("M", "male", "1"), ("F", "female", "2"))),
+        asks="E-11",
+        names=("sex holds 1, 2",),
+        answers=("level=sex:1=male", "level=sex:2=female"),
+    ),
+    "a ninth sex": Input(
+        files=lambda: study(clinical=spelt(("1", "1", "1"), ("2", "2", "2"), unknown="9")),
+        asks="E-11",
+        names=("sex holds 9 in 3 rows beside 1, 2",),
+        answers=("missing=sex",),
+        same=False,
+    ),
+    **{
+        f"an age of {code}": Input(
+            files=lambda code=code: study(
+                clinical=clinical().assign(age=clinical()["age"].where(DAYS.index > 1, code))
+            ),
+            asks="E-09",
+            names=(f"age holds {code}", "in 2 rows"),
+            answers=("missing=age",),
+            same=False,
+        )
+        for code in (-1, 99, 999)
+    },
+    "an age of 99 that is one": Input(
+        files=lambda: study(
+            clinical=clinical().assign(age=clinical()["age"].where(DAYS.index > 1, 99))
+        ),
+        asks="E-09",
+        answers=("keep=age",),
+        same=False,
+    ),
+    "bands of ages": Input(
+        files=lambda: study(
+            clinical=clinical().assign(
+                age=[f"{a:.0f}-{a + 9:.0f}" for a in clinical()["age"] // 10 * 10]
+            )
+        ),
+        asks="E-15",
+        names=("age holds bands",),
+        answers=("drop=age",),
+        inputs=("sex",),
+        same=False,
+    ),
+    "ages divided by a hundred": Input(
+        files=lambda: study(clinical=clinical().assign(age=clinical()["age"] / 100)),
+        asks="E-09",
+        names=("age runs from", "are these years"),
         refused=True,
     ),
     "metastases alone": Input(

@@ -29,6 +29,25 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def verb(n: int, singular: str, plural: str) -> str:
+    """Return the form of a verb for so many: ``1 is``, ``2 are``, ``0 are``."""
+    return singular if n == 1 else plural
+
+
+def extent(low: float, high: float, unit: str) -> str:
+    """Say a range of whole numbers as ``12 to 53 months``; ``53 months`` where its ends agree.
+
+    Parameters
+    ----------
+    low, high : float
+    unit : str
+        In the singular.
+    """
+    first, last = f"{low:.0f}", f"{high:.0f}"
+    whole = count(int(last), unit)
+    return whole if first == last else f"{first} to {whole}"
+
+
 def listed(parts: Sequence[str]) -> str:
     """Join words as prose: ``a, b and c``."""
     if len(parts) < 2:

@@ -42,7 +42,7 @@ from camlif.statistics.splits import Interval, corrected_interval
 from camlif.training.engine import TrainingResult
 from camlif.training.ensemble import heldout_mean
 from camlif.version import package_version
-from camlif.wording import p_value
+from camlif.wording import count, p_value
 
 
 class _Part(BaseModel):
@@ -366,13 +366,15 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
         "patient's own course: the time that 9 of 10 such patients outlive is.",
     ]
     if config.training.splits < QUICK_SPLITS:
-        limits.append(f"Quick look: {config.training.splits} splits instead of {QUICK_SPLITS}.")
+        limits.append(
+            f"Quick look: {count(config.training.splits, 'split')} instead of {QUICK_SPLITS}."
+        )
     if cohort.info.badge == "synthetic":
         limits.append("Trained on simulated patients: of no meaning for any real person.")
     if cohort.enters_late:
         limits.append(LATE_ENTRY)
     if splits.n_never_tested:
-        limits.append(f"{splits.n_never_tested} patients were never in a test part.")
+        limits.append(f"{count(splits.n_never_tested, 'patient')} were never in a test part.")
     closed = [f"{h} months" for h in HORIZONS if not reference.whole.gate(h).open]
     if reference.whole.fault:
         limits.append(

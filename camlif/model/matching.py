@@ -15,7 +15,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL
 from camlif.data.schema import FeatureSchema, ModalitySpec
 from camlif.exceptions import SchemaError
-from camlif.wording import listed
+from camlif.wording import count, listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +201,8 @@ def align(cohort: Cohort, expected: FeatureSchema, *, missing: tuple[str, ...] =
         if match.missing:
             shown = ", ".join(match.missing[:5]) + (" ..." if len(match.missing) > 5 else "")
             raise SchemaError(
-                f"{len(match.missing)} of {match.n_expected} features the model needs are absent.",
+                f"{len(match.missing)} of {count(match.n_expected, 'feature')} the model needs are "
+                "absent.",
                 file=match.source,
                 column=shown,
                 fix=f"Rename the columns, or mark {match.modality} as missing.",

@@ -29,7 +29,7 @@ from camlif.statistics import (
 )
 from camlif.statistics.outcome import FollowUp
 from camlif.training.ensemble import Ensemble, heldout_mean
-from camlif.wording import with_interval
+from camlif.wording import count, with_interval
 
 MAX_SUBSET_MODALITIES = 6
 MIN_SUBSET_PATIENTS = 50
@@ -72,7 +72,8 @@ class SubsetValidation:
         """Why patients with exactly these modalities are not scored; empty where they are."""
         if self.n_patients < MIN_SUBSET_PATIENTS or self.n_events < MIN_SUBSET_EVENTS:
             return (
-                f"was validated on only {self.n_patients} patients with {self.n_events} events "
+                f"was validated on only {count(self.n_patients, 'patient')} with "
+                f"{count(self.n_events, 'event')} "
                 f"({MIN_SUBSET_PATIENTS} and {MIN_SUBSET_EVENTS} are needed)"
             )
         if self.low <= 0.5:

@@ -33,6 +33,7 @@ from camlif.model.digests import (
     digest_identifiers,
     values_of,
 )
+from camlif.wording import count
 
 MAX_FITTED = 2000
 """Patients from whom blocks are chosen and chance agreements counted."""
@@ -298,7 +299,7 @@ def unclear_note(recognised: Recognised, row: int, members: int) -> str:
     whom, saw_none = "a training patient", "did not see that one"
     if found > 1:
         whom, saw_none = f"{found:,} training patients", "saw none of them"
-    models = "the one model" if members == 1 else f"the {members} models"
+    models = "the one model" if members == 1 else f"the {count(members, 'model')}"
     rest = f"scored by {models} that {saw_none}"
     if not recognised.held_out[row]:
         rest = f"every model saw some, so scored by {models} that saw fewest, perhaps too surely"

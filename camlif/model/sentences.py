@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from camlif.arrays import BoolArray, Float64Array
 from camlif.data.schema import Endpoint
 from camlif.model.modality_sets import SubsetValidation
 from camlif.model.recognition import Membership
@@ -18,11 +19,13 @@ from camlif.statistics.splits import Interval
 from camlif.wording import (
     MONTHS_PER_YEAR,
     count,
+    extent,
     listed,
     of_100,
     period,
     range_of_100,
     ratio_words,
+    verb,
 )
 
 if TYPE_CHECKING:
@@ -91,7 +94,7 @@ def closed_words(gate: GateResult) -> str:
 def contradicted_words(gate: GateResult) -> str:
     """Say that the outcomes of the scored cohort contradict the predictions."""
     return (
-        f"among {gate.n_patients:,} patients of this cohort with an outcome ("
+        f"among {count(gate.n_patients, 'patient')} of this cohort with an outcome ("
         f"{count(gate.n_events, 'event')} by {period(gate.horizon)}), {gate.reason}"
     )
 
@@ -150,7 +153,7 @@ def calibration_sentence(gate: GateResult) -> str:
 
 def _gate_numbers(gate: GateResult) -> str:
     """Say how many events came of those expected, with denominators; the card has the rest."""
-    counted = f"n = {gate.n_patients:,}, {gate.n_events:,} events by then"
+    counted = f"n = {gate.n_patients:,}, {count(gate.n_events, 'event')} by then"
     if gate.ratio is None:
         return counted
     return f"Expected over observed events {gate.ratio:.2f} ({counted})"
@@ -182,7 +185,7 @@ def subset_sentence(subset: SubsetValidation | None, inputs: Sequence[str]) -> s
     return (
         f"Scored from {used} only: held-out C-index of the model without the rest "
         f"{subset.c_index:.2f} ({subset.low:.2f} to {subset.high:.2f}; n = "
-        f"{subset.n_patients:,}, {subset.n_events:,} events).{weak}"
+        f"{subset.n_patients:,}, {count(subset.n_events, 'event')}).{weak}"
     )
 
 
@@ -293,8 +296,8 @@ def no_score_sentence(notes: Sequence[str], absent: Sequence[str]) -> str:
 def held_out_sentence(used: int, members: int) -> str:
     """Say that a training patient's score leaves out the members that saw it."""
     return (
-        f"This patient was in the training cohort. Only the {used} of {members} models that did "
-        "not see it are used."
+        f"This patient was in the training cohort. Only the {used} of {count(members, 'model')} "
+        f"that did not see it {verb(used, 'is', 'are')} used."
     )
 
 
@@ -304,5 +307,36 @@ def ranking_sentence(card: Card) -> str:
     return (
         f"In its own cohort the model ranks pairs of unseen patients right in "
         f"{100 * d.mean:.0f} of 100 (C-index {d.mean:.3f}, SD {d.sd:.3f} over "
-        f"{card.training.splits} splits)."
+        f"{count(card.training.splits, 'split')})."
+    )
+
+
+def outcomes_sentence(event: BoolArray, duration: Float64Array, endpoint: Endpoint) -> str:
+    """Say how similar cases fared.
+
+    Parameters
+    ----------
+    event : bool, shape (n,)
+    duration : float64, shape (n,), months
+    endpoint : Endpoint
+        Gives the words of the event.
+    """
+    free = duration[~event]
+    told = (
+        f"{int(event.sum())} of {count(len(event), 'case')} had the event ({endpoint.event_noun})"
+    )
+    if not len(free):
+        return f"{told}."
+    months = extent(float(free.min()), float(free.max()), "month")
+    return f"{told}; {len(free)} {verb(len(free), 'was', 'were')} followed for {months} without it."
+
+
+def seen_words(seen: int, n: int) -> str:
+    """Say that some of the similar cases trained the models; empty where none did."""
+    if not seen:
+        return ""
+    return (
+        f" Of {count(n, 'case')}, {seen} {verb(seen, 'was', 'were')} training "
+        f"{verb(seen, 'patient', 'patients')} of some of these models, so outcomes may agree more "
+        "than among new patients."
     )

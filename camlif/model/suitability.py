@@ -159,7 +159,8 @@ def _absent_columns(match: TableMatch, files: Mapping[str, str]) -> Problem:
     return Problem(
         severity="error",
         code="E-13",
-        message=f"{len(match.missing)} of {match.n_expected} features the model needs are absent, "
+        message=f"{len(match.missing)} of {count(match.n_expected, 'feature')} the model "
+        "needs are absent, "
         f"e.g. {examples(match.missing)}.",
         file=files.get(match.source or "", match.source),
         fix=f"{_perhaps(renames)}Rename the columns, or mark {match.modality} as missing.",

@@ -32,6 +32,7 @@ from camlif.statistics.calibration import (
     fit_calibration,
 )
 from camlif.statistics.outcome import check_numbers, check_outcome
+from camlif.wording import count
 
 LEVEL = 0.9
 """Share of patients who live longer than their bound."""
@@ -189,7 +190,9 @@ def measure_coverage(
     bound = np.asarray(times, dtype=np.float64)
     known = np.isfinite(bound)
     if known.sum() < MIN_PATIENTS:
-        raise EstimationError(f"Only {int(known.sum())} patients; {MIN_PATIENTS} are needed.")
+        raise EstimationError(
+            f"Only {count(int(known.sum()), 'patient')}; {MIN_PATIENTS} are needed."
+        )
     missed = (events & (durations < bound))[known]
     weights = 1 / _uncensored(risks[known], events[known], durations[known])
     return _coverage_of(missed * weights)
@@ -199,9 +202,9 @@ def _too_little(n: int, n_events: int, late: bool) -> str:
     if late:
         return "some patients enter after time zero"
     if n < MIN_PATIENTS:
-        return f"only {n} patients; {MIN_PATIENTS} are needed"
+        return f"only {count(n, 'patient')}; {MIN_PATIENTS} are needed"
     if n_events < MIN_EVENTS:
-        return f"only {n_events} events; {MIN_EVENTS} are needed"
+        return f"only {count(n_events, 'event')}; {MIN_EVENTS} are needed"
     return ""
 
 

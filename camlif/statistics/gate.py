@@ -27,6 +27,7 @@ from camlif.statistics.calibration import (
 )
 from camlif.statistics.horizon import calibration, index_limit, ratio_interval
 from camlif.statistics.outcome import FollowUp, check_numbers
+from camlif.wording import count
 
 MIN_RATIO, MAX_RATIO = 0.8, 1.25
 """Expected over observed events between which absolute risk is shown."""
@@ -278,10 +279,10 @@ def _judged(measured: GateResult, problem: str) -> GateResult:
 
 def _too_few(measured: GateResult) -> str:
     if measured.n_patients < MIN_PATIENTS:
-        return f"only {measured.n_patients} patients; {MIN_PATIENTS} are needed"
+        return f"only {count(measured.n_patients, 'patient')}; {MIN_PATIENTS} are needed"
     if measured.n_events < MIN_EVENTS:
         when = f"{measured.horizon:g} months"
-        return f"only {measured.n_events} events by {when}; {MIN_EVENTS} are needed"
+        return f"only {count(measured.n_events, 'event')} by {when}; {MIN_EVENTS} are needed"
     return ""
 
 

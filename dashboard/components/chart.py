@@ -15,7 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from camlif.wording import to_csv
+from camlif.wording import count, to_csv
 from dashboard.components.download import offer_download
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
@@ -114,7 +114,7 @@ def show_numbers(
     """
     st.dataframe(table.head(MAX_ROWS), hide_index=True, key=f"{key}_numbers")
     if len(table) > MAX_ROWS:
-        st.caption(f"The first {MAX_ROWS:,} of {len(table):,} rows; the file has them all.")
+        st.caption(f"The first {MAX_ROWS:,} of {count(len(table), 'row')}; the file has them all.")
     with st.container(horizontal=True):
         offer_download(
             "Numbers (CSV)",

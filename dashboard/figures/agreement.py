@@ -14,6 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
+from camlif.wording import count, verb
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import (
     CHARACTER_PX,
@@ -85,7 +86,7 @@ def agreement_strip(
     )
     alt = "Where each model of the ensemble places this case"
     if not counted.any():
-        finding = f"No unbiased prediction: 0 of {len(z)} models had not seen this case."
+        finding = f"No unbiased prediction: 0 of {count(len(z), 'model')} had not seen this case."
         return Chart(empty_figure("No unbiased prediction", theme), finding, table, alt)
     figure = go.Figure()
     low, high = z_limits(z, cutoffs, ensemble)
@@ -299,8 +300,13 @@ def _finding(
     n = int(counted.sum())
     left_out = int((~counted & np.isfinite(z)).sum())
     return (
-        f"{counts.max()} of {n} models place this case in {strata[int(counts.argmax())]}"
+        f"{counts.max()} of {count(n, 'model')} {verb(n, 'places', 'place')} this case in "
+        f"{strata[int(counts.argmax())]}"
         + (f" (mean z {signed(ensemble[0])})" if ensemble else "")
-        + (f"; {left_out} that saw it in training are not counted" if left_out else "")
+        + (
+            f"; {left_out} that saw it {verb(left_out, 'is', 'are')} not counted"
+            if left_out
+            else ""
+        )
         + "."
     )

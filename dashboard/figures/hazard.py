@@ -360,7 +360,8 @@ def _finding(frame: pd.DataFrame, columns: Sequence[str], n_unscored: int, by_st
         else f"No patient has a {word}"
     )
     return (
-        f"{text}; {count(len(frame), 'patient')} scored, {word} not given for {n_missing:,}"
+        f"{text}; {count(len(frame), 'patient')} scored"
+        + (f", {word} not given for {n_missing:,}" if n_missing else "")
         + (f", {n_unscored:,} without a score" if n_unscored else "")
         + "."
         + (f" {BY_CONSTRUCTION}" if by_stratum else "")

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from scipy.stats import gaussian_kde
 
 from camlif.arrays import Float64Array
+from camlif.wording import count
 from dashboard.figures.chart import escape, signed
 from dashboard.figures.layout import SMALL_FONT_SIZE, hover_text
 from dashboard.figures.palette import GradeStyle, Theme, palette, rgba
@@ -101,7 +102,7 @@ def add_density(
     )
     texts = [
         [
-            f"{escape(name, limit=40)}<br>z {signed(low)} to {signed(high)}: {n:,} patients"
+            f"{escape(name, limit=40)}<br>z {signed(low)} to {signed(high)}: {count(n, 'patient')}"
             for name, n in zip(columns, row, strict=True)
         ]
         for low, high, row in zip(edges[:-1], edges[1:], counts.tolist(), strict=True)

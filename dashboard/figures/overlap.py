@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 from plotly.subplots import make_subplots
 
-from camlif.wording import count
+from camlif.wording import count, verb
 from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette
@@ -109,7 +109,10 @@ def _add_bars(
         cliponaxis=False,
         meta="counts",
         **hover_text(
-            [f"{escape(w, limit=120)}: {n:,} patients" for w, n in zip(words, counts, strict=False)]
+            [
+                f"{escape(w, limit=120)}: {count(n, 'patient')}"
+                for w, n in zip(words, counts, strict=False)
+            ]
         ),
         row=1,
         col=1,
@@ -156,9 +159,10 @@ def _finding(present: NDArray[np.bool_], n_hidden: int, counts: NDArray[np.int_]
     return (
         f"{complete:,} of {count(len(present), 'patient')} have all "
         f"{count(m, 'modality', 'modalities')}"
-        + (f"; {nothing:,} have none" if nothing else "")
+        + (f"; {nothing:,} {verb(nothing, 'has', 'have')} none" if nothing else "")
         + (
-            f"; the {n_hidden:,} rarest combinations ({counts[-n_hidden:].sum():,} patients) are "
+            f"; the {n_hidden:,} rarest combinations ("
+            f"{count(int(counts[-n_hidden:].sum()), 'patient')}) are "
             "in the table only"
             if n_hidden
             else ""

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
-from camlif.wording import count, period
+from camlif.wording import count, period, verb
 from dashboard.figures.agreement import band_names, band_shapes
 from dashboard.figures.attribution.bars import direction
 from dashboard.figures.chart import Chart, escape, signed
@@ -191,13 +191,19 @@ def _members_finding(
     place = np.searchsorted(np.asarray(cutoffs, dtype=float), now, side="right")
     counts = np.bincount(place, minlength=len(strata))
     up, down = int((now > was).sum()), int((now < was).sum())
-    moved = [f"{n} {word}" for n, word in ((up, "move up"), (down, "move down")) if n] or [
-        "none moves"
-    ]
+    moved = [
+        f"{n} {word}"
+        for n, word in (
+            (up, verb(up, "moves up", "move up")),
+            (down, verb(down, "moves down", "move down")),
+        )
+        if n
+    ] or ["none moves"]
+    most = int(counts.max())
     return (
-        f"Of {count(len(now), 'model')}, {' and '.join(moved)}; {counts.max()} place the changed "
-        f"case in {strata[int(counts.argmax())]} (mean z {signed(float(was.mean()))} to "
-        f"{signed(float(now.mean()))})."
+        f"Of {count(len(now), 'model')}, {' and '.join(moved)}; {most} "
+        f"{verb(most, 'places', 'place')} the changed case in {strata[int(counts.argmax())]} "
+        f"(mean z {signed(float(was.mean()))} to {signed(float(now.mean()))})."
     )
 
 

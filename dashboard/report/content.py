@@ -66,10 +66,10 @@ def footer(record: CaseRecord) -> str:
     """Versions and digests."""
     model = record.model
     return (
-        f"camlif {model.camlif_version}; model {cut(model.name, MAX_NAME)}, {model.members} "
-        f"members, {model.split_scheme} splits, seed {model.seed}; record schema "
-        f"{record.schema_version}. Model SHA-256 {model.digest}. Settings {model.config_digest}. "
-        f"Data SHA-256 {record.cohort.digest}."
+        f"camlif {model.camlif_version}; model {cut(model.name, MAX_NAME)}, "
+        f"{count(model.members, 'member')}, splits {model.split_scheme}, seed {model.seed}; "
+        f"record schema {record.schema_version}. Model SHA-256 {model.digest}. "
+        f"Settings {model.config_digest}. Data SHA-256 {record.cohort.digest}."
     )
 
 
@@ -97,10 +97,10 @@ def _header(record: CaseRecord) -> Row:
     """Which case of which cohort by which model."""
     cohort, model = record.cohort, record.model
     about = (
-        f"{cut(cohort.title, MAX_TITLE)} ({cohort.badge}), {cohort.n_patients:,} "
-        f"patients. Model {cut(model.name, MAX_NAME)} of {model.date}: "
-        f"{model.endpoint}, training cohort n = {model.n_training:,}, "
-        f"{model.n_events:,} events ({model.event_noun}). "
+        f"{cut(cohort.title, MAX_TITLE)} ({cohort.badge}), "
+        f"{count(cohort.n_patients, 'patient')}. Model {cut(model.name, MAX_NAME)} of "
+        f"{model.date}: {model.endpoint}, training cohort n = {model.n_training:,}, "
+        f"{count(model.n_events, 'event')} ({model.event_noun}). "
         f"Report of {record.created.isoformat()}."
     )
     return Row(((Text(f"Case {case_name(record)}", "h1"), Text(about)),))

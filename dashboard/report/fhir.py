@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from camlif.model.case import CaseScore, HorizonSurvival
-from camlif.wording import period
+from camlif.wording import count, period
 from dashboard.report.record import CaseRecord
 
 TOKENS = "urn:camlif:case-token"
@@ -37,8 +37,8 @@ def risk_assessment(record: CaseRecord) -> dict[str, Any]:
         "method": {
             "coding": [{"system": DIGESTS, "code": model.digest, "display": model.name}],
             "text": (
-                f"CA-MLIF ensemble {model.name} of {model.date}, {model.members} members; "
-                f"training cohort n = {model.n_training}, {model.n_events} events"
+                f"CA-MLIF ensemble {model.name} of {model.date}, {count(model.members, 'member')}; "
+                f"training cohort n = {model.n_training}, {count(model.n_events, 'event')}"
             ),
         },
         "code": {"text": f"Prognosis: {model.endpoint}"},

@@ -41,7 +41,7 @@ def header(workspace: Workspace) -> None:
     known = outcome_of(cohort, np.arange(len(cohort)))
     if known is not None:
         events = int(known.event.sum())
-        parts.append(plain(f"{events:,} events ({cohort.info.endpoint.event_noun})"))
+        parts.append(plain(f"{count(events, 'event')} ({cohort.info.endpoint.event_noun})"))
         parts.append(plain(cohort.info.endpoint.name))
         follow_up = median_follow_up(known.event, known.duration, known.entry)
         if follow_up is not None:

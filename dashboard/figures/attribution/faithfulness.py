@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from camlif.wording import format_p
+from camlif.wording import count, format_p, with_interval
 from dashboard.figures.chart import Chart
 from dashboard.figures.layout import base_figure, hover_text
 from dashboard.figures.palette import Theme, palette, rgba
@@ -103,13 +103,15 @@ def _curves(
 def _finding(checked: Faithfulness) -> str:
     parts = []
     for verb, test in (("Removing", checked.deletion), ("Putting back", checked.insertion)):
-        found = "beats" if test.beats_random else "does not beat"
+        found = "more" if test.beats_random else "no more"
         parts.append(
-            f"{verb} in this order {found} random order: area {test.gain:.2f}, "
-            f"95% interval {test.low:.2f} to {test.high:.2f}, {format_p(test.p_value)}."
+            f"{verb} the largest contributions first moves the log risk {found} than a random "
+            f"order does: by {with_interval(test.gain, test.low, test.high)}, "
+            f"{format_p(test.p_value)}."
         )
     compared = (
-        f"Areas are in log risk, means of {checked.n_patients:,} patients; "
-        f"p against {checked.rankings} random rankings."
+        "Areas between the curves with 95% intervals, mean of "
+        f"{count(checked.n_patients, 'patient')}; p against "
+        f"{count(checked.rankings, 'random ranking')}."
     )
     return " ".join([*parts, compared])

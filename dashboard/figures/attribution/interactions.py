@@ -169,7 +169,11 @@ def interaction_bars(
     finding = (
         f"Of {count(len(ordered), 'pair')} of {level}, {first.name} matters most: "
         f"{signed(first.value)} in log risk beyond what each does by itself"
-        + (f" (SD {first.member_sd:.2f} over {n_members} models)." if n_members > 1 else ".")
+        + (
+            f" (SD {first.member_sd:.2f} over {count(n_members, 'model')})."
+            if n_members > 1
+            else "."
+        )
     )
     return Chart(figure, finding, table, alt)
 

@@ -153,10 +153,11 @@ def case_blocks(
         theme=theme,
     )
     top, low = int(centre.argmax()), int(centre.argmin())
-    finding = (
-        f"Over {count(n_members, 'model')}, {names[top]} is passed on most "
-        f"({centre[top]:.2f}) and {names[low]} least ({centre[low]:.2f})."
-    )
+    most, least = f"{centre[top]:.2f}", f"{centre[low]:.2f}"
+    weighed = f"{names[top]} most ({most}) and {names[low]} least ({least})"
+    if most == least:
+        weighed = f"all blocks alike ({most})"
+    finding = f"On average over {count(n_members, 'model')}, fusion weighs {weighed}."
     return Chart(figure, finding, table, "Learned weights of the fused blocks for this case")
 
 

@@ -180,7 +180,7 @@ def _table(pairs: Sequence[PairedRow]) -> pd.DataFrame:
 
 def _finding(pairs: Sequence[PairedRow], measure: Measure, reference: str) -> str:
     named = [
-        f"{pair.reference_wins} of {len(pair.split)} splits against {pair.row.title}"
+        f"{pair.reference_wins} of {count(len(pair.split), 'split')} against {pair.row.title}"
         for pair in pairs[:MAX_IN_FINDING]
     ]
     more = len(pairs) - MAX_IN_FINDING

@@ -367,7 +367,7 @@ def _finding(rows: Sequence[StudyRow], measure: Measure, printed_of: str) -> str
     best = max(rows, key=lambda row: measure.better * row.mean)
     word = "Highest" if measure.better > 0 else "Lowest"
     n = {len(row.values) for row in rows}
-    splits = count(max(n), "split") if len(n) == 1 else f"{min(n)} to {max(n)} splits"
+    splits = count(max(n), "split") if len(n) == 1 else f"{min(n)} to {count(max(n), 'split')}"
     text = (
         f"{word} mean {measure.label} of {count(len(rows), 'row')}: {best.title} {best.text}, "
         f"{splits} of this run"

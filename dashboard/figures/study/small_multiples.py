@@ -215,5 +215,5 @@ def _finding(panels: Sequence[CurvePanel], endpoint: Endpoint) -> str:
     first = panels[0]
     return (
         f"Log-rank of the risk groups of {first.title}: {first.p_text}; "
-        f"{count(len(panels), 'panel')}, {endpoint.name}, {n} rows in each."
+        f"{count(len(panels), 'panel')}, {endpoint.name}, {n} in each."
     )

@@ -13,7 +13,7 @@ import streamlit as st
 
 from camlif.model.card import Card, render_markdown
 from camlif.model.tripod import Status, TripodRow, tripod_markdown, tripod_rows, tripod_table
-from camlif.wording import to_csv
+from camlif.wording import count, to_csv
 from dashboard import messages
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.download import offer_download
@@ -53,8 +53,8 @@ def _purpose(card: Card) -> None:
     st.markdown(f"**Not for.** {plain(card.not_for)}")
     st.markdown(
         plain(
-            f"Trained on {data.title} ({data.badge}): {data.n_patients:,} patients, "
-            f"{data.n_events:,} events ({data.event_noun}); endpoint {data.endpoint}."
+            f"Trained on {data.title} ({data.badge}): {count(data.n_patients, 'patient')}, "
+            f"{count(data.n_events, 'event')} ({data.event_noun}); endpoint {data.endpoint}."
         )
     )
     for line in (data.source, data.licence, *data.notes):

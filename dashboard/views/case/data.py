@@ -12,7 +12,7 @@ import streamlit as st
 from camlif.data.cohort import completeness
 from camlif.exceptions import EstimationError
 from camlif.explain.sensitivity import SensitivityRange, sensitivity_range
-from camlif.wording import shown_value
+from camlif.wording import count, shown_value
 from dashboard import messages
 from dashboard.components.case_view import CaseView, ModelledCase
 from dashboard.components.text import plain
@@ -132,7 +132,8 @@ def _said(case: ModelledCase, found: SensitivityRange) -> str:
     strata = " to ".join(dict.fromkeys((found.strata[0], found.strata[-1])))
     same = "same-subtype patients" if case.knows_subtype else "other patients"
     return (
-        f"With {absent} of {found.donors:,} {same} ({found.draws} draws), z would lie between "
+        f"With {absent} of {found.donors:,} {same} ({count(found.draws, 'draw')}), z would lie "
+        "between "
         f"{found.low:+.2f} and {found.high:+.2f} in 95 of 100 draws: {strata} risk. Other draws "
         f"move the ends by about {found.low_error:.2f} and {found.high_error:.2f} (SE)."
     )

@@ -14,7 +14,7 @@ from camlif.exceptions import EstimationError
 from camlif.explain import METHODS, FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
 from camlif.explain.verdicts import NOUNS, ExplanationChoice
-from camlif.model.sentences import models_words
+from camlif.model import sentences
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
@@ -51,7 +51,7 @@ def contributions(case: ScoredCase) -> None:
     Single features, or groups, only by a method that has not failed its check on this model.
     """
     st.header("Why", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.popover("Against what, and how", type="tertiary", key="why_options"):
         choice = st.segmented_control(
             "Explain against",
             [*NAMED_BASELINES, *([SAME_SUBTYPE] if case.knows_subtype else [])],
@@ -86,12 +86,9 @@ def contributions(case: ScoredCase) -> None:
         with right:
             _feature_chart(case, features, choice, shape)
         how = _how(features, shown)
-    st.caption(
-        plain(
-            f"Modalities: exact Shapley values. {how}Baseline: {choice}. "
-            "Contributions describe the model's arithmetic, not causes of disease."
-        )
-    )
+    st.caption("Contributions describe the model's arithmetic, not causes of disease.")
+    with st.expander("How this is computed"):
+        st.caption(plain(f"Modalities: exact Shapley values. {how}Baseline: {choice}."))
 
 
 def _how(features: FeatureAttribution, shown: ExplanationChoice) -> str:
@@ -128,8 +125,13 @@ def _feature_chart(case: ScoredCase, found: FeatureAttribution, choice: str, sha
 
 
 def similar(case: ScoredCase) -> None:
-    """The nearest cases of the loaded cohort in fused space, with their outcomes."""
+    """The nearest cases of the loaded cohort in fused space, with their outcomes, once opened."""
     st.header("Similar cases in the loaded cohort", anchor=False)
+    with st.expander("Who they are, and how they fared"):
+        _similar(case)
+
+
+def _similar(case: ScoredCase) -> None:
     result = case.scoring.result
     space = resources.fused_space(
         case.workspace.loaded.digest, case.scoring.model.digest, case.scoring.missing, result
@@ -191,33 +193,25 @@ def _outcomes(case: ScoredCase, rows: NDArray[np.int_]) -> str:
     known = rows[cohort.with_outcome[rows]]
     if cohort.event is None or cohort.duration is None or not len(known):
         return "Their outcomes are not known."
-    event, duration = cohort.event[known], cohort.duration[known]
-    noun = cohort.info.endpoint.event_noun
-    text = f"{int(event.sum())} of {len(known)} had the event ({noun})"
-    if not event.all():
-        free = duration[~event]
-        text += f"; {len(free)} were followed {free.min():.0f} to {free.max():.0f} months without"
-    return text + "."
+    return sentences.outcomes_sentence(
+        cohort.event[known], cohort.duration[known], cohort.info.endpoint
+    )
 
 
 def _where_compared(case: ScoredCase, rows: NDArray[np.int_]) -> str:
     result = case.scoring.result
     members = int(result.members_used[case.row].sum())
-    models = models_words(
+    models = sentences.models_words(
         count(members, "model"), case.summary.membership, held_out=case.summary.held_out
     )
     text = f"Nearest in the fused space of the {models}. Distance 1 is that of two random cases."
     seen = int(result.is_training[rows].sum())
-    if seen:
-        text += (
-            f" {seen} of these {len(rows)} were training patients of some of these models, so "
-            "outcomes may agree more than among new patients."
-        )
-    return text
+    return f"{text}{sentences.seen_words(seen, len(rows))}"
 
 
 def caveats(case: ScoredCase) -> None:
     """What a reader must keep in mind."""
+    lines = [f"- {plain(c[:1].upper() + c[1:])}" for c in case.summary.caveats]
     st.header("Caveats", anchor=False)
-    lines = (f"- {plain(c[:1].upper() + c[1:])}" for c in case.summary.caveats)
-    st.markdown("\n".join(lines))
+    with st.expander(count(len(lines), "caveat")):
+        st.markdown("\n".join(lines))

@@ -18,7 +18,7 @@ from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics import group_hazard_ratios, pairwise_log_rank
 from camlif.statistics.split_p_values import WITHHELD
-from camlif.wording import format_p
+from camlif.wording import count, format_p
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
@@ -163,7 +163,7 @@ def _km_caption(
     parts = [
         f"{label}: {workspace.cohort.info.endpoint.name}",
         f"n = {int(given.sum()):,}",
-        f"{int(outcome.event[given].sum()):,} events",
+        f"{count(int(outcome.event[given].sum()), 'event')}",
     ]
     if given.any():
         group = values[given].astype(str)

@@ -71,8 +71,12 @@ def metrics(workspace: Workspace) -> None:
             "C-index (95% bootstrap)",
             f"{c.value:.3f}",
             help=f"Interval {c.low:.3f} to {c.high:.3f}; n = {c.n_patients:,}, "
-            f"{c.n_events:,} events"
-            + (f"; interval from {c.n_resampled_patients:,} patients" if c.subsampled else ""),
+            f"{count(c.n_events, 'event')}"
+            + (
+                f"; interval from {count(c.n_resampled_patients, 'patient')}"
+                if c.subsampled
+                else ""
+            ),
             delta=f"{c.low:.3f} to {c.high:.3f}",
             delta_color="off",
             delta_arrow="off",

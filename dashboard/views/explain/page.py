@@ -109,7 +109,7 @@ def _modalities(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) 
 def _attribution(
     workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_], method: str
 ) -> FeatureAttribution:
-    with st.spinner(f"{METHODS[method].label}, {len(rows)} patients ..."):
+    with st.spinner(f"{METHODS[method].label}, {count(len(rows), 'patient')} ..."):
         return resources.feature_attribution(
             *_key(workspace, scoring, rows),
             method,

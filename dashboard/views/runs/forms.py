@@ -191,7 +191,7 @@ def _study_form(workspace: Workspace) -> None:
             if methods and problem is None:
                 rows = study_variants(choice, loaded.cohort)
                 seconds = estimate_study(choice, loaded.cohort, resources.catalogue(), _measured())
-                _say_estimate(seconds, f"{count(len(rows), 'row')} of {splits} splits: ")
+                _say_estimate(seconds, f"{count(len(rows), 'row')} of {count(splits, 'split')}: ")
     if start and not methods:
         st.error("Pick at least one method.")
     elif problem is not None:

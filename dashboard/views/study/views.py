@@ -213,13 +213,13 @@ def caption(choice: StudyChoice) -> str:
     parts = [
         f"Data: {facts.title} ({facts.badge}), {count(facts.n_patients, 'patient')}, "
         f"{count(facts.n_events, 'event')} ({facts.event_noun}), {facts.endpoint}",
-        f"{n_splits} of {settings.splits} splits, 80 % to 20 %, {settings.scheme.replace('_', ' ')}"
-        f", seed {settings.seed}",
+        f"{n_splits} of {count(settings.splits, 'split')}, 80 % to 20 %, "
+        f"{settings.scheme.replace('_', ' ')}, seed {settings.seed}",
     ]
     if least < QUICK_SPLITS:
         parts.append("a quick look: fewer than 15 splits")
     if settings.epochs is not None:
-        parts.append(f"a quick look: {settings.epochs} epochs")
+        parts.append(f"a quick look: {count(settings.epochs, 'epoch')}")
     if facts.n_incomplete and not settings.gaps:
         parts.append(f"{count(facts.n_incomplete, 'patient')} lacking a modality left out")
     if facts.n_never_tested:

@@ -82,7 +82,8 @@ def _preview(report: CheckReport) -> str:
     if report.outcome is None:
         return plain(f"{count(patients, 'patient')}, no outcome columns.")
     outcome = report.outcome.to_json()
-    text = f"{outcome['events']:,} events of {outcome['patients']:,} patients with follow-up"
+    events, followed = (count(outcome[f"{noun}s"], noun) for noun in ("event", "patient"))
+    text = f"{events} of {followed} with follow-up"
     if outcome["median_follow_up_months"] is not None:
         text += f", median follow-up {outcome['median_follow_up_months']:.0f} months"
     if outcome["longest_months"] is not None:

@@ -138,14 +138,15 @@ def _calibration(workspace: Workspace, scoring: Scoring, found: Measured) -> Non
         key="calibration_gate",
         alt="Calibration gate at each horizon",
     )
-    st.caption(
-        f"Absolute risk needs {MIN_PATIENTS} patients, {MIN_EVENTS} events by the horizon, "
-        f"expected over observed events of {MIN_RATIO:g} to {MAX_RATIO:g}, a calibration slope "
-        f"whose lower limit is above 0 and an ICI of at most {100 * MAX_ICI:.0f} points; risks "
-        f"held out in training, also a slope of {MIN_SLOPE:g} to {MAX_SLOPE:g} once calibrated on "
-        "other patients. ICI: mean distance of predicted and smoothed observed probability, with "
-        f"its upper 95 % limit. Training cohort: {RECALIBRATED}."
-    )
+    with st.expander("What absolute risk needs to be shown"):
+        st.caption(
+            f"{MIN_PATIENTS} patients, {MIN_EVENTS} events by the horizon, expected over observed "
+            f"events of {MIN_RATIO:g} to {MAX_RATIO:g}, a calibration slope whose lower limit is "
+            f"above 0 and an ICI of at most {100 * MAX_ICI:.0f} points; risks held out in "
+            f"training, also a slope of {MIN_SLOPE:g} to {MAX_SLOPE:g} once calibrated on other "
+            "patients. ICI: mean distance of predicted and smoothed observed probability, with "
+            f"its upper 95 % limit. Training cohort: {RECALIBRATED}."
+        )
     _at_the_event(found)
 
 

@@ -103,8 +103,7 @@ def test_agreement_counts_members_that_did_not_see_the_case() -> None:
         ensemble=(0.77, 0.1, 1.4),
     )
     assert chart.finding == (
-        "2 of 3 models place this case in high (mean z +0.77); "
-        "1 that saw it in training are not counted."
+        "2 of 3 models place this case in high (mean z +0.77); 1 that saw it is not counted."
     )
     assert sorted(of(chart.figure, "used")[0].x) == [0.1, 1.0, 1.2]
     assert list(of(chart.figure, "unused")[0].x) == [1.5]
@@ -167,7 +166,7 @@ def test_overlap_counts_every_combination_and_every_modality() -> None:
     }
     assert list(of(chart.figure, "counts")[0].y) == chart.table["patients"].tolist()
     assert list(chart.figure.layout.yaxis2.ticktext) == ["pathology (n = 4)", "genomics (n = 4)"]
-    assert chart.finding == "3 of 6 patients have all 2 modalities; 1 have none."
+    assert chart.finding == "3 of 6 patients have all 2 modalities; 1 has none."
 
 
 def test_overlap_matrix_links_the_modalities_of_a_combination() -> None:

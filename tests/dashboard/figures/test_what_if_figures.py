@@ -60,7 +60,7 @@ def test_each_model_is_linked_to_itself() -> None:
     np.testing.assert_array_equal(only(chart.figure, AFTER).x, [0.5, 0.1, 1.5])
     links = np.asarray(only(chart.figure, "links").x, dtype=float).reshape(3, 3)
     np.testing.assert_array_equal(links[:, :2], [[-1.0, 0.5], [0.2, 0.1], [0.5, 1.5]])
-    assert "2 move up and 1 move down; 2 place the changed case in mid" in chart.finding
+    assert "2 move up and 1 moves down; 2 place the changed case in mid" in chart.finding
     assert only(chart.figure, BEFORE).marker.symbol == "circle-open"
 
 

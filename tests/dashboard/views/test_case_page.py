@@ -148,7 +148,7 @@ def test_similar_cases_name_the_models_that_compare_them_and_their_outcomes(
 ) -> None:
     app = open_app()
     text = text_of(app)
-    assert re.search(r"\d of 5 had the event \(death\)", text)
+    assert re.search(r"\d of 5 cases had the event \(death\)", text)
     assert re.search(r"fused space of the \d+ models? that did not see this patient", text)
 
 

@@ -381,7 +381,7 @@ def _case_finding(
     when = f"At {_when(months)}"
     if predicted is None:
         return (
-            f"{when}, {group}; no curve is predicted for this case, since absolute survival is "
+            f"{when}, {group}; no curve is predicted for this case, since absolute risk is "
             f"hidden.{start}"
         )
     # The sentence of the result says it whole; here it must fit one line beside the group.

@@ -41,16 +41,16 @@ def changed_curves(
     Parameters
     ----------
     before, after : PredictedCurve or None
-        None where absolute survival is hidden or the model abstains.
+        None where absolute risk is hidden or the model abstains.
     endpoint : Endpoint
     theme : {"light", "dark"}
     """
     curves = {name: c for name, c in ((BEFORE, before), (AFTER, after)) if c is not None}
     tables = [curve.table().assign(group=name) for name, curve in curves.items()]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    alt = "Predicted survival of this case as it is and as changed"
+    alt = "Predicted curve of this case as it is and as changed"
     if before is None or after is None:
-        finding = "No two curves to compare: absolute survival is hidden or not predicted."
+        finding = "No two curves to compare: absolute risk is hidden or not predicted."
         return Chart(empty_figure("No curves to compare", theme), finding, table, alt)
     p = palette(theme)
     axis = TimeAxis(float(min(before.times[-1], after.times[-1])), "months")

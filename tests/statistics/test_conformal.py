@@ -15,6 +15,7 @@ from camlif.statistics import (
     fit_survival_bound,
     measure_coverage,
 )
+from camlif.statistics.conformal import MIN_EVENTS, MIN_PATIENTS
 from tests.builders.predicted import Predicted, draw_predicted
 
 N_NEW = 2000
@@ -133,6 +134,24 @@ def test_coverage_of_given_times_is_that_of_all_patients_under_censoring() -> No
         measure_coverage(
             np.where(np.arange(4000) < 7, times, np.nan), new.risk, new.event, new.duration
         )
+
+
+def test_who_is_censored_at_the_time_of_an_event_was_not_censored_before() -> None:
+    risk, event = np.random.default_rng(0).standard_normal(200), np.arange(200) % 4 == 0
+    found = measure_coverage(np.full(200, 6.0), risk, event, np.full(200, 5.0))
+    half = 1.959964 * event.std(ddof=1) / np.sqrt(200)
+    assert found.value == pytest.approx(0.75)
+    assert (found.low, found.high) == pytest.approx((0.75 - half, 0.75 + half))
+
+
+def test_just_enough_patients_and_events_give_a_bound() -> None:
+    rng = np.random.default_rng(4)
+    risk, event = rng.standard_normal(MIN_PATIENTS), np.arange(MIN_PATIENTS) < MIN_EVENTS
+    bound = fit_survival_bound(
+        risk, event, np.where(event, 1.0, 2.0) * rng.uniform(1, 5, len(risk))
+    )
+    assert (bound.n_patients, bound.n_events, bound.reason) == (100, 30, "")
+    assert bound.threshold is not None
 
 
 def test_a_bound_survives_json() -> None:

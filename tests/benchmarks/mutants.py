@@ -110,6 +110,8 @@ class Mutator(ast.NodeTransformer):
             if isinstance(node, ast.AnnAssign) and node.value is not None:
                 node.value = self.visit(node.value)  # type: ignore[assignment]
             return node
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
         node = super().generic_visit(node)
         for new in changed(node):
             if self.seen == self.place:

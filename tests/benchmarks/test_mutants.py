@@ -25,6 +25,7 @@ def mutants(source: str) -> list[str]:
         ("f(1, True)", ["f(2, True)"]),
         ("a < b < c", []),
         ("n: Literal[3] = 2", ["n: Literal[3] = 3"]),
+        ("def f() -> int | None: pass", []),
         ("def f(x: Literal[1] = 0): pass", ["def f(x: Literal[1]=1):\n    pass"]),
     ],
 )

@@ -72,6 +72,14 @@ def test_as_many_patients_as_strata_are_enough() -> None:
     assert Strata.from_tertiles([0.0, 3.0, 6.0]).cutoffs == pytest.approx((2.0, 4.0))
 
 
+def test_a_label_names_every_stratum_that_the_interval_touches() -> None:
+    strata = Strata.from_cutoffs([-0.5, 0.5])
+    assert strata.label(-0.6, -0.5 - 1e-9) == "Low risk"
+    assert strata.label(-0.6, -0.5) == "Borderline: low-intermediate"
+    assert strata.label(0.4, 0.6) == "Borderline: intermediate-high"
+    assert strata.label(-0.6, 0.6) == "Borderline: low to high"
+
+
 def test_a_missing_risk_has_no_stratum() -> None:
     with pytest.raises(DataError, match="missing"):
         Strata.from_cutoffs([0.0]).assign([0.1, np.nan])

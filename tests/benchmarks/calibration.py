@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from camlif.arrays import Float64Array
-from camlif.config import HORIZONS
+from camlif.config import HORIZONS, TrainConfig
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import Preprocessor, encode
 from camlif.data.splits import make_splits
@@ -98,7 +98,13 @@ def _held_out_risks(cohort: Cohort) -> Float64Array:
     for split in range(len(splits)):
         rows = splits.train_rows(split)
         fitted = Preprocessor.fit(
-            raw, cohort.schema, rows, event=followed.event, duration=followed.duration
+            raw,
+            cohort.schema,
+            rows,
+            TrainConfig(),
+            event=followed.event,
+            duration=followed.duration,
+            entry=followed.entry,
         )
         inputs = classical_inputs(raw, fitted)
         model = CLASSICAL[REFERENCE].model.fit(inputs.take(rows), followed.take(rows), seed=split)

@@ -97,7 +97,7 @@ def test_two_groupings_are_called_by_their_names_and_both_are_tested(
     assert "Actual" not in text
     assert "sex: overall survival; n = " in text
     for name in ("Risk group", "sex"):
-        assert f"{name}: Of 100 patients" in text
+        assert f"{name[:1].upper()}{name[1:]}: Of 100 patients" in text
         assert f"{name}: pairwise log-rank (Holm)" in text
         assert f"{name}: hazard ratios" in text
     dashes = plot(page, "kaplan_meier").evaluate(

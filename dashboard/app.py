@@ -31,13 +31,13 @@ if not warmup.is_ready():
     placeholder.empty()
 
 from dashboard.access.access import Action  # noqa: E402
-from dashboard.components import trail  # noqa: E402
-from dashboard.session import state  # noqa: E402
+from dashboard.components import drafts, trail  # noqa: E402
+from dashboard.session import address, state  # noqa: E402
 from dashboard.session.user import shown_to  # noqa: E402
 from dashboard.shell import frame, gate, sign_in, waiting  # noqa: E402
 from dashboard.shell.guard import page_guard  # noqa: E402
 
-may_enter = sign_in.is_done()
+may_enter = sign_in.is_done() and gate.is_passed()
 
 PAGES = {
     "Review": [
@@ -105,21 +105,30 @@ PAGES = {
     ],
 }
 
-# Before sign-in the pages are known, so that a link to one is not called wrong, and not shown.
+WITHOUT_COHORT = {"data", "runs", "records", "help"}  # addresses of pages that need none
+
+# Before sign-in and gate the pages are known, so that a link to one is not called wrong, and not
+# shown.
 page = st.navigation(PAGES, position="sidebar" if may_enter else "hidden")
 if not may_enter:
     st.stop()
-state.initialise()
+address.begin()
 st.set_page_config(page_title=f"{page.title} · CA-MLIF case review")
 with page_guard():
-    gate.ask()
-    workspace = state.workspace(waiting.show)
-    frame.header(workspace)
-    frame.notices(workspace)
-    frame.sidebar(workspace)
-    trail.follow(workspace.loaded)
+    if state.AWAITED.is_set:
+        workspace = None
+        frame.absent()
+    else:
+        workspace = state.workspace(waiting.show)
+        address.follow(workspace)
+        frame.header(workspace)
+        frame.notices(workspace)
+        frame.sidebar(workspace)
+        trail.follow(workspace.loaded)
     frame.page_title(page.title)
-    with page_guard():
-        page.run()
+    if workspace is not None or page.url_path in WITHOUT_COHORT:
+        with page_guard():
+            page.run()
     frame.footer(workspace)
+    drafts.mount()
 warmup.import_the_rest()

@@ -34,7 +34,8 @@ TEXTS = {
         "tried again."
     ),
     "E-42": (
-        "Your session ended, by inactivity or a reload; uploaded data were erased. Load them again."
+        "This address belongs to tables that aren't loaded. Uploaded data are erased when a "
+        "session ends, by inactivity or a reload. Load the same tables again, or pick a cohort."
     ),
     "E-50": "Something went wrong on our side (code {reference}). Other pages still work.",
 }

@@ -15,14 +15,15 @@ from camlif.exceptions import CamlifError
 from camlif.wording import count
 from dashboard import messages
 from dashboard.access.access import Action, allowed
+from dashboard.components import drafts
 from dashboard.components.case_view import CaseView
 from dashboard.components.text import plain
-from dashboard.components.trail import cohort_key
-from dashboard.session import resources
+from dashboard.components.trail import cohort_key, record
+from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.session.user import current_user
-from dashboard.store import SettingName, StoreError, Worklist
+from dashboard.store import StoreError, Worklist
 from dashboard.store.identifiers import check_free_of_identifiers
 
 CHOSEN: SessionKey[int] = SessionKey("worklist")
@@ -196,6 +197,8 @@ def _send(workspace: Workspace, tokens: Sequence[str], key: str) -> None:
     except CamlifError as error:
         _refused(key).set(messages.describe(error))
         return
+    if target == NEW:
+        drafts.saved(_new_name(key), name)
     _target(key).set(worklist.id)
     _sent_to(key).set(f"{count(len(worklist.tokens), 'case')} on {worklist.name}.")
 
@@ -208,42 +211,21 @@ def _sent(workspace: Workspace, tokens: Sequence[str], target: int, name: str) -
     return store.create_worklist(author, cohort_key(workspace.loaded), name, tokens)
 
 
-def switch(name: SettingName, label: str, action: Action, *, key: str, help: str = "") -> bool:
-    """Draw a switch of the installation; return whether it is on.
-
-    Parameters
-    ----------
-    name : SettingName
-        The switch.
-    label : str
-    action : Action
-        What a user's role must include to turn it.
-    key : str
-        Of the widget.
-    help : str
-        Shown beside the label.
-    """
-    on = resources.store().is_on(name)
-    wanted: SessionKey[bool] = SessionKey(key)
+def _commit_first() -> None:
+    """Draw the switch by which this session hides results until the board has committed itself."""
+    wanted: SessionKey[bool] = SessionKey("commit_first")
 
     def turned() -> None:
-        with show_errors():
-            resources.store().switch(current_user(), name, on=wanted.require())
+        on = wanted.require()
+        state.COMMIT_FIRST.set(on)
+        record(Action.COMMIT_FIRST_ON if on else Action.COMMIT_FIRST_OFF)
 
-    wanted.set(on)
-    may = allowed(action, current_user().role)
-    st.toggle(label, key=key, on_change=turned, disabled=not may, help=help or None)
-    return on
-
-
-def _commit_first() -> None:
-    """Draw the switch that hides results until the board has committed itself."""
-    with show_errors():
-        switch(
-            SettingName.COMMIT_FIRST,
-            "Commit first",
-            Action.COMMIT_FIRST_ON,
-            key="commit_first",
-            help="Hides the model's result on this page until the board has recorded its own "
-            "estimate. Other pages still show results.",
-        )
+    wanted.set(bool(state.COMMIT_FIRST.get()))
+    st.toggle(
+        "Commit first",
+        key=wanted.name,
+        on_change=turned,
+        disabled=not allowed(Action.COMMIT_FIRST_ON, current_user().role),
+        help="In this browser tab alone: hides the model's result of a case until the board has "
+        "recorded its own estimate.",
+    )

@@ -57,9 +57,10 @@ class JobRequest:
     arguments : tuple of str
         Of ``python -m camlif``; paths are relative to the run's folder.
     settings : mapping of str to plain value
-        What was chosen, for people to read. Two runs of the same kind, cohort and settings are one.
+        What was chosen, for people to read.
     result : str
-        Model folder or study folder, relative to the run's folder.
+        Model folder or study folder, relative to the run's folder. Two runs of the same kind,
+        cohort, settings and result are one.
     private : bool
         The cohort is an upload: its tables are in `TABLES` until the run ends.
     owner : str or None
@@ -77,8 +78,8 @@ class JobRequest:
 
     @property
     def fingerprint(self) -> str:
-        """The same for runs that would compute the same."""
-        asked = [self.kind, self.cohort_digest, dict(self.settings)]
+        """The same for runs that would compute the same and keep it in the same place."""
+        asked = [self.kind, self.cohort_digest, dict(self.settings), self.result]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ of `dashboard.session.keys`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import streamlit as st
 from camlif.arrays import BoolArray
 from camlif.data.cohort import Cohort
 from camlif.data.samples import SAMPLES
-from camlif.exceptions import CamlifError
+from camlif.exceptions import ArtifactError, CamlifError
 from camlif.model.bundle import Bundle
 from camlif.model.installed import ModelMatch, rank_models
 from camlif.model.scoring import ScoreResult
@@ -39,9 +39,12 @@ MISSING: SessionKey[tuple[str, ...]] = SessionKey("declared_missing")
 CASE: SessionKey[int] = SessionKey("case_row")
 OPEN_CASE: SessionKey[int] = SessionKey("open_case")
 """Row of a case that another view asks the Case page to open."""
-UPLOAD_MARK = "data"
-"""Query parameter that tells a new session of the same browser tab that tables were uploaded."""
-UPLOAD_ENDED: SessionKey[bool] = SessionKey("upload_ended")
+AWAITED: SessionKey[str] = SessionKey("awaited_cohort")
+"""Cohort that the address names and that is not loaded, until one is chosen."""
+AWAITED_CASE: SessionKey[str | None] = SessionKey("awaited_case")
+"""Token of the case that the same address names."""
+COMMIT_FIRST: SessionKey[bool] = SessionKey("commits_first")
+"""Whether this session hides results until the board has recorded its own estimate."""
 UNKNOWN_LINK: SessionKey[str] = SessionKey("unknown_link")
 """Token of a link to a case that the cohort does not have, until another case is chosen."""
 SELECTION: SessionKey[tuple[str, ...]] = SessionKey("cohort_selection")
@@ -51,7 +54,6 @@ FILTER_SUBTYPE: SessionKey[list[str]] = SessionKey("subtype")
 FILTER_GRADE: SessionKey[list[str]] = SessionKey("grade")
 FILTER_COMPLETE: SessionKey[bool] = SessionKey("complete_only")
 FILTER_AGE: SessionKey[tuple[int, int]] = SessionKey("age_range")
-FILTERS: tuple[SessionKey[Any], ...] = (FILTER_SUBTYPE, FILTER_GRADE, FILTER_COMPLETE, FILTER_AGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,6 @@ def initialise() -> None:
     COHORT.start_with(DEFAULT_SAMPLE)
     MODEL.start_with(None)
     MISSING.start_with(())
-    if UPLOAD.is_set:
-        st.query_params[UPLOAD_MARK] = UPLOADED
-    elif st.query_params.pop(UPLOAD_MARK, None) == UPLOADED:
-        UPLOAD_ENDED.set(True)
 
 
 def cohort_choices() -> list[str]:
@@ -129,14 +127,19 @@ def cohort_choices() -> list[str]:
 
 
 def choose_cohort(key: str, upload: LoadedCohort | None = None) -> None:
-    """Look at another cohort; model, case and filters start anew."""
-    if upload is not None:
+    """Look at another cohort; model, case and filters start anew.
+
+    Uploaded tables may be those of the case that the address named: it stays awaited.
+    """
+    gone: list[SessionKey[Any]] = [CASE, UNKNOWN_LINK, SELECTION, AWAITED]
+    if upload is None:
+        gone.append(AWAITED_CASE)
+    else:
         UPLOAD.set(upload)
     COHORT.set(key)
     MODEL.set(None)
     MISSING.set(())
     reset_filters()
-    gone: tuple[SessionKey[Any], ...] = (CASE, UNKNOWN_LINK, SELECTION, UPLOAD_ENDED)
     for key_ in gone:
         key_.pop()
 
@@ -148,9 +151,29 @@ def choose_model(name: str | None, missing: tuple[str, ...] = ()) -> None:
 
 
 def reset_filters() -> None:
-    """Show all patients."""
-    for key in FILTERS:
-        key.pop()
+    """Show all patients of the cohort in view.
+
+    Each filter is set to what lets everybody pass: a widget whose value is only dropped keeps what
+    its browser shows, and filters again at the next click.
+    """
+    FILTER_SUBTYPE.set([])
+    FILTER_GRADE.set([])
+    FILTER_COMPLETE.set(False)
+    FILTER_AGE.pop()
+    limits = age_limits(current_cohort().cohort)
+    if limits is not None:
+        FILTER_AGE.set(limits)
+
+
+def age_limits(cohort: Cohort) -> tuple[int, int] | None:
+    """Ends of the age filter in years; None where there is nothing to filter by."""
+    if "age" not in cohort.clinical:
+        return None
+    age = pd.to_numeric(cohort.clinical["age"], errors="coerce").dropna()
+    if age.nunique() < 2:
+        return None
+    high = min(int(-(-age.max() // 1)), OLDEST_SHOWN)
+    return min(int(age.min()), high - 1), high
 
 
 def forget() -> None:
@@ -161,7 +184,7 @@ def forget() -> None:
     resources.feature_attribution.clear()
     resources.interactions.clear()
     # Parameters bound to widgets go with the session state; clearing them here is refused.
-    for name in ("case", UPLOAD_MARK):
+    for name in ("cohort", "model", "case", "commit"):
         st.query_params.pop(name, None)
 
 
@@ -171,6 +194,12 @@ def current_cohort() -> LoadedCohort:
     if key == UPLOADED:
         return UPLOAD.require()
     return resources.sample_cohort(key)
+
+
+def loaded_as(digest: str) -> LoadedCohort | None:
+    """Return the cohort of a digest, in view or uploaded; None where this session has none."""
+    held = [UPLOAD.get(), None if AWAITED.is_set else current_cohort()]
+    return next((found for found in held if found is not None and found.digest == digest), None)
 
 
 def workspace(wait: Callable[[Cohort, ScoringJob], None] | None = None) -> Workspace:
@@ -187,6 +216,7 @@ def workspace(wait: Callable[[Cohort, ScoringJob], None] | None = None) -> Works
     scoring, problem = None, None
     if name is not None:
         try:
+            _require_match(name, matches)
             model = resources.model(name)
             job = _scoring_job(loaded, model)
             if wait is not None:
@@ -202,6 +232,15 @@ def workspace(wait: Callable[[Cohort, ScoringJob], None] | None = None) -> Works
         shown=shown_rows(loaded.cohort),
         profile=_profile(loaded.cohort, scoring),
     )
+
+
+def _require_match(name: str, matches: Sequence[ModelMatch]) -> None:
+    """Raise ArtifactError for a model that an address may name and that is none of the matches."""
+    if all(match.model.name != name for match in matches):
+        raise ArtifactError(
+            f"Model {name} is not installed here, or shares no columns with this cohort. Pick "
+            "another model."
+        )
 
 
 def _profile(cohort: Cohort, scoring: Scoring | None) -> Profile:

@@ -96,8 +96,17 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
   .camlif-banner {
     position: static; color: #000000; background: #FFFFFF; border: 2px solid #000000;
   }
+  .stElementContainer:has(.camlif-banner) { position: static; height: auto; }
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
   .stButton, .stDownloadButton, .stSelectbox, .stExpander { display: none !important; }
+  .stApp, [data-testid="stAppViewContainer"], [data-testid="stMain"] {
+    position: static !important; display: block !important; height: auto !important;
+    overflow: visible !important;
+  }
+  /* Charts keep the width that they have on the screen: the page is made as wide. */
+  [data-testid="stMainBlockContainer"] { zoom: 0.68; padding: 0; max-width: none; }
+  [data-testid="stPlotlyChart"], [data-testid="stColumn"] { break-inside: avoid; }
+  @page { size: A4 landscape; margin: 10mm; }
 }
 @media (prefers-reduced-motion: reduce) {
   * { animation: none !important; transition: none !important; }

@@ -5,8 +5,6 @@ The workspace goes in; header, filters and footer stand on the page.
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -16,11 +14,12 @@ from camlif.data.samples import SAMPLES
 from camlif.model.scoring import OUT_OF_MEMORY
 from camlif.statistics import median_follow_up
 from camlif.version import package_version
-from camlif.wording import OLDEST_SHOWN, count
+from camlif.wording import count
 from dashboard import messages
+from dashboard.components import drafts
 from dashboard.components.text import plain
 from dashboard.known_outcome import outcome_of
-from dashboard.session import resources, state
+from dashboard.session import address, resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.shell import sign_in
@@ -29,7 +28,7 @@ BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}
 DIGEST_DIGITS = 8
 MAX_LEVELS = 30  # a column with more levels is no grouping
 
-PICKED_COHORT: SessionKey[str] = SessionKey("pick_cohort")
+PICKED_COHORT: SessionKey[str | None] = SessionKey("pick_cohort")
 PICKED_MODEL: SessionKey[str | None] = SessionKey("pick_model")
 
 
@@ -59,9 +58,7 @@ def header(workspace: Workspace) -> None:
 
 
 def notices(workspace: Workspace) -> None:
-    """Say what became of the session's data and where its risks were computed, if unexpected."""
-    if state.UPLOAD_ENDED.get():
-        st.warning(plain(messages.text("E-42")))
+    """Say where the risks were computed, if that is unexpected."""
     scoring = workspace.scoring
     if scoring is not None and scoring.result.device != str(scoring.bundle.device):
         st.warning(plain(OUT_OF_MEMORY))
@@ -86,18 +83,37 @@ def sidebar(workspace: Workspace) -> None:
         sign_in.account()
 
 
+def absent() -> None:
+    """Say that the cohort which the address names is not here, and offer others."""
+    with st.sidebar:
+        _cohort_picker()
+        sign_in.account()
+    st.warning(plain(messages.text("E-42")))
+    st.page_link("views/upload/page.py", label="Open Upload & check")
+
+
 def _cohort_picker() -> None:
     choices = state.cohort_choices()
-    current = state.COHORT.require()
+    awaited = state.AWAITED.is_set
 
     def name(key: str) -> str:
         return SAMPLES[key].title if key in SAMPLES else "Uploaded tables"
 
     def changed() -> None:
-        state.choose_cohort(PICKED_COHORT.require())
+        picked = PICKED_COHORT.get()
+        if picked is not None:
+            state.choose_cohort(picked)
 
-    PICKED_COHORT.set(current)
-    st.selectbox("Cohort", choices, format_func=name, key=PICKED_COHORT.name, on_change=changed)
+    PICKED_COHORT.set(None if awaited else state.COHORT.require())
+    st.selectbox(
+        "Cohort",
+        choices,
+        index=None if awaited else 0,
+        format_func=name,
+        key=PICKED_COHORT.name,
+        on_change=changed,
+        placeholder="Pick a cohort",
+    )
 
 
 def _damaged_models() -> None:
@@ -141,7 +157,9 @@ def _filters(workspace: Workspace) -> None:
     ):
         levels = _levels(column)
         if levels:
-            st.multiselect(label, levels, key=key.name, format_func=words, placeholder="All")
+            st.multiselect(
+                label, levels, key=key.name, format_func=words, placeholder="All", select_all=False
+            )
     if not cohort.presence.all():
         st.checkbox("All modalities present", key=state.FILTER_COMPLETE.name)
     _age_filter(cohort)
@@ -155,26 +173,18 @@ def _levels(column: pd.Series | None) -> list[str]:
 
 
 def _age_filter(cohort: Cohort) -> None:
-    if "age" not in cohort.clinical:
-        return
-    age = pd.to_numeric(cohort.clinical["age"], errors="coerce").dropna()
-    if age.nunique() > 1:
-        high = min(int(-(-age.max() // 1)), OLDEST_SHOWN)
-        low = min(int(age.min()), high - 1)
-        st.slider(
-            "Age",
-            low,
-            high,
-            (low, high),
-            key=state.FILTER_AGE.name,
-            help="90 stands for 90 and older.",
-        )
+    limits = state.age_limits(cohort)
+    if limits is not None:
+        state.FILTER_AGE.start_with(limits)
+        st.slider("Age", *limits, key=state.FILTER_AGE.name, help="90 stands for 90 and older.")
 
 
-def footer(workspace: Workspace) -> None:
+def footer(workspace: Workspace | None) -> None:
     """Say what computed the numbers, and offer a link and a way out."""
-    parts = [f"camlif {package_version()}", f"data {workspace.loaded.digest[:DIGEST_DIGITS]}"]
-    if workspace.scoring is not None:
+    parts = [f"camlif {package_version()}"]
+    if workspace is not None:
+        parts.append(f"data {workspace.loaded.digest[:DIGEST_DIGITS]}")
+    if workspace is not None and workspace.scoring is not None:
         bundle, result = workspace.scoring.bundle, workspace.scoring.result
         parts += [
             f"model {workspace.scoring.model.digest[:DIGEST_DIGITS]}",
@@ -187,16 +197,16 @@ def footer(workspace: Workspace) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="footer"):
         st.caption(plain(" · ".join(parts)), width="stretch")
         with st.popover("Copy link"):
-            st.caption("The link holds a case token and view settings, never an identifier.")
-            st.code(_shared_link(st.context.url or ""), language=None)
-        st.button("Forget my data", key="forget", on_click=state.forget)
+            st.caption(
+                "The link names cohort, model, a case token and view settings, never an identifier."
+            )
+            st.code(address.link(), language=None, wrap_lines=True)
+        st.button("Forget my data", key="forget", on_click=_forget)
 
 
-def _shared_link(url: str) -> str:
-    """Leave out what concerns this session alone."""
-    parts = urlsplit(url)
-    kept = [(k, v) for k, v in parse_qsl(parts.query) if k != state.UPLOAD_MARK]
-    return urlunsplit(parts._replace(query=urlencode(kept)))
+def _forget() -> None:
+    state.forget()
+    drafts.forget()
 
 
 def memory_of(cohort: Cohort) -> float:

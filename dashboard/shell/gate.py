@@ -17,10 +17,12 @@ ACCEPTED: SessionKey[bool] = SessionKey("research_use_accepted")
 ACCEPT = "I understand"
 
 
-def ask() -> None:
-    """Ask once a session, over the page, and note in the audit trail that it was accepted."""
-    if not ACCEPTED.get():
-        _dialog()
+def is_passed() -> bool:
+    """Whether this session has accepted; else ask, and note in the audit trail that it did."""
+    if ACCEPTED.get():
+        return True
+    _dialog()
+    return False
 
 
 @st.dialog("Research use only", dismissible=False)

@@ -39,7 +39,6 @@ class SettingName(StrEnum):
     """A switch of this installation."""
 
     KEEP_RECORDS = "keep records"
-    COMMIT_FIRST = "commit first"
 
 
 class UtcTime(TypeDecorator[datetime]):

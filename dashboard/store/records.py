@@ -40,8 +40,6 @@ from dashboard.store.worklists import Worklist
 SWITCHES = {
     (SettingName.KEEP_RECORDS, True): Action.STORAGE_ON,
     (SettingName.KEEP_RECORDS, False): Action.STORAGE_OFF,
-    (SettingName.COMMIT_FIRST, True): Action.COMMIT_FIRST_ON,
-    (SettingName.COMMIT_FIRST, False): Action.COMMIT_FIRST_OFF,
 }
 _Row = TypeVar("_Row", Note, Decision, Estimate)
 
@@ -209,8 +207,22 @@ class Store:
         with reading(self._engine) as session:
             return _estimate(session, case)
 
+    def estimated(self, cohort: CohortKey, model_digest: str) -> frozenset[str]:
+        """Return the tokens of a cohort's cases with an estimate for the results of a model."""
+        query = select(Estimate.case_token).where(
+            Estimate.cohort_digest == cohort.digest, Estimate.model_digest == model_digest
+        )
+        with reading(self._engine) as session:
+            return frozenset(session.scalars(query).all())
+
     def record_decision(
-        self, author: User, case: CaseKey, risk_group: RiskGroup | None, text: str
+        self,
+        author: User,
+        case: CaseKey,
+        risk_group: RiskGroup | None,
+        text: str,
+        *,
+        commit_first: bool = False,
     ) -> Decision:
         """Keep what the board decided.
 
@@ -222,11 +234,13 @@ class Store:
             None where only words are kept.
         text : str
             May be empty beside a risk group.
+        commit_first : bool
+            Whether a decision on a model's result must follow an estimate.
 
         Raises
         ------
         StoreError
-            If nothing is said, "commit first" is on and there is no estimate, or storage is
+            If nothing is said, an estimate must come first and there is none, or storage is
             switched off.
         """
         clean = rules.checked_text(text)
@@ -234,8 +248,7 @@ class Store:
             raise StoreError("Choose a risk group or write what was decided.")
         with writing(self._engine) as session:
             estimate = _estimate(session, case)
-            commits = case.model_digest and rules.is_on(session, SettingName.COMMIT_FIRST)
-            if commits and estimate is None:
+            if commit_first and case.model_digest and estimate is None:
                 raise StoreError("Record the board's estimate first; the decision follows it.")
             _begin(session, Action.DECISION_RECORDED, author, case)
             row = Decision(

@@ -17,7 +17,7 @@ from dashboard.store.keys import CaseKey, CohortKey
 from dashboard.store.models import CohortRow, SettingName, SettingRow
 
 TEXT_LIMIT = 4000  # characters
-DEFAULTS = {SettingName.KEEP_RECORDS: True, SettingName.COMMIT_FIRST: False}
+DEFAULTS = {SettingName.KEEP_RECORDS: True}
 STORAGE_OFF = "Storage is switched off by the administrator. Nothing was stored."
 
 

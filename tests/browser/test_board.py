@@ -190,7 +190,7 @@ def test_a_meeting_of_ten_cases_outlives_a_killed_server(
     for number, patient in enumerate(discussed()):
         search(page, patient, seconds)
         put_on_list(page, number)
-    page.goto(f"{server.url}/?worklist=1")
+    page.goto(f"{server.url}/?worklist=1&commit=first")
     settled(page)
     tokens = []
     for number in range(CASES):

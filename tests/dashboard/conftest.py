@@ -80,7 +80,7 @@ def _few_patients_check_explanations() -> Iterator[None]:
 
 @pytest.fixture
 def open_app(models: Path, point_at: PointAt) -> OpenApp:
-    """Open the app on a page of a cohort, by default with the tiny models.
+    """Open the app on a page of a cohort, None for its address's, by default with the tiny models.
 
     ``secrets`` are those of the server, ``user`` the claims of whoever is signed in. Other keyword
     arguments than those named are put into session state. The session has passed the gate unless
@@ -89,7 +89,7 @@ def open_app(models: Path, point_at: PointAt) -> OpenApp:
 
     def start(
         page: str = "case",
-        cohort: str = "glioma",
+        cohort: str | None = "glioma",
         *,
         folder: Path = models,
         query: dict[str, str] | None = None,
@@ -99,7 +99,8 @@ def open_app(models: Path, point_at: PointAt) -> OpenApp:
     ) -> AppTest:
         point_at(folder)
         app = AppTest.from_file(str(APP), default_timeout=300)
-        app.session_state["cohort"] = cohort
+        if cohort is not None:
+            app.session_state["cohort"] = cohort
         app.session_state[ACCEPTED.name] = True
         app.secrets, app.user = secrets or {}, user or {}
         for name, value in session.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from camlif.data.reading.readers import load_cohort, read_cohort
 from camlif.data.samples import SAMPLE_FOLDER
 from camlif.model.bundle import Bundle
 from camlif.training.ensemble import CHUNK, Ensemble
-from dashboard.session import resources, settings, state
+from dashboard.session import address, resources, settings, state
 from dashboard.views.upload import session as data_session
 from tests.dashboard.conftest import OpenApp
 from tests.dashboard.views.test_pages import problems_of, text_of, unescaped
@@ -108,18 +109,19 @@ def test_a_gpu_without_memory_is_replaced_by_the_cpu(
 
 
 def test_a_new_session_in_the_tab_of_an_upload_says_that_it_is_gone(open_app: OpenApp) -> None:
-    app = open_app("cohort", query={state.UPLOAD_MARK: state.UPLOADED})
+    app = open_app("cohort", None, query={address.COHORT: "0123456789abcdef"})
     for _ in range(2):
-        assert any("E-42: Your session ended" in unescaped(w.value) for w in app.warning)
+        assert any("E-42: This address belongs" in unescaped(w.value) for w in app.warning)
+        assert "480" not in text_of(app)
         app.run()
-    assert state.UPLOAD_MARK not in app.query_params
     app.selectbox(key="pick_cohort").select("luad").run()
     assert not any("E-42" in w.value for w in app.warning)
+    assert app.query_params[address.COHORT] == "luad"
 
 
-def test_the_address_tells_of_an_upload_until_it_is_forgotten(open_app: OpenApp) -> None:
-    app = open_app("cohort", upload=resources.sample_cohort("luad"))
-    assert app.query_params[state.UPLOAD_MARK] == state.UPLOADED
+def test_the_address_names_an_upload_until_it_is_forgotten(open_app: OpenApp) -> None:
+    tables = replace(resources.sample_cohort("luad"), key=state.UPLOADED)
+    app = open_app("cohort", state.UPLOADED, upload=tables)
+    assert app.query_params[address.COHORT] == tables.digest[: address.DIGEST_DIGITS]
     app.button(key="forget").click().run()
-    assert state.UPLOAD_MARK not in app.query_params
     assert not any("E-42" in w.value for w in app.warning)

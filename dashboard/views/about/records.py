@@ -16,7 +16,7 @@ from dashboard.access.access import Action, allowed
 from dashboard.components import trail
 from dashboard.components.download import offer_download
 from dashboard.components.text import moment, plain
-from dashboard.components.worklists import show_errors, switch
+from dashboard.components.worklists import show_errors
 from dashboard.session import resources
 from dashboard.session.keys import SessionKey
 from dashboard.session.user import current_user
@@ -25,6 +25,7 @@ from dashboard.store.export import CohortRecords
 
 SHOWN_EVENTS = 500
 SHORT = 8  # digits of a digest
+KEEP_RECORDS: SessionKey[bool] = SessionKey("keep_records")
 PREPARED: SessionKey[CohortRecords] = SessionKey("records_export")
 
 
@@ -46,11 +47,21 @@ def main() -> None:
 
 
 def _storage() -> None:
-    on = switch(
-        SettingName.KEEP_RECORDS,
+    """Draw the switch of the installation that says whether anything is kept."""
+    on = resources.store().is_on(SettingName.KEEP_RECORDS)
+
+    def turned() -> None:
+        with show_errors():
+            resources.store().switch(
+                current_user(), SettingName.KEEP_RECORDS, on=KEEP_RECORDS.require()
+            )
+
+    KEEP_RECORDS.set(on)
+    st.toggle(
         "Keep worklists, notes, estimates and decisions",
-        Action.STORAGE_OFF,
-        key="keep_records",
+        key=KEEP_RECORDS.name,
+        on_change=turned,
+        disabled=not allowed(Action.STORAGE_OFF, current_user().role),
     )
     if not on:
         st.info("Storage is off. What was kept before can be exported and erased.")
@@ -119,7 +130,8 @@ def _export(store: Store, digest: str) -> None:
 
 
 def _erase(store: Store, summary: CohortSummary) -> None:
-    with st.popover("Erase", key="records_erase_ask"):
+    digest = summary.cohort.digest
+    with st.popover("Erase", key=f"records_erase_ask_{digest[:SHORT]}"):
         kept = (
             f"{count(summary.worklists, 'worklist')}, {count(summary.notes, 'note')}, "
             f"{count(summary.estimates, 'estimate')} and {count(summary.decisions, 'decision')}"
@@ -130,7 +142,6 @@ def _erase(store: Store, summary: CohortSummary) -> None:
                 "first. The audit trail keeps that it was done."
             )
         )
-        digest = summary.cohort.digest
         sure = st.checkbox("Erase them for good", key=f"records_sure_{digest[:SHORT]}")
         if st.button("Erase records", key="records_erase", type="primary", disabled=not sure):
             store.erase(current_user(), digest)
@@ -155,6 +166,7 @@ def _trail(store: Store) -> None:
         sorted({event.action for event in events}),
         key="audit_actions",
         placeholder="All",
+        select_all=False,
     )
     table = _table([event for event in events if not actions or event.action in actions])
     st.dataframe(

@@ -10,12 +10,16 @@ from typing import Any
 
 import streamlit as st
 
+from camlif.exceptions import CamlifError
+from dashboard import messages
 from dashboard.access.access import Action, allowed
+from dashboard.components import drafts
 from dashboard.components.case_view import CaseView
 from dashboard.components.text import moment, plain, plain_lines
 from dashboard.components.trail import case_key
 from dashboard.components.worklists import show_errors
 from dashboard.session import resources
+from dashboard.session.keys import SessionKey
 from dashboard.session.user import current_user
 from dashboard.store import Decision, Note, RiskGroup, SettingName, StoreError
 from dashboard.store.export import decision_row, estimate_row, note_row
@@ -26,6 +30,9 @@ STORAGE_OFF = (
     "The administrator has switched storage off: notes, estimates, decisions and worklists are "
     "not kept."
 )
+NOTE_REFUSED: SessionKey[str] = SessionKey("note_refused")
+DECISION_REFUSED: SessionKey[str] = SessionKey("decision_refused")
+"""Why the last note or decision was not kept."""
 LEAVE_OUT = "Kept on this computer under the case token. Leave names and identifiers out."
 
 
@@ -63,22 +70,36 @@ def _may(action: Action) -> bool:
 
 def _notes(case: CaseView, *, writable: bool) -> None:
     st.markdown("**Notes**")
-    notes = resources.store().notes(case.token)
     if writable:
+        field: SessionKey[str] = SessionKey(f"note_text_{case.token}")
         with st.form(f"note_{case.token}", border=False):
-            key = (
-                f"note_text_{case.token}_{len(notes)}"  # emptied by what was kept, not by a refusal
+            st.text_area("Note", key=field.name, height=90, help=LEAVE_OUT)
+            st.form_submit_button(
+                "Add note", key="note_add", on_click=_add_note, args=(case, field)
             )
-            text = st.text_area("Note", key=key, height=90, help=LEAVE_OUT)
-            if st.form_submit_button("Add note", key="note_add"):
-                with show_errors():
-                    check_free_of_identifiers(text, case.workspace.cohort.patient_ids)
-                    resources.store().add_note(current_user(), case_key(case), text)
-                    st.rerun()
+        _say_refusal(NOTE_REFUSED)
+    notes = resources.store().notes(case.token)
     if not notes:
         st.caption("No note so far.")
     for note in notes:
         _entry(case, note, plain_lines(note.text))
+
+
+def _add_note(case: CaseView, field: SessionKey[str]) -> None:
+    text = field.get() or ""
+    try:
+        check_free_of_identifiers(text, case.workspace.cohort.patient_ids)
+        resources.store().add_note(current_user(), case_key(case), text)
+    except CamlifError as error:
+        NOTE_REFUSED.set(messages.describe(error))
+    else:
+        drafts.saved(field, text)
+
+
+def _say_refusal(refused: SessionKey[str]) -> None:
+    why = refused.pop()
+    if why:
+        st.error(plain(why))
 
 
 def _decisions(case: CaseView, *, writable: bool) -> None:
@@ -90,7 +111,7 @@ def _decisions(case: CaseView, *, writable: bool) -> None:
     if commit_first.waiting(case) is not None:
         st.caption("The decision follows the board's estimate.")
     elif writable:
-        _decision_form(case, len(decisions))
+        _decision_form(case)
     if not decisions:
         st.caption("No decision so far.")
     for place, decision in enumerate(decisions):
@@ -100,23 +121,37 @@ def _decisions(case: CaseView, *, writable: bool) -> None:
         _entry(case, decision, title + plain_lines(decision.text), earlier)
 
 
-def _decision_form(case: CaseView, number: int) -> None:
-    key = f"{case.token}_{number}"
+def _decision_form(case: CaseView) -> None:
+    group: SessionKey[RiskGroup | None] = SessionKey(f"decision_group_{case.token}")
+    field: SessionKey[str] = SessionKey(f"decision_text_{case.token}")
+    # Outside of the form, which would send it with the text only: it is kept as soon as it is set.
+    st.segmented_control(
+        "Risk group by the board",
+        list(RiskGroup),
+        format_func=lambda g: g.value.capitalize(),
+        key=group.name,
+        persist_state="session",
+    )
     with st.form(f"decision_{case.token}", border=False):
-        group = st.segmented_control(
-            "Risk group by the board",
-            list(RiskGroup),
-            format_func=lambda g: g.value.capitalize(),
-            key=f"decision_group_{key}",
+        st.text_area("What was decided", key=field.name, height=68, help=LEAVE_OUT)
+        st.form_submit_button(
+            "Record decision", key="decision_add", on_click=_decide, args=(case, group, field)
         )
-        text = st.text_area(
-            "What was decided", key=f"decision_text_{key}", height=68, help=LEAVE_OUT
+    _say_refusal(DECISION_REFUSED)
+
+
+def _decide(case: CaseView, group: SessionKey[RiskGroup | None], field: SessionKey[str]) -> None:
+    text = field.get() or ""
+    try:
+        check_free_of_identifiers(text, case.workspace.cohort.patient_ids)
+        resources.store().record_decision(
+            current_user(), case_key(case), group.get(), text, commit_first=commit_first.is_on()
         )
-        if st.form_submit_button("Record decision", key="decision_add"):
-            with show_errors():
-                check_free_of_identifiers(text, case.workspace.cohort.patient_ids)
-                resources.store().record_decision(current_user(), case_key(case), group, text)
-                st.rerun()
+    except CamlifError as error:
+        DECISION_REFUSED.set(messages.describe(error))
+    else:
+        group.set(None)
+        drafts.saved(field, text)
 
 
 def _entry(case: CaseView, row: Note | Decision, text: str, before: str = "") -> None:

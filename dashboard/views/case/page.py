@@ -30,6 +30,9 @@ def main() -> None:
     if not options:
         st.info("No patient passes the filters. Reset them in the sidebar.")
         return
+    if state.UNKNOWN_LINK.is_set:
+        picker.ask_instead(workspace, options)
+        return
     with st.container(key="case_page"):
         with st.container(horizontal=True, vertical_alignment="center", key="case_bar"):
             case = view_case(workspace, picker.pick(workspace, options))

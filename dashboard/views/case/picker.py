@@ -10,14 +10,14 @@ import streamlit as st
 from dashboard import messages
 from dashboard.components import worklists
 from dashboard.components.text import plain
-from dashboard.session import state
+from dashboard.session import address, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 
 TYPED: SessionKey[int | str] = SessionKey(state.CASE.name)
 """The picker's value: a row, or what was typed into it."""
-LINK = "case"  # query parameter: a token, never an identifier
 FOLLOWED: SessionKey[str] = SessionKey("followed_link")
+INSTEAD: SessionKey[int | None] = SessionKey("case_instead")
 NOT_FOUND: SessionKey[tuple[str, list[str]]] = SessionKey("case_not_found")
 MANY, NEAR = 1000, 200
 """Up to how many cases the list offers all; how many near ones where there are more.
@@ -36,15 +36,13 @@ def options(workspace: Workspace) -> list[int]:
     if opened is not None:
         state.CASE.set(opened)
         _chosen()
-    if state.UNKNOWN_LINK.is_set:
-        st.warning(plain(messages.text("E-31")))
     listed = worklists.rows(workspace, opened)
     return [int(row) for row in workspace.shown.nonzero()[0]] if listed is None else listed
 
 
 def _linked(workspace: Workspace) -> int | None:
     """Row of the case of a new link; an unknown token leaves the choice as it is."""
-    token = st.query_params.get(LINK)
+    token = state.AWAITED_CASE.pop() or st.query_params.get(address.CASE)
     if token is None or token == FOLLOWED.get():
         return None
     FOLLOWED.set(token)
@@ -57,6 +55,29 @@ def _linked(workspace: Workspace) -> int | None:
 def _chosen() -> None:
     """A case has been chosen: the link that led nowhere no longer matters."""
     state.UNKNOWN_LINK.pop()
+
+
+def ask_instead(workspace: Workspace, rows: list[int]) -> None:
+    """Say that the case of a link is not here, and offer the others without showing one."""
+    st.warning(plain(messages.text("E-31")))
+    ids = workspace.cohort.patient_ids
+
+    def changed() -> None:
+        picked = INSTEAD.get()
+        if picked is not None:
+            state.CASE.set(picked)
+            _chosen()
+
+    st.selectbox(
+        "Case",
+        rows[:MANY],
+        index=None,
+        key=INSTEAD.name,
+        format_func=lambda row: str(ids[row]),
+        on_change=changed,
+        placeholder="Pick a case",
+        width=260,
+    )
 
 
 def _step(rows: list[int], by: int) -> None:
@@ -133,6 +154,6 @@ def pick(workspace: Workspace, rows: list[int]) -> int:
         st.button(label, key=f"case_{by}", on_click=_step, args=(rows, by), shortcut=keys)
     st.markdown(f"{rows.index(row) + 1:,} of {walked}", width="content")
     token = workspace.loaded.tokens[row]
-    st.query_params[LINK] = token
+    st.query_params[address.CASE] = token
     FOLLOWED.set(token)
     return row

@@ -110,6 +110,7 @@ def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list
         placeholder="Pick a group",
         wrap=True,
         help="Every feature of the group takes this percentile of its own training values.",
+        select_all=False,
     )
     changes: list[WhatIfChange] = []
     for modality, group in chosen:
@@ -137,6 +138,7 @@ def _dropped(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[What
         placeholder="Pick a modality",
         wrap=True,
         help="As if the patient did not have it; only where the model was validated without it.",
+        select_all=False,
     )
     return [DropModality(modality) for modality in chosen]
 

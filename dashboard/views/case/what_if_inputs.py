@@ -82,6 +82,7 @@ def feature_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> lis
         wrap=True,
         help="Clinical inputs first, then features by their contribution to this case, where a "
         "method passes the check of explanations.",
+        select_all=False,
     )
     changes = (_change(case, explored, pick, f"{prefix}_{pick}") for pick in chosen)
     return [change for change in changes if change is not None]
@@ -138,7 +139,8 @@ def _number(name: str, unit: str, limits: TrainingLimits, key: str) -> float | N
     )
     slide, typed = f"{key}_slide", f"{key}_typed"
     for widget in (slide, typed):
-        SessionKey[float](widget).start_with(start)
+        held: SessionKey[float] = SessionKey(widget)
+        held.start_with(start)
     step = 1.0 if limits.whole else (limits.high - limits.low) / STEPS
     style = "%.0f" if limits.whole else "%.4g"
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -169,9 +171,11 @@ def _number(name: str, unit: str, limits: TrainingLimits, key: str) -> float | N
 
 def _follow(source: str, target: str, limits: TrainingLimits) -> None:
     """Move one input to the other's value, at most to the end of the training range."""
-    value = SessionKey[float](source).get()
+    followed: SessionKey[float | None] = SessionKey(source)
+    follower: SessionKey[float] = SessionKey(target)
+    value = followed.get()
     if value is not None:
-        SessionKey[float](target).set(float(np.clip(value, limits.low, limits.high)))
+        follower.set(float(np.clip(value, limits.low, limits.high)))
 
 
 def _told(name: str, unit: str, limits: TrainingLimits) -> str:

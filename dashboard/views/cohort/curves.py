@@ -80,7 +80,9 @@ def _curve_options(unit: TimeUnit, longest: float) -> CurveOptions:
     with st.popover("Curve options"):
         interval = st.checkbox("95% bands", value=True, key="km_bands")
         tail = st.checkbox("Show full tail", key="km_tail")
-        landmarks = st.multiselect("Landmarks (months)", LANDMARKS, key="km_landmarks")
+        landmarks = st.multiselect(
+            "Landmarks (months)", LANDMARKS, key="km_landmarks", select_all=False
+        )
         zoom = st.slider("Zoom to (months)", SHORTEST_ZOOM, limit, limit, key="km_zoom")
         cut = st.checkbox("Censor at the zoom limit (changes the estimates)", key="km_censor")
     return CurveOptions(

@@ -37,7 +37,7 @@ def main() -> None:
     picked = st.segmented_control(
         "View",
         list(VIEWS),
-        default=next(iter(VIEWS)),
+        default=None if following is not None else next(iter(VIEWS)),  # never both are set
         key=VIEW.name,
         required=True,
         bind="query-params",

@@ -28,6 +28,7 @@ from dashboard.figures.survivors import interval_composition, short_long_chart
 from dashboard.known_outcome import KnownOutcome, outcome_of
 from dashboard.session import resources, state
 from dashboard.session.state import Scoring, Workspace
+from dashboard.views.case import commit_first
 from dashboard.views.case.case_exports import worklist_button
 from dashboard.views.cohort.groups import (
     GROUP_BY,
@@ -142,7 +143,12 @@ def hazard_view(workspace: Workspace) -> None:
     if workspace.scoring is None:
         st.info("No model fits this cohort, so there is no hazard to show.")
         return
-    cohort, profile, rows = workspace.cohort, workspace.profile, workspace.scored_rows
+    hidden = commit_first.withheld(workspace)
+    commit_first.say_withheld(hidden & workspace.shown)
+    rows = workspace.scored_rows[~hidden[workspace.scored_rows]]
+    if not len(rows):
+        return
+    cohort, profile = workspace.cohort, workspace.profile
     result, strata = workspace.scoring.result, workspace.scoring.bundle.strata
     tokens = np.array(workspace.loaded.tokens)
     current = state.CASE.get()
@@ -226,7 +232,10 @@ def table_view(workspace: Workspace) -> None:
         table["months"] = duration[rows].round(1)
         table[cohort.info.endpoint.event_noun] = event[rows]
     if workspace.scoring is not None:
+        hidden = commit_first.withheld(workspace)[rows]
+        commit_first.say_withheld(hidden)
         scores = workspace.scoring.result.table.iloc[rows].reset_index(drop=True)
+        scores = scores[~hidden].reindex(scores.index)
         for name in ("z", "percentile", "risk_group", "agreement", "missing", "warnings"):
             table[name] = scores[name]
     picked = st.dataframe(

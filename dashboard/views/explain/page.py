@@ -193,6 +193,7 @@ def _agreement(
         key="explain_compare",
         format_func=lambda key: METHODS[key].label,
         placeholder="Pick a method",
+        select_all=False,
     )
     if not chosen:
         return

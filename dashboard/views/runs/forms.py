@@ -166,6 +166,7 @@ def _study_form(workspace: Workspace) -> None:
             persist_state="session",
             help="paper: Tables 1 to 3. classical: Cox models, forest, boosting. all: both and "
             "the generic forms. camlif: both presets of CA-MLIF.",
+            select_all=False,
         )
         first, second, third, fourth = st.columns(4)
         heads = first.selectbox(

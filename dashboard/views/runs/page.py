@@ -23,7 +23,6 @@ from dashboard.runs.run_folder import ACTIVE, UNFINISHED, Job
 from dashboard.runs.run_requests import say_seconds
 from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey
-from dashboard.session.state import Workspace
 from dashboard.session.user import current_user
 from dashboard.views.runs.forms import RUN, RUN_NOTE, forms, show_run, source_of
 
@@ -36,13 +35,13 @@ PICKED: SessionKey[str | None] = SessionKey("pick_run")
 
 def main() -> None:
     """Draw the page."""
-    workspace = state.workspace()
     st.markdown(
         "A run computes on this computer in a process of its own; one runs, others wait. It goes "
         "on when you leave the page, reload or close the browser."
     )
     manager = resources.job_manager()
-    forms(workspace)
+    if not state.AWAITED.is_set:
+        forms(state.workspace())
     note = RUN_NOTE.pop()
     if note:
         st.info(note)
@@ -204,8 +203,8 @@ def _buttons(manager: JobManager, job: Job) -> None:
 
 
 def _open_result(job: Job) -> None:
-    workspace = state.workspace()
-    here = _is_in_view(workspace, job)
+    loaded = state.loaded_as(job.request.cohort_digest)
+    here = loaded is not None
     sample = job.request.arguments[1] if job.request.arguments[1] in SAMPLES else None
     if not here and sample is None:
         st.caption("Load the tables of this run again to open its result.")
@@ -213,31 +212,30 @@ def _open_result(job: Job) -> None:
     label = "Use this model" if job.request.kind == "train" else "Open in Comparison"
     if not st.button(label, key="run_open", type="primary"):
         return
-    if not here and sample is not None:
+    if loaded is not None and loaded is not state.current_cohort():
+        state.choose_cohort(loaded.key)
+    elif not here and sample is not None:
         state.choose_cohort(sample)
     if job.request.kind == "train":
         state.choose_model(_result_name(job))
-        st.switch_page("views/validation/page.py")
+        st.switch_page("views/case/page.py")
     st.switch_page("views/study/comparison.py")
 
 
-def _is_in_view(workspace: Workspace, job: Job) -> bool:
-    return workspace.loaded.digest == job.request.cohort_digest
-
-
 def _try_again(manager: JobManager, job: Job) -> None:
-    workspace = state.workspace()
-    gone = job.request.private and not _is_in_view(workspace, job)
+    loaded = state.loaded_as(job.request.cohort_digest)
+    gone = job.request.private and loaded is None
     again = st.button(
         "Try again",
         key="run_retry",
         icon=":material/refresh:",
         disabled=gone,
-        help="The tables were erased when the run ended. Load them again first." if gone else None,
     )
+    if gone:
+        st.caption("Its tables were erased when it ended. Load them again, then try again here.")
     if not again:
         return
-    prepare = source_of(workspace.loaded).write if job.request.private else None
+    prepare = None if loaded is None or not job.request.private else source_of(loaded).write
     _change(Action.RUN_RETRIED, job, lambda: manager.retry(job.id, prepare))
 
 

@@ -166,6 +166,7 @@ def choose(opened: OpenStudy, page: Page, families: Collection[str]) -> StudyCho
             key=f"{page}_variants",
             placeholder="All",
             width=380,
+            select_all=False,
         )
         splits = st.multiselect(
             "Splits",
@@ -174,6 +175,7 @@ def choose(opened: OpenStudy, page: Page, families: Collection[str]) -> StudyCho
             key=f"{page}_splits",
             placeholder="All",
             width=240,
+            select_all=False,
         )
         printed = _pick_printed(opened, page, [row.key for row in rows])
     chosen = [row.key for row in rows if not picked or row.key in (*picked, REFERENCE)]
@@ -368,6 +370,7 @@ def show_figure_3(opened: OpenStudy, prefix: str, settings: dict[str, object], n
             max_selections=MAX_HAZARD_PANELS,
             key=f"{prefix}_hazard_models",
             width=520,
+            select_all=False,
         )
         unit = pick_unit(f"{prefix}_hazard_unit")
         boxes = st.toggle("Boxes by grade", key=f"{prefix}_hazard_boxes")

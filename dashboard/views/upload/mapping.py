@@ -202,6 +202,7 @@ def _event_value(report: CheckReport, value: Assignment, *, disabled: bool) -> N
         disabled=disabled,
         placeholder="Pick the cells",
         key=f"mapping_event_{session.round_number()}",
+        select_all=False,
     )
     if value.examples:
         st.caption(plain(f"It holds {', '.join(value.examples)}"))

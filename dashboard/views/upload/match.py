@@ -48,7 +48,9 @@ def _score(upload: CheckedUpload, loaded: LoadedCohort, matches: Sequence[ModelM
         match = matches[names.index(name)]
         parts = [m.modality for m in match.report.modalities if m.n_found]
         missing = tuple(
-            st.multiselect("Treat as missing", parts, key=f"match_missing_{name}", width=280)
+            st.multiselect(
+                "Treat as missing", parts, key=f"match_missing_{name}", width=280, select_all=False
+            )
         )
         problems = session.suitability(
             loaded.digest, match.model.path, missing, upload.report.table_files, loaded.cohort
@@ -70,8 +72,13 @@ def _score(upload: CheckedUpload, loaded: LoadedCohort, matches: Sequence[ModelM
         session.release_files()
         state.choose_cohort(state.UPLOADED, loaded)
         state.choose_model(name, missing)
-        st.switch_page("views/cohort/page.py")
+        st.switch_page(_next_page())
     return fits
+
+
+def _next_page() -> str:
+    """Where scored tables are looked at: on Case where a link waits for one of them."""
+    return "views/case/page.py" if state.AWAITED_CASE.get() else "views/cohort/page.py"
 
 
 def _match_table(matches: Sequence[ModelMatch]) -> pd.DataFrame:

@@ -151,6 +151,7 @@ def _remove_files() -> None:
             placeholder="Choose files",
             key=f"remove_{session.round_number()}",
             width=480,
+            select_all=False,
         )
         if st.button("Remove", disabled=not unwanted, key="remove_files"):
             session.use_files({n: c for n, c in files.items() if n not in unwanted})

@@ -47,9 +47,10 @@ def test_a_study_becomes_a_command() -> None:
     assert request.result == "study"
 
 
-def test_two_names_for_one_training_are_one_run_but_another_seed_is_not() -> None:
+def test_another_name_seed_or_cohort_is_another_training() -> None:
     first = runs.training_request(source(), TRAINING, "a").fingerprint
-    assert runs.training_request(source(), TRAINING, "b").fingerprint == first
+    assert runs.training_request(source(), TRAINING, "a").fingerprint == first
+    assert runs.training_request(source(), TRAINING, "b").fingerprint != first
     assert runs.training_request(source(), replace(TRAINING, seed=4), "a").fingerprint != first
     other = replace(source(), digest="e")
     assert runs.training_request(other, TRAINING, "a").fingerprint != first

@@ -151,7 +151,10 @@ def test_another_cohort_starts_filters_case_and_model_anew(session: dict[str, ob
         state.SELECTION.name: ("a", "b"),
     }
     state.choose_cohort("luad")
-    assert session == {state.COHORT.name: "luad", state.MODEL.name: None, state.MISSING.name: ()}
+    assert state.shown_rows(load_sample("luad")).all()
+    assert not {state.CASE.name, state.SELECTION.name} & set(session)
+    assert (session[state.COHORT.name], session[state.MODEL.name]) == ("luad", None)
+    assert session[state.MISSING.name] == ()
 
 
 def test_uploaded_tables_are_a_choice_only_once_there_are_any(

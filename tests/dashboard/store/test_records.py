@@ -162,12 +162,13 @@ def test_a_decision_follows_the_estimate(store: Store) -> None:
 
 
 def test_commit_first_refuses_a_decision_without_an_estimate(store: Store) -> None:
-    store.switch(REVIEWER, SettingName.COMMIT_FIRST, on=True)
     with pytest.raises(StoreError, match="estimate first"):
-        store.record_decision(REVIEWER, case(), RiskGroup.LOW, "")
-    store.record_decision(REVIEWER, case(model=None), RiskGroup.LOW, "")  # no result to wait for
-    store.record_estimate(REVIEWER, case(), RiskGroup.LOW, model_result="Low risk")
-    store.record_decision(REVIEWER, case(), RiskGroup.LOW, "")
+        store.record_decision(REVIEWER, case(), RiskGroup.LOW, "", commit_first=True)
+    no_model = case(model=None)  # no result to wait for
+    store.record_decision(REVIEWER, no_model, RiskGroup.LOW, "", commit_first=True)
+    estimate = store.record_estimate(REVIEWER, case(), RiskGroup.LOW, model_result="Low risk")
+    assert store.estimated(COHORT, estimate.model_digest) == {token(1)}
+    store.record_decision(REVIEWER, case(), RiskGroup.LOW, "", commit_first=True)
     assert len(store.decisions(token(1))) == 2
 
 
@@ -254,7 +255,7 @@ def test_a_viewer_changes_nothing(store: Store) -> None:
     with pytest.raises(AccessError):
         store.create_worklist(VIEWER, COHORT, "Board", [])
     with pytest.raises(AccessError):
-        store.switch(VIEWER, SettingName.COMMIT_FIRST, on=True)
+        store.switch(VIEWER, SettingName.KEEP_RECORDS, on=False)
     assert (store.cohorts(), actions(store)) == ((), [])
 
 

@@ -151,8 +151,7 @@ def estimate(app: AppTest, group: RiskGroup) -> None:
 
 
 def test_commit_first_hides_the_result_until_the_estimate(open_app: OpenApp, store: Store) -> None:
-    switch(store, SettingName.COMMIT_FIRST, on=True)
-    app = open_app()
+    app = open_app(commits_first=True)
     hidden = text_of(app)
     assert HIDDEN in hidden
     for word in (RESULT, "How sure", "Where this case sits", "Caveats", "Similar cases"):
@@ -175,8 +174,10 @@ def test_commit_first_hides_the_result_until_the_estimate(open_app: OpenApp, sto
 def test_an_estimate_after_the_result_says_so(open_app: OpenApp, store: Store) -> None:
     app = open_app()
     app.toggle(key="commit_first").set_value(True).run()
-    assert store.is_on(SettingName.COMMIT_FIRST)
     assert HIDDEN in text_of(app)
+    assert parameter(app, "commit") == "first"
+    assert HIDDEN not in text_of(open_app())
+    assert HIDDEN in text_of(open_app(query={"commit": "first"}))
     estimate(app, RiskGroup.LOW)
     assert "after the result had been shown" in text_of(app)
 
@@ -184,12 +185,27 @@ def test_an_estimate_after_the_result_says_so(open_app: OpenApp, store: Store) -
 def test_commit_first_hides_nothing_that_could_not_be_shown_again(
     open_app: OpenApp, store: Store
 ) -> None:
-    switch(store, SettingName.COMMIT_FIRST, on=True)
     switch(store, SettingName.KEEP_RECORDS, on=False)
-    shown = text_of(open_app())
+    shown = text_of(open_app(commits_first=True))
     assert HIDDEN not in shown
     assert RESULT in shown
     assert "switched storage off" in shown
+
+
+def test_commit_first_hides_results_of_single_patients_on_cohort(
+    open_app: OpenApp, store: Store
+) -> None:
+    app = open_app(commits_first=True)
+    estimate(app, RiskGroup.HIGH)
+    app.switch_page("views/cohort/page.py").run()
+    app.segmented_control(key="view").select("Table").run()
+    table = app.dataframe[0].value
+    assert table["z"].notna().sum() == 1
+    assert (table["risk_group"].notna() == table["z"].notna()).all()
+    assert "stay hidden here until" in " ".join(info.value for info in app.info)
+    app.segmented_control(key="view").select("Hazard by subtype").run()
+    assert problems_of(app) == []
+    assert "stay hidden here until" in " ".join(info.value for info in app.info)
 
 
 # Worklists

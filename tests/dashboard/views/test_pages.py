@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from camlif.data.samples import SAMPLES, load_sample
 from camlif.data.simulator import simulate
 from dashboard import messages
-from dashboard.session import resources, state
+from dashboard.session import address, resources, state
 from dashboard.views.case import picker as case_picker
 from tests.browser.accessibility import FRAMEWORK
 from tests.builders.pages import page_file
@@ -233,16 +233,32 @@ def test_a_link_opens_its_case(open_app: OpenApp) -> None:
     assert problems_of(app) == []
 
 
-def test_a_link_to_an_unknown_case_is_explained_and_the_page_goes_on(open_app: OpenApp) -> None:
+def test_a_link_to_an_unknown_case_is_explained_and_shows_no_other(open_app: OpenApp) -> None:
     app = open_app(query={"case": "0123456789abcdef"})
     for _ in range(2):  # a rerun, as after the gate, does not take the warning away
         assert any("E-31" in unescaped(w.value) for w in app.warning)
+        assert "Who and what data" not in text_of(app)
         app.run()
     assert problems_of(app) == []
-    assert app.selectbox(key=state.CASE.name).value == 0
-    app.button(key="case_1").click().run()
+    app.selectbox(key="case_instead").select(1).run()
     assert app.selectbox(key=state.CASE.name).value == 1
     assert not any("E-31" in unescaped(w.value) for w in app.warning)
+
+
+def test_an_address_opens_its_cohort_and_model_again(open_app: OpenApp) -> None:
+    app = open_app("cohort", "luad")
+    kept = {name: app.query_params[name] for name in (address.COHORT, address.MODEL)}
+    assert kept == {"cohort": "luad", "model": "luad"}
+    again = open_app("cohort", None, query=kept)
+    assert "Synthetic lung" in text_of(again)
+    assert again.selectbox(key="pick_model").value == "luad"
+
+
+@pytest.mark.parametrize("name", ["gone", "../models/glioma", "transbig"])
+def test_a_model_of_an_address_that_does_not_fit_is_said(open_app: OpenApp, name: str) -> None:
+    app = open_app(cohort=None, query={address.MODEL: name})
+    assert any(f"Model {name} is not installed here" in unescaped(e.value) for e in app.error)
+    assert "Where this case sits" not in text_of(app)
 
 
 def test_next_and_previous_walk_round_the_cases_shown(open_app: OpenApp) -> None:

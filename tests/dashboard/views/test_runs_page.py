@@ -86,16 +86,20 @@ def test_a_training_is_started_watched_and_opened(open_app: OpenApp, manager: Jo
     assert "Finished after" in text_of(app)
     app.button(key="run_open").click().run()
     assert app.session_state[state.MODEL.name] == "glioma_2"
+    assert "Who and what data" in text_of(app)
 
 
-def test_the_same_training_started_again_is_the_one_under_way(
+def test_a_training_under_another_name_waits_for_the_one_under_way(
     open_app: OpenApp, manager: JobManager
 ) -> None:
     app = start(open_app("runs"), 1)
     assert app.text_input(key="train_name").value == "glioma_3"  # glioma_2 is being made
     app.button(key="train_start").click().run()
-    only(manager)
-    assert any("under way already" in i.value for i in app.info)
+    assert sorted(job.request.result for job in manager.jobs()) == [
+        "../../models/glioma_2",
+        "../../models/glioma_3",
+    ]
+    assert not any("under way already" in i.value for i in app.info)
 
 
 def test_a_viewer_starts_nothing(

@@ -42,7 +42,7 @@ def main() -> None:
         required=True,
         bind="query-params",
     )
-    VIEWS[picked](workspace)
+    VIEWS[picked or next(iter(VIEWS))](workspace)
 
 
 main()

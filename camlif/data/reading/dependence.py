@@ -116,11 +116,11 @@ def told_beside_others(
         (_standardised(every), _standardised(np.column_stack([duration, log_time, event]))),
         (_standardised(_log(every)), _standardised(np.column_stack([log_time, event]))),
     ]
-    strongest = [_left_by_others(x[:, q:], x if paired else x[:, :q], y) for x, y in views]
+    strongest = [_left_by_others(x[:, q:], x if paired else x[:, :q], y, bound) for x, y in views]
     while q or paired:
         largest = [left.max(initial=0.0) for left in strongest]
         left = strongest[int(np.argmax(largest))]
-        if max(largest) < bound:
+        if max(largest) == 0:
             break
         column, other = map(int, np.unravel_index(left.argmax(), left.shape))
         found[column] = other, float(left[column, other])
@@ -131,17 +131,23 @@ def told_beside_others(
     return found
 
 
-def _left_by_others(x: Float64Array, z: Float64Array, y: Float64Array) -> Float64Array:
-    """Return the largest partial correlation with a target of each column beside each other.
+def _left_by_others(
+    x: Float64Array, z: Float64Array, y: Float64Array, bound: float
+) -> Float64Array:
+    """Return what each other column leaves of each column: its correlation with a target, or 0.
 
-    All are standardised: shapes (n, p), (n, q) and (n, k) give (p, q).
+    It counts where the partial correlation, with the other column taken from the target as well,
+    comes to the bound; but that is the same for both columns of a sum, and of the two the sum
+    itself runs closer with the outcome. All are standardised: shapes (n, p), (n, q) and (n, k)
+    give (p, q).
     """
     xz, xy, zy = x.T @ z, x.T @ y, z.T @ y
     left = _without_rounding(1 - xz**2)
     largest = np.zeros(xz.shape)
     for k in range(y.shape[1]):
-        scale = np.sqrt(left * _without_rounding(1 - zy[:, k] ** 2))
-        largest = np.maximum(largest, np.abs(xy[:, k, None] - xz * zy[:, k]) / scale)
+        alone = np.abs(xy[:, k, None] - xz * zy[:, k]) / np.sqrt(left)
+        partial = alone / np.sqrt(_without_rounding(1 - zy[:, k] ** 2))
+        largest = np.maximum(largest, np.where(partial >= bound, alone, 0.0))
     return largest
 
 

@@ -110,7 +110,7 @@ def test_a_link_carries_case_cohort_and_model_and_a_reload_keeps_them(
     other.goto(re.sub(r"case=[0-9a-f]+", "case=0123456789abcdef", address))
     shows_nothing_but(other, "E-31")
     shot(other, "link_unknown")
-    for name in ("Cohort", "Explain", "Runs", "Case"):
+    for name in ("Cohort", "Validation", "Runs"):
         go(page, name)
         page.reload()
         settled(page)

@@ -6,6 +6,7 @@ Choices go in, a run is started (`dashboard.runs.jobs`); what is refused is said
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 
@@ -124,8 +125,9 @@ def _training_form(workspace: Workspace) -> None:
             choice = TrainingChoice(
                 preset=preset, splits=splits, epochs=epochs, seed=seed, device=device
             )
-            seconds = estimate_training(choice, loaded.cohort, resources.catalogue())
-            _say_estimate(seconds)
+            here = _trained_here()
+            seconds = estimate_training(choice, loaded.cohort, resources.catalogue(), here)
+            _say_estimate(seconds, known=bool(here))
     if start:
         try:
             check_name(name, taken)
@@ -191,8 +193,12 @@ def _study_form(workspace: Workspace) -> None:
             st.form_submit_button("Estimate time", key="study_estimate")
             if methods and problem is None:
                 rows = study_variants(choice, loaded.cohort)
-                seconds = estimate_study(choice, loaded.cohort, resources.catalogue(), _measured())
-                _say_estimate(seconds, f"{count(len(rows), 'row')} of {count(splits, 'split')}: ")
+                measured, here = _measured(), _trained_here()
+                seconds = estimate_study(
+                    choice, loaded.cohort, resources.catalogue(), measured, here
+                )
+                what = f"{count(len(rows), 'row')} of {count(splits, 'split')}: "
+                _say_estimate(seconds, what, known=bool(here or measured))
     if start and not methods:
         st.error("Pick at least one method.")
     elif problem is not None:
@@ -222,11 +228,23 @@ def _measured() -> list[tuple[StudySummary, int]]:
     return found
 
 
-def _say_estimate(seconds: float | None, what: str = "") -> None:
+def _trained_here() -> dict[Path, float]:
+    """Seconds that finished trainings took on this machine, by model folder."""
+    manager = resources.job_manager()
+    return {
+        (manager.folder(job.id) / job.request.result).resolve(): job.ended - job.started
+        for job in manager.jobs()
+        if job.request.kind == "train" and job.state == "finished" and job.started and job.ended
+    }
+
+
+def _say_estimate(seconds: float | None, what: str = "", *, known: bool) -> None:
     if seconds is None:
         words = "no estimate yet, the run shows the time left as it goes"
+    elif known:
+        words = f"about {say_seconds(seconds)}, by runs on this machine"
     else:
-        words = f"about {say_seconds(seconds)} on one core"
+        words = f"at least {say_seconds(seconds)}, by models trained on other machines"
     text = what + words
     st.caption(plain(f"{text[0].upper()}{text[1:]}."))
 

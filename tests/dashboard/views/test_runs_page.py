@@ -67,7 +67,7 @@ def only(manager: JobManager) -> run_folder.Job:
 def test_a_training_is_started_watched_and_opened(open_app: OpenApp, manager: JobManager) -> None:
     app = open_app("runs")
     assert "No run so far." in text_of(app)
-    assert "About" in text_of(app)  # the time estimate
+    assert "by models trained on other machines" in text_of(app)
     start(app, 1)
     assert problems_of(app) == []
     job = only(manager)

@@ -50,6 +50,8 @@ UNKNOWN_LINK: SessionKey[str] = SessionKey("unknown_link")
 SELECTION: SessionKey[tuple[str, ...]] = SessionKey("cohort_selection")
 STUDY_METHODS: SessionKey[tuple[str, ...]] = SessionKey("study_methods")
 """Methods that a page asks the Runs page to fill in."""
+NEW_FILTERS: SessionKey[bool] = SessionKey("new_filters")
+"""Whether the filters are to start anew: no page can set those drawn beside it."""
 FILTER_SUBTYPE: SessionKey[list[str]] = SessionKey("subtype")
 FILTER_GRADE: SessionKey[list[str]] = SessionKey("grade")
 FILTER_COMPLETE: SessionKey[bool] = SessionKey("complete_only")
@@ -115,10 +117,12 @@ class Workspace:
 
 
 def initialise() -> None:
-    """Set the defaults of a new session."""
+    """Begin a run: set the defaults of a new session, and the filters of a new cohort."""
     COHORT.start_with(DEFAULT_SAMPLE)
     MODEL.start_with(None)
     MISSING.start_with(())
+    if NEW_FILTERS.pop():
+        reset_filters()
 
 
 def cohort_choices() -> list[str]:
@@ -127,7 +131,7 @@ def cohort_choices() -> list[str]:
 
 
 def choose_cohort(key: str, upload: LoadedCohort | None = None) -> None:
-    """Look at another cohort; model, case and filters start anew.
+    """Look at another cohort from the next run on; model, case and filters start anew.
 
     Uploaded tables may be those of the case that the address named: it stays awaited.
     """
@@ -139,7 +143,7 @@ def choose_cohort(key: str, upload: LoadedCohort | None = None) -> None:
     COHORT.set(key)
     MODEL.set(None)
     MISSING.set(())
-    reset_filters()
+    NEW_FILTERS.set(True)
     for key_ in gone:
         key_.pop()
 

@@ -30,9 +30,11 @@ MAX_GROUPS = 30
 MAX_SHARE_WRITTEN = 0.4
 """Of the cells that are written otherwise, with or without a fraction."""
 
-MIN_RATIO_WRITTEN = 4.0
+MIN_RATIO_BROKEN = 4.0
+MIN_RATIO_WHOLE = 15.0
 """Of the medians of cells with and without a fraction. A week has 7 days, a month 30 or 4.3 weeks,
-a year 12 months: rounding alone makes no such difference."""
+a year 12 months. Times with a fraction among whole ones are meant; of those with decimals one in
+ten or a hundred is whole by chance, and the end of a study is: these must be days among months."""
 
 MIN_RATIO_GROUPS = 20.0
 MAX_OVERLAP = 0.05
@@ -100,7 +102,9 @@ def _written_otherwise(values: Float64Array) -> BoolArray | None:
         if 0 < few.mean() <= MAX_SHARE_WRITTEN:
             ratio = np.median(values[few]) / np.median(values[~few])
             # Months among days have a fraction and are shorter; days among months, the reverse.
-            if (1 / ratio if few is broken else ratio) >= MIN_RATIO_WRITTEN:
+            # Half a month among whole ones is no other unit.
+            shorter = 1 / ratio >= MIN_RATIO_BROKEN and np.median(values[few]) > 1
+            if shorter if few is broken else ratio >= MIN_RATIO_WHOLE:
                 return np.asarray(few)
     return None
 

@@ -27,6 +27,7 @@ from dashboard.figures.discrimination import c_index_dots
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
 from dashboard.figures.kaplan_meier import (
+    Grouping,
     KmGroup,
     case_curve_chart,
     compare_groupings_chart,
@@ -59,7 +60,8 @@ def km(theme: Theme) -> Chart:
 
 
 def groupings(theme: Theme) -> Chart:
-    return compare_groupings_chart(km_groups(), km_groups(), theme=theme, endpoint=Endpoint())
+    first, second = Grouping(EVIL, km_groups()), Grouping("b", km_groups())
+    return compare_groupings_chart(first, second, theme=theme, endpoint=Endpoint())
 
 
 def case(theme: Theme) -> Chart:

@@ -128,4 +128,4 @@ def test_block_weights_of_a_case_have_their_spread_over_models() -> None:
     )
     bars = only(chart.figure, "weights")
     assert list(bars.error_x.array) == [0.1, 0.0]
-    assert "Over 3 models, Pathology is passed on most (0.60) and fusion least" in chart.finding
+    assert "fusion weighs Pathology most (0.60) and fusion least (0.40)" in chart.finding

@@ -151,6 +151,7 @@ def test_another_cohort_starts_filters_case_and_model_anew(session: dict[str, ob
         state.SELECTION.name: ("a", "b"),
     }
     state.choose_cohort("luad")
+    state.initialise()
     assert state.shown_rows(load_sample("luad")).all()
     assert not {state.CASE.name, state.SELECTION.name} & set(session)
     assert (session[state.COHORT.name], session[state.MODEL.name]) == ("luad", None)

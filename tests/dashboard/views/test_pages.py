@@ -17,6 +17,7 @@ from camlif.data.samples import SAMPLES, load_sample
 from camlif.data.simulator import simulate
 from dashboard import messages
 from dashboard.session import address, resources, state
+from dashboard.shell.gate import ACCEPTED
 from dashboard.views.case import picker as case_picker
 from tests.browser.accessibility import FRAMEWORK
 from tests.builders.pages import page_file
@@ -515,6 +516,8 @@ def test_forgetting_erases_the_upload(open_app: OpenApp) -> None:
     assert state.UPLOAD.name not in app.session_state
     assert "checked_upload" not in app.session_state
     assert "SECRET" not in text_of(app, sidebar=True)
+    app.session_state[ACCEPTED.name] = True  # asked anew
+    app.run()
     assert load_sample("glioma").info.title in text_of(app)
     for page in ("case", "cohort", "data"):
         app.switch_page(page_file(page)).run()

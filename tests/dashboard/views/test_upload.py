@@ -57,8 +57,8 @@ def codes_of(app: AppTest) -> set[str]:
 
 
 def press(app: AppTest, flag: str) -> AppTest:
-    """Press the button of a repair, wherever its problem stands."""
-    (button,) = [
+    """Press the button of a repair, the first where several problems offer it."""
+    button, *_ = [
         b for b in app.button if re.fullmatch(rf"repair_\d+_{re.escape(flag)}", b.key or "")
     ]
     button.click().run()
@@ -540,7 +540,7 @@ def test_patients_without_a_modality_the_model_needs_get_no_score(shipped: AppTe
 def test_late_entry_is_mapped_drawn_and_what_ignores_it_is_said(app: AppTest) -> None:
     rows = [f"p{i},{10 + i},{i % 2},{i % 3}" for i in range(40)]
     clinical = "\n".join(["patient_id,survival_months,event,entry_months", *rows])
-    ct = "\n".join(["patient_id,other_v", *(f"p{i},{7 * i % 40}" for i in range(40))])
+    ct = "\n".join(["patient_id,other_v", *(f"p{i},{7 * i % 41}" for i in range(40))])
     upload(app, {"clinical.csv": clinical, "ct.csv": ct})
 
     row = next(r for r in table(app, "columns") if r["role"] == "Entry time (if late)")

@@ -101,6 +101,13 @@ def in_months(those: object, *, digits: int = 1, days: object = DAYS, **more: ob
     return clinical().assign(survival_days=np.where(those, months, days), **more)
 
 
+def months_with(rows: pd.Index, time: float, *, digits: int = 2) -> Frame:
+    """The clinical table with follow-up in months, and some times of one length."""
+    table = clinical()
+    months = (table.pop("survival_days") / 30.4375).round(digits)
+    return table.assign(survival_months=months.mask(months.index.isin(rows), time))
+
+
 INPUTS = {
     # words and codes
     "the words win over the digits": Input(
@@ -357,6 +364,22 @@ INPUTS = {
         files=lambda: study(clinical=in_months(DAYS.index % 7 == 0)),
         asks="E-09",
         names=("survival_days", "another unit"),
+        refused=True,
+    ),
+    "months of a study that ends after a round time": Input(
+        files=lambda: study(clinical=months_with(DAYS.nlargest(4).index, 115.0)),
+        median=None,
+        same=False,
+    ),
+    "half a month among whole ones": Input(
+        files=lambda: study(clinical=months_with(DAYS.nsmallest(4).index, 0.5, digits=0)),
+        median=None,
+        same=False,
+    ),
+    "days among months": Input(
+        files=lambda: study(clinical=months_with(DAYS.nlargest(4).index, 3400)),
+        asks="E-09",
+        names=("survival_months", "another unit"),
         refused=True,
     ),
     "one time in months beside the same in another unit": Input(

@@ -24,6 +24,11 @@ from camlif.statistics.d_calibration import DCalibration, d_calibration
 from camlif.statistics.decision import DecisionCurve, decision_curve
 from camlif.statistics.discrimination import ipcw_c_index, time_dependent_auc
 from camlif.statistics.gate import GateResult, calibration_gates, judge_predictions
+from camlif.statistics.group_differences import (
+    GroupDifferences,
+    disjoint,
+    group_differences,
+)
 from camlif.statistics.group_tests import (
     HazardRatio,
     LogRankResult,
@@ -60,6 +65,7 @@ __all__ = [
     "DCalibration",
     "DecisionCurve",
     "GateResult",
+    "GroupDifferences",
     "HazardRatio",
     "HorizonPerformance",
     "KaplanMeierCurve",
@@ -82,8 +88,10 @@ __all__ = [
     "cross_fitted_survival_at_end",
     "d_calibration",
     "decision_curve",
+    "disjoint",
     "fit_calibration",
     "fit_survival_bound",
+    "group_differences",
     "group_hazard_ratios",
     "integrated_brier_score",
     "ipcw_c_index",

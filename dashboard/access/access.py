@@ -30,6 +30,7 @@ class Action(StrEnum):
     RESULT_SHOWN = "result shown"
     EXPORTED = "exported"
     WORKLIST_CHANGED = "worklist changed"
+    GROUP_CHANGED = "group changed"
     NOTE_ADDED = "note added"
     ESTIMATE_RECORDED = "estimate recorded"
     DECISION_RECORDED = "decision recorded"
@@ -56,6 +57,7 @@ _LEAST = {
     Action.RESULT_SHOWN: Role.VIEWER,
     Action.EXPORTED: Role.VIEWER,
     Action.WORKLIST_CHANGED: Role.REVIEWER,
+    Action.GROUP_CHANGED: Role.REVIEWER,
     Action.NOTE_ADDED: Role.REVIEWER,
     Action.ESTIMATE_RECORDED: Role.REVIEWER,
     Action.DECISION_RECORDED: Role.REVIEWER,

@@ -1,4 +1,4 @@
-"""What a board keeps: worklists, notes, estimates, decisions, and an audit trail of what was done.
+"""What a board keeps: worklists, groups, notes, estimates, decisions, and a trail of what was done.
 
 Everything is keyed by case token and digests. Each action is one transaction, its audit event
 included, in an SQLite file that its owner alone can read, or in PostgreSQL.
@@ -9,6 +9,7 @@ from dashboard.store.database import StoreError, default_url
 from dashboard.store.export import CohortRecords, CohortSummary
 from dashboard.store.keys import CaseKey, CohortKey
 from dashboard.store.models import AuditEvent, Decision, Estimate, Note, RiskGroup, SettingName
+from dashboard.store.patient_groups import PatientGroup
 from dashboard.store.records import Store
 from dashboard.store.worklists import Worklist
 
@@ -22,6 +23,7 @@ __all__ = [
     "Decision",
     "Estimate",
     "Note",
+    "PatientGroup",
     "RiskGroup",
     "SettingName",
     "Store",

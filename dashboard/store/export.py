@@ -18,11 +18,20 @@ from sqlalchemy.orm import Session
 from camlif.wording import to_csv
 from dashboard.store.database import StoreError
 from dashboard.store.keys import CohortKey
-from dashboard.store.models import CohortRow, Decision, EntryRow, Estimate, Note, WorklistRow
+from dashboard.store.models import (
+    CohortRow,
+    Decision,
+    EntryRow,
+    Estimate,
+    GroupRow,
+    MemberRow,
+    Note,
+    WorklistRow,
+)
 
 COLUMNS = (
     *("kind", "recorded", "author", "case_token", "model_digest", "risk_group"),
-    *("model_result", "result_shown_before", "worklist", "position", "text"),
+    *("model_result", "result_shown_before", "worklist", "position", "group", "text"),
 )
 _Record = TypeVar("_Record", Note, Estimate, Decision)
 
@@ -34,6 +43,7 @@ class CohortSummary:
     cohort: CohortKey
     created: datetime
     worklists: int
+    groups: int
     notes: int
     estimates: int
     decisions: int
@@ -65,6 +75,7 @@ def summaries(session: Session) -> tuple[CohortSummary, ...]:
             cohort=CohortKey(digest=row.digest, title=row.title),
             created=row.created,
             worklists=_count(session, WorklistRow, row.digest),
+            groups=_count(session, GroupRow, row.digest),
             notes=_count(session, Note, row.digest),
             estimates=_count(session, Estimate, row.digest),
             decisions=_count(session, Decision, row.digest),
@@ -96,7 +107,7 @@ def records_of(session: Session, digest: str) -> CohortRecords:
         If nothing is.
     """
     cohort = known_cohort(session, digest)
-    rows = _entries(session, digest)
+    rows = _entries(session, digest) + _members(session, digest)
     rows += [note_row(note) for note in _all(session, Note, digest)]
     rows += [estimate_row(estimate) for estimate in _all(session, Estimate, digest)]
     rows += [decision_row(decision) for decision in _all(session, Decision, digest)]
@@ -157,12 +168,32 @@ def _entries(session: Session, digest: str) -> list[dict[str, Any]]:
     ]
 
 
+def _members(session: Session, digest: str) -> list[dict[str, Any]]:
+    query = (
+        select(GroupRow, MemberRow.case_token)
+        .join(MemberRow)
+        .where(GroupRow.cohort_digest == digest)
+        .order_by(GroupRow.id, MemberRow.case_token)
+    )
+    return [
+        {
+            "kind": "group member",
+            "recorded": group.recorded.isoformat(timespec="seconds"),
+            "author": group.author,
+            "case_token": token,
+            "group": group.name,
+            "text": group.rule,
+        }
+        for group, token in session.execute(query)
+    ]
+
+
 def _all(session: Session, kind: type[_Record], digest: str) -> Sequence[_Record]:
     return session.scalars(select(kind).where(kind.cohort_digest == digest).order_by(kind.id)).all()
 
 
 def _count(
-    session: Session, kind: type[WorklistRow | Note | Estimate | Decision], digest: str
+    session: Session, kind: type[WorklistRow | GroupRow | Note | Estimate | Decision], digest: str
 ) -> int:
     query = select(func.count()).select_from(kind).where(kind.cohort_digest == digest)
     return session.scalar(query) or 0

@@ -133,6 +133,32 @@ class EntryRow(Base):
     position: Mapped[int]
 
 
+class GroupRow(Base):
+    """A named group of patients of one cohort; ``rule`` says in words how it was made."""
+
+    __tablename__ = "patient_group"
+    __table_args__ = (UniqueConstraint("cohort_digest", "name"), STRICT)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    cohort_digest: Mapped[str] = _cohort()
+    name: Mapped[str]
+    rule: Mapped[str]
+    author: Mapped[str]
+    recorded: Mapped[datetime]
+
+
+class MemberRow(Base):
+    """A patient of a group."""
+
+    __tablename__ = "patient_group_member"
+    __table_args__ = (is_token(), STRICT)
+
+    group_id: Mapped[int] = mapped_column(
+        ForeignKey("patient_group.id", ondelete="CASCADE"), primary_key=True
+    )
+    case_token: Mapped[str] = mapped_column(primary_key=True)
+
+
 class Note(Base):
     """What somebody wrote about a case. Never changed; a correction is another note."""
 

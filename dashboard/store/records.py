@@ -35,6 +35,7 @@ from dashboard.store.models import (
     SettingRow,
     WorklistRow,
 )
+from dashboard.store.patient_groups import PatientGroups
 from dashboard.store.worklists import Worklist
 
 SWITCHES = {
@@ -49,7 +50,7 @@ class Store:
 
     Safe to use from many threads. Methods that write take their author and raise `AccessError`
     where the author's role does not include them; all raise `StoreError` where the database
-    cannot be reached.
+    cannot be reached. Groups of patients are those of ``groups``.
 
     Raises
     ------
@@ -59,6 +60,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._engine = open_database(url)
+        self.groups = PatientGroups(self._engine)
 
     def close(self) -> None:
         """Let go of the database's connections."""

@@ -58,7 +58,7 @@ def _storage() -> None:
 
     KEEP_RECORDS.set(on)
     st.toggle(
-        "Keep worklists, notes, estimates and decisions",
+        "Keep worklists, groups, notes, estimates and decisions",
         key=KEEP_RECORDS.name,
         on_change=turned,
         disabled=not allowed(Action.STORAGE_OFF, current_user().role),
@@ -97,6 +97,7 @@ def _row(summary: CohortSummary) -> dict[str, object]:
         "Digest": summary.cohort.digest[:SHORT],
         "Since": moment(summary.created),
         "Worklists": summary.worklists,
+        "Groups": summary.groups,
         "Notes": summary.notes,
         "Estimates": summary.estimates,
         "Decisions": summary.decisions,
@@ -133,7 +134,8 @@ def _erase(store: Store, summary: CohortSummary) -> None:
     digest = summary.cohort.digest
     with st.popover("Erase", key=f"records_erase_ask_{digest[:SHORT]}"):
         kept = (
-            f"{count(summary.worklists, 'worklist')}, {count(summary.notes, 'note')}, "
+            f"{count(summary.worklists, 'worklist')}, {count(summary.groups, 'group')}, "
+            f"{count(summary.notes, 'note')}, "
             f"{count(summary.estimates, 'estimate')} and {count(summary.decisions, 'decision')}"
         )
         st.markdown(

@@ -54,6 +54,7 @@ from camlif.statistics.over_time import (
     performance_over_time,
     subgroup_performance,
 )
+from camlif.statistics.restricted_mean import RestrictedMeans, restricted_means
 from camlif.statistics.split_p_values import SplitPValues, split_p_values
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "PairCounts",
     "PairwiseLogRank",
     "PerformanceOverTime",
+    "RestrictedMeans",
     "SplitPValues",
     "SubgroupPerformance",
     "SurvivalBound",
@@ -103,6 +105,7 @@ __all__ = [
     "observed_risk",
     "pairwise_log_rank",
     "performance_over_time",
+    "restricted_means",
     "split_p_values",
     "subgroup_performance",
     "time_dependent_auc",

@@ -57,7 +57,9 @@ WALKS = {
     ),
     "Compare groups": (
         "Open Cohort and group the curves by risk group, subtype or grade.",
-        "In Hazard by subtype, draw a lasso around points and compare them in Kaplan-Meier.",
+        "In Groups, name groups of the patients shown, of a risk group, a column or a list; in "
+        "Hazard by subtype, draw a lasso around points.",
+        "Groups tests every column between them; select one to draw it, or compare their curves.",
         "Download the numbers as CSV and the settings as JSON.",
     ),
     "Compare methods": (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,16 @@ from numpy.typing import NDArray
 
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
-from camlif.statistics import group_hazard_ratios, pairwise_log_rank
+from camlif.statistics import (
+    disjoint,
+    group_hazard_ratios,
+    pairwise_log_rank,
+    restricted_means,
+    too_few,
+)
+from camlif.statistics.outcome import FollowUp
 from camlif.statistics.split_p_values import WITHHELD
-from camlif.wording import count, format_p
+from camlif.wording import count, format_p, with_interval
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
@@ -43,6 +51,7 @@ from dashboard.views.cohort.groups import (
     rests_on_held_out,
     say_late_entry,
 )
+from dashboard.views.cohort.patient_groups import GROUPS, compared, members_of
 
 LANDMARKS = (12, 24, 36, 60)
 NOTHING = "nothing"
@@ -54,9 +63,13 @@ def _km_groups(
     workspace: Workspace, label: str, outcome: KnownOutcome
 ) -> tuple[list[KmGroup], NDArray[np.object_]]:
     values = groupings_of(workspace)[label].to_numpy(dtype=object)[outcome.rows]
+    if label == GROUPS:  # they may overlap: each is drawn whole
+        whole = members_of(workspace, compared(workspace))
+        members = {name: mask[outcome.rows] for name, mask in whole.items()}
+    else:
+        members = {name: values == name for name in ordered_groups(workspace, label, values)}
     groups = []
-    for name in ordered_groups(workspace, label, values):
-        member = values == name
+    for name, member in members.items():
         role = name if label == RISK else None
         part = outcome.take(member)
         groups.append(KmGroup(name, part.event, part.duration, role, part.entry))
@@ -169,13 +182,18 @@ def _km_caption(
     ]
     if given.any():
         group = values[given].astype(str)
-        held_out = label == RISK and rests_on_held_out(workspace, outcome.rows)
+        held_out = rests_on_held_out(workspace, label, outcome.rows)
         tested = "" if held_out else log_rank_words(outcome.take(given), group)
         parts.append(WITHHELD if held_out else f"log-rank {tested}")
     if label == RISK and workspace.scoring is not None:
         cutoffs = ", ".join(f"{c:+.2f}" for c in workspace.scoring.bundle.strata.cutoffs)
         parts.append(f"cut-offs z = {cutoffs}, frozen from held-out training risks")
     left_out = int((~given).sum())
+    if label == GROUPS:
+        _, n_shared = disjoint(members_of(workspace, compared(workspace)))
+        if n_shared:
+            parts.append(f"{n_shared:,} in several groups: in each curve, in no test")
+            left_out = 0
     no_outcome = int(workspace.shown.sum()) - len(outcome.rows)
     if left_out:
         parts.append(f"{left_out:,} without a value in {label} left out")
@@ -197,10 +215,12 @@ def _comparisons(
     left, right = st.columns(2)
     with left:
         st.markdown(f"**{plain(label)}: pairwise log-rank (Holm)**")
-        if label == RISK and rests_on_held_out(workspace, outcome.rows):
+        if rests_on_held_out(workspace, label, outcome.rows):
             st.markdown(plain(f"{WITHHELD[0].upper()}{WITHHELD[1:]}."))
         else:
             st.dataframe(_pairwise_table(outcome, group, names), hide_index=True)
+            with st.expander("Where hazards cross: restricted mean time", key=f"means_{label}"):
+                _restricted_means(outcome, group, names)
     with right:
         st.markdown(f"**{plain(label)}: hazard ratios**")
         reference = st.selectbox("Reference group", names, key=f"ref_{label}")
@@ -224,6 +244,39 @@ def _comparisons(
         rows = [replace(r, name=f"{r.name} vs {reference}") for r in ratios]
         chart = forest_chart(rows, n=len(group), events=int(outcome.event.sum()), theme=theme())
         show_chart(chart, key=f"ratios_{label}")
+
+
+def _restricted_means(outcome: KnownOutcome, group: NDArray[np.str_], names: Sequence[str]) -> None:
+    """Mean months free of the event by pair, and a test that sees crossing hazards."""
+    if outcome.entry is not None and (outcome.entry > 0).any():
+        st.caption("Not given: some patients enter after time zero.")
+        return
+    followed = {
+        name: FollowUp.check(outcome.event[group == name], outcome.duration[group == name], None)
+        for name in names
+    }
+    rows = []
+    for first, second in combinations(names, 2):
+        pair = np.isin(group, (first, second))
+        reason = too_few(outcome.event[pair], group[pair])
+        if reason is not None:
+            rows.append({"pair": f"{first} vs {second}", "difference": reason})
+            continue
+        found = restricted_means(followed[first], followed[second])
+        rows.append(
+            {
+                "pair": f"{first} vs {second}",
+                "difference": with_interval(found.difference, found.low, found.high, digits=1),
+                "means": f"{found.first:.1f} vs {found.second:.1f}",
+                "within (months)": f"{found.until:.0f}",
+                "combined weights": format_p(found.combined_p),
+            }
+        )
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    st.caption(
+        "Mean months free of the event within the shorter follow-up, difference with 95% "
+        "interval; p of four weighted log-rank tests, by Bonferroni."
+    )
 
 
 def _pairwise_table(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from camlif.data.cohort import Cohort
 from camlif.exceptions import EstimationError
-from camlif.statistics import log_rank, too_few
+from camlif.statistics import disjoint, log_rank, too_few
 from camlif.statistics.outcome import LATE_ENTRY
 from camlif.wording import format_p
 from dashboard import messages
@@ -20,6 +20,7 @@ from dashboard.known_outcome import EVERYBODY, KnownOutcome, outcome_of
 from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
+from dashboard.views.cohort import patient_groups
 
 RISK = "Risk group"
 GROUP_BY: SessionKey[str] = SessionKey("group_by")
@@ -60,11 +61,26 @@ def log_rank_words(outcome: KnownOutcome, group: NDArray[np.str_]) -> str:
         return "not defined"
 
 
-def rests_on_held_out(workspace: Workspace, rows: NDArray[np.int_]) -> bool:
-    """Whether risk groups of these rows rest on held-out risks, which makes tests of them wrong."""
+def rests_on_held_out(workspace: Workspace, label: str, rows: NDArray[np.int_]) -> bool:
+    """Whether a grouping of these rows rests on held-out risks, which makes tests of it wrong.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    label : str
+        What patients are grouped by.
+    rows : int, shape (n,)
+        Patients of the cohort.
+    """
     scoring = workspace.scoring
-    return scoring is not None and bool(
-        (scoring.result.is_training | scoring.result.unclear)[rows].any()
+    by_risk = label == RISK or (
+        label == patient_groups.GROUPS
+        and patient_groups.rests_on_risk(patient_groups.compared(workspace))
+    )
+    return (
+        by_risk
+        and scoring is not None
+        and bool((scoring.result.is_training | scoring.result.unclear)[rows].any())
     )
 
 
@@ -90,12 +106,17 @@ def groupings_of(workspace: Workspace) -> dict[str, pd.Series]:
     if selected:
         chosen = np.isin(workspace.loaded.tokens, list(selected))
         found[SELECTION] = pd.Series(np.where(chosen, "selected", "others"))
+    compared = patient_groups.compared(workspace)
+    if compared:
+        group, _ = disjoint(patient_groups.members_of(workspace, compared))
+        names = np.array([*(g.name for g in compared), None], dtype=object)
+        found[patient_groups.GROUPS] = pd.Series(names[group])
     # Tables without a category or a model still have one curve.
     return found or {EVERYBODY: pd.Series(["all"] * len(cohort))}
 
 
 def ordered_groups(workspace: Workspace, label: str, values: NDArray[np.object_]) -> list[str]:
-    """Group names in legend order: risk groups by risk, others sorted.
+    """Group names in legend order: risk groups by risk, named ones as made, others sorted.
 
     Parameters
     ----------
@@ -108,4 +129,6 @@ def ordered_groups(workspace: Workspace, label: str, values: NDArray[np.object_]
     present = {str(v) for v in values if pd.notna(v)}
     if label == RISK and workspace.scoring is not None:
         return [name for name in workspace.scoring.bundle.strata.names if name in present]
+    if label == patient_groups.GROUPS:
+        return [g.name for g in patient_groups.compared(workspace) if g.name in present]
     return sorted(present)

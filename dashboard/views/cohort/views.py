@@ -30,6 +30,7 @@ from dashboard.session import resources, state
 from dashboard.session.state import Scoring, Workspace
 from dashboard.views.case import commit_first
 from dashboard.views.case.case_exports import worklist_button
+from dashboard.views.cohort import patient_groups
 from dashboard.views.cohort.groups import (
     GROUP_BY,
     NEXT_VIEW,
@@ -39,6 +40,7 @@ from dashboard.views.cohort.groups import (
     need_outcome,
     rests_on_held_out,
 )
+from dashboard.views.cohort.patient_groups import GROUPS
 
 SURVIVOR_CUTOFFS = {"kidney": 42.0}  # months; the paper's for KIRC, five years otherwise
 DEFAULT_SURVIVOR_CUTOFF = 60.0
@@ -115,7 +117,7 @@ def _separation(
     stratum: NDArray[np.str_],
 ) -> None:
     """Show the log-rank p-value of the risk groups: of training patients, the card's."""
-    if not rests_on_held_out(workspace, outcome.rows):
+    if not rests_on_held_out(workspace, RISK, outcome.rows):
         column.metric("Log-rank, risk groups", log_rank_words(outcome, stratum))
         return
     found = scoring.bundle.card.p_values
@@ -152,10 +154,12 @@ def hazard_view(workspace: Workspace) -> None:
     result, strata = workspace.scoring.result, workspace.scoring.bundle.strata
     tokens = np.array(workspace.loaded.tokens)
     current = state.CASE.get()
+    groups = _compared_groups(workspace, rows)
+    rows, columns = groups or (rows, _words(cohort.subtype, profile.subtype, rows))
     points = HazardPoints(
         token=tokens[rows].tolist(),
         z=result.z[rows],
-        subtype=_words(cohort.subtype, profile.subtype, rows),
+        subtype=columns,
         grade=_words(cohort.grade, profile.grade, rows),
         stratum=result.stratum[rows].tolist(),
     )
@@ -165,12 +169,42 @@ def hazard_view(workspace: Workspace) -> None:
         cutoffs=dict(zip(labels, strata.cutoffs, strict=True)),
         theme=theme(),
         current=None if current is None else str(tokens[current]),
-        column_title=profile.subtype_label if cohort.subtype is not None else RISK,
+        column_title=GROUPS
+        if groups
+        else profile.subtype_label
+        if cohort.subtype is not None
+        else RISK,
     )
     event = show_chart(chart, key="hazard", select=True)
     if profile.subtype_note and cohort.subtype is not None:
         st.caption(profile.subtype_note)
     _use_selection(workspace, event)
+
+
+def _compared_groups(
+    workspace: Workspace, rows: NDArray[np.int_]
+) -> tuple[NDArray[np.int_], list[str | None]] | None:
+    """Rows and names of the groups compared, where columns are to be groups; None otherwise.
+
+    Whoever is in several groups stands in the column of each.
+    """
+    compared = patient_groups.compared(workspace)
+    if not compared:
+        return None
+    label = workspace.profile.subtype_label if workspace.cohort.subtype is not None else RISK
+    picked = st.segmented_control(
+        "Columns",
+        [label, GROUPS],
+        default=GROUPS if GROUP_BY.get() == GROUPS else label,
+        key="hazard_columns",
+        required=True,
+    )
+    if picked != GROUPS:
+        return None
+    members = patient_groups.members_of(workspace, compared)
+    parts = [(rows[mask[rows]], name) for name, mask in members.items()]
+    names: list[str | None] = [name for part, name in parts for _ in part]
+    return np.concatenate([part for part, _ in parts]), names
 
 
 def _use_selection(workspace: Workspace, event: object) -> None:
@@ -189,6 +223,9 @@ def _use_selection(workspace: Workspace, event: object) -> None:
             GROUP_BY.set(SELECTION)
             NEXT_VIEW.set("Kaplan-Meier")
             st.rerun()
+        with st.popover("Save as a group", key="selection_group"):
+            rule = f"{patient_groups.BY_RISK}: drawn in the hazard chart"
+            patient_groups.save_form(workspace, picked, rule, key="lasso")
         with st.popover("Send to a worklist", key="selection_worklist"):
             worklists.send(workspace, picked, key="selection")
         chosen = [row for token in picked if (row := workspace.row_of(token)) is not None]
@@ -203,7 +240,7 @@ def _picked_tokens(event: object) -> list[str]:
         token = data[0] if isinstance(data, (list, tuple)) and data else data
         if isinstance(token, str):
             tokens.append(token)
-    return tokens
+    return list(dict.fromkeys(tokens))  # whoever is in several groups has several points
 
 
 def open_case(workspace: Workspace, row: int | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,26 +24,6 @@ ADMINISTRATOR = User(name="session 2222cccc", role=Role.ADMINISTRATOR)
 NOTE = "Slides reviewed twice.\nAsk for *MRI* first."
 HIDDEN = "hidden until the board has recorded its own estimate"
 RESULT = "higher than"
-
-
-@pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A database of this test alone."""
-    place = tmp_path / "kept" / "board.sqlite"
-    monkeypatch.setenv("CAMLIF_DATABASE", f"sqlite:///{place}")
-    settings.settings.cache_clear()
-    resources.store.clear()
-    yield place
-    resources.store.clear()
-    settings.settings.cache_clear()
-
-
-@pytest.fixture
-def store(database: Path) -> Iterator[Store]:
-    """The same database, seen by another process as it were."""
-    opened = Store(f"sqlite:///{database}")
-    yield opened
-    opened.close()
 
 
 def tokens() -> tuple[str, ...]:

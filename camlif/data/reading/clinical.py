@@ -35,6 +35,7 @@ from camlif.data.reading.roles import (
 )
 from camlif.data.reading.sexes import sexes
 from camlif.data.reading.values import (
+    CLINICAL_SENTINELS,
     Numbers,
     blank_missing,
     marks_in,
@@ -182,6 +183,8 @@ def _read_column(
         faults.add(column, numbers)
         _report_numbers(table, column, numbers, found)
         return pd.Series(numbers.values, index=table.ids, dtype="float64")
+    if category and not len(numbers.bad_rows):
+        _report_numbers(table, column, numbers, found)
     faults.add_marks(column, *marks_in(table.rows.text(column)))
     texts = blank_missing(table.rows.text(column)).to_pylist()
     if category:
@@ -219,7 +222,7 @@ def _is_numeric(numbers: Numbers) -> bool:
 
 def _report_numbers(table: PatientTable, column: str, numbers: Numbers, found: Findings) -> None:
     where: dict[str, Any] = {"file": table.rows.file, "column": column}
-    codes = sentinels(numbers.values)
+    codes = sentinels(numbers.values, CLINICAL_SENTINELS)
     if codes:
         found.warn(
             f"{column} holds {examples(f'{c:g}' for c in codes)}, far from its other values.",

@@ -32,6 +32,18 @@ _BLANKS = ("", "NA")
 """The commonest of them, as they are written."""
 
 SENTINELS = (-9.0, -99.0, -999.0, 999.0, 9999.0)
+FEATURE_SENTINELS = (
+    *(-9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 999999.0),
+    *(999.9, 999.99, 9999.9, 9999.99),
+    *(sign * 10.0**power for power in range(15, 39) for sign in (1, -1)),
+)
+CLINICAL_SENTINELS = (*FEATURE_SENTINELS, *(-1.0, 0.0, 8.0, 9.0, 88.0, 98.0, 99.0, 99.9, 888.0))
+"""Codes that registries and trials write where something is unknown or was not measured."""
+
+_CODES_IF_REPEATED = (8.0, 9.0)
+MAX_SHARE_OF_ZEROS = 0.1
+"""Where more patients have a zero, it is a value: no cigarettes, no radiation."""
+
 TIME_SENTINELS = (*SENTINELS, 99.0, 888.0, 998.0, 8888.0, 9998.0, 99999.0, 999999.0)
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _BRACKETED = r"^\[[^\]\d]*\]$"
@@ -193,16 +205,20 @@ def _finite(values: NDArray[np.float64]) -> Numbers:
 def sentinels(values: NDArray[np.float64], codes: Sequence[float] = SENTINELS) -> tuple[float, ...]:
     """Return codes such as 999 that lie far from all other values, so that they may mean "missing".
 
-    "Far" = farther from the other values than these spread.
+    "Far" = farther from the other values than these spread, or alone below zero. A single digit
+    must be repeated, and zeros be few.
     """
     observed = values[np.isfinite(values)]
-    there = np.intersect1d(observed, codes)
+    there, counts = np.unique(observed[np.isin(observed, codes)], return_counts=True)
     rest = observed[~np.isin(observed, codes)]
     if not len(there) or len(np.unique(rest)) < 2:
         return ()
     low, high = rest.min(), rest.max()
     spread = high - low
-    return tuple(float(c) for c in there if c < low - spread or c > high + spread)
+    far = (there < low - spread) | (there > high + spread) | ((there < 0) & (low >= 0))
+    far &= (counts > 1) | ~np.isin(there, _CODES_IF_REPEATED)
+    far &= (there != 0) | (counts <= MAX_SHARE_OF_ZEROS * len(observed))
+    return tuple(float(c) for c in there[far])
 
 
 def clean_ids(column: pa.ChunkedArray) -> list[str]:

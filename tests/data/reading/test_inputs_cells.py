@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from tests.builders.study import (
     Files,
     Frame,
     Input,
+    N,
     book,
     clinical,
     csv,
@@ -80,7 +81,42 @@ def _all_open() -> Files:
     }
 
 
+CODES = {
+    9: [1 + i % 4 for i in range(N)],
+    99: [i % 7 for i in range(N)],
+    -1: [i % 3 for i in range(N)],
+    88: [1 + i % 4 for i in range(N)],
+    99.9: [20.5 + i % 13 for i in range(N)],
+    0: [150 + i % 41 for i in range(N)],
+    -9: [float(i * i % 61) for i in range(N)],
+}
+"""What means "unknown", and the values of a clinical column beside it: stages, nodes, heights."""
+
+
+def with_code(column: Sequence[float], code: float) -> list[float]:
+    """Return a column whose first three values are unknown."""
+    return [code] * 3 + list(column[3:])
+
+
 INPUTS = {
+    **{
+        f"a clinical code of {code}": Input(
+            files=lambda code=code, column=column: study(
+                clinical=clinical().assign(nodes=with_code(column, code))
+            ),
+            names=(f"nodes holds {code}, far from its other values",),
+            inputs=("age", "sex", "nodes"),
+        )
+        for code, column in CODES.items()
+    },
+    **{
+        f"a code of {code:g} among features": Input(
+            files=lambda code=code: study(ct=ct().assign(g9=with_code(ct()["g0"], code))),
+            names=("far from all other values: g9",),
+            tables={"ct": (*FEATURES, "g9"), "rna": FEATURES},
+        )
+        for code in (-9999, 99999, 9999.99, -1e30, 1e20)
+    },
     # thousands
     "commas of thousands beside smaller numbers": Input(
         files=lambda: study(clinical=days(grouped(","))), names=("survival_days",)

@@ -11,8 +11,10 @@ over 1.349), the spread's is the ratio of the two quartile ranges. Both must dif
 so must the shares of patients below the training median, or between its quartiles, from what they
 are in training: these shares are binomial whatever the distribution, so that tails, ties and small
 cohorts give no false alarm. `ALARM_RATE` is shared out among the columns (Bonferroni). Columns
-whose quartiles are equal, as flags and rare counts, have no unit to get wrong and are left to the
-range.
+whose quartiles are equal, as flags and rare counts, have no spread: they differ where most patients
+have another value than nearly all training patients, as when 0 and 1 change places. Of a whole
+table the sign tells: standardised logarithms have negative values, what they are logarithms of has
+none.
 """
 
 from __future__ import annotations
@@ -36,6 +38,10 @@ MAX_COMPARED = 2_000
 """Patients compared, evenly spread over the cohort: more would not change a finding."""
 MIN_VARIANCE = 0.02
 """Of a share; quantiles are stored in steps of 5 %, so that shares near 0 and 1 are no surer."""
+MIN_NEGATIVE = 0.1
+"""Share of negative values that is none by another scale only."""
+MIN_SIGNED = 10
+"""Patients of whom a table must be, before its flags and signs are compared."""
 REACH_SPREAD = 1.5
 """Times what held-out training patients reach, before a value is called another measurement."""
 REACH_PERCENT = 99.8
@@ -63,7 +69,7 @@ class ColumnShift:
     median, known_median : float
         In the cohort and in training.
     ratio : float
-        Spread in the cohort over that in training.
+        Spread in the cohort over that in training; NaN where there was none.
     """
 
     column: int
@@ -75,6 +81,8 @@ class ColumnShift:
     def words(self) -> str:
         """Say how: ``median 16,800 against 46 in training, spread 365 times as wide``."""
         text = f"median {_short(self.median)} against {_short(self.known_median)} in training"
+        if np.isnan(self.ratio):
+            return text
         if self.ratio >= FACTOR:
             return f"{text}, spread {_short(self.ratio)} times as wide"
         if self.ratio == 0:
@@ -95,6 +103,7 @@ def find_shifted(
     *,
     n_patients: int | None = None,
     beyond: NDArray[np.bool_] | None = None,
+    flags: bool = False,
 ) -> tuple[ColumnShift, ...]:
     """Return the columns whose median or spread is not that of training.
 
@@ -110,6 +119,8 @@ def find_shifted(
         Whom the rows are of, where several are one patient's.
     beyond : bool, shape (f,), optional
         Columns known to differ, however few the patients.
+    flags : bool
+        Whether columns without spread are compared: not where they are the levels of a category.
     """
     step = max(1, -(-len(values) // MAX_COMPARED))
     x, known = values[::step], levels.astype(np.float64)
@@ -118,18 +129,22 @@ def find_shifted(
     spread = (high - low) / QUARTILE_SD
     count = np.isfinite(x).sum(axis=0)
     effective = count if n_patients is None else np.minimum(count, n_patients)
-    usable = np.flatnonzero((spread > 0) & (effective > 0))
+    compared = (spread > 0) | (flags & (effective >= MIN_SIGNED))
+    usable = np.flatnonzero(compared & (effective > 0))
     if not len(usable):
         return ()
     q_low, own, q_high = quantiles(x[:, usable].astype(np.float32), (0.25, 0.5, 0.75)).astype(float)
-    ratio = (q_high - q_low) / QUARTILE_SD / spread[usable]
-    shift = (own - median[usable]) / spread[usable]
+    dense = spread[usable] > 0
+    unit = np.where(dense, spread[usable], np.nan)
+    ratio = (q_high - q_low) / QUARTILE_SD / unit
+    shift = (own - median[usable]) / unit
     off = _surprise(x, known, np.asarray(at), effective)
     sure = -ndtri(ALARM_RATE / 2 / len(usable))
     with np.errstate(divide="ignore"):
         stretched = np.abs(np.log(ratio)) >= np.log(FACTOR)
     differs = (stretched & (off.spread[usable] >= sure)) | (
-        (np.abs(shift) >= FACTOR) & (off.median[usable] >= sure)
+        ((np.abs(shift) >= FACTOR) | (~dense & (own != median[usable])))
+        & (off.median[usable] >= sure)
     )
     if beyond is not None:
         differs |= beyond[usable]
@@ -137,6 +152,33 @@ def find_shifted(
         ColumnShift(int(usable[j]), float(own[j]), float(median[usable[j]]), float(ratio[j]))
         for j in np.flatnonzero(differs)
     )
+
+
+def find_other_sign(values: AnyFloat, levels: AnyFloat, at: Sequence[float]) -> str:
+    """Say that a table has no negative value where training had many, or the reverse; else "".
+
+    Parameters
+    ----------
+    values : float, shape (n, f)
+        NaN where missing.
+    levels : float, shape (k, f)
+        Training quantiles of each column at ``at``.
+    at : sequence of float, length k
+        Ascending.
+    """
+    x = values[:: max(1, -(-len(values) // MAX_COMPARED))]
+    known = np.isfinite(x)
+    if known.any(axis=1).sum() < MIN_SIGNED:
+        return ""
+    quantile = levels.astype(np.float64)
+    below = _share_below(quantile, np.asarray(at), np.zeros(levels.shape[1]))[0]
+    trained = float(below.mean())
+    share = float((x[known] < 0).mean())
+    if trained >= MIN_NEGATIVE and share == 0:
+        return f"no value is negative, in training {100 * trained:.0f}% were"
+    if share >= MIN_NEGATIVE and levels.min(initial=0) >= 0:
+        return f"{100 * share:.0f}% of the values are negative, in training none was"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

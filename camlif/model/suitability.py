@@ -18,7 +18,7 @@ from camlif.data.levels import match_levels
 from camlif.data.preprocessing import CLINICAL, clinical_names, encode_clinical, read_input
 from camlif.data.reading.problems import Problem, examples
 from camlif.data.schema import ClinicalColumn, FeatureSchema
-from camlif.model.column_shift import MAX_COMPARED, find_shifted
+from camlif.model.column_shift import MAX_COMPARED, find_other_sign, find_shifted
 from camlif.model.follow_up_unit import FollowUpFacts, unit_warning
 from camlif.model.input_worth import InputWorth, ranks_without, worth_of
 from camlif.model.inputs import cell_text
@@ -130,10 +130,10 @@ def table_notes(
     aligned = align(sample, expected.schema, missing=tuple(missing))
     notes = {}
     for name in (*aligned.schema.names, CLINICAL):
-        shifted = _shifted(name, aligned, expected)
-        if shifted:
-            columns = examples(shift.name for shift in shifted)
-            notes[name] = f"{name}: another unit or scale than in training ({columns})"
+        shifted = examples(shift.name for shift in _shifted(name, aligned, expected))
+        words = shifted or _other_sign(name, aligned, expected)
+        if words:
+            notes[name] = f"{name}: another unit or scale than in training ({words})"
     return notes
 
 
@@ -238,8 +238,15 @@ def _shifted(name: str, aligned: Cohort, expected: Expected) -> list[_Shifted]:
         LEVELS,
         n_patients=n_patients,
         beyond=far > np.isfinite(rows).sum(axis=0) / 2,
+        flags=name != CLINICAL,
     )
     return [_Shifted(columns[shift.column], shift.words) for shift in found]
+
+
+def _other_sign(name: str, aligned: Cohort, expected: Expected) -> str:
+    if name == CLINICAL or name in aligned.bags:
+        return ""
+    return find_other_sign(aligned.rows(name), expected.training_range.levels[name], LEVELS)
 
 
 def _scale(
@@ -248,7 +255,10 @@ def _scale(
     """Say that columns, or the values of many patients, are not as in training."""
     name, place = match.modality, files.get(match.source or "", match.source)
     shifted = _shifted(name, aligned, expected)
+    sign = _other_sign(name, aligned, expected)
     messages = []
+    if sign:
+        messages.append(f"{name} is in another unit or scale than in training: {sign}.")
     if shifted:
         words = examples(f"{shift.name} ({shift.words})" for shift in shifted)
         n = expected.schema[name].n_features

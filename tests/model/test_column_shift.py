@@ -7,7 +7,7 @@ import pytest
 
 from camlif.arrays import Float64Array
 from camlif.data.preprocessing import quantiles
-from camlif.model.column_shift import find_shifted, fit_reach, stretch
+from camlif.model.column_shift import find_other_sign, find_shifted, fit_reach, stretch
 from camlif.model.training_range import LEVELS
 
 N = 400
@@ -96,6 +96,29 @@ def test_flags_and_levels_of_a_few_values_give_no_false_alarm() -> None:
     for seed in range(10):
         values = np.random.default_rng(seed).choice([-1.0, 0, 0, 0, 1, 2], (30, 50))
         assert find_shifted(values, known, LEVELS) == ()
+
+
+def test_flags_that_changed_places_are_found_and_one_rare_flag_is_not() -> None:
+    rng = np.random.default_rng(0)
+    share = rng.uniform(0.005, 0.2, 30)
+    known = quantiles((rng.random((N, 30)) < share).astype("f4"), LEVELS)
+    flags = (rng.random((60, 30)) < share).astype(float)
+    assert find_shifted(flags, known, LEVELS, flags=True) == ()
+    assert find_shifted(np.ones((1, 30)), known, LEVELS, flags=True) == ()
+    found = find_shifted(1 - flags, known, LEVELS, flags=True)
+    assert [one.column for one in found] == list(range(30))
+    assert found[0].words == "median 1 against 0 in training"
+    assert find_shifted(1 - flags, known, LEVELS) == ()
+
+
+def test_what_standardised_logarithms_are_of_is_told_by_its_sign() -> None:
+    logs = np.random.default_rng(0).normal(size=(N, 20))
+    known = quantiles(logs.astype("f4"), LEVELS)
+    raw = quantiles(np.exp2(logs).astype("f4"), LEVELS)
+    assert find_other_sign(np.exp2(logs), known, LEVELS).startswith("no value is negative")
+    assert find_other_sign(logs, raw, LEVELS).endswith("are negative, in training none was")
+    assert find_other_sign(logs, known, LEVELS) == ""
+    assert find_other_sign(np.exp2(logs[:9]), known, LEVELS) == ""
 
 
 def test_rows_of_one_patient_count_as_one() -> None:

@@ -30,7 +30,7 @@ SECONDS = 240
 """Of processor time: a busy machine kills no mutant."""
 SEED = 0
 TESTS = {
-    "camlif.losses": ("tests/test_losses.py",),
+    "camlif.losses": ("tests/test_losses.py", "tests/networks/rivals/test_discrete.py"),
     "camlif.linear.averaged": ("tests/networks/test_linear_skip.py",),
     "camlif.linear.elastic_net": ("tests/linear",),
     "camlif.linear.penalised": ("tests/linear",),

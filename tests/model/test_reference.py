@@ -9,7 +9,9 @@ import pytest
 
 from camlif.config import HORIZONS
 from camlif.data.preprocessing import encode
+from camlif.exceptions import EstimationError
 from camlif.model.modality_sets import SubsetValidation, complete_rows
+from camlif.model.reference import fit_reference
 from camlif.statistics import calibration_gates, concordance_index, fit_calibration
 from camlif.training.ensemble import heldout_mean
 from tests.builders.bundles import N_PATIENTS, tiny_bundle, tiny_cohort
@@ -36,6 +38,23 @@ def test_scale_and_percentiles_are_of_heldout_risks() -> None:
     # A training patient's own risk, computed again, is not lower than itself.
     np.testing.assert_allclose(reference.percentile(z + 2e-6), lower, atol=1e-6)
     assert np.isnan(reference.percentile(np.array([np.nan]))).all()
+
+
+def test_equal_risks_of_all_patients_are_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, cohort = tiny_bundle(), tiny_cohort()
+    raw = encode(cohort, bundle.schema)
+    risks = bundle.ensemble.predict(raw)
+    equal = replace(risks, log_risk=np.ones_like(risks.log_risk))
+    monkeypatch.setattr(type(bundle.ensemble), "predict", lambda *_, **__: equal)
+    with pytest.raises(EstimationError, match="learned nothing"):
+        fit_reference(
+            cohort,
+            raw,
+            bundle.ensemble,
+            ~bundle.reference.seen.T,
+            bundle.config.training,
+            digests=bundle.reference.digests,
+        )
 
 
 def test_curves_of_the_strata_hold_every_training_patient_once() -> None:

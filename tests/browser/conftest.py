@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from camlif.config import NetworkConfig, RunConfig, TrainConfig
-from camlif.data.samples import load_sample
-from camlif.model.fit import train
-from tests.builders.validated import judged_as_a_whole
+from tests.builders.models import tiny_models
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -36,10 +33,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-TINY = RunConfig(
-    network=NetworkConfig(width=16, mam_width=8, lmf_width=16),
-    training=TrainConfig(splits=5, epochs=2, batch_size=64),
-)
 RUN = (sys.executable, "-m", "streamlit", "run", "dashboard/app.py")
 START_SECONDS = 60
 PASS_THE_GATE = """setInterval(() => {
@@ -124,10 +117,7 @@ class Server:
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with one tiny model per sample."""
-    folder = tmp_path_factory.mktemp("models")
-    for key in ("glioma", "luad"):
-        trained = train(load_sample(key), TINY, name=key, device="cpu")
-        judged_as_a_whole(trained).save(folder / key)
+    folder = tiny_models(tmp_path_factory, ("glioma", "luad"))
     hancock = ROOT / "models" / "hancock"
     if (hancock / "model.safetensors").is_file():
         (folder / "hancock").symlink_to(hancock)

@@ -11,13 +11,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from camlif.config import NetworkConfig, RunConfig, TrainConfig
-from camlif.data.samples import load_sample
-from camlif.model.fit import train
 from dashboard.session import settings
 from dashboard.shell.gate import ACCEPTED
+from tests.builders.models import tiny_models
 from tests.builders.pages import page_file
-from tests.builders.validated import judged_as_a_whole
 
 with warnings.catch_warnings():
     # shap 0.51 calls matplotlib functions that will be deprecated; later imports are silent.
@@ -25,11 +22,6 @@ with warnings.catch_warnings():
     import shap  # noqa: F401
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
-TINY = RunConfig(
-    network=NetworkConfig(width=16, mam_width=8, lmf_width=16),
-    training=TrainConfig(splits=5, epochs=2, batch_size=64),
-)
-
 PointAt = Callable[[Path], None]
 OpenApp = Callable[..., AppTest]
 
@@ -37,11 +29,7 @@ OpenApp = Callable[..., AppTest]
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with one tiny model per sample."""
-    folder = tmp_path_factory.mktemp("models")
-    for key in ("glioma", "luad", "transbig"):
-        trained = train(load_sample(key), TINY, name=key, device="cpu")
-        judged_as_a_whole(trained).save(folder / key)
-    return folder
+    return tiny_models(tmp_path_factory, ("glioma", "luad", "transbig"))
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,14 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 
 
 def verb(n: int, singular: str, plural: str) -> str:
-    """Return the form of a verb for so many: ``1 is``, ``2 are``, ``0 are``."""
+    """Return the form of a verb for so many: ``1 is``, ``2 are``, ``0 are``.
+
+    Parameters
+    ----------
+    n : int
+    singular, plural : str
+        Forms of the verb.
+    """
     return singular if n == 1 else plural
 
 

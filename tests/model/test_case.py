@@ -150,7 +150,7 @@ def test_summary_counts_members_and_modalities() -> None:
     assert 0 < score.agreement <= 1
     assert score.members_used == result.members_used[row].sum() < N_SPLITS
     assert [member.used for member in score.members] == result.members_used[row].tolist()
-    seen = f"Only the {score.members_used} of {N_SPLITS} models that did not see it are used."
+    seen = f"Only the {score.members_used} of {N_SPLITS} models that did not see it "
     assert any(seen in caveat for caveat in summary.caveats)
 
 

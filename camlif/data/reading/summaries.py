@@ -152,8 +152,9 @@ def _chance_of_summary(value: float, others: Float64Array) -> float:
 
     A number that is none of them makes the row a patient's beyond doubt.
     """
-    spread = float(others.std())
-    sums = (others.mean(), others.std(ddof=1), spread, np.median(others), others.sum())
+    with np.errstate(over="ignore"):  # of numbers near the largest: infinite, and no summary
+        spread = float(others.std())
+        sums = (others.mean(), others.std(ddof=1), spread, np.median(others), others.sum())
     digits = len(f"{value:.10f}".rstrip("0").partition(".")[2])
     if all(round(float(s), digits) != value for s in sums):
         return np.inf

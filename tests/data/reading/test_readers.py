@@ -470,7 +470,10 @@ def test_outcome_derived_and_administrative_columns_are_never_inputs() -> None:
     ]
     kept = ["age", "er_status", "smoking_status", "metastasis_site", "t_stage"]
     header = ",".join(["patient_id", "survival_months", "event", *columns, *kept])
-    files = clinical(*[f"p{i},{i},{i % 2}," + ",".join(["1"] * 17) for i in (1, 2)], header=header)
+    files = clinical(
+        *[f"p{i},{i},{i % 2}," + ",".join(["1"] * 12 + [f"5{i}"] + ["1"] * 4) for i in (1, 2)],
+        header=header,
+    )
 
     cohort, report = check(files)
 

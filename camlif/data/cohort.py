@@ -19,7 +19,6 @@ from camlif.arrays import BoolArray, Float32Array
 from camlif.data.schema import CohortInfo, FeatureSchema
 from camlif.exceptions import AlignmentError, DataError, SchemaError
 from camlif.statistics.outcome import FollowUp
-from camlif.wording import count
 
 DEFAULT_CLINICAL = ("age", "sex")
 """Clinical inputs of a model unless others are chosen."""
@@ -93,7 +92,7 @@ class Cohort:
             sizes |= {"entry": len(self.entry)}
         wrong = {name: size for name, size in sizes.items() if size != n}
         if wrong:
-            raise AlignmentError(f"Row counts differ from the {count(n, 'patient')}: {wrong}.")
+            raise AlignmentError(f"Row counts differ from the {n} patients: {wrong}.")
         for modality in self.schema.modalities:
             table = self.tables.get(modality.name)
             if table is not None and table.shape[1] != modality.n_features:
@@ -270,7 +269,7 @@ class Completeness:
         if self.observed == 0:
             return "absent"
         if self.items is not None:
-            return count(self.items, "item")
+            return f"{self.items:,} item{'' if self.items == 1 else 's'}"
         return "complete" if self.observed == 1 else f"{100 * self.observed:.0f}% observed"
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from camlif.arrays import BoolArray
 from camlif.exceptions import ConfigError, EstimationError
-from camlif.wording import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,7 @@ class FusedSpace:
         """
         n, width = embedding.shape
         if not width or width % n_members:
-            raise ConfigError(
-                f"{count(width, 'column is', 'columns are')} no fusion vectors of "
-                f"{count(n_members, 'member')}."
-            )
+            raise ConfigError(f"{width} columns are no fusion vectors of {n_members} members.")
         known = np.asarray(np.isfinite(embedding).all(axis=1))
         blocks = embedding.reshape(n, n_members, -1)
         variance = [blocks[known, e].var(axis=0, dtype=np.float64).mean() for e in range(n_members)]

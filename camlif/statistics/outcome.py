@@ -15,7 +15,6 @@ from scipy.special import ndtri
 
 from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import DataError
-from camlif.wording import count
 
 MIN_AT_RISK = 5
 """Where patients enter late, estimates start when so many are under observation: an event among
@@ -198,9 +197,7 @@ def life_table(event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = 
     negative = int((durations < 0).sum())
     if negative:
         raise DataError(
-            f"{count(negative, 'follow-up time is', 'follow-up times are')} below zero.",
-            column="duration",
-            code="E-10",
+            f"{negative} follow-up times are below zero.", column="duration", code="E-10"
         )
     entries = check_entry(entry, durations)
     late = np.zeros(0) if entries is None else entries[entries > 0]
@@ -238,9 +235,7 @@ def check_entry(entry: ArrayLike | None, durations: Float64Array) -> Float64Arra
     never = int((late & (entries >= durations)).sum())
     if never:
         raise DataError(
-            f"{count(never, 'patient enters', 'patients enter')} when the follow-up is over.",
-            column="entry",
-            code="E-10",
+            f"{never} patients enter when their follow-up is over.", column="entry", code="E-10"
         )
     return entries if late.any() else None
 

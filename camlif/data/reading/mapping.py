@@ -23,7 +23,6 @@ from camlif.data.reading.problems import MAX_EXAMPLES, MAX_SHOWN, shortened
 from camlif.data.reading.roles import find_id
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import blank_missing
-from camlif.wording import count
 
 UNITS = ("days", "weeks", "months", "years")
 CLINICAL_ROLES = ("subtype", "grade", "age", "sex", "centre")
@@ -179,7 +178,8 @@ def _event_value(
         chosen=chosen,
         confidence=known,
         examples=tuple(
-            f"{shortened(cell)} ({count(n, 'row')})" for cell, n in counts.most_common(MAX_EXAMPLES)
+            f"{shortened(cell)} ({n} {'row' if n == 1 else 'rows'})"
+            for cell, n in counts.most_common(MAX_EXAMPLES)
         ),
         options=tuple(c for c in sorted(counts) if len(c) <= MAX_SHOWN)
         if len(counts) <= MAX_CODES

@@ -16,7 +16,6 @@ from camlif.data.reading.outcomes import endpoint_words
 from camlif.data.reading.problems import Problem, examples, shortened
 from camlif.data.reading.roles import is_clinical_name, modality_name
 from camlif.data.reading.tokens import new_key
-from camlif.wording import count
 
 Offer = tuple[str, str, tuple[Change, ...]]
 """Value, label and changes."""
@@ -203,7 +202,7 @@ def offer_tokens(_: Problem, __: CheckReport) -> list[Offer]:
 def offer_trim(problem: Problem, _: CheckReport) -> list[Offer]:
     """Cut identifiers to some length."""
     return [
-        (n, f"Trim ids to {count(int(n), 'character')}", (Change(("id_length",), int(n)),))
+        (n, f"Trim ids to {n} characters", (Change(("id_length",), int(n)),))
         for n in problem.values
     ]
 

@@ -11,7 +11,7 @@ COHORTS = ("Synthetic glioma", "Synthetic lung")
 CASES = 4
 
 
-@pytest.mark.xfail(reason="open: overflows with small models", strict=False)
+@pytest.mark.xfail(reason="open: fails for glioma with small models", strict=False)
 @pytest.mark.parametrize("cohort", COHORTS)
 def test_the_first_four_panels_fit_one_screen(
     server: Server, new_page: NewPage, cohort: str

@@ -138,7 +138,7 @@ def _ask_of_codes(table: PatientTable, column: str, ages: Float64Array, found: F
         odd = np.union1d(odd, of_code)
     if not len(odd):
         return
-    cells = tuple(dict.fromkeys(map(str, table.rows.text(column).take(odd).to_pylist())))
+    cells = table.cells_at(column, odd)
     found.error(
         f"{column} holds {examples(cells)} in {count(len(odd), 'row')}: an age, or a code for "
         "'missing'?",

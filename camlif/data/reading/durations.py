@@ -127,8 +127,7 @@ def _ask_codes(
     if not codes:
         return False
     rows = np.flatnonzero(np.isin(values, list(codes)))
-    texts = table.rows.text(column).take(rows).to_pylist()
-    cells = tuple(dict.fromkeys(map(str, texts)))
+    cells = table.cells_at(column, rows)
     found.error(
         f"{column} holds {examples(cells)} in {count(len(rows), 'row')}: a time, or a code for "
         "'missing'?",
@@ -230,8 +229,7 @@ def _between(
 def _report_no_dates(table: PatientTable, column: str, dates: Dates, found: Findings) -> bool:
     """Tell of cells that are no dates, or of another order than most; whether that is an error."""
     n_read = int(np.isfinite(dates.days).sum())
-    text = table.rows.text(column)
-    said = [str(cell) for cell in text.take(dates.bad_rows).to_pylist()]
+    said = [str(cell) for cell in table.rows.text(column).take(dates.bad_rows).to_pylist()]
     # "alive" in a date of death says what a blank does.
     no_life = np.array([word_meaning(cell) is not False for cell in said], dtype=bool)
     bad = dates.bad_rows[no_life]
@@ -241,7 +239,7 @@ def _report_no_dates(table: PatientTable, column: str, dates: Dates, found: Find
     ):
         if not len(at):
             continue
-        cells = tuple(dict.fromkeys(map(str, text.take(at).to_pylist())))
+        cells = table.cells_at(column, at)
         mixed = at is dates.mixed_rows
         few = len(at) <= FEW_MIXED * n_read or len(at) == 1
         many = mixed or len(at) > n_read

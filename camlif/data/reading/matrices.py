@@ -258,8 +258,11 @@ def _of_clinical_table(
         known = np.flatnonzero(np.isfinite(mine))
         if len(np.unique(mine[known])) < MIN_DIFFERENT:
             continue
-        same = (matrix.values[np.array(rows)[known]] == mine[known, None]).all(axis=0)
-        for i in np.flatnonzero(same):
+        of_patients = np.array(rows)[known]
+        # One patient tells nearly all columns apart, so that the matrix is not copied.
+        alike = np.flatnonzero(matrix.values[of_patients[0]] == mine[known[0]])
+        same = (matrix.values[np.ix_(of_patients, alike)] == mine[known, None]).all(axis=0)
+        for i in alike[same]:
             found.setdefault(matrix.columns[i], f"the values of {name}")
     return [ColumnRole(c, "clinical", why) for c, why in found.items() if c not in included]
 

@@ -78,7 +78,7 @@ def ask_of_another_unit(
     if suspects is None:
         return False
     rows, others = known[suspects], known[~suspects]
-    cells = tuple(dict.fromkeys(map(str, table.rows.text(column).take(rows).to_pylist())))
+    cells = table.cells_at(column, rows)
     found.error(
         f"{count(len(rows), 'time')}{whose} ({examples(cells)}; median "
         f"{np.median(values[rows]):g}) may be in another unit than the other {len(others)} (median "

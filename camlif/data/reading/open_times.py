@@ -76,11 +76,10 @@ def report_open_times(
     asked = False
     for column in used:
         rows = opened.get(column, np.zeros(0, dtype=int))
-        text = table.rows.text(column)
         strange = rows[event[rows] == 1]
         if len(strange):
             asked = True
-            cells = tuple(dict.fromkeys(map(str, text.take(strange).to_pylist())))
+            cells = table.cells_at(column, strange)
             found.error(
                 f"{column} is open ({examples(cells)}) for {count(len(strange), 'patient')} with "
                 "the event, whose time ends there.",
@@ -94,7 +93,7 @@ def report_open_times(
                 values=cells,
             )
         elif len(rows):
-            cells = tuple(dict.fromkeys(map(str, text.take(rows).to_pylist())))
+            cells = table.cells_at(column, rows)
             found.note(
                 f"{column} is open ({examples(cells)}) for {count(len(rows), 'patient')} without "
                 "the event; the number is the follow-up.",

@@ -70,6 +70,11 @@ class PatientTable:
         """Return the first few file rows of some positions."""
         return tuple(int(r) for r in self.rows.row_numbers[positions[:MAX_ROWS]])
 
+    def cells_at(self, column: str, positions: NDArray[np.int_]) -> tuple[str, ...]:
+        """Return the different cells of a column at some positions, as they are written."""
+        cells = self.rows.text(column).take(positions).to_pylist()
+        return tuple(dict.fromkeys(map(str, cells)))
+
 
 def assign_patients(
     table: TextTable,

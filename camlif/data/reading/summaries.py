@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -133,15 +134,21 @@ def _below(table: TextTable, column: str, ids: list[str]) -> list[int]:
     if not len(last) or n > MAX_ROWS_LOOKED_AT or len(columns) > MAX_COLUMNS:
         return []
     shapes = Counter(map(_shape, ids))
-    every = [to_numbers(table.table[c]).values for c in columns]
+
+    @cache
+    def numbers(name: str) -> Float64Array:
+        return to_numbers(table.table[name]).values
+
     found: list[int] = []
     for row in last:
         chance = 1.0
-        for values in every:
+        for values in map(numbers, columns):
             others = np.delete(values[:row], found)
             others = others[np.isfinite(others)]
             if np.isfinite(values[row]) and len(np.unique(others)) > MIN_ABOVE:
                 chance *= _chance_of_summary(values[row], others)
+            if chance == np.inf:
+                break
         if chance < (MAX_CHANCE if shapes[_shape(ids[row])] == 1 else MAX_CHANCE_LIKE_OTHERS):
             found.append(row)
     return found

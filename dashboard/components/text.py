@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from dashboard.session.keys import SessionKey
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:$<>&])")
 
 
@@ -22,6 +24,13 @@ def plain(text: object) -> str:
 def plain_lines(text: str) -> str:
     """Escape as `plain` does and keep the lines."""
     return "  \n".join(plain(line) for line in text.splitlines())
+
+
+def say_refusal(refused: SessionKey[str]) -> None:
+    """Say once why what was sent was not kept."""
+    why = refused.pop()
+    if why:
+        st.error(plain(why))
 
 
 def moment(time: datetime) -> str:

@@ -7,7 +7,8 @@ where the user may not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, insert, select
@@ -47,7 +48,8 @@ class PatientGroups:
         query = select(GroupRow).where(GroupRow.cohort_digest == cohort.digest)
         with reading(self._engine) as session:
             rows = session.scalars(query.order_by(GroupRow.id)).all()
-            return tuple(_as_group(session, row) for row in rows)
+            tokens = _tokens(session, cohort.digest)
+            return tuple(_as_group(row, tokens[row.id]) for row in rows)
 
     def create(
         self, author: User, cohort: CohortKey, name: str, *, rule: str, tokens: Sequence[str]
@@ -93,7 +95,7 @@ class PatientGroups:
             session.flush()
             members = [{"group_id": row.id, "case_token": t} for t in dict.fromkeys(tokens)]
             session.execute(insert(MemberRow), members)
-            return _as_group(session, row)
+            return _as_group(row, tokens)
 
     def delete(self, author: User, group_id: int) -> None:
         """Remove a group; its patients stay.
@@ -124,8 +126,15 @@ def _check_room(session: Session, cohort: CohortKey, name: str) -> None:
         raise StoreError(f"A cohort has up to {GROUP_LIMIT} groups. Delete one first.")
 
 
-def _as_group(session: Session, row: GroupRow) -> PatientGroup:
-    tokens = select(MemberRow.case_token).where(MemberRow.group_id == row.id)
-    return PatientGroup(
-        id=row.id, name=row.name, rule=row.rule, tokens=frozenset(session.scalars(tokens).all())
-    )
+def _tokens(session: Session, digest: str) -> dict[int, list[str]]:
+    """Members of a cohort's groups, by the group's number."""
+    query = select(MemberRow.group_id, MemberRow.case_token).join(GroupRow)
+    query = query.where(GroupRow.cohort_digest == digest)
+    found: dict[int, list[str]] = defaultdict(list)
+    for group, token in session.execute(query):
+        found[group].append(token)
+    return found
+
+
+def _as_group(row: GroupRow, tokens: Iterable[str]) -> PatientGroup:
+    return PatientGroup(id=row.id, name=row.name, rule=row.rule, tokens=frozenset(tokens))

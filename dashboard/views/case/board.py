@@ -15,7 +15,7 @@ from dashboard import messages
 from dashboard.access.access import Action, allowed
 from dashboard.components import drafts
 from dashboard.components.case_view import CaseView
-from dashboard.components.text import moment, plain, plain_lines
+from dashboard.components.text import moment, plain, plain_lines, say_refusal
 from dashboard.components.trail import case_key
 from dashboard.components.worklists import show_errors
 from dashboard.session import resources
@@ -77,7 +77,7 @@ def _notes(case: CaseView, *, writable: bool) -> None:
             st.form_submit_button(
                 "Add note", key="note_add", on_click=_add_note, args=(case, field)
             )
-        _say_refusal(NOTE_REFUSED)
+        say_refusal(NOTE_REFUSED)
     notes = resources.store().notes(case.token)
     if not notes:
         st.caption("No note so far.")
@@ -94,12 +94,6 @@ def _add_note(case: CaseView, field: SessionKey[str]) -> None:
         NOTE_REFUSED.set(messages.describe(error))
     else:
         drafts.saved(field, text)
-
-
-def _say_refusal(refused: SessionKey[str]) -> None:
-    why = refused.pop()
-    if why:
-        st.error(plain(why))
 
 
 def _decisions(case: CaseView, *, writable: bool) -> None:
@@ -137,7 +131,7 @@ def _decision_form(case: CaseView) -> None:
         st.form_submit_button(
             "Record decision", key="decision_add", on_click=_decide, args=(case, group, field)
         )
-    _say_refusal(DECISION_REFUSED)
+    say_refusal(DECISION_REFUSED)
 
 
 def _decide(case: CaseView, group: SessionKey[RiskGroup | None], field: SessionKey[str]) -> None:

@@ -20,7 +20,7 @@ from camlif.wording import count, listed
 from dashboard import messages
 from dashboard.access.access import Action, allowed
 from dashboard.components import drafts
-from dashboard.components.text import plain
+from dashboard.components.text import plain, say_refusal
 from dashboard.components.trail import cohort_key
 from dashboard.components.worklists import show_errors
 from dashboard.session import resources, state
@@ -63,7 +63,10 @@ def available(workspace: Workspace) -> tuple[PatientGroup, ...]:
 
 def compared(workspace: Workspace) -> tuple[PatientGroup, ...]:
     """Groups that are compared: those chosen, by default the latest."""
-    found = available(workspace)
+    return _chosen(available(workspace))
+
+
+def _chosen(found: tuple[PatientGroup, ...]) -> tuple[PatientGroup, ...]:
     chosen = COMPARED.get()
     known = tuple(group for group in found if group.id in (chosen or ()))
     return found[-MAX_COMPARED:] if chosen is None or (chosen and not known) else known
@@ -91,10 +94,11 @@ def choose(workspace: Workspace) -> tuple[PatientGroup, ...]:
     def changed() -> None:
         COMPARED.set(PICKED.require())
 
-    PICKED.set([group.id for group in compared(workspace)])
+    chosen = _chosen(found)
+    PICKED.set([group.id for group in chosen])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.multiselect(
-            "Groups compared",
+            GROUPS,
             list(names),
             key=PICKED.name,
             on_change=changed,
@@ -108,7 +112,7 @@ def choose(workspace: Workspace) -> tuple[PatientGroup, ...]:
         if found:
             with st.popover("All groups", key="all_groups"):
                 _list(workspace, found)
-    return compared(workspace)
+    return chosen
 
 
 def _form(workspace: Workspace) -> None:
@@ -169,9 +173,7 @@ def save_form(workspace: Workspace, tokens: Sequence[str], rule: str, *, key: st
 
     st.text_input("Name of the group", key=name.name)
     st.button("Save group", key=f"{key}_save", on_click=save)
-    problem = refused.pop()
-    if problem:
-        st.error(plain(problem))
+    say_refusal(refused)
 
 
 def _shown(workspace: Workspace) -> Made:

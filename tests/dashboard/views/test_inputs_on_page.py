@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,35 +19,16 @@ from tests.dashboard.views.test_upload import (
     said,
     upload,
 )
-from tests.data.reading import (
-    test_inputs_cells,
-    test_inputs_files,
-    test_inputs_identifiers,
-    test_inputs_layout,
-    test_inputs_outcome,
-    test_inputs_patients,
-    test_inputs_roles,
-    test_inputs_samples,
-)
 
 EVERY = "EVERY_INPUT" in os.environ
 """Set the variable to try all of them, which takes five minutes."""
 CHOSEN = (*offered_types(), "toml")
 """Endings of files that the browser lets a user choose."""
-SHIPPED = Path(__file__).resolve().parents[3] / "models"
+PROJECT = Path(__file__).resolve().parents[3]
 INPUTS: dict[str, Input] = {
     name: case
-    for module in (
-        test_inputs_cells,
-        test_inputs_files,
-        test_inputs_identifiers,
-        test_inputs_layout,
-        test_inputs_outcome,
-        test_inputs_patients,
-        test_inputs_roles,
-        test_inputs_samples,
-    )
-    for name, case in module.INPUTS.items()
+    for file in sorted((PROJECT / "tests" / "data" / "reading").glob("test_inputs_*.py"))
+    for name, case in import_module(f"tests.data.reading.{file.stem}").INPUTS.items()
 }
 
 
@@ -63,7 +45,7 @@ def one_of_each_kind() -> list[str]:
 @pytest.mark.parametrize("name", INPUTS if EVERY else one_of_each_kind())
 def test_an_input_is_asked_about_and_answered_on_the_page(open_app: OpenApp, name: str) -> None:
     case = INPUTS[name]
-    app = open_app("data", folder=SHIPPED)
+    app = open_app("data", folder=PROJECT / "models")
     files = case.files()
     upload(app, {name: data for name, data in files.items() if name.endswith(CHOSEN)})
 

@@ -74,6 +74,7 @@ def open_app(models: Path, point_at: PointAt) -> OpenApp:
     arguments than those named are put into session state. The session has passed the gate unless
     ``research_use_accepted`` is false.
     """
+    point_at(models)  # a test may ask for tokens before it opens a page
 
     def start(
         page: str = "case",

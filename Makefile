@@ -6,6 +6,9 @@ WORKERS ?= 2
 QUICK := -m "not slow" -n $(WORKERS) --dist worksteal
 NOT_LIBRARY := tests/dashboard tests/benchmarks
 
+# A shell that forbids bytecode would have every process compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test coverage test-slow bench lint train samples study setup setup-dev clean
 
 setup: .venv/.run-ready

@@ -59,8 +59,8 @@ def point_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointAt]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _few_patients_check_explanations() -> Iterator[None]:
-    """Check explanations on as few patients as decide anything; Explain takes 50."""
+def _few_patients_check_explanations_on_the_page() -> Iterator[None]:
+    """Let Explain check as few patients, too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dashboard.views.explain.trust.N_PATIENTS", 12)
         yield

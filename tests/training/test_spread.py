@@ -54,7 +54,7 @@ def train(network: AnyNetworkConfig, processes: int, **training: object) -> Trai
     ("network", "training"),
     [
         (NetworkConfig(width=16, dropout=0.3), {}),
-        (RunConfig.from_preset("robust").network, {"batch_size": 0, "optimiser": "sgd"}),
+        (NetworkConfig.from_preset("robust", width=16), {"batch_size": 0, "optimiser": "sgd"}),
         (McatConfig(), {}),
     ],
     ids=["paper", "robust", "rival"],

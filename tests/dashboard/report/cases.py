@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pypdf
 
 from camlif.data.cohort import Cohort
@@ -127,3 +129,46 @@ def text_of(pdf: bytes) -> str:
 def squeezed(text: str) -> str:
     """Text with single spaces."""
     return re.sub(r"\s+", " ", text)
+
+
+LONG = "an unusually long name of a thing " * 40
+
+
+def note(text: str, kind: str = "note", **more: str) -> dict[str, str]:
+    """A note or decision of the board as a record holds it."""
+    common = {"recorded": "2026-03-01T09:30:00+00:00", "author": "chair", "kind": kind}
+    return common | {"text": text} | more
+
+
+def _abstained() -> CaseReport:
+    found = source()
+    result = replace(
+        found.result,
+        scored=np.zeros(len(found.cohort), dtype=bool),
+        presence=found.result.presence & np.array([True, False]),
+        table=found.result.table.assign(
+            warnings="not scored: ct missing, and the model was not validated on pathology alone"
+        ),
+    )
+    return report(0, replace(found, result=result))
+
+
+def _first(*, complete: bool) -> int:
+    """Row of the first patient with all modalities, or without one."""
+    return int(np.flatnonzero(source().cohort.presence.all(axis=1) == complete)[0])
+
+
+KINDS: dict[str, Callable[[], CaseReport]] = {
+    "whole": lambda: report(_first(complete=True)),
+    "missing modality": lambda: report(_first(complete=False)),
+    "closed gate": lambda: report(0, source(is_open=False)),
+    "training patient": lambda: report(0, source(training=True)),
+    "abstained": _abstained,
+    "notes": lambda: report(board={"notes": [note(f"Note {i}. {LONG}") for i in range(9)]}),
+}
+
+
+@cache
+def case_of(kind: str) -> CaseReport:
+    """A case of a kind, made when it is first asked for."""
+    return KINDS[kind]()

@@ -10,8 +10,7 @@ import pytest
 from dashboard import messages
 from dashboard.report.build import CaseReport
 from dashboard.report.fhir import to_json
-from tests.dashboard.report.cases import report
-from tests.dashboard.report.test_pdf import KINDS
+from tests.dashboard.report.cases import KINDS, case_of, report
 
 RiskAssessment = pytest.importorskip("fhir.resources.R4B.riskassessment").RiskAssessment
 
@@ -26,18 +25,18 @@ def _resource(found: CaseReport) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_resource_is_valid_preliminary_and_marked_as_research(kind: str) -> None:
-    resource = _resource(KINDS[kind])
+    resource = _resource(case_of(kind))
     assert resource["resourceType"] == "RiskAssessment"
     assert resource["status"] == "preliminary"
     assert resource["note"][0]["text"] == messages.BANNER
     assert resource["occurrenceDateTime"] == "2026-03-01"
-    assert resource["subject"]["identifier"]["value"] == KINDS[kind].record.case
+    assert resource["subject"]["identifier"]["value"] == case_of(kind).record.case
 
 
 def test_predictions_are_of_the_event_in_per_cent_by_each_open_horizon() -> None:
-    result = KINDS["whole"].record.result
+    result = case_of("whole").record.result
     assert result is not None
-    group, *at = _resource(KINDS["whole"])["prediction"]
+    group, *at = _resource(case_of("whole"))["prediction"]
     assert not any("relativeRisk" in prediction for prediction in (group, *at))  # no hazard ratio
     assert f"{result.hazard_ratio.value:.2f}" in group["rationale"]
     assert [p["whenRange"]["high"]["value"] for p in at] == [12, 36, 60]
@@ -50,9 +49,9 @@ def test_predictions_are_of_the_event_in_per_cent_by_each_open_horizon() -> None
 
 
 def test_closed_gates_leave_no_probability_and_no_score_leaves_no_prediction() -> None:
-    (group,) = _resource(KINDS["closed gate"])["prediction"]
+    (group,) = _resource(case_of("closed gate"))["prediction"]
     assert "probabilityDecimal" not in group
-    abstained = _resource(KINDS["abstained"])
+    abstained = _resource(case_of("abstained"))
     assert "prediction" not in abstained
     assert any("E-32: CT is missing" in note["text"] for note in abstained["note"])
 

@@ -20,6 +20,8 @@ from camlif.data.schema import CohortInfo, FeatureSchema
 from camlif.exceptions import AlignmentError, DataError, SchemaError
 from camlif.statistics.outcome import FollowUp
 
+MAX_CATEGORIES = 30
+"""A text with more different values is free text: no model input and no grouping."""
 DEFAULT_CLINICAL = ("age", "sex")
 """Clinical inputs of a model unless others are chosen."""
 

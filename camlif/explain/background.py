@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MEDIAN: Final = "median"
 NamedBaseline = Literal["median", "mean", "cohort_median"]
-Baseline = NamedBaseline | Sequence[int] | NDArray[np.int_]
+BaselineChoice = NamedBaseline | Sequence[int] | NDArray[np.int_]
 """``"median"``, ``"mean"``: of each column in training; ``"cohort_median"``: in the cohort at hand.
 Otherwise rows of the cohort (those of the same subtype, ...): their mean; GradientShap takes the
 patients themselves."""
@@ -153,7 +153,7 @@ class Background:
 
 
 def find_background(
-    bundle: Bundle, cohort: Cohort, baseline: Baseline, *, missing: tuple[str, ...], seed: int
+    bundle: Bundle, cohort: Cohort, baseline: BaselineChoice, *, missing: tuple[str, ...], seed: int
 ) -> Background:
     """Look a baseline up.
 

@@ -30,7 +30,7 @@ from camlif.exceptions import ConfigError, EstimationError
 from camlif.explain.background import (
     MEDIAN,
     Background,
-    Baseline,
+    BaselineChoice,
     find_background,
     players_of,
 )
@@ -292,7 +292,7 @@ def prepare(
     cohort: Cohort,
     rows: Sequence[int] | NDArray[np.int_],
     *,
-    baseline: Baseline = MEDIAN,
+    baseline: BaselineChoice = MEDIAN,
     missing: tuple[str, ...] = (),
     seed: int = 0,
 ) -> Explained:

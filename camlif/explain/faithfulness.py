@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
 from camlif.data.cohort import Cohort
 from camlif.exceptions import EstimationError
 from camlif.explain.features import attribute, columns_of
@@ -46,7 +47,6 @@ from camlif.explain.removal import (
 from camlif.explain.results import (
     FeatureAttribution,
     Level,
-    Values,
     completeness_gap,
     rank_agreement,
 )
@@ -286,14 +286,16 @@ def assess(
     )
 
 
-def _test(rankings: Values, random: Values, share: Values, *, sign: int) -> OrderTest:
+def _test(
+    rankings: Float64Array, random: Float64Array, share: Float64Array, *, sign: int
+) -> OrderTest:
     """Compare the first of some rankings' curves (r, n, k) with the others, above random ones.
 
     ``random`` (c, n, k) are the others both ways; ``sign`` is 1 if the higher curve is the better
     one.
     """
     middle = random.mean(axis=0)
-    areas: Values = np.asarray(np.trapezoid(sign * (rankings - middle), share[None], axis=2))
+    areas: Float64Array = np.asarray(np.trapezoid(sign * (rankings - middle), share[None], axis=2))
     gain = areas[0]
     half = plain_half_width(gain)
     as_good = areas[1:].mean(axis=1) >= gain.mean() - ROUNDING
@@ -308,7 +310,7 @@ def _test(rankings: Values, random: Values, share: Values, *, sign: int) -> Orde
 
 
 def stability(
-    pairs: MemberPairs, values: Values, resamples: int, rng: np.random.Generator
+    pairs: MemberPairs, values: Float64Array, resamples: int, rng: np.random.Generator
 ) -> Stability | None:
     """Resample the members and compare the order of the top features with the ensemble's.
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.arrays import BoolArray
+from camlif.arrays import BoolArray, Float64Array
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names
 from camlif.data.schema import FeatureSchema
 from camlif.exceptions import ConfigError
-from camlif.explain.background import MEDIAN, Baseline
+from camlif.explain.background import MEDIAN, BaselineChoice
 from camlif.explain.explained import Batch, Explained, by_column, by_part, prepare
 from camlif.explain.integration import STEPS, integrated_gradients
 from camlif.explain.methods import IG, METHODS, Method, make_masks, seeded
@@ -29,14 +29,13 @@ from camlif.explain.results import (
     FeatureAttribution,
     Level,
     PlayerContributions,
-    Values,
 )
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
 
 
-_Spread = tuple[list[Values], int]
+_Spread = tuple[list[Float64Array], int]
 """Contributions (n, f) by player, and the points or samples that they took."""
 
 
@@ -47,7 +46,7 @@ def explain_features(
     *,
     method: str = IG,
     level: Level | None = None,
-    baseline: Baseline = MEDIAN,
+    baseline: BaselineChoice = MEDIAN,
     missing: tuple[str, ...] = (),
     steps: int = STEPS,
     seed: int = 0,
@@ -171,9 +170,9 @@ def _explain_part(
 class _Found:
     """Results as they come in; NaN where no patient was explained."""
 
-    values: list[Values]
-    base_value: Values
-    log_risk: Values
+    values: list[Float64Array]
+    base_value: Float64Array
+    log_risk: Float64Array
     steps: int
     n_done: int = 0
 
@@ -193,7 +192,7 @@ class _Found:
             batch.base_value() if at_mean else batch.mean_background_risk()
         )
 
-    def fill(self, part: Batch, values: list[Values], inert: list[BoolArray]) -> None:
+    def fill(self, part: Batch, values: list[Float64Array], inert: list[BoolArray]) -> None:
         """Keep what was found of some patients."""
         for target, source, zero in zip(self.values, values, inert, strict=True):
             # Exactly 0, not the rounding of two equal risks in different places of a batch.
@@ -257,7 +256,7 @@ def _contributions(
     explained: Explained,
     labels: tuple[tuple[str, ...], ...],
     groups: tuple[tuple[str, ...], ...],
-    values: list[Values],
+    values: list[Float64Array],
     level: Level,
 ) -> tuple[PlayerContributions, ...]:
     raw = [explained.raw.rows(player) for player in explained.players]

@@ -19,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from camlif.arrays import Float64Array
 from camlif.explain.explained import Batch, by_column, rows_at_once
-from camlif.explain.results import GAP_FLOOR, Values
+from camlif.explain.results import GAP_FLOOR
 
 STEPS = 20
 FIRST = 3e-5
@@ -42,7 +43,7 @@ FINEST = 1e-7
 """Share of the way below which float32 does not tell points apart, so that a jump stays one."""
 
 
-def integrated_gradients(batch: Batch, steps: int = STEPS) -> tuple[list[Values], int]:
+def integrated_gradients(batch: Batch, steps: int = STEPS) -> tuple[list[Float64Array], int]:
     """Integrate the gradient from baseline to patient.
 
     Returns
@@ -76,17 +77,17 @@ class _Way:
         Gradient times the whole way, by column of all players.
     """
 
-    share: Values
-    risk: Values
-    slope: Values
+    share: Float64Array
+    risk: Float64Array
+    slope: Float64Array
 
     def __len__(self) -> int:
         return len(self.share)
 
     @property
-    def pieces(self) -> Values:
+    def pieces(self) -> Float64Array:
         """Contributions over each interval by the trapezoid rule, shape (q - 1, f)."""
-        pieces: Values = np.diff(self.share)[:, None] * (self.slope[1:] + self.slope[:-1]) / 2
+        pieces: Float64Array = np.diff(self.share)[:, None] * (self.slope[1:] + self.slope[:-1]) / 2
         return pieces
 
     def joined(self, other: _Way) -> _Way:
@@ -99,7 +100,7 @@ class _Way:
             np.concatenate([self.slope, other.slope])[order],
         )
 
-    def between_rough(self) -> Values:
+    def between_rough(self) -> Float64Array:
         """Shares at which to cut intervals, the roughest; none if contributions add up."""
         tolerated = MAX_GAP * max(abs(self.risk[-1] - self.risk[0]), GAP_FLOOR)
         missed = self.pieces.sum(axis=1) - np.diff(self.risk)
@@ -113,11 +114,11 @@ class _Way:
         cut = order[np.maximum.accumulate(np.maximum(sums, spreads)) > KEPT * tolerated]
         cut = cut[np.diff(self.share)[cut] > FINEST]
         low, high = self.share[:-1][cut], self.share[1:][cut]
-        middle: Values = np.where(low > 0, np.sqrt(low * high), high / 10)
+        middle: Float64Array = np.where(low > 0, np.sqrt(low * high), high / 10)
         return middle
 
 
-def _measured(batch: Batch, wanted: list[Values]) -> list[_Way]:
+def _measured(batch: Batch, wanted: list[Float64Array]) -> list[_Way]:
     """Risks and slopes at so many points of each patient's way."""
     rows = np.repeat(np.arange(len(batch)), [len(share) for share in wanted])
     share = np.concatenate(wanted)
@@ -130,7 +131,9 @@ def _measured(batch: Batch, wanted: list[Values]) -> list[_Way]:
     return [_Way(share[rows == i], risk[rows == i], slope[rows == i]) for i in range(len(batch))]
 
 
-def _at_points(batch: Batch, rows: NDArray[np.int_], share: Values) -> tuple[Values, Values]:
+def _at_points(
+    batch: Batch, rows: NDArray[np.int_], share: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """Risks (q,) and slopes (q, f) at points of the ways of patients."""
     index = torch.as_tensor(rows, device=batch.values[0].device)
     ends = [(start[index], x[index]) for start, x in zip(batch.baseline, batch.values, strict=True)]
@@ -141,7 +144,7 @@ def _at_points(batch: Batch, rows: NDArray[np.int_], share: Values) -> tuple[Val
     return risk.detach().cpu().double().numpy(), np.concatenate(by_column(slopes), axis=1)
 
 
-def _between(start: Tensor, end: Tensor, share: Values) -> Tensor:
+def _between(start: Tensor, end: Tensor, share: Float64Array) -> Tensor:
     """Points between two, (q, ...)."""
     weight = torch.as_tensor(share, device=end.device, dtype=end.dtype)
     return torch.lerp(start, end, weight.view(-1, *(1,) * (end.ndim - 1)))

@@ -17,16 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.arrays import BoolArray
+from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import ConfigError
 from camlif.explain.modalities import exact_shapley
 
-Values = NDArray[np.float64]
-Game = Callable[[BoolArray], Values]
+Game = Callable[[BoolArray], Float64Array]
 """Values (e, c) of coalitions (c, p), each a row of who is in."""
 
 
-def interaction_weights(p: int) -> Values:
+def interaction_weights(p: int) -> Float64Array:
     """Matrix (j, 2^p) that turns the values of all coalitions into interaction indices.
 
     Coalition c holds player i if bit i of c is set.
@@ -41,7 +40,7 @@ def interaction_weights(p: int) -> Values:
     others = inside.sum(axis=1) - (inside[:, first].astype(int) + inside[:, second]).T
     share = np.array([1 / ((p - 1) * math.comb(p - 2, s)) for s in range(p - 1)])
     sign = np.where(inside[:, first] == inside[:, second], 1.0, -1.0).T
-    weights: Values = sign * share[others]
+    weights: Float64Array = sign * share[others]
     return weights
 
 
@@ -73,9 +72,9 @@ class GameValues:
         Mean value of nobody and of everybody.
     """
 
-    index: Values
-    standard_error: Values
-    shapley: Values
+    index: Float64Array
+    standard_error: Float64Array
+    shapley: Float64Array
     empty: float
     full: float
 
@@ -163,7 +162,7 @@ def _ordered_coalitions(orders: NDArray[np.int_]) -> tuple[BoolArray, BoolArray]
     return prefixes.reshape(n * (q + 1), q), swapped.reshape(n * (q - 1), q)
 
 
-def _by_pair(surplus: Values, orders: NDArray[np.int_], p: int, rounds: int) -> Values:
+def _by_pair(surplus: Float64Array, orders: NDArray[np.int_], p: int, rounds: int) -> Float64Array:
     """Sort samples (e, o, q - 1) into (e, rounds, j)."""
     e, n = surplus.shape[:2]
     table = np.zeros((e, rounds, p + 1, p + 1))
@@ -171,5 +170,5 @@ def _by_pair(surplus: Values, orders: NDArray[np.int_], p: int, rounds: int) -> 
     of_round = np.repeat(np.arange(rounds), n // rounds)[:, None]
     table[:, of_round, np.minimum(first, second), np.maximum(first, second)] = surplus
     rows, columns = pairs_of(p)
-    by_pair: Values = table[:, :, rows, columns]
+    by_pair: Float64Array = table[:, :, rows, columns]
     return by_pair

@@ -25,15 +25,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camlif.arrays import BoolArray
+from camlif.arrays import BoolArray, Float64Array
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names
 from camlif.exceptions import ConfigError, EstimationError
-from camlif.explain.background import MEDIAN, Baseline
+from camlif.explain.background import MEDIAN, BaselineChoice
 from camlif.explain.explained import Batch, Explained, evaluate_members, prepare
 from camlif.explain.interaction_index import (
     Game,
-    Values,
     exact_interactions,
     pairs_of,
     sampled_interactions,
@@ -51,7 +50,7 @@ MEMBER_POINTS = 16_384
 MIN_ROUNDS, MAX_ROUNDS = 8, 64
 OTHERS = "other features"
 
-Level = Literal["modality", "group", "feature"]
+InteractionLevel = Literal["modality", "group", "feature"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +108,13 @@ class Interactions:
     seconds : float
     """
 
-    level: Level
+    level: InteractionLevel
     players: tuple[Player, ...]
     baseline: str
-    index: Values
-    standard_error: Values
-    member_sd: Values
-    shapley: Values
+    index: Float64Array
+    standard_error: Float64Array
+    member_sd: Float64Array
+    shapley: Float64Array
     base_value: float
     log_risk: float
     n_members: int
@@ -123,13 +122,13 @@ class Interactions:
     seconds: float
 
     @property
-    def main(self) -> Values:
+    def main(self) -> Float64Array:
         """What each player contributes by itself, shape (p,).
 
         Its Shapley value less half of its interactions, so that own parts and pairs together sum to
         log risk minus base value (the convention of SHAP interaction values).
         """
-        main: Values = self.shapley - self.index.sum(axis=1) / 2
+        main: Float64Array = self.shapley - self.index.sum(axis=1) / 2
         return main
 
     @property
@@ -190,9 +189,9 @@ def explain_interactions(
     cohort: Cohort,
     row: int,
     *,
-    level: Level = "modality",
+    level: InteractionLevel = "modality",
     features: Sequence[tuple[str, str]] = (),
-    baseline: Baseline = MEDIAN,
+    baseline: BaselineChoice = MEDIAN,
     missing: tuple[str, ...] = (),
     rounds: int | None = None,
     seed: int = 0,
@@ -299,7 +298,7 @@ def strongest_features(
 
 
 def _groups(
-    explained: Explained, level: Level, features: Sequence[tuple[str, str]]
+    explained: Explained, level: InteractionLevel, features: Sequence[tuple[str, str]]
 ) -> tuple[tuple[str, ...], ...]:
     """By input, the name of the player that each column belongs to."""
     schema = explained.schema
@@ -336,7 +335,7 @@ def _active(one: Batch, masks: Masks) -> NDArray[np.int_]:
 def _game(one: Batch, masks: Masks, active: NDArray[np.int_]) -> Game:
     """Log risks of a patient with the players outside a coalition at the baseline."""
 
-    def play(coalitions: BoolArray) -> Values:
+    def play(coalitions: BoolArray) -> Float64Array:
         inside = np.zeros((len(coalitions), masks.n), dtype=bool)
         inside[:, active] = coalitions
         chosen = torch.from_numpy(inside).to(one.values[0].device)
@@ -352,15 +351,15 @@ def _game(one: Batch, masks: Masks, active: NDArray[np.int_]) -> Game:
     return play
 
 
-def _spread(by_member: Values) -> Values:
+def _spread(by_member: Float64Array) -> Float64Array:
     """SD over members; NaN for a single one."""
     if len(by_member) < 2:
         return np.full(by_member.shape[1:], np.nan)
-    spread: Values = by_member.std(axis=0, ddof=1)
+    spread: Float64Array = by_member.std(axis=0, ddof=1)
     return spread
 
 
-def _square(of_pairs: Values, active: NDArray[np.int_], p: int) -> Values:
+def _square(of_pairs: Float64Array, active: NDArray[np.int_], p: int) -> Float64Array:
     """Symmetric matrix (p, p) of the pairs of active players; 0 elsewhere."""
     square = np.zeros((p, p))
     first, second = (active[i] for i in pairs_of(len(active)))

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
 from camlif.data.cohort import Cohort
 from camlif.explain.explained import Explained, group_by_members, prepare
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ class MemberPairs:
         """Members that count for any of the patients."""
         return len(np.unique(self.members))
 
-    def mean(self, values: Values, weights: Values | None = None) -> Values:
+    def mean(self, values: Float64Array, weights: Float64Array | None = None) -> Float64Array:
         """Average pairs over members: (q, ...) -> (n, ...).
 
         ``weights`` (e,) counts each member of `members` as often as it says; NaN for a patient of
@@ -62,7 +61,7 @@ class MemberPairs:
         )
         total = weight.sum(axis=1, keepdims=True)
         weight = np.divide(weight, total, out=np.full_like(weight, np.nan), where=total > 0)
-        mean: Values = np.tensordot(weight, values, axes=1)
+        mean: Float64Array = np.tensordot(weight, values, axes=1)
         return mean
 
 

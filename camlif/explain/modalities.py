@@ -19,7 +19,7 @@ from torch import Tensor
 
 from camlif.data.cohort import Cohort
 from camlif.exceptions import ConfigError
-from camlif.explain.background import MEDIAN, Baseline
+from camlif.explain.background import MEDIAN, BaselineChoice
 from camlif.explain.explained import Batch, Explained, by_part, evaluate, prepare
 from camlif.explain.results import ModalityAttribution
 
@@ -85,7 +85,7 @@ def explain_modalities(
     cohort: Cohort,
     rows: Sequence[int] | NDArray[np.int_],
     *,
-    baseline: Baseline = MEDIAN,
+    baseline: BaselineChoice = MEDIAN,
     missing: tuple[str, ...] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> ModalityAttribution:

@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from camlif.arrays import Float64Array
 from camlif.explain.explained import Batch, evaluate
 from camlif.explain.features import inert_units
 from camlif.explain.members import MemberPairs
 from camlif.explain.methods import Masks, make_masks
-from camlif.explain.results import Level, Values
+from camlif.explain.results import Level
 
 N_POINTS = 12
 """Even, so that a curve read backwards has the same points."""
@@ -50,9 +51,9 @@ def exchanges(u: int, n: int, rng: np.random.Generator) -> list[tuple[int, ...]]
     return list(drawn)
 
 
-def fractions(k: int = N_POINTS) -> Values:
+def fractions(k: int = N_POINTS) -> Float64Array:
     """Shares of units at the points of a curve, close together at both ends, shape (k,)."""
-    share: Values = (1 - np.cos(np.pi * np.arange(k) / (k - 1))) / 2
+    share: Float64Array = (1 - np.cos(np.pi * np.arange(k) / (k - 1))) / 2
     return share
 
 
@@ -62,7 +63,7 @@ def removed(n_active: NDArray[np.int_], k: int = N_POINTS) -> Ranks:
     return np.concatenate([half, n_active[:, None] - half[:, ::-1]], axis=1)
 
 
-def order(values: Values, inert: NDArray[np.bool_], rng: np.random.Generator) -> Ranks:
+def order(values: Float64Array, inert: NDArray[np.bool_], rng: np.random.Generator) -> Ranks:
     """Rank of each unit when the largest value goes first, (n, u); inert units go last.
 
     Equal values are ranked at random.
@@ -94,7 +95,7 @@ def deletion_curves(
     level: Level,
     ranks: Ranks,
     counts: Ranks,
-) -> Values:
+) -> Float64Array:
     """Risk of the ensemble with the first units of an order at the baseline.
 
     Parameters

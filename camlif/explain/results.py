@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
 from camlif.data.preprocessing import CLINICAL, MISSING_SUFFIX
 from camlif.data.schema import ClinicalColumn, FeatureSchema
 from camlif.exceptions import ConfigError, EstimationError
@@ -44,10 +45,11 @@ GAP_FLOOR = 0.1
 MIN_COMPARED = 3
 SHAPLEY = "shapley"
 Level = Literal["feature", "group"]
-Values = NDArray[np.float64]
 
 
-def completeness_gap(total: Values, log_risk: Values, base_value: Values) -> Values:
+def completeness_gap(
+    total: Float64Array, log_risk: Float64Array, base_value: Float64Array
+) -> Float64Array:
     """Share of log risk minus base value that contributions miss or overshoot, shape (n,).
 
     Differences below `GAP_FLOOR` count as `GAP_FLOOR`.
@@ -60,7 +62,7 @@ def completeness_gap(total: Values, log_risk: Values, base_value: Values) -> Val
         What they should add up to, and from.
     """
     wanted = log_risk - base_value
-    gap: Values = np.abs(total - wanted) / np.maximum(np.abs(wanted), GAP_FLOOR)
+    gap: Float64Array = np.abs(total - wanted) / np.maximum(np.abs(wanted), GAP_FLOOR)
     return gap
 
 
@@ -84,22 +86,24 @@ class ModalityAttribution:
 
     players: tuple[str, ...]
     baseline: str
-    values: Values
-    base_value: Values
-    log_risk: Values
+    values: Float64Array
+    base_value: Float64Array
+    log_risk: Float64Array
     reasons: tuple[str | None, ...]
     seconds: float
 
     @property
-    def shares(self) -> Values:
+    def shares(self) -> Float64Array:
         """Each player's part of the sum of absolute values, shape (n, p); NaN where all are 0."""
         size = np.abs(self.values)
         total = size.sum(axis=1, keepdims=True)
-        shares: Values = np.divide(size, total, out=np.full_like(size, np.nan), where=total > 0)
+        shares: Float64Array = np.divide(
+            size, total, out=np.full_like(size, np.nan), where=total > 0
+        )
         return shares
 
     @property
-    def completeness_gap(self) -> Values:
+    def completeness_gap(self) -> Float64Array:
         """Rounding error as a share of the explained difference, shape (n,)."""
         return completeness_gap(self.values.sum(axis=1), self.log_risk, self.base_value)
 
@@ -174,7 +178,7 @@ class PlayerContributions:
 
     columns: tuple[str, ...]
     groups: tuple[str, ...]
-    values: Values
+    values: Float64Array
     raw: NDArray[Any]
 
 
@@ -203,8 +207,8 @@ class FeatureAttribution:
     steps: int
     players: tuple[str, ...]
     contributions: tuple[PlayerContributions, ...]
-    base_value: Values
-    log_risk: Values
+    base_value: Float64Array
+    log_risk: Float64Array
     reasons: tuple[str | None, ...]
     seconds: float
     seed: int
@@ -213,7 +217,7 @@ class FeatureAttribution:
         return self.contributions[self.players.index(player)]
 
     @property
-    def values(self) -> Values:
+    def values(self) -> Float64Array:
         """All columns of all players side by side, shape (n, sum of f)."""
         return np.concatenate([c.values for c in self.contributions], axis=1)
 
@@ -242,7 +246,7 @@ class FeatureAttribution:
         ]
 
     @property
-    def completeness_gap(self) -> Values:
+    def completeness_gap(self) -> Float64Array:
         """See `completeness_gap`; shape (n,)."""
         return completeness_gap(self.values.sum(axis=1), self.log_risk, self.base_value)
 
@@ -350,7 +354,7 @@ def agreement(a: FeatureAttribution, b: FeatureAttribution, *, k: int = 30) -> f
     return rank_agreement(*(np.abs(x.values[rows]).mean(axis=0) for x in (a, b)), k=k)
 
 
-def rank_agreement(first: Values, second: Values, *, k: int) -> float:
+def rank_agreement(first: Float64Array, second: Float64Array, *, k: int) -> float:
     """Spearman rank correlation of two importances (f,) over the top ``k`` of either.
 
     Parameters

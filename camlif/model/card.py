@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Literal
 
 import numpy as np
 import torch
@@ -38,6 +37,7 @@ from camlif.statistics import (
     split_p_values,
 )
 from camlif.statistics.outcome import LATE_ENTRY
+from camlif.statistics.pairs import RiskTies
 from camlif.statistics.splits import Interval, corrected_interval
 from camlif.training.engine import TrainingResult
 from camlif.training.ensemble import heldout_mean
@@ -77,16 +77,13 @@ class CardModality(_Part):
     n_patients: int
 
 
-Ties = Literal["half", "strict"]
-
-
 class CardDiscrimination(_Part):
     """C-index on held-out patients; ``ties`` names the rule of ``per_split``, ``mean``, ``sd``.
 
     The preset ``printed`` leads with the paper's rule, by which tied risks count 0.
     """
 
-    ties: Ties = "half"
+    ties: RiskTies = "half"
     per_split: tuple[float, ...]
     mean: float
     sd: float
@@ -315,13 +312,13 @@ def _card_training(config: RunConfig, splits: Splits, result: TrainingResult) ->
     )
 
 
-def ties_of(config: RunConfig) -> Ties:
+def ties_of(config: RunConfig) -> RiskTies:
     """Which rule for tied risks a model's C-index leads with: eq 8's for the paper as printed."""
     return "strict" if config.camlif.preset == "printed" else "half"
 
 
 def _discrimination(
-    member: NDArray[np.float64], cohort: Cohort, splits: Splits, *, ties: Ties
+    member: NDArray[np.float64], cohort: Cohort, splits: Splits, *, ties: RiskTies
 ) -> CardDiscrimination:
     values = split_c_indices(member, cohort, splits.test, ties=ties)
     n_test = float(splits.test.sum(axis=1).mean())
@@ -409,7 +406,11 @@ def subgroup_limits(subgroups: Sequence[SubgroupValidation]) -> list[str]:
 
 
 def split_c_indices(
-    member_log_risk: NDArray[np.float64], cohort: Cohort, test: BoolArray, *, ties: Ties = "half"
+    member_log_risk: NDArray[np.float64],
+    cohort: Cohort,
+    test: BoolArray,
+    *,
+    ties: RiskTies = "half",
 ) -> NDArray[np.float64]:
     """Test C-index of every member on its own test part, shape (e,).
 

@@ -21,7 +21,7 @@ from camlif.model.input_worth import InputWorth, change_without, missing_inputs,
 from camlif.model.training_range import TrainingRange
 from camlif.wording import listed, with_interval
 
-Status = Literal["given", "missing", "unknown", "far"]
+InputStatus = Literal["given", "missing", "unknown", "far"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class InputCheck:
     """
 
     name: str
-    status: Status
+    status: InputStatus
     cell: str = ""
 
     @property
@@ -105,7 +105,7 @@ class InputChecks:
             for j, name in enumerate(self.names)
         )
 
-    def _status(self, row: int, j: int) -> Status:
+    def _status(self, row: int, j: int) -> InputStatus:
         if self.unknown[row, j]:
             return "unknown"
         if self.missing[row, j]:

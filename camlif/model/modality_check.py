@@ -17,7 +17,7 @@ from camlif.model.training_range import (
 )
 from camlif.wording import count
 
-Verdict = Literal["absent", "in range", "unusual", "outside"]
+RangeVerdict = Literal["absent", "in range", "unusual", "outside"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class ModalityCheck:
     farthest: str
     outside: float | None
     distance_percent: int | None
-    range: Verdict
+    range: RangeVerdict
     reasons: tuple[str, ...]
 
 
@@ -84,7 +84,7 @@ def check_modality(
     name, label, present, imputed, without, far, farthest, outside, distance_percent
         As the attributes of `ModalityCheck`.
     """
-    verdict: Verdict = "absent"
+    verdict: RangeVerdict = "absent"
     reasons = []
     if present:
         unusual = (distance_percent or 0) >= UNUSUAL_PERCENT

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from camlif.arrays import Float32Array
+from camlif.config import FOLDS
 from camlif.data.preprocessing import RawInputs
 from camlif.data.schema import FeatureSchema
 from camlif.model.digests import significant
 from camlif.model.recognition import MAX_FITTED, Membership, TrainingDigests, fit_digests
 
-FOLDS = 5
 """Parts of the training cohort, each of which is met as new by the digests of the others."""
 
 

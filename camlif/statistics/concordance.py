@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import ConfigError, EstimationError, NoComparablePairsError
 from camlif.statistics.outcome import check_entry, check_numbers, check_outcome, rows_of
-from camlif.statistics.pairs import PairCounter, Ties, compiled_counter, row_sets
+from camlif.statistics.pairs import PairCounter, RiskTies, compiled_counter, row_sets
 
 MAX_BOOTSTRAP_PATIENTS = 10_000
 """Above it the bootstrap runs on a random subsample of this size, and says so."""
@@ -83,7 +83,7 @@ def concordance_index(
     duration: ArrayLike,
     *,
     entry: ArrayLike | None = None,
-    ties: Ties = "half",
+    ties: RiskTies = "half",
 ) -> float:
     """Compute Harrell's concordance index: 1 is perfect ranking, 0.5 is chance.
 
@@ -144,7 +144,7 @@ def count_pairs(
     duration: ArrayLike,
     *,
     entry: ArrayLike | None = None,
-    ties: Ties = "half",
+    ties: RiskTies = "half",
 ) -> PairCounts:
     """Count the pairs behind `concordance_index`.
 

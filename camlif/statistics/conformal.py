@@ -38,7 +38,7 @@ LEVEL = 0.9
 """Share of patients who live longer than their bound."""
 MIN_PATIENTS = 100
 MIN_EVENTS = 30
-MIN_AT_RISK = 20
+MIN_FOLLOWED = 20
 """A bound is cut at the last time at which so many were still followed."""
 ROUNDING = 1e-12
 
@@ -136,7 +136,7 @@ def fit_survival_bound(
     risks = check_numbers("risk", risk, length=len(durations))
     late = entry is not None and bool((np.asarray(entry, dtype=np.float64) > 0).any())
     n, n_events = len(risks), int(events.sum())
-    last = float(np.sort(durations)[-MIN_AT_RISK]) if n >= MIN_AT_RISK else 0.0
+    last = float(np.sort(durations)[-MIN_FOLLOWED]) if n >= MIN_FOLLOWED else 0.0
     threshold: float | None = None
     coverage: Coverage | None = None
     reason = _too_little(n, n_events, late)

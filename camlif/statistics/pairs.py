@@ -21,7 +21,7 @@ import numpy as np
 from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import ConfigError
 
-Ties = Literal["half", "strict"]
+RiskTies = Literal["half", "strict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def row_sets(
     duration: Float64Array,
     entry: Float64Array | None,
     *,
-    ties: Ties,
+    ties: RiskTies,
 ) -> list[PairRows]:
     """Return sets of rows whose pairs, added with their signs, are those to compare.
 

@@ -43,7 +43,7 @@ from camlif.study.records import (
 )
 
 FORMAT = 1
-STUDY, FOLDS, CELLS = "study.json", "folds.csv", "cells"
+STUDY, FOLDS_FILE, CELLS = "study.json", "folds.csv", "cells"
 RESULTS, RISKS, FAILED, SUMMARY = "results.csv", "risks.parquet", "failed.csv", "summary.json"
 PACKAGES = ("camlif", "torch", "numpy", "scipy", "pandas", "lifelines", "scikit-survival", "joblib")
 
@@ -103,7 +103,9 @@ class Study:
 
 def is_study(path: str | Path) -> bool:
     """Whether a folder holds a study that can be read."""
-    return all((Path(path) / name).is_file() for name in (STUDY, FOLDS, RESULTS, RISKS, SUMMARY))
+    return all(
+        (Path(path) / name).is_file() for name in (STUDY, FOLDS_FILE, RESULTS, RISKS, SUMMARY)
+    )
 
 
 def is_begun(path: str | Path) -> bool:
@@ -162,7 +164,7 @@ def _read_results(path: Path) -> pd.DataFrame:
 def read_folds(home: Path, settings: StudySettings) -> Splits:
     """Read the folds file of a study."""
     # A split count that is no multiple of 5 is drawn by Monte Carlo whatever was asked for.
-    return Splits.read(home / FOLDS, scheme=settings.scheme, seed=settings.seed)
+    return Splits.read(home / FOLDS_FILE, scheme=settings.scheme, seed=settings.seed)
 
 
 def read_failed(home: Path) -> pd.DataFrame:
@@ -202,7 +204,7 @@ def open_study(
     """
     (home / CELLS).mkdir(parents=True, exist_ok=True)
     if not (home / STUDY).is_file():
-        splits.write(home / FOLDS)
+        splits.write(home / FOLDS_FILE)
         _write_header(home, settings, cohort, planned=())
         return settings
     header = _header(home)

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -19,8 +19,8 @@ from camlif.wording import count, to_csv
 from dashboard.components.download import offer_download
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
+from dashboard.figures.palette import Theme
 
-Theme = Literal["light", "dark"]
 MAX_ROWS = 1000
 """Of a table beside its file: it goes to the browser at every rerun."""
 CONFIG = {

@@ -12,13 +12,13 @@ import plotly.graph_objects as go
 
 from camlif.wording import MONTHS_PER_YEAR, count, listed, period
 from dashboard.figures.chart import Chart
+from dashboard.figures.discrimination import CHANCE
 from dashboard.figures.layout import base_figure, empty_figure, hover_text
 from dashboard.figures.palette import Theme, palette
 
 if TYPE_CHECKING:
     from camlif.statistics import HorizonPerformance, PerformanceOverTime
 
-CHANCE = 0.5
 HEIGHT = 320
 NOT_DEFINED = "Not defined at any horizon"
 

@@ -2,7 +2,7 @@
 
 A figure and lines with curves in months go in; the figure gets the traces.
 
-Survival is drawn in per cent. "Reliable" is the part of a curve with at least `MIN_AT_RISK`
+Survival is drawn in per cent. "Reliable" is the part of a curve with at least `RELIABLE_AT_RISK`
 patients at risk; beyond it the line is faint and the band stops.
 """
 
@@ -24,7 +24,7 @@ from dashboard.figures.chart import escape
 from dashboard.figures.layout import TimeAxis, TimeUnit, coordinates, hover_text
 from dashboard.figures.palette import LineStyle, Theme, line_styles, rgba
 
-MIN_AT_RISK = 10
+RELIABLE_AT_RISK = 10
 """Patients at risk below which a curve is tail."""
 MIN_AT_END = 5
 """Patients at risk where a curve ends: with one, a single event takes it to 0."""
@@ -59,8 +59,8 @@ class Line:
 
     @property
     def reliable_until(self) -> float:
-        """Last time with at least `MIN_AT_RISK` at risk, months; 0 if the group is smaller."""
-        return last_time(self.curve, MIN_AT_RISK)
+        """Last time with at least `RELIABLE_AT_RISK` at risk, months; 0 if the group is smaller."""
+        return last_time(self.curve, RELIABLE_AT_RISK)
 
 
 def stratum_lines(

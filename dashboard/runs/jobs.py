@@ -27,7 +27,7 @@ from camlif.exceptions import ConfigError
 from camlif.files import PRIVATE, folders_in, place_folder, sweep
 from camlif.progress import Progress
 from dashboard.runs import run_folder
-from dashboard.runs.run_folder import UNFINISHED, Job, JobRequest, State
+from dashboard.runs.run_folder import UNFINISHED, Job, JobRequest, RunState
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-m", "camlif")
@@ -326,7 +326,7 @@ class JobManager:
             return
         self._end(replace(job, exit_code=exit_code), self._outcome(job, exit_code))
 
-    def _outcome(self, job: Job, exit_code: int | None) -> State:
+    def _outcome(self, job: Job, exit_code: int | None) -> RunState:
         """How a run ended; a process of before a restart leaves no exit status, only its file."""
         if job.id in self._cancelled:
             return "cancelled"
@@ -337,7 +337,7 @@ class JobManager:
             return "stopped"
         return progress.state
 
-    def _end(self, job: Job, state: State) -> None:
+    def _end(self, job: Job, state: RunState) -> None:
         folder = self.folder(job.id)
         shutil.rmtree(folder / run_folder.TABLES, ignore_errors=True)
         run_folder.write_job(folder, replace(job, state=state, ended=time.time()))

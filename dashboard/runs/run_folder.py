@@ -34,9 +34,9 @@ if os.name == "posix":
     import fcntl
 
 Kind = Literal["train", "study"]
-State = Literal["queued", "running", "finished", "failed", "cancelled", "stopped"]
-ACTIVE: tuple[State, ...] = ("queued", "running")
-UNFINISHED: tuple[State, ...] = ("failed", "cancelled", "stopped")
+RunState = Literal["queued", "running", "finished", "failed", "cancelled", "stopped"]
+ACTIVE: tuple[RunState, ...] = ("queued", "running")
+UNFINISHED: tuple[RunState, ...] = ("failed", "cancelled", "stopped")
 """Ended without a result: may be tried again."""
 
 JOB, LOG, PROGRESS, LOCK, TABLES = "job.json", "log.txt", "progress.json", "lock", "cohort"
@@ -103,7 +103,7 @@ class Job:
 
     id: str
     request: JobRequest
-    state: State
+    state: RunState
     created: float
     started: float | None = None
     ended: float | None = None

@@ -50,7 +50,7 @@ TOKEN_DIGITS = 16
 SESSION_TTL = "2h"
 T = TypeVar("T")
 
-Baseline = Literal["median", "mean", "cohort_median"] | tuple[int, ...]
+BaselineKey = Literal["median", "mean", "cohort_median"] | tuple[int, ...]
 """Reference of an explanation: training median or mean, cohort median, or rows of the cohort."""
 
 
@@ -269,7 +269,7 @@ def modality_attribution(
     cohort_digest: str,  # noqa: ARG001  # cache key
     model_digest: str,  # noqa: ARG001
     rows: tuple[int, ...],
-    baseline: Baseline,
+    baseline: BaselineKey,
     missing: tuple[str, ...],
     _cohort: Cohort,
     _bundle: Bundle,
@@ -282,7 +282,7 @@ def modality_attribution(
         As in `own_scores`.
     rows : tuple of int
         Patients of the cohort.
-    baseline : Baseline
+    baseline : BaselineKey
         What contributions are measured against.
     """
     return explain_modalities(_bundle, _cohort, np.array(rows), baseline=baseline, missing=missing)
@@ -294,7 +294,7 @@ def feature_attribution(
     model_digest: str,  # noqa: ARG001
     rows: tuple[int, ...],
     method: str,
-    baseline: Baseline,
+    baseline: BaselineKey,
     missing: tuple[str, ...],
     _cohort: Cohort,
     _bundle: Bundle,

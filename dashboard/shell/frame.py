@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from camlif.data.cohort import Cohort
+from camlif.data.cohort import MAX_CATEGORIES, Cohort
 from camlif.data.samples import SAMPLES
 from camlif.model.scoring import OUT_OF_MEMORY
 from camlif.statistics import median_follow_up
@@ -26,7 +26,6 @@ from dashboard.shell import sign_in
 
 BADGES = {"synthetic": ("Synthetic", "orange"), "public": ("Public", "green")}
 DIGEST_DIGITS = 8
-MAX_LEVELS = 30  # a column with more levels is no grouping
 
 PICKED_COHORT: SessionKey[str | None] = SessionKey("pick_cohort")
 PICKED_MODEL: SessionKey[str | None] = SessionKey("pick_model")
@@ -169,7 +168,7 @@ def _levels(column: pd.Series | None) -> list[str]:
     if column is None:
         return []
     levels = sorted(column.dropna().astype(str).unique())
-    return levels if 1 < len(levels) <= MAX_LEVELS else []
+    return levels if 1 < len(levels) <= MAX_CATEGORIES else []
 
 
 def _age_filter(cohort: Cohort) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from camlif.arrays import BoolArray
+from camlif.arrays import BoolArray, Float64Array
 from camlif.config import NetworkConfig, RunConfig, TrainConfig
 from camlif.data.samples import load_sample
 from camlif.data.simulator import simulate
@@ -29,7 +29,6 @@ from camlif.explain import (
 from camlif.explain.explained import prepare
 from camlif.explain.interaction_index import (
     Game,
-    Values,
     covering_orders,
     exact_interactions,
     sampled_interactions,
@@ -44,11 +43,11 @@ from tests.builders.validated import ranked, scored_without
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
-def random_game(p: int, seed: int = 0, e: int = 2) -> tuple[Values, Game]:
+def random_game(p: int, seed: int = 0, e: int = 2) -> tuple[Float64Array, Game]:
     """Values of all coalitions, (e, 2^p), and the game that looks them up."""
     values = np.random.default_rng(seed).standard_normal((e, 2**p))
 
-    def play(coalitions: BoolArray) -> Values:
+    def play(coalitions: BoolArray) -> Float64Array:
         return values[:, (coalitions << np.arange(p)).sum(axis=1)]
 
     return values, play
@@ -59,14 +58,14 @@ def polynomial(
 ) -> Game:
     """The game c + a'z + sum_(i<j) b_ij z_i z_j with z = 1 for a player that is in."""
 
-    def play(coalitions: BoolArray) -> Values:
+    def play(coalitions: BoolArray) -> Float64Array:
         z = coalitions.astype(float)
         return (constant + z @ linear + ((z @ np.triu(quadratic, 1)) * z).sum(axis=1))[None]
 
     return play
 
 
-def by_definition(values: Values, p: int) -> Values:
+def by_definition(values: Float64Array, p: int) -> Float64Array:
     """Grabisch and Roubens 1999, summed over every set of the other players."""
     found = []
     for i, j in combinations(range(p), 2):
@@ -129,7 +128,7 @@ def test_renaming_the_players_renames_the_pairs(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(p)
     _, game = random_game(p, seed)
 
-    def renamed(coalitions: BoolArray) -> Values:
+    def renamed(coalitions: BoolArray) -> Float64Array:
         moved = np.zeros_like(coalitions)
         moved[:, order] = coalitions
         return game(moved)

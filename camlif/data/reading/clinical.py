@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from camlif.data.cohort import MAX_CATEGORIES
 from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.ages import age_in_years
 from camlif.data.reading.cells import CellFaults
@@ -48,9 +49,6 @@ from camlif.wording import count
 AGE = "age"
 MODEL_NAMES = (AGE, "sex")
 """Roles whose column gets the role's name, under which models know it."""
-
-MAX_LEVELS = 30
-"""A category with more levels is free text, no model input."""
 
 MIN_DISTINCT_NUMBERS = 5
 """A column of numbers and texts is numeric only with more distinct numbers than this."""
@@ -262,7 +260,7 @@ def _inputs(
             roles.append(role)
             continue
         column = _described(name, frame[name])
-        if len(column.levels) > MAX_LEVELS:
+        if len(column.levels) > MAX_CATEGORIES:
             too_many.append(name)
         else:
             inputs.append(column)
@@ -274,7 +272,7 @@ def _inputs(
     if too_many:
         found.warn(
             f"Not offered as model {'input' if len(too_many) == 1 else 'inputs'}, because of more "
-            f"than {MAX_LEVELS} different texts: {', '.join(too_many)}.",
+            f"than {MAX_CATEGORIES} different texts: {', '.join(too_many)}.",
             file=table.rows.file,
             column=too_many[0] if len(too_many) == 1 else None,
         )

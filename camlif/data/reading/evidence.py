@@ -33,6 +33,7 @@ from scipy.special import gammaln
 from scipy.stats import rankdata
 
 from camlif.arrays import BoolArray, Float64Array
+from camlif.data.cohort import MAX_CATEGORIES
 from camlif.data.reading.dependence import event_by, function_of, told_beside_others
 from camlif.data.reading.follow_up import ReadOutcome
 
@@ -76,7 +77,6 @@ MAX_CHANCE_OF_ANY = 0.01
 MAX_PATIENTS = 600
 """So many patients, drawn at random where there are more, decide."""
 
-MAX_LEVELS = 30
 MIN_PER_LEVEL = 5
 _SCREEN = 0.5
 _COLUMNS_AT_ONCE = 256
@@ -202,7 +202,7 @@ class OutcomeByPatient:
         if why:
             return why[0]
         counts = cells[known].value_counts()
-        if not 2 <= len(counts) <= MAX_LEVELS:
+        if not 2 <= len(counts) <= MAX_CATEGORIES:
             return None
         coded = np.full((len(cells), 2), np.nan)
         dead = known & event

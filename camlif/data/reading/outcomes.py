@@ -50,7 +50,7 @@ OWN_NAMES = {"survival_months", "event"}
 """What the product itself writes: nothing competes with both together."""
 
 ANY_CAUSE = ("os", "")
-Part = Literal["time", "event", "death", "last contact", "start"]
+OutcomePart = Literal["time", "event", "death", "last contact", "start"]
 Holds = Literal["numbers", "dates", "words", "nothing"]
 
 
@@ -83,7 +83,7 @@ class Candidate:
     """A column that may tell a part of an outcome."""
 
     column: str
-    part: Part
+    part: OutcomePart
     endpoint: str
     holds: Holds
     rank: int

@@ -23,20 +23,20 @@ from dashboard.components.explanation_choice import choice_of
 from dashboard.components.text import plain
 from dashboard.figures.attribution import feature_bars, modality_bars, waterfall
 from dashboard.session import resources, state
-from dashboard.session.resources import Baseline
+from dashboard.session.resources import BaselineKey
 
 N_SIMILAR = 5
 N_FEATURES = 10
 FEATURE_SHAPES = ("bars", "waterfall")
 SAME_SUBTYPE = "same-subtype mean"
-NAMED_BASELINES: dict[str, Baseline] = {
+NAMED_BASELINES: dict[str, BaselineKey] = {
     "training median": "median",
     "training mean": "mean",
     "cohort median": "cohort_median",
 }
 
 
-def baseline_of(case: ScoredCase, choice: str) -> Baseline:
+def baseline_of(case: ScoredCase, choice: str) -> BaselineKey:
     """Reference of the explanation; the training median where nobody else has the subtype."""
     if choice != SAME_SUBTYPE:
         return NAMED_BASELINES[choice]

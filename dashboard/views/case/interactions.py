@@ -6,7 +6,6 @@ A scored case goes in; interactions and attention are computed when asked for, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import streamlit as st
 
@@ -20,6 +19,7 @@ from camlif.explain import (
     owc_weights,
 )
 from camlif.explain.diagnostics import INACTIVE_ENTROPY
+from camlif.explain.interactions import InteractionLevel
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
@@ -36,8 +36,7 @@ from dashboard.figures.attribution import (
 from dashboard.session import resources
 from dashboard.views.case.what_if_inputs import contributions
 
-Level = Literal["modality", "group", "feature"]
-LEVELS: dict[str, tuple[Level, str]] = {
+LEVELS: dict[str, tuple[InteractionLevel, str]] = {
     "Modalities": ("modality", "modalities"),
     "Feature groups": ("group", "feature groups of two modalities"),
     "Strongest features": ("feature", "features of two modalities"),

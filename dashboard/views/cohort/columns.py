@@ -12,14 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camlif.data.cohort import Cohort
+from camlif.data.cohort import MAX_CATEGORIES, Cohort
 from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.roles import role_by_name
 from dashboard.session.state import Workspace
 
 CLINICAL = "clinical"
-MAX_LEVELS = 30
-"""A text with more different values is no category."""
 INPUT, OF_OUTCOME = "model input", "of the outcome"
 _TELL_OUTCOME = {"outcome", "perhaps outcome", "prediction", "event", "duration"}
 
@@ -44,7 +42,7 @@ def columns_of(cohort: Cohort) -> Columns:
     clinical = cohort.clinical
     is_number = [pd.api.types.is_numeric_dtype(clinical[name]) for name in clinical]
     texts = clinical.loc[:, np.logical_not(is_number)]
-    few = [name for name in texts if texts[name].nunique() <= MAX_LEVELS]
+    few = [name for name in texts if texts[name].nunique() <= MAX_CATEGORIES]
     of_patients = clinical.loc[:, is_number]
     numbers: dict[str, tuple[tuple[str, ...], NDArray[np.floating]]] = {
         CLINICAL: (tuple(map(str, of_patients)), of_patients.to_numpy(dtype=float))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from camlif.study.ablations import FURTHER, TABLE_3
 from dashboard.session import state
+from dashboard.views.study.choice import choose, pick_study
 from dashboard.views.study.runs import offer_missing
-from dashboard.views.study.views import VIEWS, choose, pick_study, pick_view
+from dashboard.views.study.views import VIEWS, pick_view
 
 FAMILIES = ("camlif", "ablation", "single modality")
 

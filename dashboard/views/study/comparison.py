@@ -6,9 +6,10 @@ A study goes in; the view that is picked is drawn, and what it lacks is offered 
 from __future__ import annotations
 
 from dashboard.session import state
+from dashboard.views.study.choice import choose, pick_study
 from dashboard.views.study.paper_figures import paper_view
 from dashboard.views.study.runs import missing_methods, offer_missing
-from dashboard.views.study.views import VIEWS, choose, pick_study, pick_view
+from dashboard.views.study.views import VIEWS, pick_view
 
 FAMILIES = ("camlif", "rival", "generic", "single modality", "classical")
 OWN_VIEWS = {**VIEWS, "Figures of the paper": paper_view}

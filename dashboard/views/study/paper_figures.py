@@ -24,8 +24,9 @@ from dashboard.figures.study.strata_and_grades import (
 )
 from dashboard.figures.survivors import interval_composition, short_long_chart
 from dashboard.views.cohort.views import DEFAULT_SURVIVOR_CUTOFF, SURVIVOR_CUTOFFS
+from dashboard.views.study.choice import StudyChoice
 from dashboard.views.study.data import REFERENCE, OpenStudy
-from dashboard.views.study.views import NO_PATIENTS, StudyChoice, caption, pick_unit, show_figure_3
+from dashboard.views.study.views import NO_PATIENTS, caption, pick_unit, show_figure_3
 
 FIGURE_3, FIGURE_A5 = "Figure 3", "Figure A5"
 FIGURE_A6A, FIGURE_A6B = "Figure A6(a)", "Figure A6(b)"

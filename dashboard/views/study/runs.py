@@ -14,8 +14,8 @@ from camlif.study.methods import CAMLIF, catalogue
 from camlif.wording import count
 from dashboard.components.text import plain
 from dashboard.session import state
+from dashboard.views.study.choice import Page
 from dashboard.views.study.data import OpenStudy
-from dashboard.views.study.views import Page
 
 NAMED = 8
 """Most names in the sentence about what is missing."""

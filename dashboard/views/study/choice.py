@@ -15,7 +15,15 @@ import streamlit as st
 from camlif.study.printed import COHORTS, PRINTED
 from camlif.study.summary import KEY_COLUMNS
 from dashboard.components.text import plain
-from dashboard.figures.study.rows import MEASURES, Key, Measure, StudyRow, paired_rows, study_rows
+from dashboard.figures.study.rows import (
+    MEASURES,
+    SECTIONS,
+    Key,
+    Measure,
+    StudyRow,
+    paired_rows,
+    study_rows,
+)
 from dashboard.figures.study.verdict import FIRST_ROWS, arrange, fold, foldable, verdict
 from dashboard.session import resources
 from dashboard.session.keys import SessionKey
@@ -163,8 +171,10 @@ def choose(opened: OpenStudy, page: Page, families: Collection[str]) -> StudyCho
 
 
 def _say_verdict(choice: StudyChoice) -> None:
-    """Say first what the rows come to."""
-    pairs = paired_rows(choice.rows, REFERENCE, choice.measure)
+    """Say first what the rows come to: of an ablation, those that have all modalities."""
+    single = SECTIONS["single modality"]
+    rows = [row for row in choice.rows if choice.page == "comparison" or row.section != single]
+    pairs = paired_rows(rows, REFERENCE, choice.measure)
     found = verdict(pairs, choice.measure, reference="CA-MLIF")
     if found:
         st.markdown(f"**{plain(found)}**")

@@ -99,6 +99,21 @@ def test_rows_of_the_pages_are_their_own(open_app: OpenApp, study: Path) -> None
         assert title in comparison
 
 
+def test_the_verdict_stands_first_and_an_ablation_is_of_whole_inputs(
+    open_app: OpenApp, study: Path
+) -> None:
+    whole = {"camlif", "ablation"}
+    rows = read_study(study).summary.rows
+    for page in PAGES:
+        families = {row.family for row in rows} - ({"ablation"} if page == "comparison" else set())
+        wanted = whole if page == "ablation" else families
+        n = sum(row.family in wanted and row.comparison is not None for row in rows)
+        first = open_app(page).markdown
+        assert any(
+            f"{n} variant" in each.value and "on the same splits" in each.value for each in first
+        )
+
+
 def test_the_chart_shows_the_means_of_the_summary(open_app: OpenApp, study: Path) -> None:
     (spec,) = specs(open_app("ablation"))
     for row in read_study(study).summary.rows:

@@ -63,7 +63,7 @@ def test_fusion_learns_a_pure_interaction_that_no_modality_shows_alone() -> None
 # T27
 @pytest.mark.slow
 def test_noise_is_not_learned() -> None:
-    (cohort, _), splits = drawn("none", 15)
+    (cohort, _), splits = drawn("none", 5)
     assert held_out_c_indices(cohort, splits, FULL).mean() == pytest.approx(0.5, abs=0.05)
 
 

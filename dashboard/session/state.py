@@ -24,7 +24,7 @@ from camlif.model.scoring import ScoreResult
 from camlif.wording import OLDEST_SHOWN
 from dashboard.profiles import GENERIC, Profile, load_profile
 from dashboard.runs.scoring_job import ScoringJob
-from dashboard.session import keys, resources
+from dashboard.session import column_filters, keys, resources
 from dashboard.session.keys import SessionKey
 from dashboard.session.resources import LoadedCohort, LoadedModel
 
@@ -163,6 +163,7 @@ def reset_filters() -> None:
     FILTER_SUBTYPE.set([])
     FILTER_GRADE.set([])
     FILTER_COMPLETE.set(False)
+    column_filters.COLUMN_FILTERS.pop()
     FILTER_AGE.pop()
     limits = age_limits(current_cohort().cohort)
     if limits is not None:
@@ -265,8 +266,8 @@ def _scoring_job(loaded: LoadedCohort, model: LoadedModel) -> ScoringJob:
 
 
 def shown_rows(cohort: Cohort) -> BoolArray:
-    """Patients that pass the sidebar's filters, shape (n,)."""
-    shown = np.ones(len(cohort), dtype=bool)
+    """Patients that pass the filters, shape (n,)."""
+    shown = column_filters.passing(cohort)
     for key, column in ((FILTER_SUBTYPE, cohort.subtype), (FILTER_GRADE, cohort.grade)):
         chosen = key.get()
         if chosen and column is not None:

@@ -19,7 +19,7 @@ from dashboard import messages
 from dashboard.components import drafts
 from dashboard.components.text import plain
 from dashboard.known_outcome import outcome_of
-from dashboard.session import address, resources, state
+from dashboard.session import address, column_filters, resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.shell import sign_in
@@ -162,6 +162,15 @@ def _filters(workspace: Workspace) -> None:
     if not cohort.presence.all():
         st.checkbox("All modalities present", key=state.FILTER_COMPLETE.name)
     _age_filter(cohort)
+    for name, said in column_filters.in_words().items():
+        st.button(
+            plain(said),
+            key=f"drop_filter_{name}",
+            icon=":material/close:",
+            help="Filter by this column no longer.",
+            on_click=column_filters.drop,
+            args=(name,),
+        )
 
 
 def _levels(column: pd.Series | None) -> list[str]:

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.session import state
 from dashboard.session.keys import SessionKey
 from dashboard.views.cohort import views
+from dashboard.views.cohort.clinical import clinical_view
 from dashboard.views.cohort.compare import compare_view
 from dashboard.views.cohort.curves import kaplan_meier_view
 from dashboard.views.cohort.groups import NEXT_VIEW
@@ -19,6 +20,7 @@ VIEW: SessionKey[str] = SessionKey("view")
 VIEWS = {
     "Kaplan-Meier": kaplan_meier_view,
     "Hazard by subtype": views.hazard_view,
+    "Clinical": clinical_view,
     "Groups": compare_view,
     "Table": views.table_view,
     "Forest": views.forest_view,

@@ -23,7 +23,7 @@ from dashboard.components import drafts
 from dashboard.components.text import plain, say_refusal
 from dashboard.components.trail import cohort_key
 from dashboard.components.worklists import show_errors
-from dashboard.session import resources, state
+from dashboard.session import column_filters, resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.session.user import current_user
@@ -194,6 +194,7 @@ def _shown(workspace: Workspace) -> Made:
         said.append(f"age {limits[0]} to {limits[1]}")
     if state.FILTER_COMPLETE.get():
         said.append("all modalities present")
+    said += column_filters.in_words().values()
     return Made(workspace.shown, f"filters, {'; '.join(said)}" if said else "everybody")
 
 

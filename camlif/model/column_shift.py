@@ -40,6 +40,14 @@ MIN_VARIANCE = 0.02
 """Of a share; quantiles are stored in steps of 5 %, so that shares near 0 and 1 are no surer."""
 MIN_NEGATIVE = 0.1
 """Share of negative values that is none by another scale only."""
+MIN_SHARE_OFF = 0.3
+"""By which the share of a flag differs from training; sites differ by less."""
+MIN_LEVELS_OF_FLAG = 3
+"""Training quantiles at each value of a flag: one patient of ten has it, by no rare count."""
+MIN_OTHER_VALUES = 0.1
+"""Share of patients with neither value of a flag: it is coded otherwise."""
+MIN_SIDED = 25
+"""Columns of a group, before its signs are compared beside those of its table."""
 MIN_SIGNED = 10
 """Patients of whom a table must be, before its flags and signs are compared."""
 REACH_SPREAD = 1.5
@@ -148,14 +156,24 @@ def find_shifted(
     )
     if beyond is not None:
         differs |= beyond[usable]
+    if flags:
+        differs |= _other_flags(x, known, np.asarray(at), effective, sure)[usable]
     return tuple(
         ColumnShift(int(usable[j]), float(own[j]), float(median[usable[j]]), float(ratio[j]))
         for j in np.flatnonzero(differs)
     )
 
 
-def find_other_sign(values: AnyFloat, levels: AnyFloat, at: Sequence[float]) -> str:
-    """Say that a table has no negative value where training had many, or the reverse; else "".
+def find_other_sign(
+    values: AnyFloat,
+    levels: AnyFloat,
+    at: Sequence[float],
+    *,
+    groups: Sequence[tuple[str, int]] = (),
+) -> str:
+    """Say that a table, or a group of it, has other signs than in training; else "".
+
+    It has no negative value where training had many, or the reverse.
 
     Parameters
     ----------
@@ -165,7 +183,20 @@ def find_other_sign(values: AnyFloat, levels: AnyFloat, at: Sequence[float]) -> 
         Training quantiles of each column at ``at``.
     at : sequence of float, length k
         Ascending.
+    groups : sequence of (str, int)
+        Names and sizes of the groups of columns, in order.
     """
+    if said := _other_sign(values, levels, at):
+        return said
+    ends = np.cumsum([size for _, size in groups])
+    for (name, size), end in zip(groups, ends.tolist(), strict=True):
+        part = slice(end - size, end)
+        if size >= MIN_SIDED and (said := _other_sign(values[:, part], levels[:, part], at)):
+            return f"of {name} {said}"
+    return ""
+
+
+def _other_sign(values: AnyFloat, levels: AnyFloat, at: Sequence[float]) -> str:
     x = values[:: max(1, -(-len(values) // MAX_COMPARED))]
     known = np.isfinite(x)
     if known.any(axis=1).sum() < MIN_SIGNED:
@@ -179,6 +210,25 @@ def find_other_sign(values: AnyFloat, levels: AnyFloat, at: Sequence[float]) -> 
     if share >= MIN_NEGATIVE and levels.min(initial=0) >= 0:
         return f"{100 * share:.0f}% of the values are negative, in training none was"
     return ""
+
+
+def _other_flags(
+    x: AnyFloat, levels: Float64Array, at: Float64Array, n: NDArray[np.int_], sure: float
+) -> NDArray[np.bool_]:
+    """Whether columns of two values have others, or quite another share of them, shape (f,)."""
+    low, high = levels.min(axis=0), levels.max(axis=0)
+    n_low, n_high = (levels == low).sum(axis=0), (levels == high).sum(axis=0)
+    of_two = (n_low + n_high == len(levels)) & (np.minimum(n_low, n_high) >= MIN_LEVELS_OF_FLAG)
+    of_two &= (low < high) & (n >= MIN_SIGNED)
+    observed = np.maximum(np.isfinite(x).sum(axis=0), 1)
+    with np.errstate(invalid="ignore"):
+        known = (np.abs(x - low) <= _slack(low)) | (np.abs(x - high) <= _slack(high))
+        others = (np.isfinite(x) & ~known).sum(axis=0) / observed
+        share = (x <= low + _slack(low)).sum(axis=0) / observed
+    least, most = _share_up_to(levels, at, low)
+    off = np.abs(share - np.clip(share, least, most)) >= MIN_SHARE_OFF
+    differs = off & (np.abs(_z(share, least, most, n)) >= sure)
+    return np.asarray(of_two & (differs | (others >= MIN_OTHER_VALUES)))
 
 
 @dataclass(frozen=True, slots=True)

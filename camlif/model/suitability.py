@@ -246,7 +246,9 @@ def _shifted(name: str, aligned: Cohort, expected: Expected) -> list[_Shifted]:
 def _other_sign(name: str, aligned: Cohort, expected: Expected) -> str:
     if name == CLINICAL or name in aligned.bags:
         return ""
-    return find_other_sign(aligned.rows(name), expected.training_range.levels[name], LEVELS)
+    rows, levels = aligned.rows(name), expected.training_range.levels[name]
+    groups = [(group.name, group.n_features) for group in expected.schema[name].groups]
+    return find_other_sign(rows, levels, LEVELS, groups=groups)
 
 
 def _scale(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -109,6 +111,38 @@ def test_flags_that_changed_places_are_found_and_one_rare_flag_is_not() -> None:
     assert [one.column for one in found] == list(range(30))
     assert found[0].words == "median 1 against 0 in training"
     assert find_shifted(1 - flags, known, LEVELS) == ()
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (lambda x: x + 1, True),
+        (lambda x: x * 0, True),
+        (lambda x: 1 - x, False),
+        (lambda x: x, False),
+    ],
+    ids=["ones and twos", "all of one", "nearly as many ones as noughts", "as they were"],
+)
+def test_a_flag_of_other_values_or_of_quite_another_share_is_found(
+    write: Callable[[Float64Array], Float64Array], told: bool
+) -> None:
+    rng = np.random.default_rng(5)
+    flag = (rng.random((900, 1)) < 0.6).astype(float)
+    levels = quantiles(flag[:400].astype(np.float32), LEVELS)
+
+    shifts = find_shifted(write(flag[400:460]), levels, LEVELS, flags=True)
+
+    assert [s.column for s in shifts] == ([0] if told else [])
+
+
+def test_the_sign_of_a_group_is_told_where_its_table_has_others() -> None:
+    values = np.random.default_rng(6).normal(size=(300, 60))
+    levels = quantiles(values[:200].astype(np.float32), LEVELS)
+    values[200:, 30:] = np.exp(values[200:, 30:])
+
+    said = find_other_sign(values[200:], levels, LEVELS, groups=[("cnv", 30), ("rna", 30)])
+
+    assert said.startswith("of rna no value is negative")
 
 
 def test_what_standardised_logarithms_are_of_is_told_by_its_sign() -> None:

@@ -14,11 +14,11 @@ from functools import cache
 import numpy as np
 
 from camlif.arrays import Float64Array
-from camlif.data.reading.names import plain
 from camlif.data.reading.problems import MAX_ROWS, Findings, examples
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import clean_ids, to_numbers
 from camlif.data.reading.vocabulary import word_set
+from camlif.data.reading.words import plain
 from camlif.wording import count
 
 SUMMARIES = word_set(
@@ -165,7 +165,11 @@ def _chance_of_summary(value: float, others: Float64Array) -> float:
     digits = len(f"{value:.10f}".rstrip("0").partition(".")[2])
     if all(round(float(s), digits) != value for s in sums):
         return np.inf
-    return min(1.0, len(sums) * 10.0**-digits / (_WIDTH * spread)) if spread > 0 else 1.0
+    if not spread:
+        return 1.0
+    # A few far values widen the spread, and leave the others as close together as they were.
+    same = float((np.round(others, digits) == value).mean())
+    return max(same, min(1.0, len(sums) * 10.0**-digits / (_WIDTH * spread)))
 
 
 def _shape(identifier: str) -> str:

@@ -200,8 +200,9 @@ class Manifest(_Section):
     token_key : str or None
         Identifiers are replaced by keyed hashes of this key. Whoever has the key can tell which
         token an identifier gets, so it is as private as the tables.
-    ids : {"exact", "alike"} or None
-        Whether identifiers that differ in case, signs, zeros or Unicode alone are one patient's.
+    ids : {"exact", "alike", "within"} or None
+        Whether identifiers that differ in case, signs, zeros or Unicode alone are one patient's;
+        ``within`` also those of the clinical table with something before or behind: ``P1_CT``.
     samples : {"primary", "tumour", "all"}
         Which samples of TCGA barcodes are read: primary tumours, all tumours, or all tissue.
     duplicates : {"error", "first", "mean", "largest"}
@@ -209,6 +210,8 @@ class Manifest(_Section):
         row of the largest mask and needs a volume or voxel count of PyRadiomics.
     ignore : tuple of str
         Files not read.
+    parts : mapping of name to files
+        Tables that are one: with rows of other patients, or other columns of the same ones.
     drop : tuple of str
         Columns removed from every table before anything else looks at them; ``*`` matches any text.
     sheets : mapping of file to sheet
@@ -233,10 +236,11 @@ class Manifest(_Section):
     id: str | None = None
     id_length: int | None = Field(default=None, ge=1)
     token_key: str | None = Field(default=None, min_length=16)
-    ids: Literal["exact", "alike"] | None = None
+    ids: Literal["exact", "alike", "within"] | None = None
     samples: Literal["primary", "tumour", "all"] = "primary"
     duplicates: Literal["error", "first", "mean", "largest"] = "error"
     ignore: tuple[str, ...] = ()
+    parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     drop: tuple[str, ...] = ()
     sheets: dict[str, str] = Field(default_factory=dict)
     encodings: dict[str, Encoding] = Field(default_factory=dict)

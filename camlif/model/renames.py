@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from camlif.data.levels import match_levels, word_key
 from camlif.data.preprocessing import clinical_names
-from camlif.data.reading.names import plain
+from camlif.data.reading.words import plain
 from camlif.data.schema import ClinicalColumn, FeatureSchema
 from camlif.model.column_shift import QUARTILE_SD
 from camlif.model.training_range import LEVELS

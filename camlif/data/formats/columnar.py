@@ -176,7 +176,15 @@ def _plain(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
         return values.cast(pa.float64())
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
         return values
+    if pa.types.is_duration(kind):
+        # Written with its unit, so that no step takes a count of nanoseconds for a number.
+        days = pc.divide(values.cast(pa.duration("us")).cast(pa.int64()).cast(pa.float64()), _DAY)
+        return pc.binary_join_element_wise(days.cast(pa.string()), "days", " ")
     return values.cast(pa.string())
+
+
+_DAY = 86_400e6
+"""Microseconds of a day."""
 
 
 def _require_flat(name: str, kind: pa.DataType) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from camlif.arrays import Float64Array
+from camlif.arrays import Float64Array, IntArray
 from camlif.data.manifest import AgeUnit, ClinicalSection
-from camlif.data.reading.names import named_unit
+from camlif.data.reading.numerals import time_units
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.problems import Findings, examples
 from camlif.wording import count
@@ -58,12 +58,16 @@ def age_in_years(
     declared = section.age_unit
     ages = np.abs(values) if (values <= 0).all() else values
     known = ages[ages.notna()].to_numpy()
-    named = named_unit(column)
+    told = time_units(table.rows, column)
+    if declared is None and len(told) > 1:
+        _ask(table, column, known, found, "whose name and cells tell two units")
+        return ages
+    named = next(iter(told), None)
     unit = declared or (named if named in YEARS_PER_UNIT else "years")
     too_old = known > PLAUSIBLE[1]
     if declared is None and unit == "years" and too_old.mean() > 0.5:
         if np.median(known) < FEWEST_DAYS or named == "years":
-            _ask(table, column, known, found)
+            _ask(table, column, known, found, "which are no ages in years")
             return ages
         unit = "days"
     if declared is None and unit == "years" and np.median(known) < YOUNGEST_MEDIAN:
@@ -86,10 +90,9 @@ def age_in_years(
     return ages
 
 
-def _ask(table: PatientTable, column: str, known: Float64Array, found: Findings) -> None:
+def _ask(table: PatientTable, column: str, known: Float64Array, found: Findings, why: str) -> None:
     found.error(
-        f"{column} runs from {known.min():g} to {known.max():g}, which are no ages in years. "
-        "Is this days or months?",
+        f"{column} runs from {known.min():g} to {known.max():g}, {why}. Is this days or months?",
         code="E-09",
         file=table.rows.file,
         column=column,
@@ -128,14 +131,20 @@ def _refuse_bands(table: PatientTable, column: str, values: pd.Series, found: Fi
     )
 
 
-def _ask_of_codes(table: PatientTable, column: str, ages: Float64Array, found: Findings) -> None:
-    """Ask about ages that nobody has, and about several of 99 far above all others."""
+def odd_ages(ages: Float64Array) -> IntArray:
+    """Return the positions of ages that nobody has, and of several of 99 far above all others."""
     low, high = PLAUSIBLE
     odd = np.flatnonzero((ages < low) | (ages > high))
     others = ages[np.isfinite(ages) & (ages != OLD_CODE)]
     of_code = np.flatnonzero(ages == OLD_CODE)
     if len(of_code) > 1 and len(others) and others.max() < OLD_CODE - FAR_BELOW:
         odd = np.union1d(odd, of_code)
+    return odd
+
+
+def _ask_of_codes(table: PatientTable, column: str, ages: Float64Array, found: Findings) -> None:
+    """Ask about ages that can hardly be one."""
+    odd = odd_ages(ages)
     if not len(odd):
         return
     cells = table.cells_at(column, odd)

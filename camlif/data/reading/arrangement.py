@@ -18,10 +18,11 @@ from camlif.data.products import product_of
 from camlif.data.reading.gathered import Reading
 from camlif.data.reading.identifiers import choose_ids
 from camlif.data.reading.mapping import declared_id, id_name
-from camlif.data.reading.names import is_gene_like, may_be_gene, parts, plain, promise
+from camlif.data.reading.names import is_gene_like, may_be_gene, promise
 from camlif.data.reading.orientation import turned_table
 from camlif.data.reading.outcomes import holds_pair
 from camlif.data.reading.patients import FlowStep
+from camlif.data.reading.pieces import join_pieces
 from camlif.data.reading.problems import examples
 from camlif.data.reading.roles import (
     CENTRE_NAMES,
@@ -38,6 +39,7 @@ from camlif.data.reading.sources import with_patients_in_rows
 from camlif.data.reading.specimens import Specimens, find_specimens, join_specimens, join_table
 from camlif.data.reading.tables import INDEX_NAME, TextTable, table_stem
 from camlif.data.reading.values import to_numbers
+from camlif.data.reading.words import parts, plain
 from camlif.wording import count
 
 RESERVED = "clinical"
@@ -88,7 +90,8 @@ class Arrangement:
 
 def arrange(tables: list[TextTable], reading: Reading) -> Arrangement:
     """Decide what each table is; every question and change is added to the findings."""
-    specimens, rest = _without_specimens(_without_products(tables, reading), reading)
+    tables = join_pieces(_without_products(tables, reading), reading)
+    specimens, rest = _without_specimens(tables, reading)
     rest = [_from_its_side(table, reading) for table in rest]
     every = [*rest, *(one.table for one in specimens)]
     reading.id_columns |= choose_ids(

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from camlif.arrays import Float64Array
 from camlif.data.cohort import MAX_CATEGORIES
 from camlif.data.manifest import ClinicalSection
-from camlif.data.reading.ages import age_in_years
+from camlif.data.reading.ages import age_in_years, odd_ages
 from camlif.data.reading.cells import CellFaults
-from camlif.data.reading.evidence import OutcomeByPatient
+from camlif.data.reading.evidence import OutcomeByPatient, is_coded
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.personal import report_personal
 from camlif.data.reading.problems import Findings, examples
@@ -49,6 +50,11 @@ from camlif.wording import count
 AGE = "age"
 MODEL_NAMES = (AGE, "sex")
 """Roles whose column gets the role's name, under which models know it."""
+
+MIN_HEAPED, MIN_SHARE_HEAPED = 20, 0.1
+MIN_GAP = 2.0
+"""So many numbers, of which each heap has such a share, are in two units where the least of the
+higher heap is more than so many times the greatest of the lower."""
 
 MIN_DISTINCT_NUMBERS = 5
 """A column of numbers and texts is numeric only with more distinct numbers than this."""
@@ -121,7 +127,14 @@ def read_clinical(
     subtype, grade = roles.get("subtype"), roles.get("grade")
     faults = CellFaults()
     values = {
-        column: _read_column(table, column, found, faults, category=column in (subtype, grade))
+        column: _read_column(
+            table,
+            column,
+            found,
+            faults,
+            category=column in (subtype, grade),
+            is_age=column == roles.get("age"),
+        )
         for column in columns
     }
     faults.report(table, found)
@@ -173,16 +186,25 @@ def _renamed(
 
 
 def _read_column(
-    table: PatientTable, column: str, found: Findings, faults: CellFaults, *, category: bool
+    table: PatientTable,
+    column: str,
+    found: Findings,
+    faults: CellFaults,
+    *,
+    category: bool,
+    is_age: bool,
 ) -> pd.Series:
     cells = table.rows.table[column]
     numbers = to_numbers(cells)
     if not category and _is_numeric(numbers):
         faults.add(column, numbers)
-        _report_numbers(table, column, numbers, found)
+        # Somebody is asked about ages that nobody has.
+        asked = set(numbers.values[odd_ages(numbers.values)]) if is_age else set()
+        _report_numbers(table, column, numbers, found, asked)
+        _report_two_units(table, column, numbers.values, found)
         return pd.Series(numbers.values, index=table.ids, dtype="float64")
     if category and not len(numbers.bad_rows):
-        _report_numbers(table, column, numbers, found)
+        _report_numbers(table, column, numbers, found, set())
     faults.add_marks(column, *marks_in(table.rows.text(column)))
     texts = blank_missing(table.rows.text(column)).to_pylist()
     if category:
@@ -218,9 +240,37 @@ def _is_numeric(numbers: Numbers) -> bool:
     )
 
 
-def _report_numbers(table: PatientTable, column: str, numbers: Numbers, found: Findings) -> None:
+def _report_two_units(
+    table: PatientTable, column: str, values: Float64Array, found: Findings
+) -> None:
+    """Warn of numbers that lie in two heaps far apart, as g/dL among g/L do."""
+    known = np.sort(values[values > 0])
+    if len(known) < MIN_HEAPED or len(np.unique(known)) < len(known) / 2:
+        return
+    steps = known[1:] / known[:-1]
+    at = int(steps.argmax()) + 1
+    low, high = known[:at], known[at:]
+    ratio = np.median(high) / np.median(low)
+    apart = steps[at - 1] >= MIN_GAP and max(low[-1] / low[0], high[-1] / high[0]) < ratio
+    if not apart or min(len(low), len(high)) < MIN_SHARE_HEAPED * len(known):
+        return
+    few = (values >= high[0]) if len(high) <= len(low) else (values > 0) & (values <= low[-1])
+    found.warn(
+        f"{column} has {len(low)} values about {np.median(low):.3g} and {len(high)} about "
+        f"{np.median(high):.3g}, and none between, as of two units.",
+        code="E-09",
+        file=table.rows.file,
+        column=column,
+        rows=table.rows_at(np.flatnonzero(few)),
+        fix="Give all of them in one unit.",
+    )
+
+
+def _report_numbers(
+    table: PatientTable, column: str, numbers: Numbers, found: Findings, asked: set[float]
+) -> None:
     where: dict[str, Any] = {"file": table.rows.file, "column": column}
-    codes = sentinels(numbers.values, CLINICAL_SENTINELS)
+    codes = [c for c in sentinels(numbers.values, CLINICAL_SENTINELS) if c not in asked]
     if codes:
         found.warn(
             f"{column} holds {examples(f'{c:g}' for c in codes)}, far from its other values.",
@@ -329,7 +379,7 @@ def _role(
         return role
     if is_number:
         why = known.reasons(table.ids, numbers.values[:, None]).get(0)
-    else:
+    if not is_number or (why is None and is_coded(numbers.values)):
         why = known.reason_of_levels(table.ids, values.tolist())
     return None if why is None else ColumnRole(column, "outcome", why)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from camlif.data.reading.names import is_reversed, legend, parts
+from camlif.data.reading.names import is_reversed
 from camlif.data.reading.vocabulary import word_set
+from camlif.data.reading.words import ends, parts
 
 ANY = "*"
 """In ``event_values``: whatever is written in the column means the event, a blank cell none."""
@@ -22,11 +23,12 @@ BLANK = "(blank)"
 _HAPPENED = word_set(
     "dead deceased death died exitus expired event recurred recurrence relapsed relapse "
     "progressed progression tot verstorben gestorben tod muerto muerta fallecido fallecida decede "
-    "decedee mort morte morto deceduto deceduta overleden obito falecido zmarl zmarla zgon "
+    "decedee mors mort morte morto deceduto deceduta overleden obito falecido zmarl zmarla zgon "
     "avliden dod dode умер умерла мертв мертва 死亡 사망"
 )
 _DID_NOT = word_set(
-    "alive living lives censored survived survivor lebend lebt lebendig vivo viva vivant vivante "
+    "alive living lives censored censor survived survivor lebend lebt lebendig vivo viva vivant "
+    "vivante lost ltfu lfu withdrawn withdrew "
     "levend levende zyje zywy zywa elossa levande жив жива живой живая 生存 存活 생존"
 )
 _RELAPSED = word_set("recurred recurrence relapsed relapse progressed progression")
@@ -39,6 +41,8 @@ _FREE = re.compile(
     r"|relapse[ -]?free|no evidence of disease|no recurrence|no progression|no relapse|none"
     r"|not dead|not deceased|tumou?r[ -]free"
 )
+_CODES = ("0", "1", "2")
+_UNKNOWN = word_set("unknown unk uk unbekannt inconnu desconocido sconosciuto onbekend unclear")
 _YES = word_set("1 true t yes y ja si oui sim da")
 _NO = word_set("0 false f no n nein non nao niet")
 
@@ -57,6 +61,11 @@ def word_meaning(cell: str) -> bool | None:
     happened, did_not = bool(words & _HAPPENED), bool(words & _DID_NOT)
     # Of "nicht verstorben" or "no death recorded" a word alone would say the opposite.
     return None if happened == did_not or words & _NEGATED else happened
+
+
+def is_unknown(cell: str) -> bool:
+    """Whether a cell says that nobody knows."""
+    return bool(_words_of(_without_code(cell)) & _UNKNOWN)
 
 
 def _without_code(cell: str) -> str:
@@ -84,6 +93,36 @@ def said_yes(cell: str) -> bool | None:
     return True if key in _YES else False if key in _NO else None
 
 
+def legend(name: str) -> dict[str, bool]:
+    """Return the codes that a name explains: ``Censor (alive=0; dead=1)``, ``alive1_dead0``."""
+    found = {}
+    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", ends(name)):
+        for word, code in re.findall(r"([^\W\d][^=:;,/]*?)\s*[=:]\s*(\d+)", inner):
+            found[code] = word_meaning(word)
+        for code, word in re.findall(r"(\d+)\s*[=:]\s*([^\W\d][^=:;,/]*)", inner):
+            found.setdefault(code, word_meaning(word))
+    return {c: m for c, m in found.items() if m is not None} or _pairs(name)
+
+
+def _pairs(name: str) -> dict[str, bool]:
+    """Return the codes that stand before or behind a word of each, whatever parts the two."""
+    tokens = re.findall(r"\d+|[^\W\d_]+", ends(name))
+    codes = [i for i, token in enumerate(tokens) if token in _CODES]
+    for side in (-1, 1):
+        words = [tokens[i + side] if 0 <= i + side < len(tokens) else "" for i in codes]
+        pairs = {tokens[i]: word_meaning(word) for i, word in zip(codes, words, strict=True)}
+        told = {c: m for c, m in pairs.items() if m is not None}
+        if len(told) == len(pairs) > 1:
+            return told
+    return {}
+
+
+def names_codes(name: str) -> bool:
+    """Whether a name seems to explain codes, so that their usual meaning is none of its own."""
+    codes = set(re.findall(r"(?<!\d)[012](?!\d)", name))
+    return len(codes) > 1 or bool(re.search(r"\d\s*[=:]|[=:]\s*\d", name))
+
+
 def coding_of(column: str, cells: Iterable[str]) -> dict[str, bool | None]:
     """Return what each cell of a column means, as its words, its name or usage tell.
 
@@ -93,16 +132,20 @@ def coding_of(column: str, cells: Iterable[str]) -> dict[str, bool | None]:
         Its name may explain the codes, or turn them round.
     cells : iterable of str
     """
-    explained = {code: word_meaning(word) for code, word in legend(column).items()}
+    explained = legend(column)
     found: dict[str, bool | None] = {}
     for cell in cells:
         by_word = word_meaning(cell)
         if by_word is not None:
             found[cell] = by_word
-        elif explained.get(key_of(cell)) is not None:
+        elif key_of(cell) in explained:
             found[cell] = explained[key_of(cell)]
         else:
-            found[cell] = None if is_reversed(column) or explained else usual_meaning(cell)
+            unsure = is_reversed(column) or names_codes(column)
+            found[cell] = None if unsure else usual_meaning(cell)
+    open_cells = [cell for cell, happened in found.items() if happened is None]
+    if len(explained) == len(open_cells) == 1 and len(found) == 2:  # "(1 = dead)" says what 0 is
+        found[open_cells[0]] = not next(iter(explained.values()))
     return {**found, **dict.fromkeys(_of_two_endpoints(found))}
 
 
@@ -116,10 +159,8 @@ def _of_two_endpoints(found: Mapping[str, bool | None]) -> list[str]:
 
 def is_told_by_words(column: str, cells: Iterable[str]) -> bool:
     """Whether words leave no doubt about any cell, so that nothing can be the wrong way round."""
-    explained = {code: word_meaning(word) for code, word in legend(column).items()}
-    return all(
-        word_meaning(cell) is not None or explained.get(key_of(cell)) is not None for cell in cells
-    )
+    explained = legend(column)
+    return all(word_meaning(cell) is not None or key_of(cell) in explained for cell in cells)
 
 
 def contradicts(cell: str) -> bool:

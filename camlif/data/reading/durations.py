@@ -16,11 +16,12 @@ from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.coding import word_meaning
 from camlif.data.reading.dates import FEW_MIXED, Dates, order_of, read_dates
 from camlif.data.reading.mixed_units import ask_of_another_unit
-from camlif.data.reading.names import named_unit
+from camlif.data.reading.numerals import time_units
 from camlif.data.reading.outcomes import OutcomeColumns, date_columns
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.values import TIME_SENTINELS, Numbers, sentinels, to_numbers
+from camlif.data.reading.words import named_unit
 from camlif.statistics.outcome import LATE_ENTRY
 from camlif.wording import count
 
@@ -94,7 +95,7 @@ def read_durations(
         ]
         if any(coded):
             return None
-        units = [section.duration_unit or named_unit(name) for name in names]
+        units = [section.duration_unit or _told_unit(table, name) for name in names]
         unit = next((u for u in units if u is not None), None)
         if unit is None:
             _ask_unit(np.concatenate(numbers), found, where)
@@ -105,6 +106,11 @@ def read_durations(
     duration = months[0] if len(months) == 1 else _completed(table, columns, months, event, found)
     dated = columns.start is not None
     return _checked(table, duration, section, found, where, dated=dated), unit
+
+
+def _told_unit(table: PatientTable, column: str) -> DurationUnit | None:
+    told = time_units(table.rows, column)
+    return told.pop() if len(told) == 1 else None
 
 
 def _ask_codes(

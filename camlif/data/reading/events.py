@@ -19,10 +19,12 @@ from camlif.data.reading.coding import (
     coding_of,
     contradicts,
     is_told_by_words,
+    is_unknown,
     key_of,
+    legend,
     word_meaning,
 )
-from camlif.data.reading.names import is_reversed, legend
+from camlif.data.reading.names import is_reversed
 from camlif.data.reading.outcomes import MAX_CODES, OutcomeColumns
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.problems import MAX_SHOWN, Findings, examples
@@ -71,7 +73,7 @@ def read_events(
         Takes the question E-11, or a note of what was read as what.
     """
     column = columns.event or ""
-    cells = blank_missing(table.rows.text(column)).to_pylist()
+    cells = _without_unknown(table, column, section, found)
     if section.event_values == (ANY,) or column == columns.duration:
         return _filled(table, columns, cells, section, found)
     if section.event_values == (BLANK,):
@@ -100,6 +102,27 @@ def read_events(
     known = {c: bool(v) for c, v in coding.items()}
     _tell_coding(table, column, known, section, found)
     return Events(np.array([np.nan if c is None else float(known[c]) for c in cells]), known)
+
+
+def _without_unknown(
+    table: PatientTable, column: str, section: ClinicalSection, found: Findings
+) -> list[str | None]:
+    """Return the cells of a status, None where it is blank or said to be unknown."""
+    cells: list[str | None] = blank_missing(table.rows.text(column)).to_pylist()
+    chosen = {key_of(v) for v in section.event_values}
+    unknown = [c is not None and is_unknown(c) and key_of(c) not in chosen for c in cells]
+    rows = np.flatnonzero(unknown)
+    if len(rows):
+        found.warn(
+            f"{column} is {examples(table.cells_at(column, rows))} for "
+            f"{count(len(rows), 'patient')}; their status counts as missing.",
+            code="E-11",
+            file=table.rows.file,
+            column=column,
+            rows=table.rows_at(rows),
+            fix="Write what is known, if anything.",
+        )
+    return [None if no else c for c, no in zip(cells, unknown, strict=True)]
 
 
 def _ask_of_blanks(

@@ -77,6 +77,10 @@ MAX_CHANCE_OF_ANY = 0.01
 MAX_PATIENTS = 600
 """So many patients, drawn at random where there are more, decide."""
 
+MAX_CODED = 8
+MAX_CODED_COLUMNS = 200
+"""Only tables as narrow as clinical ones are searched for codes of the outcome in any order."""
+
 MIN_PER_LEVEL = 5
 _SCREEN = 0.5
 _COLUMNS_AT_ONCE = 256
@@ -219,6 +223,28 @@ class OutcomeByPatient:
         ordered = np.where(known, first.to_numpy(), np.nan)
         why = self.reasons(ids, np.column_stack([coded[:, 1], ordered, *tries]))
         return next(iter(why.values()), None)
+
+    def reasons_of_codes(
+        self, ids: Sequence[str], values: NDArray[np.floating], among: Sequence[int]
+    ) -> dict[int, str]:
+        """Return why columns of few different numbers carry the outcome, in whatever order.
+
+        Parameters
+        ----------
+        ids : sequence of str
+            Patient of each row.
+        values : float array, shape (n_rows, n_columns)
+        among : sequence of int
+            Columns that are looked at.
+        """
+        coded = [i for i in among if is_coded(values[:, i])]
+        found = {i: self.reason_of_levels(ids, values[:, i].tolist()) for i in coded}
+        return {i: why for i, why in found.items() if why is not None}
+
+
+def is_coded(values: NDArray[np.floating]) -> bool:
+    """Whether few different numbers may be codes, which tell more than their order does."""
+    return 2 < len(np.unique(values[np.isfinite(values)])) <= MAX_CODED
 
 
 def _of_patients(rows: NDArray[np.floating], owner: NDArray[np.int_]) -> Float64Array:

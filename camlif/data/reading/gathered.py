@@ -22,7 +22,7 @@ from camlif.data.reading.clinical import ClinicalData
 from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.follow_up import ReadOutcome
 from camlif.data.reading.matrices import ModalityData
-from camlif.data.reading.patients import FlowStep, PatientTable
+from camlif.data.reading.patients import FlowStep, IdRules, PatientTable
 from camlif.data.reading.problems import Findings
 from camlif.data.reading.roles import ColumnRole, Role
 from camlif.data.reading.tables import TextTable
@@ -84,9 +84,14 @@ class Reading:
         return None if self.progress is None else partial(_tell, self.progress, what)
 
     @property
-    def shared_spellings(self) -> dict[str, str] | None:
-        """`spellings` where somebody said that what is spelt alike is one patient."""
-        return self.spellings if self.manifest.ids == "alike" else None
+    def id_rules(self) -> IdRules:
+        """How identifiers are read, as the manifest says."""
+        ids = self.manifest.ids
+        return IdRules(
+            length=self.manifest.id_length,
+            spellings=self.spellings if ids in ("alike", "within") else None,
+            within=ids == "within",
+        )
 
     def set_role(self, file: str, role: Role, modality: str | None = None) -> None:
         """Note what a file was read as.

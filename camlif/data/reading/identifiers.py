@@ -15,9 +15,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from camlif.data.reading.names import promise
-from camlif.data.reading.patients import MAX_CANDIDATES, PatientTable, id_column_of
+from camlif.data.reading.patients import MAX_CANDIDATES, PatientTable, helpful_lengths, id_column_of
 from camlif.data.reading.problems import Findings, examples
-from camlif.data.reading.spelling import alike
+from camlif.data.reading.spelling import alike, known_within
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids, to_numbers
 from camlif.wording import count
@@ -167,6 +167,53 @@ def report_alike(tables: Sequence[PatientTable], declared: str | None, found: Fi
         topic="alike",
     )
     return True
+
+
+def report_within(
+    tables: Sequence[PatientTable],
+    clinical: PatientTable | None,
+    declared: str | None,
+    found: Findings,
+) -> set[str]:
+    """Ask about identifiers of the clinical table with something before or behind: ``P1_CT``.
+
+    Parameters
+    ----------
+    tables : sequence of PatientTable
+        Of features.
+    clinical : PatientTable or None
+    declared : {"exact", "alike", "within"} or None
+        What the manifest says of them.
+    found : Findings
+
+    Returns
+    -------
+    set of str
+        Files that were asked about.
+    """
+    asked: set[str] = set()
+    if clinical is None or declared not in (None, "alike"):
+        return asked
+    known = {alike(i): i for i in clinical.ids}
+    for table in tables:
+        spelt = {alike(i): i for i in table.ids}
+        inner = known_within(spelt, known)
+        shared = any(form in known for form in spelt)
+        if not inner or (not shared and helpful_lengths(set(table.ids), set(clinical.ids))):
+            continue  # cutting them is offered
+        asked.add(table.rows.file)
+        pairs = [f"{spelt[form]} and {known[other]}" for form, other in inner.items()]
+        found.error(
+            f"{len(pairs)} of {count(len(spelt), 'identifier')} have something before or behind "
+            f"that {clinical.rows.file} has not, or lack it: {examples(pairs)}. Are they the same "
+            "patients?",
+            code="E-07",
+            file=table.rows.file,
+            column=table.id_column,
+            fix="Say so, or write identifiers the same way in every table.",
+            topic="within",
+        )
+    return asked
 
 
 def _meant(several: Sequence[str], ids: Mapping[str, set[str]]) -> list[tuple[str, str]]:

@@ -13,16 +13,16 @@ import pyarrow.compute as pc
 
 from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.checks import Assignment, Confidence
-from camlif.data.reading.coding import coding_of, is_told_by_words
+from camlif.data.reading.coding import coding_of, is_told_by_words, legend
 from camlif.data.reading.follow_up import entry_column
 from camlif.data.reading.gathered import Reading
-from camlif.data.reading.names import legend, named_unit, plain
 from camlif.data.reading.outcomes import MAX_CODES, OutcomeColumns, choose_outcome, promised_status
 from camlif.data.reading.patients import PatientTable, id_candidates
 from camlif.data.reading.problems import MAX_EXAMPLES, MAX_SHOWN, shortened
 from camlif.data.reading.roles import find_id
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import blank_missing
+from camlif.data.reading.words import named_unit, plain
 
 UNITS = ("days", "weeks", "months", "years")
 CLINICAL_ROLES = ("subtype", "grade", "age", "sex", "centre")

@@ -18,7 +18,7 @@ from camlif.data.manifest import ModalitySection
 from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.cleaning import matching
 from camlif.data.reading.clinical import ClinicalData
-from camlif.data.reading.evidence import OutcomeByPatient
+from camlif.data.reading.evidence import MAX_CODED_COLUMNS, OutcomeByPatient
 from camlif.data.reading.groups import feature_groups
 from camlif.data.reading.names import is_gene_like, promise
 from camlif.data.reading.orientation import report_gene_names
@@ -277,6 +277,9 @@ def _of_outcome(
         if matrix.columns[i] not in included
     }
     rest = [i for i, c in enumerate(matrix.columns) if i not in reasons and c not in included]
+    if len(matrix.columns) <= MAX_CODED_COLUMNS:
+        reasons |= known.reasons_of_codes(table.ids, matrix.values, rest)
+        rest = [i for i in rest if i not in reasons]
     reasons |= known.reasons_of_sums(table.ids, matrix.values, matrix.columns, rest)
     return [ColumnRole(matrix.columns[i], "outcome", why) for i, why in sorted(reasons.items())]
 

@@ -1,21 +1,18 @@
 """What the name of a column promises, read part by part: ``OS_MONTHS``, ``deadstatus.event``.
 
-In comes a header, out comes a `Promise`, or None where the name promises nothing. A name is cut at
-signs, digits and capitals, and glued words are parted where all of them are known (``futime``).
-Nothing here looks at values, and nothing fails. The words are those of cBioPortal, GDC, UCSC Xena,
-TCIA, CDISC ADTTE and R's survival data sets, in the languages in which registries write them.
+In comes a header, out comes a `Promise`, or None where the name promises nothing. Nothing here
+looks at values, and nothing fails. The words are those of cBioPortal, GDC, UCSC Xena, TCIA, CDISC
+ADTTE and R's survival data sets, in the languages in which registries write them.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from camlif.data.manifest import DurationUnit
 from camlif.data.reading.vocabulary import (
     AFTERWARDS,
     AGE,
@@ -26,19 +23,17 @@ from camlif.data.reading.vocabulary import (
     COUNTS,
     DATE,
     DEATH,
+    DENIED,
     ENDPOINTS,
     EVENT,
     FILLERS,
     FOLLOW_UP,
-    FRAGMENTS,
     GENE_SETS,
     GLUE,
-    KNOWN,
     LAST,
     LAST_SEEN,
     LENGTHS,
     LIVING,
-    LONGEST_WORD,
     NO_LAST,
     NO_TARGET,
     PERHAPS,
@@ -47,7 +42,6 @@ from camlif.data.reading.vocabulary import (
     RELAPSE,
     RESPONSE,
     SHORT_UNITS,
-    SPECIAL,
     STATUS,
     SURVIVAL,
     TIME,
@@ -58,6 +52,7 @@ from camlif.data.reading.vocabulary import (
     VITAL,
     word_set,
 )
+from camlif.data.reading.words import KEPT_NAMES, parts, plain, without_brackets
 
 PromisedKind = Literal[
     "outcome",
@@ -70,11 +65,6 @@ PromisedKind = Literal[
     "identifier",
 ]
 Aspect = Literal["time", "event", "death", "last contact", "start", ""]
-KEPT_NAMES = 65_536
-"""So many names are remembered with what they say: three of the widest tables."""
-MAX_NAME = 400
-"""Characters of a name that are looked at; the patterns take the square of them."""
-
 MANY_GENES = 30
 """A table of so many columns like genes is one of genes; a smaller one may be a coding manual's."""
 
@@ -83,7 +73,8 @@ _LONGEST_PHRASE = max(map(len, AFTERWARDS))
 _ADMINISTRATIVE = re.compile(
     r"(tissue_source_|study_|treatment_|recruit\w*_)?site(_id|_code)?|n_slides|n_samples"
     r"|(.*_)?(source|fold|split|batch|centre|center|hospital|institution|institute|scanner|plate"
-    r"|operator|cohort|dataset|vendor|partition|manufacturer|klinik|zentrum)(_?\d+|_id|_code|_name)?"
+    r"|operator|cohort|dataset|vendor|partition|manufacturer|klinik|zentrum)"
+    r"(_?\d+|_id|_code|_name|_no|_nr|_number)?"
     r"|(is_)?(train|training|test|testing|valid|validation|holdout)(_?(train|test|validation|set))*"
     r"|(.*_)?(filename|file_name|filepath|file_path)|unnamed_\d+"
 )
@@ -128,124 +119,13 @@ class Promise:
     whole: bool = False
 
 
-_UNACCENTED = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ı": "i"})
-"""Letters that are no accented ones to Unicode."""
-
-
-@lru_cache(maxsize=KEPT_NAMES)
-def plain(name: str) -> str:
-    """Return a column name in lower case with underscores: ``Patient ID`` gives ``patient_id``."""
-    return re.sub(r"[^0-9a-z]+", "_", _ascii(name).lower()).strip("_")
-
-
-def _ends(name: str) -> str:
-    """Return the start and the end of a name that is too long to be one: a cell of a gene, say."""
-    half = MAX_NAME // 2
-    return name if len(name) <= MAX_NAME else f"{name[:half]} {name[-half:]}"
-
-
-def _ascii(name: str) -> str:
-    """Return a name without accents; letters of other alphabets stay."""
-    if name.isascii():
-        return name
-    parted = unicodedata.normalize("NFKD", name.translate(_UNACCENTED))
-    return "".join(c for c in parted if not unicodedata.combining(c))
-
-
-@lru_cache(maxsize=KEPT_NAMES)
-def parts(name: str) -> tuple[str, ...]:
-    """Return the words of a name in lower case: ``OSstatus`` gives os, status."""
-    found: list[str] = []
-    # Letters behind a digit are no word of their own: FANCD2OS is a gene.
-    bounded = _ascii(_with_words(_ends(name)))
-    for chunk in re.findall(r"[^\W\d_]+\d+[^\W_]*[^\W\d_][^\W_]*|[^\W\d_]+|\d+", bounded):
-        whole = chunk.lower()
-        if counted := _counted(whole):
-            found += counted
-            continue
-        if whole in SPECIAL or (not whole.isdigit() and any(c.isdigit() for c in whole)):
-            found += SPECIAL.get(whole, (whole,))
-            continue
-        pieces = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+", chunk) or [chunk]
-        found += _parted(whole) or [w for p in pieces for w in _parted(p.lower()) or [p.lower()]]
-    return tuple(found)
-
-
-def _with_words(name: str) -> str:
-    """Put words for the fragments of a name in Chinese, Japanese or Korean letters."""
-    if not name.isascii():
-        for fragment, word in FRAGMENTS.items():
-            name = name.replace(fragment, f" {word} ")
-    return name
-
-
-def _counted(chunk: str) -> list[str]:
-    """Part known words at a number: ``os5yr``, ``time2death``; empty where one is unknown."""
-    digits = re.fullmatch(r"([a-z]{2,})(\d+)([a-z]+)", chunk)
-    if digits is None:
-        return []
-    first, number, then = digits.groups()
-    before, behind = _parted(first), _parted(then) or [then]
-    if not before or not set(behind) <= KNOWN | SHORT_UNITS.keys():
-        return []
-    return [*before, "to" if number == "2" and len(then) > 2 else number, *behind]
-
-
-def _parted(word: str) -> list[str]:
-    """Part a glued word into known ones, as few as possible; empty where some of it is unknown."""
-    best: dict[int, list[str]] = {0: []}
-    for end in range(1, len(word) + 1):
-        ways = [
-            [*best[start], word[start:end]]
-            for start in range(max(0, end - LONGEST_WORD), end)
-            if start in best and word[start:end] in KNOWN
-        ]
-        if ways:
-            best[end] = min(ways, key=len)
-    return best.get(len(word), [])
-
-
-def legend(name: str) -> dict[str, str]:
-    """Return the codes that a name explains: ``Censor (alive=0; dead=1)`` gives 0 and 1."""
-    found = {}
-    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", _ends(name)):
-        for word, code in re.findall(r"([^\W\d][^=:;,/]*?)\s*[=:]\s*(\d+)", inner):
-            found[code] = word.strip()
-        for code, word in re.findall(r"(\d+)\s*[=:]\s*([^\W\d][^=:;,/]*)", inner):
-            found.setdefault(code, word.strip())
-    return found
-
-
-def _without_brackets(name: str) -> str:
-    return re.sub(r"[(\[{][^)\]}]*[)\]}]", " ", _ends(name))
-
-
-def named_unit(name: str) -> DurationUnit | None:
-    """Return the unit of time that a column's name tells, in brackets, behind "in", or as a word.
-
-    None where it tells none, and where it tells several: ``OS_months_from_day_0`` has to be asked
-    about.
-    """
-    for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", _ends(name)):
-        for word in parts(inner):
-            unit = UNITS.get(word) or SHORT_UNITS.get(word)
-            if unit is not None:
-                return unit
-    words = parts(_without_brackets(name))
-    if len(words) > 1 and words[-2] == "in" and words[-1] in UNITS:
-        return UNITS[words[-1]]
-    found = {UNITS[word] for word in words if word in UNITS}
-    if found:
-        return found.pop() if len(found) == 1 else None
-    last = plain(_without_brackets(name)).rpartition("_")[2]
-    return SHORT_UNITS.get(last) if len(words) > 1 else None
-
-
 def is_reversed(name: str) -> bool:
     """Whether a name speaks of life rather than death, so that its coding has to be asked for."""
-    words = set(parts(_without_brackets(name)))
-    lives = words & (SURVIVAL | VITAL | {"free", "living"}) and not words & (EVENT | DEATH)
-    return bool(words & (ALIVE | CENSORED) or lives)
+    words = parts(without_brackets(name))
+    there = set(words)
+    lives = there & (SURVIVAL | VITAL | {"living"}) and not there & (EVENT | DEATH)
+    denied = words[:1] == ("no",) or there & DENIED
+    return bool(there & (ALIVE | CENSORED) or lives or denied)
 
 
 @lru_cache(maxsize=KEPT_NAMES)
@@ -257,7 +137,7 @@ def promise(name: str) -> Promise | None:
         return Promise(kind="row number")
     if _ENTRY.fullmatch(simple):
         return Promise(kind="entry")
-    words = parts(_without_brackets(name))
+    words = parts(without_brackets(name))
     outcome = _outcome(words)
     # Of "data_zgonu" or "data_obito" the word says something else in English.
     dated = any(w in DATE for w in words) or (outcome is not None and words[0] == "data")

@@ -18,10 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from camlif.data.manifest import DurationUnit
 from camlif.data.reading.names import promise
 from camlif.data.reading.problems import MAX_ROWS, Findings, examples
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import blank_missing, is_plain
+from camlif.data.reading.vocabulary import SHORT_UNITS, UNITS
+from camlif.data.reading.words import named_unit
 from camlif.wording import count
 
 Mark = Literal[",", "."]
@@ -54,12 +57,18 @@ _COMMA_DECIMAL = rf"{_SIGN}\d*,\d+(?:[eE][+-]?\d+)?$"
 _POINT_DECIMAL = rf"{_SIGN}(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _WHOLE = rf"{_SIGN}\d+$"
 _NUMBER = rf"{_SIGN}(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+_SIZE = rf"\d[\d.,{_GAP}]*"
+_NEGATIVE = rf"^(?:\(({_SIZE})\)|({_SIZE})-)$"
+MIN_NEGATIVE = 3
+"""So many cells such as ``(1.25)``, and no minus sign in their columns: an accountant's."""
+
 _UNITS = (
-    r"%|[mcµμun]?m[23²³]?|m?l|cc|k?g|[mµμunp]g|years?|yrs?|yo|y|months?|mos?|weeks?|wks?|days?|d|hu|gy"
+    r"%|[mcµμun]?m[23²³]?|m?l|cc|k?g|[mµμunp]g|yo|y|w|d|hu|gy"
     r"|mmhg|bpm|i?u/m?l|[mµμunp]?g/d?m?l|[mµμu]?mol/l|cells/[µμu]l|10\^9/l|/[µμu]l"
 )
-_WITH_UNIT = rf"^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?i:{_UNITS})$"
-_UNIT_OF = rf"^[+-]?[\d.]+(?:[eE][+-]?\d+)?\s*(?P<unit>(?i:{_UNITS}))$"
+_UNIT = rf"(?i:{_UNITS}|{'|'.join(UNITS)})"
+_WITH_UNIT = rf"^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*{_UNIT}(?: 00:00:00)?$"
+_UNIT_OF = rf"^[+-]?[\d.]+(?:[eE][+-]?\d+)?\s*(?P<unit>{_UNIT})(?: 00:00:00)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,7 @@ def settle_numerals(
         Columns of identifiers, which stay as they are.
     """
     candidates = _candidates(table, keep)
+    table = _with_minus_signs(table, candidates, found)
     judged = {column: _style_of(table.table[column]) for column in candidates}
     styles = {column: style for column, style in judged.items() if style is not None}
     of_file = declared or _mark_of_file(styles)
@@ -156,6 +166,35 @@ def settle_numerals(
             column=columns[0] if len(columns) == 1 else None,
         )
     return _without_units(_with_cells(table, settled), candidates, found)
+
+
+def _with_minus_signs(table: TextTable, candidates: list[str], found: Findings) -> TextTable:
+    """Read ``(1.25)`` and ``1.25-`` as -1.25 in columns without a minus sign."""
+    marked = {}
+    for column in candidates:
+        text = blank_missing(table.table[column])
+        negative = _matches(text, _NEGATIVE)
+        others = len(text) - text.null_count - negative.sum()
+        if negative.any() and others and _matches(text, rf"^\+?{_SIZE}$").sum() == others:
+            marked[column] = negative
+    if sum(int(negative.sum()) for negative in marked.values()) < MIN_NEGATIVE:
+        return table
+    changed = {
+        c: pc.replace_substring_regex(blank_missing(table.table[c]), _NEGATIVE, r"-\1\2")
+        for c in marked
+    }
+    first = table.text(next(iter(marked))).filter(pa.array(next(iter(marked.values())))).to_pylist()
+    rows = np.flatnonzero(np.logical_or.reduce(list(marked.values())))
+    found.warn(
+        f"Numbers such as {first[0]} were read as negative in {count(len(marked), 'column')}: "
+        f"{examples(f'{c} ({n.sum()})' for c, n in marked.items())}.",
+        code="E-15",
+        file=table.file,
+        column=next(iter(marked)) if len(marked) == 1 else None,
+        rows=tuple(int(r) for r in table.row_numbers[rows[:MAX_ROWS]]),
+        fix="If they mean something else, write what, or leave the cells blank.",
+    )
+    return _with_cells(table, changed)
 
 
 def _with_cells(table: TextTable, changed: Mapping[str, pa.ChunkedArray]) -> TextTable:
@@ -318,4 +357,18 @@ def _without_units(table: TextTable, candidates: list[str], found: Findings) -> 
             f"{examples(f'{c} ({u})' for c, u in read.items())}.",
             file=table.file,
         )
-    return _with_cells(table, numbers)
+    return replace(_with_cells(table, numbers), units={**table.units, **read})
+
+
+def time_units(table: TextTable, column: str) -> set[DurationUnit]:
+    """Return the units of time that a column's name and its cells tell; two contradict each other.
+
+    Parameters
+    ----------
+    table : TextTable
+        As `settle_numerals` returns it.
+    column : str
+    """
+    behind = table.units.get(column, "")
+    told = {named_unit(column), UNITS.get(behind) or SHORT_UNITS.get(behind)}
+    return {unit for unit in told if unit is not None}

@@ -6,19 +6,23 @@ first. Nothing is repaired in the tables themselves.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import combinations
 
 from camlif.data.manifest import Change
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.coding import ANY, BLANK
 from camlif.data.reading.outcomes import endpoint_words
 from camlif.data.reading.problems import Problem, examples, shortened
-from camlif.data.reading.roles import is_clinical_name, modality_name
-from camlif.data.reading.tokens import new_key
 
 Offer = tuple[str, str, tuple[Change, ...]]
 """Value, label and changes."""
+
+MAX_JOINED_CODES = 5
+"""Of so many codes of an event, two may mean it: deaths of the disease and of other causes."""
+
+UNKNOWN_CODES = ("8", "9", "88", "99", "999", "-1", "-9", "-99")
 
 
 def declare_modalities(report: CheckReport) -> tuple[Change, ...]:
@@ -87,15 +91,25 @@ def offer_unit(problem: Problem, _: CheckReport) -> list[Offer]:
 
 def offer_event(problem: Problem, _: CheckReport) -> list[Offer]:
     """Say which cell means the event."""
-    column = _event_column(problem)
-    return [
-        (
-            value,
-            f"{shortened(value)} means the event",
-            (*column, Change(("clinical", "event_values"), [value], add=True)),
-        )
-        for value in problem.values
-    ]
+    column, cells = _event_column(problem), problem.values
+    several = 2 < len(cells) <= MAX_JOINED_CODES
+    offers: list[Offer] = []
+    for those in (s for n in (1, 2) for s in combinations(cells, n) if n == 1 or several):
+        others = [c for c in cells if c not in those]
+        label = f"{examples(those)} {'means' if len(those) == 1 else 'mean'} the event"
+        change = Change(("clinical", "event_values"), list(those), add=True)
+        label += f", {examples(others)} none" if len(others) > 1 else ""
+        offers.append(("+".join(those), label, (*column, change)))
+    return offers
+
+
+def offer_unknown(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Codes such as 9 say that the status is unknown, where other codes tell it."""
+    if len(problem.values) < 3:
+        return []
+    codes = [c for c in problem.values if c in UNKNOWN_CODES]
+    ((_, label, changes),) = offer_missing(replace(problem, values=tuple(codes)), report)
+    return [("+".join(codes), label, changes)] if codes else []
 
 
 def offer_blank_event(problem: Problem, _: CheckReport) -> list[Offer]:
@@ -163,6 +177,21 @@ def offer_drop(problem: Problem, _: CheckReport) -> list[Offer]:
     ]
 
 
+def offer_copy(problem: Problem, report: CheckReport) -> list[Offer]:
+    """Take one of several copies of a column, or each as a column of its own."""
+    first, path = in_table(report, problem.file or "", "include")
+    offers: list[Offer] = [
+        (
+            c,
+            f"{shortened(c)} counts",
+            (Change(("drop",), [o for o in problem.columns if o != c], add=True),),
+        )
+        for c in problem.columns
+    ]
+    each = Change(path, list(problem.columns), add=True)
+    return [*offers, ("each", "They are different columns", (*first, each))]
+
+
 def offer_missing(problem: Problem, report: CheckReport) -> list[Offer]:
     """Cells that mean "missing", in the columns where they were found."""
     file = problem.file or ""
@@ -186,121 +215,6 @@ def offer_no_code(problem: Problem, _: CheckReport) -> list[Offer]:
     ]
 
 
-def offer_identifier(problem: Problem, report: CheckReport) -> list[Offer]:
-    """Take another column for the identifiers."""
-    first, path = in_table(report, problem.file or "", "id")
-    return [
-        (c, f"{shortened(c)} names the patient", (*first, Change(path, c))) for c in problem.columns
-    ]
-
-
-def offer_tokens(_: Problem, __: CheckReport) -> list[Offer]:
-    """Put tokens in the place of identifiers."""
-    return [("tokens", "Replace ids by tokens", (Change(("token_key",), new_key()),))]
-
-
-def offer_trim(problem: Problem, _: CheckReport) -> list[Offer]:
-    """Cut identifiers to some length."""
-    return [
-        (n, f"Trim ids to {n} characters", (Change(("id_length",), int(n)),))
-        for n in problem.values
-    ]
-
-
-def offer_same(_: Problem, __: CheckReport) -> list[Offer]:
-    """Say whether identifiers that are spelt alike are one patient's."""
-    return [
-        ("yes", "They are the same patients", (Change(("ids",), "alike"),)),
-        ("no", "They are different patients", (Change(("ids",), "exact"),)),
-    ]
-
-
-def offer_samples(_: Problem, __: CheckReport) -> list[Offer]:
-    """Read other samples than primary tumours, too."""
-    return [
-        ("tumour", "Read all tumours", (Change(("samples",), "tumour"),)),
-        ("all", "Read normal tissue, too", (Change(("samples",), "all"),)),
-    ]
-
-
-def offer_sheet(problem: Problem, report: CheckReport) -> list[Offer]:
-    """Choose a sheet of a workbook."""
-    file = problem.file or ""
-    more = () if is_clinical_name(file) else _also_named(file, report)
-    return [(s, f"Read sheet {s}", (*more, Change(("sheets", file), s))) for s in problem.values]
-
-
-def offer_encoding(problem: Problem, _: CheckReport) -> list[Offer]:
-    """Read a text file in another encoding."""
-    path = ("encodings", problem.file or "")
-    return [(e, f"Read as {e}", (Change(path, e),)) for e in problem.values]
-
-
-def offer_decimal(problem: Problem, _: CheckReport) -> list[Offer]:
-    """Say which mark is the decimal one."""
-    path = ("decimal", problem.file or "")
-    offers: list[Offer] = []
-    for name, mark in (("point", "."), ("comma", ",")):
-        cell = problem.values[0] if problem.values else "1,735"
-        thousands = ("," if mark == "." else ".") in cell
-        meaning = re.sub(r"[^\d+-]", "" if thousands else ".", cell)
-        offers.append((name, f"{cell} means {meaning}", (Change(path, mark),)))
-    return offers
-
-
-def offer_orientation(problem: Problem, _: CheckReport) -> list[Offer]:
-    """Take back that a table was turned, or turn one in which no identifier was found."""
-    file = problem.file or ""
-    place = "rows" if problem.topic == "turned" else "columns"
-    change = Change(("patients_in", file), place)
-    return [(file, f"Patients of {file} are in {place}", (change,))]
-
-
-def _also_named(file: str, report: CheckReport) -> tuple[Change, ...]:
-    """Name a table as a modality where the manifest names others, so that it is not left out."""
-    if not report.manifest.modalities:
-        return ()
-    return (Change(("modalities", modality_name(file), "file"), file),)
-
-
-def offer_clinical_file(problem: Problem, report: CheckReport) -> list[Offer]:
-    """Say which file is the clinical table."""
-    offers: list[Offer] = []
-    declared = report.manifest.modalities
-    for file in problem.values:
-        modality = next((f.modality for f in report.files if f.name == file), None) or ""
-        gone = (Change(("modalities", modality), None),) if modality in declared else ()
-        offers.append(
-            (file, f"{file} is the clinical table", (*gone, Change(("clinical", "file"), file)))
-        )
-    return offers
-
-
-def offer_outcome_file(problem: Problem, report: CheckReport) -> list[Offer]:
-    """Say which of several tables of features tells the outcome, too."""
-    modalities = declare_modalities(report)
-    return [
-        (
-            file,
-            f"The outcome of {file} counts",
-            (*modalities, Change(("clinical", "file"), file)),
-        )
-        for file in problem.values
-    ]
-
-
-def offer_modality(problem: Problem, _: CheckReport) -> list[Offer]:
-    """Read a file as a modality."""
-    return [
-        (
-            file,
-            f"Read {file} as a modality",
-            (Change(("modalities", modality_name(file), "file"), file),),
-        )
-        for file in problem.values
-    ]
-
-
 def offer_forget_column(problem: Problem, report: CheckReport) -> list[Offer]:
     """Take a column that does not exist out of the manifest, so that names decide again."""
     gone = problem.column or problem.file or ""
@@ -311,20 +225,6 @@ def offer_forget_column(problem: Problem, report: CheckReport) -> list[Offer]:
         elif isinstance(value, tuple) and gone in value:
             changes.append(Change(("clinical", entry), [c for c in value if c != gone]))
     return [(gone, "Look by name instead", tuple(changes))] if changes else []
-
-
-def offer_forget_modality(problem: Problem, _: CheckReport) -> list[Offer]:
-    """Take a modality out of the manifest."""
-    return [
-        (name, f"Go on without {name}", (Change(("modalities", name), None),))
-        for name in problem.values
-    ]
-
-
-def offer_forget_manifest(problem: Problem, _: CheckReport) -> list[Offer]:
-    """Go on as if there were no manifest."""
-    file = problem.file or ""
-    return [("ignore", f"Go on without {file}", (Change(("ignore",), [file], add=True),))]
 
 
 def offer_time_column(problem: Problem, _: CheckReport) -> list[Offer]:
@@ -425,11 +325,3 @@ def offer_input(problem: Problem, report: CheckReport) -> list[Offer]:
         (c, f"Use {shortened(c)} all the same", (*first, Change(path, [c], add=True)))
         for c in problem.columns
     ]
-
-
-def offer_leave_out(problem: Problem, _: CheckReport) -> list[Offer]:
-    """Leave a file out."""
-    if problem.file is None:
-        return []
-    change = Change(("ignore",), [problem.file], add=True)
-    return [(problem.file, f"Leave out {problem.file}", (change,))]

@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from camlif.data.formats.limits import check_shape
-from camlif.data.reading.names import plain
 from camlif.data.reading.patients import FlowStep
 from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.roles import ID_NAMES, find_id, find_named
 from camlif.data.reading.spelling import alike
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, to_numbers
+from camlif.data.reading.words import plain
 from camlif.wording import count
 
 MIN_SHARE = 0.5

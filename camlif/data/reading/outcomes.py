@@ -17,19 +17,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from camlif.data.manifest import ClinicalSection
-from camlif.data.reading.coding import coding_of
-from camlif.data.reading.names import (
-    Promise,
-    is_reversed,
-    legend,
-    named_unit,
-    parts,
-    plain,
-    promise,
-)
+from camlif.data.reading.coding import coding_of, legend
+from camlif.data.reading.names import Promise, is_reversed, promise
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import blank_missing, is_date, to_numbers
 from camlif.data.reading.vocabulary import SURVIVAL, TIME
+from camlif.data.reading.words import named_unit, parts, plain
 
 MAX_CODES = 20
 """A status has at most so many different cells."""

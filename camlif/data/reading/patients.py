@@ -7,6 +7,7 @@ that are missing or repeated, and tables that share no patients, are added to th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -76,6 +77,48 @@ class PatientTable:
         return tuple(dict.fromkeys(map(str, cells)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdRules:
+    """How identifiers are read from a column.
+
+    Attributes
+    ----------
+    length : int or None
+        They are cut to so many characters.
+    spellings : dict of str to str, or None
+        How identifiers were first spelt, by what they share (see `alike`); lengthened by new ones.
+        Without it they are compared as they stand.
+    within : bool
+        Whether ``P1_CT`` is ``P1`` of an earlier table.
+    """
+
+    length: int | None = None
+    spellings: dict[str, str] | None = None
+    within: bool = False
+
+    def read(self, table: TextTable, column: str, found: Findings) -> list[str]:
+        """Return clean identifiers of every row; TCGA samples as their patients."""
+        ids = clean_ids(table.text(column))
+        if self.length is not None:
+            ids = [i[: self.length].rstrip() for i in ids]
+        elif is_tcga_sample([i for i in ids if i]):
+            ids = [TCGA_SAMPLE.sub(r"\1", i) for i in ids]
+            found.note(
+                "TCGA sample barcodes were cut to the patient's 12 characters.", file=table.file
+            )
+        if self.spellings is None:
+            return ids
+        spelt = spell_alike(ids, self.spellings, within=self.within)
+        pairs = dict.fromkeys(f"{a} as {b}" for a, b in zip(ids, spelt, strict=True) if a != b)
+        if pairs:
+            found.note(
+                f"{count(len(pairs), 'identifier')} read as the mapping says: {examples(pairs)}.",
+                file=table.file,
+                column=column,
+            )
+        return spelt
+
+
 def assign_patients(
     table: TextTable,
     found: Findings,
@@ -83,8 +126,7 @@ def assign_patients(
     id_column: str | None,
     bag: bool,
     duplicates: Duplicates,
-    id_length: int | None = None,
-    spellings: dict[str, str] | None = None,
+    rules: IdRules | None = None,
 ) -> PatientTable | None:
     """Read identifiers and settle repeated ones; None (and an error) without identifiers.
 
@@ -98,11 +140,8 @@ def assign_patients(
         Whether several rows of a patient are what is expected.
     duplicates : {"error", "first", "mean", "largest"}
         What to do with different rows of one patient otherwise.
-    id_length : int, optional
-        Identifiers are cut to so many characters.
-    spellings : dict of str to str, optional
-        How identifiers were first spelt, by what they share (see `alike`); lengthened by new ones.
-        Without it identifiers are compared as they stand.
+    rules : IdRules, optional
+        How identifiers are read; without, as they stand.
     """
     column = id_column_of(table, id_column)
     if column is None:
@@ -122,9 +161,7 @@ def assign_patients(
     steps = [FlowStep(file=table.file, reason=kind, n=n) for kind, n in summaries.items()]
     if report_spoilt(table, column, found, lambda: id_candidates(table)):
         return None
-    ids = _read_ids(table, column, id_length, found)
-    if spellings is not None:
-        ids = spell_alike(ids, spellings)
+    ids = (rules or IdRules()).read(table, column, found)
     rows = replace(table, table=table.table.drop_columns([column]))
     keep = np.array([bool(i) for i in ids])
     if not keep.all():
@@ -146,17 +183,6 @@ def assign_patients(
     return PatientTable(
         rows=rows, ids=ids, n_rows_read=n_read, steps=tuple(steps), id_column=column
     )
-
-
-def _read_ids(table: TextTable, column: str, length: int | None, found: Findings) -> list[str]:
-    """Return clean identifiers, cut as the manifest says or, for TCGA samples, to the patient."""
-    ids = clean_ids(table.text(column))
-    if length is not None:
-        ids = [i[:length].rstrip() for i in ids]
-    elif is_tcga_sample([i for i in ids if i]):
-        ids = [TCGA_SAMPLE.sub(r"\1", i) for i in ids]
-        found.note("TCGA sample barcodes were cut to the patient's 12 characters.", file=table.file)
-    return ids
 
 
 def id_column_of(table: TextTable, declared: str | None) -> str | None:
@@ -305,6 +331,7 @@ def check_overlap(
     *,
     by_spelling: bool,
     clinical: PatientTable | None = None,
+    asked: AbstractSet[str] = frozenset(),
 ) -> None:
     """Report tables that share no patients with any other, or few with one, and who is only there.
 
@@ -316,6 +343,8 @@ def check_overlap(
         Patients of other tables whom it lacks are named.
     by_spelling : bool
         Whether identifiers that are only spelt differently count as shared, as somebody is asked.
+    asked : set of str
+        Files whose identifiers somebody is asked about, too.
     """
     ids = {t.rows.file: {alike(i) for i in t.ids} if by_spelling else set(t.ids) for t in tables}
     shared = {(a, b): len(ids[a] & ids[b]) for a, b in combinations(ids, 2)}
@@ -325,6 +354,8 @@ def check_overlap(
     for file in apart if len(ids) > 1 else []:
         other = next(f for f in ids if f != file)
         lengths = helpful_lengths(ids[file], ids[other])
+        if {file, other} & asked and not lengths:
+            continue
         found.error(
             f"{file} and {other} share 0 of {count(len(ids[file]), 'id')}. Examples: "
             f"{examples(sorted(ids[file])[:2])} and {examples(sorted(ids[other])[:2])}."
@@ -342,13 +373,16 @@ def check_overlap(
                 f"{a} and {b} share only {n} of {count(smaller, 'id')}.", code="E-07", file=b
             )
     if clinical is not None and not apart:
-        _report_strangers(clinical, ids, found)
+        others = {file: those for file, those in ids.items() if file not in asked}
+        _report_strangers(clinical, ids[clinical.rows.file], others, found)
 
 
-def _report_strangers(clinical: PatientTable, ids: Mapping[str, set[str]], found: Findings) -> None:
+def _report_strangers(
+    clinical: PatientTable, known: set[str], ids: Mapping[str, set[str]], found: Findings
+) -> None:
     """Name the patients of each table who are not in the clinical one."""
     for file, mine in ids.items():
-        strangers = sorted(mine - ids[clinical.rows.file])
+        strangers = sorted(mine - known)
         if strangers:
             found.warn(
                 f"{count(len(strangers), 'patient')} of {file} "

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from camlif.data.reading.names import plain
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.problems import Findings
 from camlif.data.reading.values import to_numbers
+from camlif.data.reading.words import plain
 
 SMALLEST_NUMBER = 1_000_000
 """Record, national and phone numbers have at least seven digits; counts of a gene hardly."""

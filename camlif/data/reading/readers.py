@@ -32,7 +32,7 @@ from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.follow_up import entry_column, read_follow_up
 from camlif.data.reading.gathered import Progress, Reading, assemble
 from camlif.data.reading.groups import group_patterns
-from camlif.data.reading.identifiers import report_alike, with_copies_named
+from camlif.data.reading.identifiers import report_alike, report_within, with_copies_named
 from camlif.data.reading.mapping import describe_mapping, id_name
 from camlif.data.reading.matrices import read_modality
 from camlif.data.reading.orientation import upright
@@ -249,8 +249,10 @@ def _read_tables(tables: list[TextTable], reading: Reading) -> None:
         )
     report_copies(reading.modalities, reading.found)
     asked = report_alike(reading.all_tables, reading.manifest.ids, reading.found)
+    clinical, ids = reading.clinical_table, reading.manifest.ids
+    within = set() if asked else report_within(reading.tables, clinical, ids, reading.found)
     check_overlap(
-        reading.all_tables, reading.found, by_spelling=asked, clinical=reading.clinical_table
+        reading.all_tables, reading.found, by_spelling=asked, clinical=clinical, asked=within
     )
 
 
@@ -276,8 +278,7 @@ def _patients(table: TextTable, reading: Reading, *, bag: bool) -> PatientTable 
         id_column=id_name(reading, table.file),
         bag=bag,
         duplicates=reading.manifest.duplicates,
-        id_length=reading.manifest.id_length,
-        spellings=reading.shared_spellings,
+        rules=reading.id_rules,
     )
     if patients is not None and reading.manifest.token_key is None:
         report_personal_ids(patients, reading.found)

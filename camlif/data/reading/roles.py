@@ -17,17 +17,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from camlif.data.reading.names import (
-    PromisedKind,
-    may_be_gene,
-    named_unit,
-    parts,
-    plain,
-    promise,
-)
+from camlif.data.reading.names import PromisedKind, may_be_gene, promise
 from camlif.data.reading.problems import Findings, shortened
 from camlif.data.reading.tables import INDEX_NAME, table_stem
 from camlif.data.reading.values import Numbers, blank_missing, is_date
+from camlif.data.reading.words import named_unit, parts, plain
 from camlif.wording import count
 
 Role = Literal["clinical", "modality", "manifest", "predictions", "ignored"]
@@ -197,7 +191,7 @@ def role_by_values(
     if values.min() >= FIRST_DAY and values.max() <= LAST_DAY and _are_days(values):
         return ColumnRole(column, "date", "its cells are dates such as 20150301")
     counted = np.arange(len(values)) + values[0]
-    if values[0] in (0, 1) and len(values) == len(numbers.values) and (values == counted).all():
+    if len(values) == len(numbers.values) and (values == counted).all():
         return ColumnRole(column, "row number", "it counts the rows")
     return None
 

@@ -23,7 +23,7 @@ from camlif.data.products import OWN_FILE
 from camlif.data.reading.checks import FileReport
 from camlif.data.reading.cleaning import without_columns
 from camlif.data.reading.gathered import Reading
-from camlif.data.reading.names import plain
+from camlif.data.reading.joined_columns import join_columns
 from camlif.data.reading.numerals import settle_numerals
 from camlif.data.reading.orientation import (
     gene_flags,
@@ -39,6 +39,7 @@ from camlif.data.reading.problems import examples
 from camlif.data.reading.roles import find_id
 from camlif.data.reading.specimens import patient_of
 from camlif.data.reading.tables import TextTable, read_table, table_stem
+from camlif.data.reading.words import plain
 from camlif.exceptions import DataError, SchemaError
 from camlif.wording import count
 
@@ -107,7 +108,8 @@ def read_sources(files: Files, reading: Reading) -> list[TextTable]:
         without_columns(t, manifest.drop, found) for t in tables if t.file not in manifest.ignore
     ]
     ids = (manifest.id, manifest.clinical.id, *(m.id for m in manifest.modalities.values()))
-    return [settle_numerals(t, manifest.decimal.get(t.file), found, keep=ids) for t in kept]
+    settled = (settle_numerals(t, manifest.decimal.get(t.file), found, keep=ids) for t in kept)
+    return [join_columns(table, manifest, found) for table in settled]
 
 
 def with_patients_in_rows(table: TextTable, reading: Reading) -> TextTable | None:

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from camlif.data.manifest import Manifest
 from camlif.data.reading.gathered import Reading
-from camlif.data.reading.names import plain
 from camlif.data.reading.patients import (
     Duplicates,
     FlowStep,
@@ -25,9 +24,9 @@ from camlif.data.reading.patients import (
 )
 from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.roles import ID_NAMES, find_id, find_named, modality_name
-from camlif.data.reading.spelling import spell_alike
 from camlif.data.reading.tables import TextTable, table_stem
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids
+from camlif.data.reading.words import plain
 from camlif.wording import count
 
 STEMS = ("data_clinical_sample", "clinical_sample", "samples", "specimens", "slides")
@@ -160,8 +159,7 @@ def join_table(
         id_column=other,
         bag=False,
         duplicates="error" if needed and duplicates == "error" else _settled(duplicates),
-        id_length=reading.manifest.id_length,
-        spellings=reading.shared_spellings,
+        rules=reading.id_rules,
     )
     if rows is None:
         return clinical
@@ -169,11 +167,7 @@ def join_table(
         return _left_out(clinical, table, rows, reading)
     reading.steps += rows.steps
     at = {patient: i for i, patient in enumerate(rows.ids)}
-    patients = [TCGA_SAMPLE.sub(r"\1", i) for i in clean_ids(clinical.text(own))]
-    if reading.manifest.id_length is not None:
-        patients = [i[: reading.manifest.id_length].rstrip() for i in patients]
-    if reading.shared_spellings is not None:
-        patients = spell_alike(patients, reading.shared_spellings)
+    patients = reading.id_rules.read(clinical, own, Findings())
     joined = set(patients) & set(at)
     reading.steps.append(FlowStep(file=file, reason=f"joined to {clinical.file}", n=len(joined)))
     _report_strangers(file, clinical.file, [p for p in rows.ids if p not in joined], reading)
@@ -188,7 +182,7 @@ def join_table(
         file=file,
     )
     _report_both(clinical, table, dict.fromkeys(both, (own, other)), found)
-    return replace(clinical, table=cells)
+    return replace(clinical, table=cells, units={**table.units, **clinical.units})
 
 
 def _settled(duplicates: Duplicates) -> Duplicates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,13 @@ EXACT_DIGITS = 15
 """Of a number in a spreadsheet; further ones become zeros."""
 
 MIN_SPOILT = 3
+MAX_WORDS = 12
+"""Of an identifier, which may be a path."""
+
 _ROUNDED = r"^\d(?:[.,]\d+)?[eE]\+\d{2,}$|^\d[.,]\d+[eE]\d{2,}$"
 _LONG = rf"^\d{{{EXACT_DIGITS + 1},}}$"
 _BARCODE = re.compile(r"TCGA[-._](\w{2})[-._](\w{4})(?:[-._]\w+)*")
-_SEPARATORS = re.compile(r"[\s_./:,;#()\[\]{}<>-]+")
+_SEPARATORS = re.compile(r"[\s_./:,;#=\"()\[\]{}<>-]+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _LETTER_O = re.compile(r"(?<![^\W\d_])o+(?=\d)|(?<=\d)o+(?![^\W\d_])")
 """The letter among digits, where a nought was meant."""
@@ -59,9 +62,62 @@ def _seen(text: str) -> str:
     return latin if any("a" <= c <= "z" for c in seen.casefold()) or latin.isascii() else seen
 
 
-def spell_alike(ids: Iterable[str], known: dict[str, str]) -> list[str]:
-    """Return each identifier as it was first spelt; ``known`` is lengthened by new ones."""
-    return [known.setdefault(alike(i), i) if i else i for i in ids]
+def spell_alike(ids: Sequence[str], known: dict[str, str], *, within: bool = False) -> list[str]:
+    """Return each identifier as it was first spelt; ``known`` is lengthened by new ones.
+
+    Parameters
+    ----------
+    ids : sequence of str
+    known : dict of str to str
+        First spellings by their `alike` form.
+    within : bool
+        Whether ``P1_CT`` is ``P1`` where that was known before.
+    """
+    inner = known_within({alike(i) for i in ids if i}, known) if within else {}
+    spelt = ((inner.get(alike(i), alike(i)), i) for i in ids)
+    return [known.setdefault(form, i) if i else i for form, i in spelt]
+
+
+def known_within(forms: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Return the one known identifier that stands in each other one, or in which that stands.
+
+    ``p-1`` stands in ``p-1-ct`` and in ``data-p-1``; the longest counts, and two say nothing.
+
+    Parameters
+    ----------
+    forms : iterable of str
+        Identifiers as `alike` writes them.
+    known : collection of str
+        Others, written so, too.
+
+    Returns
+    -------
+    dict of str to str
+        By identifiers that are not known.
+    """
+    strange = [form for form in forms if form not in known]
+    longer: dict[str, set[str]] = {}
+    for form in known if strange else ():
+        for part in _parts_of(form):
+            longer.setdefault(part, set()).add(form)
+    found = {}
+    for form in strange:
+        shorter = [part for part in _parts_of(form) if part in known]
+        most = max((part.count("-") for part in shorter), default=0)
+        fitting = {p for p in shorter if p.count("-") == most} or longer.get(form, set())
+        if len(fitting) == 1 and any(c.isdigit() for c in form):
+            found[form] = next(iter(fitting))
+    return found
+
+
+def _parts_of(form: str) -> Iterator[str]:
+    """Yield the runs of words of an identifier that hold a number, but for all of them."""
+    words = form.split("-")[:MAX_WORDS]
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            part = words[start:end]
+            if len(part) < len(words) and any(w.isdigit() for w in part):
+                yield "-".join(part)
 
 
 def report_spoilt(

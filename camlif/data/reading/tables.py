@@ -11,8 +11,8 @@ import csv
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +55,8 @@ class TextTable:
     row_numbers : int array, shape (n_rows,)
         Row of the file, the header being row 1.
     encoding, delimiter : str or None
+    units : mapping of column to str
+        What stood behind all numbers of a column that was read without it.
     """
 
     file: str
@@ -63,6 +65,7 @@ class TextTable:
     row_numbers: NDArray[np.int_]
     encoding: str | None = None
     delimiter: str | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:

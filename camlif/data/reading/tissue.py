@@ -22,11 +22,11 @@ import numpy as np
 
 from camlif.arrays import IntArray
 from camlif.data.reading.coding import said_yes
-from camlif.data.reading.names import plain
 from camlif.data.reading.patients import FlowStep, id_column_of
 from camlif.data.reading.problems import MAX_ROWS, Findings
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import clean_ids
+from camlif.data.reading.words import plain
 from camlif.wording import count
 
 Samples = Literal["primary", "tumour", "all"]

@@ -141,8 +141,10 @@ def to_numbers(column: pa.ChunkedArray) -> Numbers:
     plain = _cast(column)
     if plain is not None:  # nearly every column: numbers only, or numbers and blanks
         return _finite(plain)
-    text = pc.replace_substring(blank_missing(column), "\u2212", "-")
-    text = _truths(text)
+    known = blank_missing(column)
+    # Full-width digits, and the dashes of typesetters.
+    text = pc.utf8_normalize(known, form="NFKC")
+    text = _truths(pc.replace_substring_regex(text, r"^[-\x{2010}-\x{2014}\x{2212}] ?", "-"))
     infinite = pc.is_in(pc.utf8_lower(text), value_set=pa.array(_INFINITE)).fill_null(False)
     is_number = pc.match_substring_regex(text, _NUMBER)
     digits = pc.if_else(
@@ -155,9 +157,9 @@ def to_numbers(column: pa.ChunkedArray) -> Numbers:
     return Numbers(
         values=read.values,
         bad_rows=bad_rows,
-        bad_values=tuple(pc.unique(text.filter(bad)).to_pylist()),
+        bad_values=tuple(pc.unique(known.filter(bad)).to_pylist()),
         infinite_rows=np.union1d(read.infinite_rows, np.flatnonzero(infinite.to_numpy())),
-        date_rows=bad_rows[is_date(text.filter(bad))] if len(bad_rows) else bad_rows,
+        date_rows=bad_rows[is_date(known.filter(bad))] if len(bad_rows) else bad_rows,
         marks=marks,
         marked_rows=marked_rows,
     )

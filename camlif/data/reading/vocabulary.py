@@ -25,7 +25,7 @@ ENDPOINTS = word_set(
 DEATH = word_set(
     "death dead died deceased decease mortality expired exitus tod tot todes sterbe verstorben "
     "gestorben deces mort muerte muerto fallecido fallecimiento defuncion morte obito morto "
-    "decesso overleden overlijden zgon morts mortalite mortalidad mortalidade mortalita "
+    "decesso mors overleden overlijden zgon morts mortalite mortalidad mortalidade mortalita "
     "sterblichkeit ableben "
     "verstarb decede decedee fallecio falecido falecimento deceduto deceduta decessi dood doods "
     "sterfte dods avliden avled afdod kuollut kuolema kuolin kuolinpaiva kuolinsyy smierc smierci "
@@ -44,6 +44,9 @@ SURVIVAL = word_set(
 CENSORED = word_set("censor censored uncensored censoring censorship cens cnsr zensiert censure")
 LIVING = word_set("living live life lebens levens vie vida vita liv livs zycia")
 """Of the outcome beside a status or a time: ``LiveStatus``, ``dni_zycia``."""
+
+DENIED = word_set("not non free without")
+"""Of a status, they turn it round: ``not_dead``, ``event_free``."""
 
 EVENT = word_set("event events evt ereignis evento evenement gebeurtenis zdarzenie olay событие")
 RELAPSE = word_set(
@@ -81,7 +84,7 @@ SHORT_UNITS: dict[str, DurationUnit] = {"d": "days", "w": "weeks", "m": "months"
 
 TIME = frozenset(UNITS) | word_set(
     "time times duration length interval zeit dauer tiempo temps tempo duree delai durata tijd "
-    "duur czas время"
+    "duur czas tid время"
 )
 LENGTHS = word_set("length interval")
 TRANSFORMED = word_set(
@@ -141,6 +144,9 @@ SPECIAL = {
     **{f"{name}t": (name, "time") for name in ENDPOINTS},
 }
 """Abbreviations of SEER, CDISC and R's data sets: ``DTHFL``, ``SRV_TIME_MON``, ``OST``."""
+
+LETTERS = {"t": "time", "e": "event", "c": "censored", "s": "status"}
+"""Beside an endpoint and nothing else: ``T_OS``, ``OS_E``."""
 
 FRAGMENTS = {
     **dict.fromkeys(("死亡", "사망"), "death"),
@@ -238,7 +244,7 @@ JOINABLE = (
         "vital overall disease free specific tumor tumour patient fu follow up last to of at in"
     ),
     word_set("from since lost living live new contact diagnose letzt kontakt vorstellung is bin"),
-    word_set("alter ursache oorzaak gesamt frei freiheit lebens levens"),
+    word_set("alter ursache oorzaak gesamt frei freiheit lebens levens non not"),
 )
 GLUE = word_set("to of at in from since until")
 KNOWN = frozenset(word for words in JOINABLE for word in words if len(word) > 1)

@@ -98,6 +98,7 @@ def with_code(column: Sequence[float], code: float) -> list[float]:
     return [code] * 3 + list(column[3:])
 
 
+FULL_WIDTH = {ord(str(d)): 0xFF10 + d for d in range(10)}
 INPUTS = {
     **{
         f"a clinical code of {code}": Input(
@@ -259,6 +260,28 @@ INPUTS = {
     "a number in brackets": Input(
         files=lambda: study(ct=with_cell(ct(), "g1", 4, "[1.25]")),
         names=("g1", "[1.25]", "rows 6"), same=False,
+    ),
+    **{
+        f"negative numbers such as {mark}": Input(
+            files=lambda mark=mark: study(
+                ct=ct().assign(g0=[mark.format(abs(v)) if v < 0 else v for v in ct()["g0"]])
+            ),
+            names=() if mark.endswith("}") else ("read as negative", "g0"),
+        )
+        for mark in ("({})", "{}-", "- {}", "\u2013{}")
+    },
+    "a laboratory value in two units": Input(
+        files=lambda: study(
+            clinical=clinical().assign(
+                hb=[v if i % 2 else v / 10 for i, v in enumerate(np.linspace(80, 160, N))]
+            )
+        ),
+        names=("hb has 30 values about 11.9", "as of two units"), inputs=("age", "sex", "hb"),
+    ),
+    "full-width digits": Input(
+        files=lambda: study(
+            ct=ct().assign(g0=[str(v).translate(FULL_WIDTH) for v in ct()["g0"]])
+        ),
     ),
     "infinity": Input(
         files=lambda: study(ct=with_cell(ct(), "g1", 4, "inf")), names=("g1", "rows 6"), same=False

@@ -220,6 +220,39 @@ INPUTS = {
         files=lambda: study(clinical=None, **{"clinical.sav": b"$FL2"}),
         names=("clinical.sav", "convert it"), events=None, inputs=(), same=False,
     ),
+    "a modality in two files of patients": Input(
+        files=lambda: study(ct=None, ct_1=ct().head(25), ct_2=ct().tail(N - 25)),
+        asks="E-07", names=("ct_1.csv, ct_2.csv have the same columns",), answers=("parts=ct",),
+    ),
+    "a modality of three sites": Input(
+        files=lambda: study(
+            ct=None, ct_siteA=ct().head(25), ct_siteB=ct()[25:40], ct_siteC=ct()[40:]
+        ),
+        asks="E-07", names=("one table, ct, of 60 patients",), answers=("parts=ct",),
+    ),
+    "two modalities of other patients, as somebody said": Input(
+        files=lambda: study(ct=None, ct_1=ct().head(25), ct_2=ct().tail(N - 25)),
+        asks="E-07", names=("ct_1.csv",), answers=("parts=apart",),
+        tables={"ct_1": FEATURES, "ct_2": FEATURES, "rna": FEATURES}, same=False,
+    ),
+    "training and test patients": Input(
+        files=lambda: study(
+            clinical=None, train=clinical().head(40), test=clinical().tail(N - 40)
+        ),
+        asks="E-07", names=("train.csv",), answers=("parts=clinical",),
+    ),
+    "everything of two hospitals": Input(
+        files=lambda: study(
+            **dict.fromkeys(("clinical", "ct", "rna")),
+            **{
+                f"{name}_{i}": rows
+                for name, table in (("clinical", clinical()), ("ct", ct()), ("rna", rna()))
+                for i, rows in enumerate((table.head(30), table.tail(N - 30)))
+            },
+        ),
+        asks="E-07", names=("clinical_0.csv, clinical_1.csv",),
+        answers=("parts=clinical", "parts=ct", "parts=rna"),
+    ),
     "a file that is no table": Input(
         files=lambda: study(**{"clinical.json": b"{}"}), names=("clinical.json", "no table")
     ),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from camlif.data.reading.patients import helpful_lengths
+from camlif.data.reading.readers import read_cohort
 from tests.builders.study import Files, Frame, Input, N, clinical, csv, ct, examine, rna, study
 from tests.builders.workbooks import workbook
 
@@ -155,8 +156,9 @@ INPUTS = {
     "identifiers of several lengths with something behind them": Input(
         files=lambda: with_ids(SHORT, "_CT"),
         asks="E-07",
-        names=("rna.csv", "share 0 of 60"),
-        refused=True,
+        names=("rna.csv", "60 of 60 identifiers"),
+        answers=("same=yes",),
+        same=False,
     ),
 }  # fmt: skip
 
@@ -170,3 +172,12 @@ def test_no_length_is_proposed_that_cuts_a_number_or_leaves_a_sign() -> None:
     assert helpful_lengths(set(SHORT), {f"{i}_CT" for i in SHORT}) == []
     assert helpful_lengths({"P1", "P2", "P3"}, {"P10", "P20", "P30"}) == []
     assert helpful_lengths({"P01", "P02", "P03"}, {"P01-a", "P02-a", "P03-b"}) == [3]
+
+
+def test_an_age_that_nobody_has_is_told_of_once() -> None:
+    table = clinical()
+    table.loc[5, "age"] = 999
+
+    _, report = read_cohort(study(clinical=table))
+
+    assert [p.code for p in report.problems if "999" in p.message] == ["E-09"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -92,6 +93,24 @@ def early(date: datetime.date) -> str:
     return f"{1 + date.day % 12:02d}/{date.month:02d}/{date.year}"
 
 
+def parquet(frame: Frame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def parted(frame: Frame) -> Frame:
+    """The clinical table with a column each for the day, the month and the year of its dates."""
+    for column, stem in (
+        ("date_of_diagnosis", "diagnosis"), ("date_of_death", "death"),
+        ("last_contact_date", "last_contact"),
+    ):  # fmt: skip
+        day = pd.to_datetime(frame.pop(column), errors="coerce").dt
+        parts = {"day": day.day, "month": day.month, "year": day.year}
+        frame = frame.assign(**{f"{stem}_{p}": v.astype("Int64") for p, v in parts.items()})
+    return frame
+
+
 WHERE = np.where(DAYS.index > 44, "B", "A")
 
 
@@ -137,6 +156,50 @@ INPUTS = {
     "ones and twos": Input(
         files=read_as(time_days=DAYS, status=EVENT + 1),
         asks="E-11", names=("status", "1, 2"), answers=("event=2",),
+    ),
+    "event and censored": Input(files=status("Event", "Censored")),
+    "died and lost": Input(files=status("Died", "Lost to follow-up", "vital_status")),
+    "mors": Input(files=status("1", "0", "mors")),
+    "letters beside an endpoint": Input(
+        files=read_as(T_OS=DAYS, E_OS=EVENT), asks="E-09", names=("T_OS",), answers=("unit=days",),
+    ),
+    "letters behind an endpoint": Input(
+        files=read_as(OS_T=DAYS, OS_C=1 - EVENT), asks="E-11", names=("OS_C",),
+        answers=("event=0", "unit=days"),
+    ),
+    "a reversed legend without signs": Input(
+        files=read_as(OS_DAYS=DAYS, **{"status (1 alive 0 dead)": 1 - EVENT}), names=("event: 0",),
+    ),
+    "a reversed legend with dashes": Input(
+        files=read_as(OS_DAYS=DAYS, **{"OS status (1 - alive, 0 - dead)": 1 - EVENT}),
+        names=("Read as event: 0",),
+    ),
+    "a legend that nobody knows": Input(
+        files=read_as(OS_DAYS=DAYS, **{"status (1=A, 0=B)": 1 - EVENT}), asks="E-11",
+        names=("status (1=A, 0=B)",), answers=("event=0",),
+    ),
+    **{
+        f"{name} of ones": Input(
+            files=read_as(OS_DAYS=DAYS, **{name: 1 - EVENT}), asks="E-11", names=(name,),
+            answers=("event=0",),
+        )
+        for name in ("not_dead", "no_event", "nonevent")
+    },
+    "deaths of two causes": Input(
+        files=read_as(OS_DAYS=DAYS, status=EVENT + (EVENT & (EVENT.index % 2))), asks="E-11",
+        names=("0, 1, 2",), answers=("event=1+2",),
+    ),
+    "a code of unknown": Input(
+        files=read_as(OS_DAYS=DAYS, status=EVENT.where(EVENT.index > 3, 9)), asks="E-11",
+        names=("0, 1, 9",), answers=("missing=9",),
+        events=int(EVENT[4:].sum()), median=None, same=False,
+    ),
+    "an unknown status": Input(
+        files=read_as(
+            OS_DAYS=DAYS, status=words("dead", "alive").where(EVENT.index > 3, "Unknown")
+        ),
+        names=("Unknown for 4 patients",),
+        events=int(EVENT[4:].sum()), median=None, same=False,
     ),
     "CDISC's CNSR": Input(
         files=read_as(OS_DAYS=DAYS, CNSR=1 - EVENT),
@@ -312,6 +375,22 @@ INPUTS = {
     "months of a five-year survival": Input(
         files=read_as(survival_months_year_5=DAYS / 30.4375, OS_event=EVENT),
         events=None, names=("survival_months_year_5 (of the outcome)",), same=False,
+    ),
+    **{
+        f"a unit behind all times such as {cell.format(1)}": Input(
+            files=read_as(OS=[cell.format(d) for d in DAYS], death=EVENT)
+        )
+        for cell in ("{} d", "{} days", "{} Tage", "{} jours", "{} days 00:00:00")
+    },
+    "days in cells of a column called months": Input(
+        files=read_as(OS_months=[f"{d} days" for d in DAYS], death=EVENT), asks="E-09",
+        names=("OS_months",), answers=("unit=days",),
+    ),
+    "a typed length of time": Input(
+        files=lambda: study(
+            clinical=None,
+            **{"clinical.parquet": parquet(table(OS=pd.to_timedelta(DAYS, "D"), death=EVENT))},
+        )
     ),
     "months called days": Input(
         files=read_as(survival_days=DAYS / 30.4375, event=EVENT),
@@ -546,6 +625,10 @@ INPUTS = {
              "December", "{m} {d}, {y}"),
         )
     },
+    "dates in columns of day, month and year": Input(
+        files=lambda: study(clinical=parted(dates(formatted("%Y-%m-%d")))),
+        names=("date_of_death", "diagnosis_year, diagnosis_month, diagnosis_day"),
+    ),
     "dates of diagnosis and of surgery": Input(
         files=lambda: study(
             clinical=dates(formatted("%Y-%m-%d")).assign(

@@ -136,9 +136,26 @@ INPUTS = {
     "a soft hyphen": Input(files=lambda: some(lambda i: i.replace("-", "-\u00ad"), 1), **YES),
     "brackets": Input(files=lambda: some(lambda i: f"[{i}]"), **YES),
     "the letter O": Input(files=lambda: some(lambda i: i.replace("0", "O"), 2), **YES),
-    "somebody else": Input(
+    "something behind": Input(
+        files=lambda: some(lambda i: i + "_L"),
+        asks="E-07", names=(f"{IDS[0]}_L and {IDS[0]}", "3 of 60 identifiers"),
+        answers=("same=yes",),
+    ),
+    "something before": Input(
+        files=lambda: some(lambda i: f"CT {i}"),
+        asks="E-07", names=(f"CT {IDS[0]} and {IDS[0]}",), answers=("same=yes",),
+    ),
+    "a path": Input(
+        files=lambda: some(lambda i: f"scans/{i}/ct.nii.gz"),
+        asks="E-07", names=(f"{IDS[0]}/ct.nii.gz",), answers=("same=yes",),
+    ),
+    "something behind, of somebody else": Input(
         files=lambda: some(lambda i: i + "_L"), patients=len(IDS) + 3, same=False,
-        names=(f"{IDS[0]}_L", "not in clinical.csv"),
+        asks="E-07", names=("before or behind",), answers=("same=no",),
+    ),
+    "somebody else": Input(
+        files=lambda: some(lambda i: "XX" + i[2:]), patients=len(IDS) + 3, same=False,
+        names=(f"XX{IDS[0][2:]}", "not in clinical.csv"),
     ),
 }  # fmt: skip
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from camlif.data.manifest import Manifest
 from camlif.data.reading.names import promise
 from camlif.data.reading.readers import read_cohort
 from camlif.data.reading.repairs import mend
-from tests.builders.study import FEATURES, Files, Input, clinical, csv, ct, examine, rna, study
+from tests.builders.study import (
+    FEATURES,
+    Files,
+    Frame,
+    Input,
+    clinical,
+    csv,
+    ct,
+    examine,
+    rna,
+    study,
+)
 
 DAYS = clinical()["survival_days"]
 EVENT = clinical()["event"]
@@ -173,6 +185,22 @@ def genes(**more: object) -> Files:
     return study(ct=None, genes=table)
 
 
+def copied(column: str, first: str, second: str, *, differ: bool = False) -> Frame:
+    """The clinical table with a column twice, as a merge of two tables leaves it."""
+    table = clinical().rename(columns={column: first})
+    cells = table[first]
+    if differ:
+        other = cells.map({"female": "male", "male": "female"}) if column == "sex" else cells + 7
+        cells = cells.where(cells.index >= 5, other)
+    return table.assign(**{second: cells})
+
+
+def codes() -> pd.Series:
+    """Codes of short, middle and long follow-up that do not rise with it."""
+    days = clinical()["survival_days"]
+    return pd.cut(days, [0, 1200, 2500, 9999], labels=False).map({0: 2, 1: 1, 2: 3})
+
+
 INPUTS = {
     "outcome columns in a feature table": Input(files=in_ct(OUTCOMES), names=named(OUTCOMES)),
     "what is known afterwards in a feature table": Input(
@@ -247,6 +275,51 @@ INPUTS = {
         answers=("drop=NHS",),
         tables={"genes": tuple(g for g in GENES if g != "NHS"), "rna": FEATURES},
         same=False,
+    ),
+    **{
+        f"{column} twice, as {first} and {second}": Input(
+            files=lambda column=column, first=first, second=second: study(
+                clinical=copied(column, first, second)
+            ),
+            names=(f"{first}, {second} are equal",),
+        )
+        for column in ("age", "sex", "event", "survival_days")
+        for first, second in ((f"{column}.x", f"{column}.y"), (column, f"{column}.1"))
+    },
+    **{
+        f"{column} twice with differences": Input(
+            files=lambda column=column: study(
+                clinical=copied(column, f"{column}.x", f"{column}.y", differ=True)
+            ),
+            asks="E-01", names=(f"{column}.x, {column}.y", "differ for 5 patients"),
+            answers=(f"copy={column}.x",),
+        )
+        for column in ("age", "sex")
+    },
+    "every column of two merged tables": Input(
+        files=lambda: study(clinical=clinical().merge(clinical(), on="patient_id")),
+    ),
+    "a feature twice": Input(
+        files=lambda: study(ct=ct().rename(columns={"g0": "g0.x"}).assign(**{"g0.y": ct()["g0"]})),
+        names=("g0.x, g0.y are equal",),
+    ),
+    "two coordinates": Input(
+        files=lambda: study(
+            ct=ct().rename(columns={"g0": "centre.x"}).assign(**{"centre.y": ct()["g1"][::-1]})
+        ),
+        tables={"ct": ("centre.x", "centre.y", *FEATURES[1:]), "rna": FEATURES}, same=False,
+    ),
+    "codes of the time in any order": Input(
+        files=lambda: study(
+            clinical=clinical().assign(cluster=codes()), ct=ct().assign(group=codes())
+        ),
+        names=("cluster", "group"),
+    ),
+    "a number of the hospital": Input(
+        files=lambda: study(
+            clinical=clinical().assign(hospital_no=range(5000, 5060), lfd=range(300, 360))
+        ),
+        names=("hospital_no", "lfd"),
     ),
     "an empty first column": Input(
         files=lambda: study(clinical=b"," + csv(clinical()).replace(b"\n", b"\n,").rstrip(b",")),

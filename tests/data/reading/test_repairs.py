@@ -154,6 +154,28 @@ CASES: dict[str, tuple[Mapping[str, str | bytes], str, dict[str, object]]] = {
         "same=yes",
         {"ids": "alike"},
     ),
+    "identifiers with something behind": (
+        {**FILES, "ct.csv": CT.replace("pat1", "pat1_CT")},
+        "same=yes",
+        {"ids": "within"},
+    ),
+    "two copies of a column": (
+        with_clinical(
+            "patient_id,survival_months,event,age.x,age.y\n"
+            "pat1,10,1,50,50\npat2,20,0,60,61\npat3,30,1,70,70\n"
+        ),
+        "copy=age.x",
+        {"drop": ["age.y"]},
+    ),
+    "a modality in two files": (
+        {
+            "clinical.csv": CLINICAL,
+            "ct_1.csv": "patient_id,v\npat1,1\npat2,3\n",
+            "ct_2.csv": "patient_id,v\npat3,2\n",
+        },
+        "parts=ct",
+        {"parts": {"ct": ["ct_1.csv", "ct_2.csv"]}},
+    ),
     "a tumour that is not the primary one": (
         {
             "clinical.csv": CLINICAL.replace("\npat", "\nTCGA-AA-000"),

@@ -97,7 +97,15 @@ class IdRules:
     within: bool = False
 
     def read(self, table: TextTable, column: str, found: Findings) -> list[str]:
-        """Return clean identifiers of every row; TCGA samples as their patients."""
+        """Return clean identifiers of every row; TCGA samples as their patients.
+
+        Parameters
+        ----------
+        table : TextTable
+        column : str
+        found : Findings
+            Takes notes of what was cut and of what is spelt otherwise.
+        """
         ids = clean_ids(table.text(column))
         if self.length is not None:
             ids = [i[: self.length].rstrip() for i in ids]

@@ -71,9 +71,13 @@ WALKS = {
 READING = {
     "Decided, and said": "Which table is the clinical one; which columns tell the outcome, and "
     "that no column that carries it is an input; thousands and decimals where a column or file "
-    "leaves one reading; marks for missing, with their rows; primary tumours of TCGA samples.",
+    "leaves one reading; marks for missing, with their rows; (1.25) as -1.25 where "
+    "no minus sign is written; the unit behind all numbers of a column; a date in columns of day, "
+    "month and year; equal copies of a column as one; primary tumours of TCGA samples.",
     "Asked": "A unit that no name tells; codes of the event that may mean either; whether day or "
-    "month comes first; identifiers that differ in spelling alone; 1,735 where both readings fit; "
+    "month comes first; identifiers that differ in spelling alone, or have something "
+    "before or behind such as P1_CT; copies of a column that differ, such as age.x and age.y; "
+    "several files that may be one table; 1,735 where both readings fit; "
     "two tables or columns that may both be meant. Each has buttons for its answers.",
     "Refused": "Identifiers that a spreadsheet rounded, personal data, dates among numbers, and "
     "formats of statistics programs, with the lines that convert them.",

@@ -15,12 +15,13 @@ from plotly.subplots import make_subplots
 from camlif.wording import count, listed
 from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import Marks, base_figure, empty_figure, hover_text
-from dashboard.figures.palette import Theme, palette
+from dashboard.figures.palette import Theme, line_styles, palette
 
 PER_LINE = 3
 """Columns beside each other."""
-PANEL_HEIGHT = 190
+PANEL_HEIGHT = 250
 HEADING_PX = 26
+LABELS_PX = 84
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +68,15 @@ def clinical_chart(columns: Sequence[ColumnCounts], *, theme: Theme) -> Chart:
         rows=n_lines,
         cols=PER_LINE,
         horizontal_spacing=0.07,
-        vertical_spacing=(HEADING_PX + 46) / height if n_lines > 1 else 0,
+        vertical_spacing=(HEADING_PX + LABELS_PX) / height if n_lines > 1 else 0,
     )
-    p = palette(theme)
+    (front,) = line_styles((None,), theme)
     for k, column in enumerate(columns):
-        _add_column(figure, column, k, p.outline, p.text)
+        _add_column(figure, column, k, palette(theme).outline, front.color)
     base_figure(figure, theme, height=height, legend=False)
-    figure.update_layout(barmode="overlay", bargap=0.15, margin={"t": HEADING_PX + 8, "b": 30})
+    figure.update_layout(
+        barmode="overlay", bargap=0.15, margin={"t": HEADING_PX + 8, "b": LABELS_PX}
+    )
     figure.update_xaxes(showgrid=False, tickangle=-35)
     figure.update_yaxes(rangemode="tozero", nticks=4)
     marks = Marks(theme)

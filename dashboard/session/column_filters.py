@@ -67,7 +67,9 @@ def values_of(cohort: Cohort, column: str) -> pd.Series:
 def texts_of(values: pd.Series) -> pd.Series:
     """Return the value of each patient as it is written on a bar."""
     if pd.api.types.is_numeric_dtype(values):
-        return values.map("{:g}".format, na_action="ignore").astype("string").fillna(NOT_GIVEN)
+        return (
+            (values + 0.0).map("{:g}".format, na_action="ignore").astype("string").fillna(NOT_GIVEN)
+        )
     return values.astype("string").fillna(NOT_GIVEN)
 
 
@@ -86,7 +88,8 @@ def bars_of(values: pd.Series) -> tuple[Bar, ...]:
     if pd.api.types.is_numeric_dtype(values) and n_values > FEW_NUMBERS:
         bars = _ranges(float(known.min()), float(known.max()))
     elif n_values <= MAX_CATEGORIES:
-        bars = tuple(Bar(text) for text in texts_of(pd.Series(sorted(known.unique()))))
+        texts = texts_of(pd.Series(sorted(known.unique())))
+        bars = tuple(Bar(text) for text in dict.fromkeys(texts))
     else:
         return ()
     return (*bars, Bar(NOT_GIVEN)) if len(known) < len(values) else bars
@@ -98,9 +101,10 @@ def _ranges(low: float, high: float) -> tuple[Bar, ...]:
     steps = (unit * k for k in (1, 2, 5, 10, 20))
     step = next(s for s in steps if np.ceil(high / s) - np.floor(low / s) <= MAX_BINS)
     first, last = int(np.floor(low / step)), int(np.ceil(high / step))
-    ends = [round(float(k * step), 12) for k in range(first, last + 1)]
+    ends = [float(k * step) for k in range(first, last + 1)]
+    ends[0], ends[-1] = min(ends[0], low), max(ends[-1], high)  # whatever rounding did
     return tuple(
-        Bar(f"{a:g} to {'' if b == ends[-1] else 'under '}{b:g}", a, b, to_end=b == ends[-1])
+        Bar(f"{a:g} to {'' if b == ends[-1] else '<'}{b:g}", a, b, to_end=b == ends[-1])
         for a, b in pairwise(ends)
     )
 

@@ -39,7 +39,7 @@ def test_every_text_is_in_one_bar(values: pd.Series) -> None:
 
 def test_ranges_have_round_ends_and_the_last_has_its_end() -> None:
     bars = bars_of(pd.Series(np.arange(31, 81, dtype=float)))
-    assert [bar.text for bar in bars[:2]] == ["30 to under 35", "35 to under 40"]
+    assert [bar.text for bar in bars[:2]] == ["30 to <35", "35 to <40"]
     assert bars[-1] == Bar("75 to 80", 75.0, 80.0, to_end=True)
 
 

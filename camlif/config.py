@@ -397,8 +397,8 @@ def require_scheme(n_splits: int, scheme: SplitScheme, test_fraction: float) -> 
         return
     if n_splits % FOLDS:
         raise ConfigError(
-            f"{n_splits} covering splits cannot be made: they come in partitions of {FOLDS}. Take "
-            f"{-(-n_splits // FOLDS) * FOLDS} splits, or the scheme monte_carlo "
+            f"Covering splits come in partitions of {FOLDS}: {n_splits} cannot be made. Take "
+            f"{-(-n_splits // FOLDS) * FOLDS}, or the scheme monte_carlo "
             "(--split-scheme monte-carlo)."
         )
     if test_fraction != 1 / FOLDS:

@@ -214,7 +214,7 @@ def train(
         cohort = cohort.select(
             modalities=choose_modalities(modalities), clinical=choose_clinical(clinical, cohort)
         )
-        with progress_bar(f"{splits} members", quiet=as_json) as update:
+        with progress_bar(f"{count(splits, 'member')}", quiet=as_json) as update:
 
             def tell(now: TrainingProgress) -> None:
                 message = f"loss {now.loss:.3f}"
@@ -310,7 +310,8 @@ def score(
         output.print_json(json.dumps(summary))
         return
     say(
-        f"{out}: {written.scored} of {written.patients} patients scored on {written.device} "
+        f"{out}: {written.scored} of {count(written.patients, 'patient')} scored on "
+        f"{written.device} "
         f"in {summary['seconds']:.1f} s; {written.heldout} were in the training cohort and have "
         "held-out risks"
     )
@@ -394,7 +395,7 @@ def explain(
     text = to_csv(modalities.to_frame(ids)), to_csv(features.to_frame(ids))
     _write(out, text[0] + text[1].split("\n", 1)[1])
     keep_problems(checked, beside=out)
-    say(f"{out}: {len(rows)} patients")
+    say(f"{out}: {count(len(rows), 'patient')}")
 
 
 def _rows(cohort: Cohort, patients: list[str] | None) -> Any:
@@ -429,7 +430,7 @@ def simulate(
     simulated = draw(scenario.value, n_patients=patients, seed=seed)
     write_simulated(simulated, out)
     c_index = simulated.truth.oracle_c_index
-    say(f"{out}: {patients} simulated patients, oracle C-index {c_index:.3f}")
+    say(f"{out}: {count(patients, 'simulated patient')}, oracle C-index {c_index:.3f}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -213,12 +213,13 @@ def print_report(report: CheckReport, applied: Sequence[Option]) -> None:
     if report.flow is not None:
         have = ", ".join(f"{name} {n:,}" for name, n in report.flow.patients.items())
         every = f" ({have}); {report.flow.n_complete:,} have all" if have else ", no feature table"
-        say(f"{report.flow.n_patients:,} patients{every}.")
+        say(f"{count(report.flow.n_patients, 'patient')}{every}.")
     if report.outcome is not None:
         outcome = report.outcome.to_json()
         median, longest = outcome["median_follow_up_months"], outcome["longest_months"]
         say(
-            f"{outcome['events']:,} events in {outcome['patients']:,} patients with follow-up"
+            f"{count(outcome['events'], 'event')} in {count(outcome['patients'], 'patient')} with "
+            "follow-up"
             + (f", median {median:.1f} months" if median is not None else "")
             + (f", longest {longest:.1f} months" if longest is not None else "")
             + f" (from {report.outcome.unit})."

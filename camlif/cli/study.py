@@ -20,6 +20,7 @@ from camlif.exceptions import ConfigError
 from camlif.progress import Progress, kept_in
 from camlif.study.records import SETS, StudySettings, VariantSummary
 from camlif.study.store import Study, is_begun, read_study
+from camlif.wording import count
 
 EXIT_FAILED_CELLS = 1
 SMALLEST_P = 0.001
@@ -157,7 +158,7 @@ def _show(found: Study, *, as_json: bool, problems: list[dict[str, Any]]) -> Non
         console.say(note)
     if not found.complete:
         left = summary.n_cells - summary.n_done - summary.n_failed
-        console.say(f"Not finished: {left} of {summary.n_cells} cells are left.")
+        console.say(f"Not finished: {left} of {count(summary.n_cells, 'cell')} left.")
 
 
 def _lines(rows: tuple[VariantSummary, ...]) -> Iterator[str]:

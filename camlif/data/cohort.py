@@ -19,6 +19,7 @@ from camlif.arrays import BoolArray, Float32Array
 from camlif.data.schema import CohortInfo, FeatureSchema
 from camlif.exceptions import AlignmentError, DataError, SchemaError
 from camlif.statistics.outcome import FollowUp
+from camlif.wording import count
 
 MAX_CATEGORIES = 30
 """A text with more different values is free text: no model input and no grouping."""
@@ -94,7 +95,7 @@ class Cohort:
             sizes |= {"entry": len(self.entry)}
         wrong = {name: size for name, size in sizes.items() if size != n}
         if wrong:
-            raise AlignmentError(f"Row counts differ from the {n} patients: {wrong}.")
+            raise AlignmentError(f"Row counts differ from the {count(n, 'patient')}: {wrong}.")
         for modality in self.schema.modalities:
             table = self.tables.get(modality.name)
             if table is not None and table.shape[1] != modality.n_features:
@@ -271,7 +272,7 @@ class Completeness:
         if self.observed == 0:
             return "absent"
         if self.items is not None:
-            return f"{self.items:,} item{'' if self.items == 1 else 's'}"
+            return count(self.items, "item")
         return "complete" if self.observed == 1 else f"{100 * self.observed:.0f}% observed"
 
 

@@ -41,6 +41,7 @@ from camlif.data.manifest import (
 from camlif.exceptions import ConfigError
 from camlif.files import place_folder
 from camlif.statistics.concordance import concordance_index
+from camlif.wording import count
 
 Scenario = Literal["glioma", "luad"]
 SCENARIOS: tuple[Scenario, ...] = ("glioma", "luad")
@@ -424,6 +425,8 @@ def oracle(simulated: Simulated) -> dict[str, Any]:
 
 def _readme(simulated: Simulated) -> str:
     summary = oracle(simulated)
+    patients = count(summary["n_patients"], "patient")
+    deaths = count(summary["n_events"], "death")
     shares = "\n".join(f"| {k} | {v:.2f} |" for k, v in summary["variance_shares"].items())
     return f"""# {TITLES[simulated.scenario]}
 
@@ -434,7 +437,7 @@ Made by
 
     {simulated.command}
 
-{summary["n_patients"]} patients, {summary["n_events"]} deaths. The true log hazard reaches a
+{patients}, {deaths}. The true log hazard reaches a
 C-index of {summary["oracle_c_index"]:.3f} (`oracle.json`): no model can be expected to do better.
 How patients were drawn is documented in `camlif/data/simulator.py`.
 

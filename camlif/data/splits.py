@@ -18,6 +18,7 @@ from camlif.arrays import BoolArray
 from camlif.config import FOLDS, SplitScheme, require_scheme
 from camlif.exceptions import AlignmentError, ConfigError
 from camlif.files import write_text
+from camlif.wording import count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,7 @@ def make_splits(
     n = len(patient_ids)
     if n < 2 * FOLDS or event.sum() < FOLDS:
         raise ConfigError(
-            f"{n} patients with {int(event.sum())} events cannot be split; "
+            f"{count(n, 'patient')} with {count(int(event.sum()), 'event')} cannot be split; "
             f"at least {2 * FOLDS} patients and {FOLDS} events are needed."
         )
     rng = np.random.default_rng(seed)

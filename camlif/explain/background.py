@@ -20,6 +20,7 @@ from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names, quant
 from camlif.exceptions import ConfigError
 from camlif.model.training_range import LEVELS, TrainingRange
 from camlif.training.ensemble import Ensemble
+from camlif.wording import count
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
@@ -114,7 +115,7 @@ class Background:
             if player == CLINICAL:
                 own = np.where(_flags(ensemble), np.round(own), own).astype(np.float32)
             rows.append(np.where(np.isfinite(values).any(axis=0), own, centre))
-        return cls(f"median of {len(raw)} patients", tuple(rows), tuple(rows))
+        return cls(f"median of {count(len(raw), 'patient')}", tuple(rows), tuple(rows))
 
     @classmethod
     def from_patients(
@@ -149,7 +150,7 @@ class Background:
             rng = np.random.default_rng(seed)
             drawn = np.sort(rng.choice(len(raw), MAX_BACKGROUND, replace=False))
             rows = tuple(x[drawn] for x in rows)
-        return cls(f"mean of {len(raw)} patients", mean, rows)
+        return cls(f"mean of {count(len(raw), 'patient')}", mean, rows)
 
 
 def find_background(

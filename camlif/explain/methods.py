@@ -21,6 +21,7 @@ from camlif.exceptions import ConfigError
 from camlif.explain.explained import Batch, EnsembleRisk, rows_at_once
 from camlif.explain.integration import STEPS, integrated_gradients
 from camlif.explain.results import Level
+from camlif.wording import count
 
 GRADIENT_SAMPLES = 128
 PERMUTATIONS = 25
@@ -71,7 +72,7 @@ def make_masks(groups: tuple[tuple[str, ...], ...], batch: Batch, level: Level) 
     level : {"feature", "group"}
     """
     if len(groups) != len(batch.values):
-        raise ConfigError(f"{len(groups)} masks for {len(batch.values)} inputs.")
+        raise ConfigError(f"{count(len(groups), 'mask')} for {count(len(batch.values), 'input')}.")
     tensors, ids, start = [], [], 0
     for names, x in zip(groups, batch.values, strict=True):
         keys = range(len(names)) if level == "feature" else names

@@ -17,6 +17,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import RawInputs
 from camlif.exceptions import EstimationError
 from camlif.model.scoring import combine
+from camlif.wording import count
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
@@ -97,7 +98,8 @@ def sensitivity_range(
     pool = np.flatnonzero(able)
     if len(pool) < MIN_DONORS:
         raise EstimationError(
-            f"Only {len(pool)} reference patients have {' and '.join(names)}; "
+            f"Only {count(len(pool), 'reference patient has', 'reference patients have')} "
+            f"{' and '.join(names)}; "
             f"{MIN_DONORS} are needed."
         )
     rng = np.random.default_rng(seed)

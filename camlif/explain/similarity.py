@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from camlif.arrays import BoolArray
 from camlif.exceptions import ConfigError, EstimationError
+from camlif.wording import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,10 @@ class FusedSpace:
         """
         n, width = embedding.shape
         if not width or width % n_members:
-            raise ConfigError(f"{width} columns are no fusion vectors of {n_members} members.")
+            raise ConfigError(
+                f"{count(width, 'column is', 'columns are')} no fusion vectors of "
+                f"{count(n_members, 'member')}."
+            )
         known = np.asarray(np.isfinite(embedding).all(axis=1))
         blocks = embedding.reshape(n, n_members, -1)
         variance = [blocks[known, e].var(axis=0, dtype=np.float64).mean() for e in range(n_members)]

@@ -371,8 +371,10 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
     if cohort.enters_late:
         limits.append(LATE_ENTRY)
     if splits.n_never_tested:
-        limits.append(f"{count(splits.n_never_tested, 'patient')} were never in a test part.")
-    closed = [f"{h} months" for h in HORIZONS if not reference.whole.gate(h).open]
+        limits.append(
+            f"{count(splits.n_never_tested, 'patient was', 'patients were')} never in a test part."
+        )
+    closed = [f"{count(h, 'month')}" for h in HORIZONS if not reference.whole.gate(h).open]
     if reference.whole.fault:
         limits.append(
             f"No patient with all modalities is scored: the model {reference.whole.fault}."

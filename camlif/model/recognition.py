@@ -298,7 +298,7 @@ def unclear_note(recognised: Recognised, row: int, members: int) -> str:
     found = int(recognised.candidates[row])
     whom, saw_none = "a training patient", "did not see that one"
     if found > 1:
-        whom, saw_none = f"{found:,} training patients", "saw none of them"
+        whom, saw_none = f"{count(found, 'training patient')}", "saw none of them"
     models = "the one model" if members == 1 else f"the {count(members, 'model')}"
     rest = f"scored by {models} that {saw_none}"
     if not recognised.held_out[row]:

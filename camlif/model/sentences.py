@@ -48,15 +48,15 @@ def percentile_words(percentile: float, n_training: int) -> str:
         Training patients.
     """
     if percentile >= 100:
-        return f"higher than all {n_training:,} training patients"
+        return f"higher than all {count(n_training, 'training patient')}"
     if percentile <= 0:
-        return f"not higher than any of {n_training:,} training patients"
+        return f"not higher than any of {count(n_training, 'training patient')}"
     share = f"{min(max(round(percentile), 1), 99)}%"
     if percentile < 1:
         share = f"under {share}"
     elif percentile > 99:
         share = f"over {share}"
-    return f"higher than {share} of {n_training:,} training patients"
+    return f"higher than {share} of {count(n_training, 'training patient')}"
 
 
 def survival_sentence(survival: Interval, months: int, endpoint: Endpoint, n_training: int) -> str:

@@ -25,7 +25,7 @@ from camlif.model.inputs import cell_text
 from camlif.model.matching import MatchReport, TableMatch, align, match_columns
 from camlif.model.renames import Rename, propose_features, propose_inputs
 from camlif.model.training_range import LEVELS, MAX_SHARE_OUTSIDE, TrainingRange
-from camlif.wording import count, listed, with_interval
+from camlif.wording import count, listed, verb, with_interval
 
 MAX_SHARE_OF_PATIENTS = 0.2
 """With more patients out of range than this, a modality seems to be on another scale."""
@@ -266,7 +266,7 @@ def _scale(
         n = expected.schema[name].n_features
         messages.append(
             f"{len(shifted):,} of {count(n, 'column')} of {name} "
-            f"{'is' if len(shifted) == 1 else 'are'} in another unit or scale than in training: "
+            f"{verb(len(shifted), 'is', 'are')} in another unit or scale than in training: "
             f"{words}."
         )
     share = expected.training_range.share_outside(name, aligned.rows(name))
@@ -310,7 +310,7 @@ def _absent_inputs(
             severity="warning" if scored else "error",
             code="E-13",
             message=f"{len(match.missing)} of {count(match.n_expected, 'clinical input')} of the "
-            f"model {'is' if len(match.missing) == 1 else 'are'} absent: {listed(match.missing)}. "
+            f"model {verb(len(match.missing), 'is', 'are')} absent: {listed(match.missing)}. "
             f"{_worth_words(worth, scored=scored)}",
             file=file,
             fix=f"{_perhaps(renames)}Rename the columns, or give what is missing.",
@@ -442,7 +442,7 @@ def _not_used(
         Problem(
             severity="note",
             code=UNUSED,
-            message=f"{len(columns)} {'column is' if len(columns) == 1 else 'columns are'} not "
+            message=f"{count(len(columns), 'column is', 'columns are')} not "
             f"used by this model; ignored: {examples(columns)}.",
             file=files.get(name, name),
         )

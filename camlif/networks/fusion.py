@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from camlif.config import NetworkConfig
 from camlif.exceptions import SchemaError
 from camlif.networks.layers import mean_of_others, module_key
+from camlif.wording import count
 
 MAX_TENSOR_MODALITIES = 3
 OWC_START_STD = 0.01
@@ -109,8 +110,8 @@ class TensorFusion(nn.Module):
         super().__init__()
         if len(names) > MAX_TENSOR_MODALITIES:
             raise SchemaError(
-                f"Full tensor fusion of {len(names)} modalities needs {width + 1}^{len(names)} "
-                "entries a patient.",
+                f"Full tensor fusion of {count(len(names), 'modality', 'modalities')} needs "
+                f"vectors of {width + 1}^{len(names)}.",
                 fix='Use lmf="low_rank".',
             )
         self.linear = nn.Linear((width + 1) ** len(names), n_out)

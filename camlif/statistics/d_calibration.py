@@ -15,6 +15,7 @@ from scipy.special import chdtrc
 from camlif.arrays import Float64Array
 from camlif.exceptions import DataError, NoEventsError
 from camlif.statistics.outcome import check_numbers
+from camlif.wording import count
 
 N_BINS = 10
 MIN_EVENTS = 30
@@ -73,7 +74,7 @@ def d_calibration(survival_at_end: ArrayLike, event: ArrayLike) -> DCalibration:
     events = check_numbers("event", event, length=len(survival)).astype(bool)
     if events.sum() < MIN_EVENTS:
         raise NoEventsError(
-            f"Only {int(events.sum())} events; D-calibration needs {MIN_EVENTS} at least."
+            f"Only {count(int(events.sum()), 'event')}; D-calibration needs {MIN_EVENTS} at least."
         )
     place = np.minimum((survival * N_BINS).astype(int), N_BINS - 1)
     with_event = np.bincount(place[events], minlength=N_BINS)

@@ -24,6 +24,7 @@ from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact
 
 from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import DataError, EstimationError
+from camlif.wording import count
 
 EXACT_UP_TO = 8
 """With a group of at most so many patients and no ties, the rank test is exact, as in SciPy."""
@@ -337,7 +338,7 @@ def _of_category(
         raise DataError(
             "A category does not fit the groups.",
             column=column,
-            found=f"{len(values)} values",
+            found=count(len(values), "value"),
             expected=f"{len(group)}",
         )
     level, levels = pd.factorize(values)

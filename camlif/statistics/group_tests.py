@@ -23,6 +23,7 @@ from camlif.exceptions import DataError, EstimationError, NoEventsError
 from camlif.statistics.cox import fit_cox
 from camlif.statistics.outcome import check_entry, check_outcome, rows_of
 from camlif.statistics.splits import holm
+from camlif.wording import count
 
 MIN_PATIENTS = 10
 MIN_EVENTS = 5
@@ -286,7 +287,7 @@ def cox_table(
     needed = EVENTS_PER_VARIABLE * len(names)
     if events.sum() < needed:
         raise EstimationError(
-            f"A Cox model of {len(names)} variables needs {needed} events "
+            f"A Cox model of {count(len(names), 'variable')} needs {count(needed, 'event')} "
             f"({EVENTS_PER_VARIABLE} per variable); there are {int(events.sum())}."
         )
     _require_full_rank(x, names)
@@ -371,8 +372,8 @@ def _require_overlap(at_risk: IntArray, names: NDArray[np.str_]) -> None:
 
     ``at_risk`` (t, k) is that of the times at which this is so.
     """
-    for name, count in zip(names, at_risk.sum(axis=0), strict=True):
-        if not count:
+    for name, n in zip(names, at_risk.sum(axis=0), strict=True):
+        if not n:
             raise EstimationError(
                 f"The log-rank test is undefined: {name} is not at risk at any event that could "
                 "tell groups apart."
@@ -394,7 +395,7 @@ def _numbers(frame: pd.DataFrame, n: int) -> Float64Array:
         broken = int((~np.isfinite(x[:, i])).sum())
         if broken:
             raise DataError(
-                f"{broken} values are missing or infinite.",
+                f"{count(broken, 'value is', 'values are')} missing or infinite.",
                 column=str(name),
                 fix="Leave these patients out.",
             )

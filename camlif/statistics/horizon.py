@@ -17,6 +17,7 @@ from camlif.arrays import BoolArray, Float64Array
 from camlif.exceptions import DataError, EstimationError, NoEventsError
 from camlif.statistics.cox import breslow_baseline, quick_cox
 from camlif.statistics.outcome import check_entry, check_outcome, life_table, rows_of
+from camlif.wording import count
 
 MAX_BINS = 10
 MIN_BIN_PATIENTS = 20
@@ -221,7 +222,10 @@ def check_predictions(survival: Float64Array, n: int, horizon: float) -> None:
         )
     missing = int(np.isnan(survival).sum())
     if missing:
-        raise EstimationError(f"{missing} patients have no predicted survival at {horizon:g}.")
+        raise EstimationError(
+            f"{count(missing, 'patient has', 'patients have')} no predicted survival at "
+            f"{horizon:g}."
+        )
     if not ((survival >= 0) & (survival <= 1)).all():
         raise DataError("survival holds values that are no probabilities.", column="survival")
 

@@ -15,6 +15,7 @@ from scipy.special import ndtri
 
 from camlif.arrays import BoolArray, Float64Array, IntArray
 from camlif.exceptions import DataError
+from camlif.wording import count
 
 MIN_AT_RISK = 5
 """Where patients enter late, estimates start when so many are under observation: an event among
@@ -197,7 +198,9 @@ def life_table(event: ArrayLike, duration: ArrayLike, entry: ArrayLike | None = 
     negative = int((durations < 0).sum())
     if negative:
         raise DataError(
-            f"{negative} follow-up times are below zero.", column="duration", code="E-10"
+            f"{count(negative, 'follow-up time is', 'follow-up times are')} below zero.",
+            column="duration",
+            code="E-10",
         )
     entries = check_entry(entry, durations)
     late = np.zeros(0) if entries is None else entries[entries > 0]
@@ -235,7 +238,9 @@ def check_entry(entry: ArrayLike | None, durations: Float64Array) -> Float64Arra
     never = int((late & (entries >= durations)).sum())
     if never:
         raise DataError(
-            f"{never} patients enter when their follow-up is over.", column="entry", code="E-10"
+            f"{count(never, 'patient enters', 'patients enter')} when the follow-up is over.",
+            column="entry",
+            code="E-10",
         )
     return entries if late.any() else None
 

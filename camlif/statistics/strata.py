@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.exceptions import ConfigError, EstimationError
 from camlif.statistics.outcome import check_numbers
+from camlif.wording import count
 
 NAMES = {1: ("low", "high"), 2: ("low", "intermediate", "high")}
 
@@ -91,12 +92,16 @@ class Strata:
     def _from_quantiles(cls, z: ArrayLike, levels: tuple[float, ...]) -> Strata:
         values = check_numbers("z", z)
         if len(values) < len(levels) + 1:
-            raise EstimationError(f"{len(values)} patients do not fill {len(levels) + 1} strata.")
+            raise EstimationError(
+                f"{count(len(values), 'patient does', 'patients do')} not fill {len(levels) + 1} "
+                "strata."
+            )
         cutoffs = np.quantile(values, levels)
         if np.ptp(values) == 0 or (np.diff(cutoffs) <= 0).any():
             shared = int((values == cutoffs[0]).sum())
             raise EstimationError(
-                f"{shared} of {len(values)} patients share the risk z = {cutoffs[0]:.3g}, so the "
+                f"{shared} of {count(len(values), 'patient')} share the risk z = "
+                f"{cutoffs[0]:.3g}, so the "
                 "cut-offs between strata coincide. Use the median, or give cut-offs."
             )
         return cls(tuple(cutoffs.tolist()))

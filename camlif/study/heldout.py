@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from camlif.exceptions import EstimationError
 from camlif.statistics.outcome import check_numbers
+from camlif.wording import count
 
 Unit = Literal["patient", "pooled"]
 """One row per patient, or one per patient and split that tested it."""
@@ -147,6 +148,7 @@ def cut_strata(risk: ArrayLike, percentiles: Sequence[float]) -> NDArray[np.str_
     if empty:
         raise EstimationError(
             f"Cut at the percentiles {', '.join(f'{q:g}' for q in percentiles)}, these "
-            f"{len(values)} risks leave nobody in {', '.join(empty)}: too many are equal."
+            f"{count(len(values), 'risk leaves', 'risks leave')} nobody in {', '.join(empty)}: "
+            "too many are equal."
         )
     return names[place]

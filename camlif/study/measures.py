@@ -25,6 +25,7 @@ from camlif.statistics import (
     time_dependent_auc,
 )
 from camlif.statistics.outcome import FollowUp, life_table
+from camlif.wording import count
 
 TIME_RANGE = (0.1, 0.9)
 """Quantiles of the training part's event times between which probabilities are judged."""
@@ -72,7 +73,9 @@ def split_measures(
     everyone is predicted the training part's Kaplan-Meier curve.
     """
     if not np.isfinite(risk).all():
-        raise EstimationError(f"{int((~np.isfinite(risk)).sum())} risks are not finite.")
+        raise EstimationError(
+            f"{count(int((~np.isfinite(risk)).sum()), 'risk is', 'risks are')} not finite."
+        )
     tested, trained = followed.take(test), followed.take(~test)
     own, entry = (risk[test], tested.event, tested.duration), tested.entry
     train: dict[str, Any] = {

@@ -46,6 +46,7 @@ from camlif.study.records import (
 )
 from camlif.study.store import Study, read_study
 from camlif.study.summary import KEY_COLUMNS, Key, notes, summarise, variant_p_values
+from camlif.wording import count
 
 Backend = Literal["local", "ray", "dask"]
 INSTALL_CLUSTER = "pip install 'camlif[cluster]'"
@@ -126,7 +127,9 @@ def run_study(
     home = Path(out)
     known, facts, splits = _patients(cohort, settings)
     if use_splits is not None and not 1 <= use_splits <= len(splits):
-        raise ConfigError(f"The study has {len(splits)} splits; {use_splits} of them is no choice.")
+        raise ConfigError(
+            f"The study has {count(len(splits), 'split')}; {use_splits} of them is no choice."
+        )
     variants = select_variants(settings, known.schema)
     merged = store.open_study(home, settings, facts, splits)
     where = where or Where()
@@ -239,7 +242,9 @@ class _Run:
         whole = sum(cell.weight for cell in self.cells)
         start = time.perf_counter()
         self._refresh(self._finished())
-        self._tell(0, total, None, f"{total} cells to compute" if total else "nothing to compute")
+        self._tell(
+            0, total, None, f"{count(total, 'cell')} to compute" if total else "nothing to compute"
+        )
         for outcome in _outcomes(self.cells, self.data, where):
             self._keep(outcome)
             done, weight = done + 1, weight + outcome.cell.weight

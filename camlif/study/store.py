@@ -41,6 +41,7 @@ from camlif.study.records import (
     StudySettings,
     StudySummary,
 )
+from camlif.wording import count
 
 FORMAT = 1
 STUDY, FOLDS_FILE, CELLS = "study.json", "folds.csv", "cells"
@@ -213,7 +214,8 @@ def open_study(
     if header["cohort"]["digest"] != cohort.digest:
         raise ConfigError(
             f"{home} holds a study of other data ({header['cohort']['title']}, "
-            f"{header['cohort']['n_patients']} patients; digest {header['cohort']['digest'][:12]}, "
+            f"{count(header['cohort']['n_patients'], 'patient')}; digest "
+            f"{header['cohort']['digest'][:12]}, "
             f"now {cohort.digest[:12]}). Choose another --out."
         )
     methods = tuple(dict.fromkeys((*earlier.methods, *settings.methods)))

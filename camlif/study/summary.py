@@ -25,6 +25,7 @@ from camlif.statistics.splits import corrected_interval, corrected_t_test, holm,
 from camlif.study.methods import REFERENCE
 from camlif.study.printed import PRINTED
 from camlif.study.records import CohortFacts, Comparison, StudySettings, VariantSummary
+from camlif.wording import count
 
 LEVEL = 0.05
 
@@ -197,7 +198,7 @@ def _verdict(row: VariantSummary, comparison: Comparison | None) -> str:
         alike = "Not tested: the difference is the same in every split."
         return "The same in every split." if same else alike
     amount = f"{abs(comparison.difference):.3f}"
-    detail = f"wins {comparison.wins} of {comparison.n_splits} splits"
+    detail = f"wins {comparison.wins} of {count(comparison.n_splits, 'split')}"
     if comparison.adjusted >= LEVEL:
         return f"No difference shown ({detail})."
     word = "Higher" if comparison.difference > 0 else "Lower"
@@ -229,7 +230,8 @@ def notes(
         Rows of the table.
     """
     found = [
-        f"{facts.n_patients} patients, {facts.n_events} events ({facts.endpoint}); "
+        f"{count(facts.n_patients, 'patient')}, {count(facts.n_events, 'event')} "
+        f"({facts.endpoint}); "
         f"{settings.splits} {settings.scheme.replace('_', ' ')} splits of 80 % to 20 %, "
         f"seed {settings.seed}.",
         "Intervals and tests use the variance of Nadeau and Bengio, since training parts overlap; "
@@ -240,7 +242,7 @@ def notes(
     if facts.n_incomplete:
         kept = "kept; networks without a mask for it read the training mean"
         fate = kept if settings.gaps else "left out for every method"
-        found.append(f"{facts.n_incomplete} patients that lack a modality are {fate}.")
+        found.append(f"{count(facts.n_incomplete, 'patient')} without some modality: {fate}.")
     if settings.clinical:
         found.append(
             f"Clinical inputs of every method, single modalities included: "
@@ -254,10 +256,13 @@ def notes(
             f"{max(settings.splits, QUICK_SPLITS)}."
         )
     if settings.epochs is not None:
-        epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
+        epochs = count(settings.epochs, "epoch")
         found.append(f"Quick look: networks trained for {epochs} only.")
     if facts.n_never_tested:
-        found.append(f"{facts.n_never_tested} patients are in the test part of no split.")
+        found.append(
+            f"{count(facts.n_never_tested, 'patient is', 'patients are')} in the test part of no "
+            "split."
+        )
     if facts.badge == "synthetic":
         found.append("Simulated patients: not comparable with numbers of real cohorts.")
     found.append("Values printed in the paper are of its own cohorts, not of this one.")
@@ -265,4 +270,4 @@ def notes(
 
 
 def _rest(n_rows: int) -> str:
-    return "1 row rests" if n_rows == 1 else f"{n_rows} rows rest"
+    return count(n_rows, "row rests", "rows rest")

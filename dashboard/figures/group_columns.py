@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from camlif.wording import count, listed
+from camlif.wording import count, listed, verb
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import Marks, base_figure, coordinates, hover_text
 from dashboard.figures.palette import (
@@ -110,9 +110,9 @@ def _finding(table: pd.DataFrame, found: pd.DataFrame, names: Sequence[str]) -> 
             f"(q at most {FALSE_DISCOVERY})."
         )
     top = found.sort_values("p_value", kind="stable")["column"].head(NAMED_IN_FINDING).tolist()
-    verb = "differs" if len(found) == 1 else "differ"
     return (
-        f"{len(found):,} of {count(tested, 'column')} {verb} between {between} "
+        f"{len(found):,} of {count(tested, 'column')} "
+        f"{verb(len(found), 'differs', 'differ')} between {between} "
         f"(q at most {FALSE_DISCOVERY}), first {listed([str(name) for name in top])}."
     )
 

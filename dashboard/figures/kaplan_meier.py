@@ -376,7 +376,9 @@ def _case_finding(
     )
     if subtype is not None and at_risk(subtype, months):
         share = 100 * survival_at(subtype, months)
-        group += f"; of {subtype.n:,} others in this cohort, {subtype.name}, {share:.0f} of 100"
+        group += (
+            f"; of {count(subtype.n, 'other')} in this cohort, {subtype.name}, {share:.0f} of 100"
+        )
     start = start_words([line for line in (own, subtype) if line is not None])
     when = f"At {_when(months)}"
     if predicted is None:

@@ -161,7 +161,7 @@ def _finding(present: NDArray[np.bool_], n_hidden: int, counts: NDArray[np.int_]
         f"{count(m, 'modality', 'modalities')}"
         + (f"; {nothing:,} {verb(nothing, 'has', 'have')} none" if nothing else "")
         + (
-            f"; the {n_hidden:,} rarest combinations ("
+            f"; the {count(n_hidden, 'rarest combination')} ("
             f"{count(int(counts[-n_hidden:].sum()), 'patient')}) are "
             "in the table only"
             if n_hidden

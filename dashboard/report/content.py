@@ -239,7 +239,7 @@ def shown_words(gates: Sequence[GateResult]) -> str:
     events = listed([f"{gate.n_events:,}" for gate in gates])
     return (
         f"Absolute risk at {when}: {RECALIBRATED}. Expected over observed events {ratios} "
-        f"(n = {patients}; {events} events by then)."
+        f"(n = {patients}; events by then: {events})."
     )
 
 

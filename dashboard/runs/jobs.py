@@ -26,6 +26,7 @@ from pathlib import Path
 from camlif.exceptions import ConfigError
 from camlif.files import PRIVATE, folders_in, place_folder, sweep
 from camlif.progress import Progress
+from camlif.wording import count
 from dashboard.runs import run_folder
 from dashboard.runs.run_folder import UNFINISHED, Job, JobRequest, RunState
 
@@ -237,7 +238,10 @@ class JobManager:
     def _require_room(self) -> None:
         waiting = sum(job.state == "queued" for job in self.jobs())
         if waiting >= self._queue_limit:
-            raise ConfigError(f"{waiting} runs wait already. Cancel one, or start this one later.")
+            raise ConfigError(
+                f"{count(waiting, 'run waits', 'runs wait')} already. Cancel one, or start this "
+                "one later."
+            )
 
     def _recover(self) -> None:
         """Watch what still runs from before a restart; close the record of what is gone.

@@ -19,6 +19,7 @@ from camlif.exceptions import ConfigError
 from camlif.model.installed import InstalledModel
 from camlif.study import StudySettings, StudySummary
 from camlif.study.methods import ClassicalRun, Variant, select_variants
+from camlif.wording import count
 from dashboard.runs.run_folder import TABLES, JobRequest
 
 MIN_PATIENTS, MIN_EVENTS = 100, 30
@@ -290,7 +291,7 @@ def say_seconds(seconds: float) -> str:
     """Say a time as people do: ``40 seconds``, ``12 minutes``, ``3.5 hours``."""
     if seconds < 90:
         n = max(1, round(seconds))
-        return f"{n} second{'' if n == 1 else 's'}"
+        return count(n, "second")
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours"

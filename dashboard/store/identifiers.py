@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from camlif.wording import count
 from dashboard.store.database import StoreError
 
 LEAST_LENGTH = 5
@@ -27,7 +28,7 @@ def check_free_of_identifiers(text: str, patient_ids: Iterable[str]) -> None:
     found = sum(bool(re.search(rf"(?<!\w){re.escape(i.casefold())}(?!\w)", folded)) for i in named)
     if found:
         raise StoreError(
-            f"The text holds {found} patient identifier{'' if found == 1 else 's'}. Nothing was "
+            f"The text holds {count(found, 'patient identifier')}. Nothing was "
             'stored. Write "this patient" in its place.'
         )
 

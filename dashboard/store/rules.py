@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from camlif.wording import count
 from dashboard.access.access import User
 from dashboard.store.database import StoreError
 from dashboard.store.keys import CaseKey, CohortKey
@@ -79,7 +80,8 @@ def checked_text(text: str) -> str:
     clean = text.strip()
     if len(clean) > TEXT_LIMIT:
         raise StoreError(
-            f"The text has {len(clean):,} characters; the limit is {TEXT_LIMIT:,}. Shorten it or "
+            f"The text has {count(len(clean), 'character')}; the limit is {TEXT_LIMIT:,}. Shorten "
+            "it or "
             "write two notes."
         )
     if "\0" in clean:

@@ -155,7 +155,7 @@ def test_baseline_rows_equal_to_the_patient_leave_nothing_to_explain(
     found = explain_modalities(bundle, new, [0], baseline=[0])
     # The bag's instances are compared with their mean, so only the tables are at the baseline.
     np.testing.assert_allclose(found.values[0, [0, 1, 3]], 0, atol=1e-6)
-    assert found.baseline == "mean of 1 patients"
+    assert found.baseline == "mean of 1 patient"
 
 
 # Members
@@ -461,7 +461,7 @@ def test_masks_that_captum_would_misread_are_refused(
 
 def test_one_mask_per_input_is_required() -> None:
     batch, _ = linear_batch()
-    with pytest.raises(ConfigError, match="1 masks for 2 inputs"):
+    with pytest.raises(ConfigError, match="1 mask for 2 inputs"):
         make_masks((("a", "a", "b", "b"),), batch, "group")
 
 

@@ -264,7 +264,7 @@ def test_an_entry_after_the_end_is_refused_everywhere() -> None:
         lambda: count_pairs([0.0, 1.0], [1, 1], [2.0, 3.0], **wrong),
         lambda: kaplan_meier([1, 1], [2.0, 3.0], [3.0, 0.0]),
     ):
-        with pytest.raises(DataError, match="enter when their follow-up is over"):
+        with pytest.raises(DataError, match="when the follow-up is over"):
             measure()
 
 

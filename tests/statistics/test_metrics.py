@@ -466,7 +466,7 @@ def test_calibration_result_is_plain_enough_for_json() -> None:
 @pytest.mark.parametrize(
     ("survival", "event", "horizon", "error", "match"),
     [
-        ([0.5, np.nan, 0.5], [1, 1, 0], 2.0, EstimationError, "1 patients have no predicted"),
+        ([0.5, np.nan, 0.5], [1, 1, 0], 2.0, EstimationError, "1 patient has no predicted"),
         ([0.5, 0.5, 0.5], [1, 1, 0], 4.0, EstimationError, "ends at 3 months, before 4 months"),
         ([0.5, 0.5, 0.5], [0, 0, 1], 2.0, NoEventsError, "No event was observed by 2"),
         ([0.5, 0.5], [1, 1, 0], 2.0, DataError, "one value per patient"),

@@ -63,7 +63,7 @@ def test_equal_risks_have_no_cutoff(make: object) -> None:
 
 @pytest.mark.parametrize("z", [[], [1.0]])
 def test_too_few_patients_raise(z: list[float]) -> None:
-    with pytest.raises(EstimationError, match="do not fill"):
+    with pytest.raises(EstimationError, match="not fill"):
         Strata.from_median(z)
 
 

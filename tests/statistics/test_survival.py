@@ -341,9 +341,7 @@ def test_a_cox_model_that_cannot_converge_names_the_variable(
         cox_table(frame, event, duration)
 
 
-@pytest.mark.parametrize(
-    ("value", "match"), [(np.nan, "1 values are missing"), ("old", "no number")]
-)
+@pytest.mark.parametrize(("value", "match"), [(np.nan, "1 value is missing"), ("old", "no number")])
 def test_a_gap_or_text_among_variables_raises(value: object, match: str) -> None:
     frame, (_, event, duration) = covariates()
     frame["age"] = frame["age"].astype(object)

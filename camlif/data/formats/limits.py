@@ -6,6 +6,7 @@ Sizes go in; `DataError` E-02 is returned or raised where they are above the lim
 from __future__ import annotations
 
 from camlif.exceptions import DataError
+from camlif.wording import count
 
 MAX_BYTES = 512 * 2**20
 """Most bytes of text after decompression (the browser takes 250 MB a file)."""
@@ -39,7 +40,7 @@ def check_shape(n_rows: int, n_columns: int) -> None:
     within = n_rows <= MAX_ROWS_TOTAL and n_columns <= MAX_COLUMNS
     if not within or n_rows * n_columns > MAX_CELLS:
         raise DataError(
-            f"The table has {n_rows:,} by {n_columns:,} cells (rows by columns); at most "
+            f"The table has {count(n_rows, 'row')} and {count(n_columns, 'column')}; at most "
             f"{MAX_ROWS_TOTAL:,} by {MAX_COLUMNS:,} and {MAX_CELLS:,} in all are read.",
             code="E-02",
             fix="Split the file, or leave out columns.",

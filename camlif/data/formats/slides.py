@@ -23,6 +23,7 @@ from camlif.data.formats.hdf5 import check_size, member, numbers, opened
 from camlif.data.formats.limits import MAX_BYTES, MAX_COLUMNS, MAX_ROWS_TOTAL, too_large
 from camlif.data.formats.raw import Source
 from camlif.exceptions import DataError, SchemaError
+from camlif.wording import count
 
 if TYPE_CHECKING:
     import h5py
@@ -160,7 +161,8 @@ def _flat_shape(shape: tuple[int, ...]) -> tuple[int, int]:
         )
     if shape[1] > MAX_COLUMNS:
         raise DataError(
-            f"The embeddings have {shape[1]:,} columns; the limit is {MAX_COLUMNS:,}.", code="E-02"
+            f"The embeddings have {count(shape[1], 'column')}; the limit is {MAX_COLUMNS:,}.",
+            code="E-02",
         )
     return int(shape[0]), int(shape[1])
 

@@ -123,7 +123,9 @@ class CellFaults:
             words = dict.fromkeys(v for _, numbers, _ in self.texts for v in numbers.bad_values)
             rows = np.unique(np.concatenate([numbers.bad_rows for _, numbers, _ in self.texts]))
             found.warn(
-                f"{len(self.texts)} columns have non-numeric values ({examples(words)}), treated "
+                f"{count(len(self.texts), 'column has', 'columns have')} non-numeric values "
+                f"({examples(words)}), "
+                "treated "
                 f"as missing, e.g. {examples(c for c, _, _ in self.texts)}."
                 + (f" {len(left_out)} of them are mostly text and left out." if left_out else ""),
                 rows=table.rows_at(rows),

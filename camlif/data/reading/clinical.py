@@ -45,7 +45,7 @@ from camlif.data.reading.values import (
     to_numbers,
 )
 from camlif.data.schema import ClinicalColumn
-from camlif.wording import count
+from camlif.wording import count, verb
 
 AGE = "age"
 MODEL_NAMES = (AGE, "sex")
@@ -321,7 +321,7 @@ def _inputs(
     report_no_inputs(roles, table.rows.file, found, what="clinical input")
     if too_many:
         found.warn(
-            f"Not offered as model {'input' if len(too_many) == 1 else 'inputs'}, because of more "
+            f"Not offered as model {verb(len(too_many), 'input', 'inputs')}, because of more "
             f"than {MAX_CATEGORIES} different texts: {', '.join(too_many)}.",
             file=table.rows.file,
             column=too_many[0] if len(too_many) == 1 else None,

@@ -23,7 +23,7 @@ from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.values import TIME_SENTINELS, Numbers, sentinels, to_numbers
 from camlif.data.reading.words import named_unit
 from camlif.statistics.outcome import LATE_ENTRY
-from camlif.wording import count
+from camlif.wording import count, verb
 
 DAYS_PER_MONTH = 30.4375
 MONTHS_PER_UNIT = {
@@ -175,7 +175,7 @@ def _completed(
     if len(strange):
         found.warn(
             f"{count(len(strange), 'patient')} without the event "
-            f"{'has' if len(strange) == 1 else 'have'} a time in {columns.duration}, which is not "
+            f"{verb(len(strange), 'has', 'have')} a time in {columns.duration}, which is not "
             "used.",
             file=table.rows.file,
             column=columns.duration,

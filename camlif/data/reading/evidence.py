@@ -36,6 +36,7 @@ from camlif.arrays import BoolArray, Float64Array
 from camlif.data.cohort import MAX_CATEGORIES
 from camlif.data.reading.dependence import event_by, function_of, told_beside_others
 from camlif.data.reading.follow_up import ReadOutcome
+from camlif.wording import count
 
 MAX_C_DISTANCE = 0.30
 """Of a column's C-index with the time, among patients with an event, from 0.5."""
@@ -292,13 +293,15 @@ def _copied(
     for i in np.flatnonzero((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)):
         ties = np.unique(values[:, i], return_counts=True)[1]
         if _log_ways(n, ties) > np.log(2 / chance):
-            found[int(i)] = f"stands in the order of the follow-up ({n} patients)"
+            found[int(i)] = f"stands in the order of the follow-up ({count(n, 'patient')})"
     if 0 < n_events < n and _log_ways(n, np.array([n_events, n - n_events])) > np.log(2 / chance):
         with_event, others = values[event], values[~event]
         above = with_event.min(axis=0) > others.max(axis=0)
         below = with_event.max(axis=0) < others.min(axis=0)
         for i in np.flatnonzero(above | below):
-            found.setdefault(int(i), f"parts those with and without the event ({n} patients)")
+            found.setdefault(
+                int(i), f"parts those with and without the event ({count(n, 'patient')})"
+            )
     return found
 
 

@@ -277,7 +277,8 @@ def _ask_for_companion(
             continue
         companions = _filled(table, blank, columns)
         found.error(
-            f"{columns.duration} is blank for {int(blank.sum())} of {int(group.sum())} patients "
+            f"{columns.duration} is blank for {int(blank.sum())} of "
+            f"{count(int(group.sum()), 'patient')} "
             f"{whom}." + (f" {examples(companions)} may hold their times." if companions else ""),
             code="E-08",
             file=table.rows.file,

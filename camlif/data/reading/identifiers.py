@@ -20,7 +20,7 @@ from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.spelling import alike, known_within
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids, to_numbers
-from camlif.wording import count
+from camlif.wording import count, verb
 
 _LETTER = re.compile(r"[^\W\d_]")
 MIN_SHARE = 0.5
@@ -118,7 +118,7 @@ def with_copies_named(
         return table
     found.note(
         f"{count(len(copies), 'identifier')} with a number at the end taken for "
-        f"{'a copy' if len(copies) == 1 else 'copies'} of the same patient: "
+        f"{verb(len(copies), 'a copy', 'copies')} of the same patient: "
         f"{examples(sorted(copies))}.",
         file=table.file,
         column=column,

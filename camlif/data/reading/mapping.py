@@ -23,6 +23,7 @@ from camlif.data.reading.roles import find_id
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import blank_missing
 from camlif.data.reading.words import named_unit, plain
+from camlif.wording import count
 
 UNITS = ("days", "weeks", "months", "years")
 CLINICAL_ROLES = ("subtype", "grade", "age", "sex", "centre")
@@ -178,8 +179,7 @@ def _event_value(
         chosen=chosen,
         confidence=known,
         examples=tuple(
-            f"{shortened(cell)} ({n} {'row' if n == 1 else 'rows'})"
-            for cell, n in counts.most_common(MAX_EXAMPLES)
+            f"{shortened(cell)} ({count(n, 'row')})" for cell, n in counts.most_common(MAX_EXAMPLES)
         ),
         options=tuple(c for c in sorted(counts) if len(c) <= MAX_SHOWN)
         if len(counts) <= MAX_CODES

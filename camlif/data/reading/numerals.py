@@ -321,7 +321,7 @@ def _report_open(
     cells = pc.unique(table.text(first).filter(pa.array(unclear))).to_pylist()
     found.error(
         f"{examples(cells)} in {examples(columns)} may be thousands or decimals"
-        + (f" ({len(columns)} columns)." if len(columns) > 1 else "."),
+        + (f" ({count(len(columns), 'column')})." if len(columns) > 1 else "."),
         code="E-15",
         file=table.file,
         column=first if len(columns) == 1 else None,

@@ -22,7 +22,7 @@ from camlif.data.reading.spelling import alike
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, to_numbers
 from camlif.data.reading.words import plain
-from camlif.wording import count
+from camlif.wording import count, verb
 
 MIN_SHARE = 0.5
 """Share of the headers (or of the known patients, if fewer) that must be patients."""
@@ -138,7 +138,7 @@ def report_gene_names(names: Sequence[str], file: str, found: Findings) -> None:
     renamed = [n for n in names if _RENAMED_GENE.fullmatch(n)]
     if renamed:
         found.note(
-            f"{examples(renamed)} {'is' if len(renamed) == 1 else 'are'} called SEPTIN, MARCHF or "
+            f"{examples(renamed)} {verb(len(renamed), 'is', 'are')} called SEPTIN, MARCHF or "
             "MTARC today, so that models may know them by another name.",
             file=file,
         )

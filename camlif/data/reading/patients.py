@@ -22,7 +22,7 @@ from camlif.data.reading.spelling import alike, report_spoilt, spell_alike
 from camlif.data.reading.summaries import without_summaries
 from camlif.data.reading.tables import INDEX_NAME, TextTable
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids, is_tcga_sample, to_numbers
-from camlif.wording import count
+from camlif.wording import count, verb
 
 Duplicates = Literal["error", "first", "mean", "largest"]
 DONE = {
@@ -272,7 +272,10 @@ def _settle(
         )
     else:
         done = DONE[duplicates]
-        found.warn(f"Different rows of {count(len(differ), 'patient')} were {done}.", **where)
+        found.warn(
+            f"Different rows of {count(len(differ), 'patient')} were {done}.",
+            **where,
+        )
     steps.append(FlowStep(file=rows.file, reason=f"repeated patient ({duplicates})", n=n_more))
     if duplicates == "mean":
         rows = replace(rows, table=_means(rows.table, list(positions.values())))
@@ -367,7 +370,7 @@ def check_overlap(
         found.error(
             f"{file} and {other} share 0 of {count(len(ids[file]), 'id')}. Examples: "
             f"{examples(sorted(ids[file])[:2])} and {examples(sorted(ids[other])[:2])}."
-            + (f" Trim to {lengths[0]} characters?" if lengths else ""),
+            + (f" Trim to {count(lengths[0], 'character')}?" if lengths else ""),
             code="E-07",
             file=file,
             fix=None if lengths else "Write identifiers the same way in every table.",
@@ -394,7 +397,7 @@ def _report_strangers(
         if strangers:
             found.warn(
                 f"{count(len(strangers), 'patient')} of {file} "
-                f"{'is' if len(strangers) == 1 else 'are'} not in {clinical.rows.file}: "
+                f"{verb(len(strangers), 'is', 'are')} not in {clinical.rows.file}: "
                 f"{examples(strangers)}.",
                 code="E-07",
                 file=file,

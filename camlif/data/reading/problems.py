@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from camlif.exceptions import CohortError, DataError, place_of
+from camlif.wording import count
 
 Severity = Literal["error", "warning", "note"]
 MAX_ROWS = 5
@@ -115,7 +116,11 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 def cohort_error(errors: Sequence[Problem]) -> CohortError:
     """Return an exception with the fields of the first error and all of them as ``problems``."""
     first = errors[0]
-    more = f" {len(errors) - 1} more errors were found; check lists them." if errors[1:] else ""
+    more = (
+        f" {count(len(errors) - 1, 'more error was', 'more errors were')} found; check lists them."
+        if errors[1:]
+        else ""
+    )
     return CohortError(
         first.message,
         file=first.file,

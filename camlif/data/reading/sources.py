@@ -253,7 +253,7 @@ def _matrix(
     repeated = len(matrix.variables) - len(set(matrix.variables))
     if repeated or "patient_id" in matrix.variables:
         raise SchemaError(
-            f"{repeated} variables have the name of another.",
+            f"{count(repeated, 'variable has', 'variables have')} the name of another.",
             code="E-01",
             fix="Call adata.var_names_make_unique(), and write the file again.",
         )
@@ -302,7 +302,8 @@ def _slides(
             shape = reader.shape(source)
             if readable and shape[1] != readable[0].shape[1]:
                 raise SchemaError(
-                    f"The patches have {shape[1]:,} values each, those of {readable[0].name} "
+                    f"The patches have {count(shape[1], 'value')} each, those of "
+                    f"{readable[0].name} "
                     f"{readable[0].shape[1]:,}.",
                     fix="Extract all slides of a folder with the same model.",
                 )
@@ -337,7 +338,8 @@ def _report_thinned(group: str, n_read: int, n_kept: int, reading: Reading) -> N
     if n_kept == n_read:
         return
     reading.found.warn(
-        f"Of {n_read:,} patches {n_kept:,} were kept, spread evenly over each slide.",
+        f"Of {count(n_read, 'patch', 'patches')} {n_kept:,} were kept, spread evenly over each "
+        "slide.",
         code="E-02",
         file=group,
         fix="Average the patches of each slide beforehand to use all of them.",

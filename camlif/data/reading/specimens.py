@@ -27,7 +27,7 @@ from camlif.data.reading.roles import ID_NAMES, find_id, find_named, modality_na
 from camlif.data.reading.tables import TextTable, table_stem
 from camlif.data.reading.values import TCGA_SAMPLE, clean_ids
 from camlif.data.reading.words import plain
-from camlif.wording import count
+from camlif.wording import count, verb
 
 STEMS = ("data_clinical_sample", "clinical_sample", "samples", "specimens", "slides")
 SPECIMEN_NAMES = ("sample_id", "slide_id", "specimen_id", "image_id", "aliquot_id")
@@ -177,8 +177,8 @@ def join_table(
         cells = cells.append_column(name, values.take(index))
     names = rows.rows.columns
     found.note(
-        f"{count(len(names), 'column')} of {len(joined)} patients joined to {clinical.file}"
-        + (f": {examples(names)}." if names else "."),
+        f"{count(len(names), 'column')} of {count(len(joined), 'patient')} joined to "
+        f"{clinical.file}" + (f": {examples(names)}." if names else "."),
         file=file,
     )
     _report_both(clinical, table, dict.fromkeys(both, (own, other)), found)
@@ -199,7 +199,7 @@ def _left_out(
     """Go without a table of several rows a patient, and say so."""
     reading.found.warn(
         f"{table.file} left out, because it has several different rows of a patient "
-        f"({len(table):,} rows of {count(len(rows.ids), 'patient')}).",
+        f"({count(len(table), 'row')} of {count(len(rows.ids), 'patient')}).",
         code="E-06",
         file=table.file,
         fix=f"Leave one row of each to join it to {clinical.file}.",
@@ -228,7 +228,7 @@ def _report_both(
             differ.append(column)
     if differ:
         found.warn(
-            f"{examples(differ)} {'differs' if len(differ) == 1 else 'differ'} from "
+            f"{examples(differ)} {verb(len(differ), 'differs', 'differ')} from "
             f"{clinical.file}, whose cells count.",
             file=table.file,
             column=differ[0] if len(differ) == 1 else None,

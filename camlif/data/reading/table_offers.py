@@ -14,6 +14,7 @@ from camlif.data.reading.offers import Offer, declare_modalities, in_table
 from camlif.data.reading.problems import Problem, shortened
 from camlif.data.reading.roles import is_clinical_name, modality_name
 from camlif.data.reading.tokens import new_key
+from camlif.wording import count
 
 
 def offer_identifier(problem: Problem, report: CheckReport) -> list[Offer]:
@@ -32,7 +33,7 @@ def offer_tokens(_: Problem, __: CheckReport) -> list[Offer]:
 def offer_trim(problem: Problem, _: CheckReport) -> list[Offer]:
     """Cut identifiers to some length."""
     return [
-        (n, f"Trim ids to {n} characters", (Change(("id_length",), int(n)),))
+        (n, f"Trim ids to {count(int(n), 'character')}", (Change(("id_length",), int(n)),))
         for n in problem.values
     ]
 

@@ -150,7 +150,8 @@ def read_table(
         return _checked(table, found)
     except SheetError as error:
         found.error(
-            f"{name} has {len(error.sheets)} sheets. Choose one: {', '.join(error.sheets)}.",
+            f"{name} has {count(len(error.sheets), 'sheet')}. Choose one: "
+            f"{', '.join(error.sheets)}.",
             code="E-04",
             file=name,
             fix="Choose the sheet, or keep one sheet in a file.",

@@ -11,6 +11,7 @@ import secrets
 from dataclasses import replace
 
 from camlif.data.reading.gathered import Reading
+from camlif.wording import count, verb
 
 TOKEN_DIGITS = 16
 """Hexadecimal digits: two of a million patients share a token once in 37 million cohorts."""
@@ -38,4 +39,7 @@ def replace_ids(reading: Reading, key: str) -> None:
         reading.clinical = replace(reading.clinical, frame=frame)
     reading.tables = [replace(t, ids=[tokens[i] for i in t.ids]) for t in reading.tables]
     reading.modalities = [replace(m, ids=[tokens[i] for i in m.ids]) for m in reading.modalities]
-    reading.found.note(f"{len(tokens)} patient identifiers were replaced by tokens.")
+    reading.found.note(
+        f"{count(len(tokens), 'patient identifier')} "
+        f"{verb(len(tokens), 'was', 'were')} replaced by tokens."
+    )

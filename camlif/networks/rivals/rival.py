@@ -13,6 +13,7 @@ from camlif.data.schema import FeatureSchema
 from camlif.exceptions import SchemaError
 from camlif.networks.interface import FusionNetwork
 from camlif.networks.layers import module_key
+from camlif.wording import count
 
 
 def check_modalities(
@@ -49,7 +50,7 @@ def check_modalities(
     if at_most is not None and n > at_most:
         raise SchemaError(
             f"{title} forms all products of the modalities' entries, too many beyond {at_most}.",
-            found=f"{n} modalities",
+            found=f"{count(n, 'modality', 'modalities')}",
             expected=f"{at_most} or fewer",
             fix="Use PG-MLIF, whose cost is linear in the modalities, or select fewer.",
         )

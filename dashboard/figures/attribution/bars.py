@@ -149,7 +149,7 @@ def feature_bars(
         f"{escape(f.name, limit=80)}<br>{escape(f.value_text)}<br>"
         f"{signed(f.contribution)} in log risk: {direction(f.contribution)}"
         for f in top
-    ] + [f"sum of {len(rest):,} other features: {signed(remainder)}"] * bool(rest)
+    ] + [f"sum of {count(len(rest), 'other feature')}: {signed(remainder)}"] * bool(rest)
     patterns = [MISSING_PATTERN if f.value is None else "" for f in top] + ["."] * bool(rest)
     add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
     frame_bars(figure, labels, values, theme, row_height=FEATURE_ROW, longest=6)

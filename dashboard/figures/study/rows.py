@@ -15,7 +15,7 @@ import pandas as pd
 from camlif.arrays import Float64Array, IntArray
 from camlif.statistics.splits import SplitInterval, corrected_interval
 from camlif.study.summary import KEY_COLUMNS
-from camlif.wording import with_interval
+from camlif.wording import count, with_interval
 
 SECTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -59,7 +59,7 @@ class Measure:
 
 
 def _auc(horizon: int) -> Measure:
-    label = f"AUC at {horizon} months"
+    label = f"AUC at {count(horizon, 'month')}"
     return Measure(column=f"auc_{horizon}", label=label, better=1, anchor=0.5, anchor_word="chance")
 
 

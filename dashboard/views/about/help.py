@@ -99,15 +99,16 @@ def main() -> None:
         with st.expander(title):
             for number, step in enumerate(steps, start=1):
                 st.markdown(f"{number}. {step}")
-    st.header("How tables are read", anchor=False)
-    for what, text in READING.items():
-        st.markdown(f"**{what}.** {text}")
-    st.header("Keys", anchor=False)
-    for keys, meaning in KEYS.items():
-        st.markdown(f"- **{keys}**: {meaning}")
-    st.header("Glossary", anchor=False)
-    for word, meaning in GLOSSARY.items():
-        st.markdown(f"**{word}.** {meaning}")
+    st.header("Reference", anchor=False)
+    with st.expander("How tables are read"):
+        for what, text in READING.items():
+            st.markdown(f"**{what}.** {text}")
+    with st.expander("Keys"):
+        for keys, meaning in KEYS.items():
+            st.markdown(f"- **{keys}**: {meaning}")
+    with st.expander("Glossary"):
+        for word, meaning in GLOSSARY.items():
+            st.markdown(f"**{word}.** {meaning}")
     st.header("Known gaps", anchor=False)
     for gap in GAPS:
         st.markdown(f"- {gap}")

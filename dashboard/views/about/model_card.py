@@ -57,8 +57,10 @@ def _purpose(card: Card) -> None:
             f"{count(data.n_events, 'event')} ({data.event_noun}); endpoint {data.endpoint}."
         )
     )
-    for line in (data.source, data.licence, *data.notes):
-        if line:
+    for note in data.notes:
+        st.markdown(f"- {plain(note)}")
+    with st.expander("Source and licence of the data"):
+        for line in filter(None, (data.source, data.licence)):
             st.markdown(f"- {plain(line)}")
 
 
@@ -183,25 +185,25 @@ def _subgroups(card: Card) -> None:
 
 
 def _tripod(rows: Sequence[TripodRow]) -> None:
-    st.header("TRIPOD+AI", anchor=False)
     counts = Counter(row.status for row in rows)
     said = ", ".join(f"{counts[status]} {status}" for status in Status)
-    st.markdown(
-        plain(
-            f"What the model's files answer of the {len(rows)} items on reporting a prediction "
-            f"model: {said}. Made from the files by machine; nothing is typed in."
+    with st.expander("TRIPOD+AI: items on reporting a prediction model"):
+        st.markdown(
+            plain(
+                f"What the model's files answer of {count(len(rows), 'item')}: {said}. Made from "
+                "the files by machine; nothing is typed in."
+            )
         )
-    )
-    st.dataframe(tripod_table(rows), hide_index=True, key="card_tripod")
+        st.dataframe(tripod_table(rows), hide_index=True, key="card_tripod")
 
 
 def _details(card: Card, scoring: Scoring, tripod: Sequence[TripodRow]) -> None:
     st.header("Limits", anchor=False)
     for limit in card.limits:
         st.markdown(f"- {plain(limit)}")
-    st.header("How to reproduce", anchor=False)
-    st.code(card.reproduce, language="bash")
-    st.caption(plain(f"Weights and reference SHA-256: {scoring.model.digest}"))
+    with st.expander("How to reproduce"):
+        st.code(card.reproduce, language="bash")
+        st.caption(plain(f"Weights and reference SHA-256: {scoring.model.digest}"))
     with st.container(horizontal=True):
         for label, content, suffix, mime in (
             (

@@ -124,7 +124,7 @@ def _told(found: Interactions) -> str:
     how = (
         "exact over all combinations"
         if found.rounds is None
-        else f"{found.rounds} random samples of each pair, largest standard error "
+        else f"{count(found.rounds, 'random sample')} of each pair, largest standard error "
         f"{found.standard_error.max():.3f}"
     )
     return (

@@ -97,7 +97,7 @@ def _who(workspace: Workspace, found: Measured) -> None:
     elif training:
         used = (
             f"For {training:,} of the training cohort {held_out} "
-            f"For {n - training:,} others {frozen}"
+            f"For {count(n - training, 'other')} {frozen}"
         )
     elif unclear:
         used = f"None is known to be of the training cohort: {frozen}"

@@ -132,12 +132,12 @@ def test_open_gates_are_said_in_one_sentence_with_their_denominators() -> None:
     ]
     assert shown_words(gates) == (
         "Absolute risk at 1 year, 3 years and 5 years: recalibrated within this cohort; not an "
-        "external check. Expected over observed events 1.04, 1.06 and 1.10 (n = 763; 53, 139 and "
-        "1,173 events by then)."
+        "external check. Expected over observed events 1.04, 1.06 and 1.10 (n = 763; events by "
+        "then: 53, 139 and 1,173)."
     )
     assert shown_words(gates[:1]) == (
         "Absolute risk at 1 year: recalibrated within this cohort; not an external check. "
-        "Expected over observed events 1.04 (n = 763; 53 events by then)."
+        "Expected over observed events 1.04 (n = 763; events by then: 53)."
     )
     assert shown_words([first, *others]) in text_of(case_pdf(case_of("whole")))
 

@@ -16,7 +16,7 @@ def test_page_shows_the_table_of_the_bundle_in_use_and_offers_it(open_app: OpenA
     assert table.equals(tripod_table(rows))
     shown = text_of(app)
     missing = sum(row.status == "not reported" for row in rows)
-    assert f"of the {len(rows)} items" in shown
+    assert f"of {len(rows)} items" in shown
     assert f"{missing} not reported" in shown
     labels = [button.proto.label for button in app.get("download_button")]
     assert {"Card (Markdown)", "Card (JSON)", "TRIPOD+AI (CSV)"} <= set(labels)

@@ -33,8 +33,11 @@ def test_two_groups_are_made_and_compared(server: Server, new_page: NewPage) -> 
     assert "differ between Risk high and Risk low" in page.locator("body").inner_text()
     healthy(page, record, server)
     shot(page, "groups_compared")
-    rows = page.locator(".st-key-differences canvas").first
-    rows.click(position={"x": 12, "y": 52})
+    grid = page.locator(".st-key-differences").get_by_test_id("stDataFrame")
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 16, box["y"] + 35 * 1.5)
     page.locator(".st-key-column_by_group").wait_for(timeout=SLOW)
     settled(page)
     shot(page, "groups_column")

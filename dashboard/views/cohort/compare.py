@@ -32,6 +32,8 @@ from dashboard.views.cohort.groups import GROUP_BY, NEXT_VIEW
 
 DRAWN: SessionKey[tuple[str, str]] = SessionKey("drawn_column")
 """Table and name of the column that is drawn by group."""
+PICKED: SessionKey[dict[str, dict[str, list[int]]]] = SessionKey("differences")
+"""Rows of the table of differences that are selected."""
 MOST_EXPLAINED = 25
 """Patients of each group whose contributions are computed."""
 SHOWN = (
@@ -126,14 +128,13 @@ def _sortable(table: pd.DataFrame) -> None:
     shown = ranked.head(MAX_ROWS)[list(SHOWN)]
 
     def picked() -> None:
-        rows = SessionKey[dict[str, dict[str, list[int]]]]("differences").require()
-        for row in rows["selection"]["rows"]:
+        for row in PICKED.require()["selection"]["rows"]:
             DRAWN.set((str(shown.iloc[row]["table"]), str(shown.iloc[row]["column"])))
 
     st.dataframe(
         shown,
         hide_index=True,
-        key="differences",
+        key=PICKED.name,
         height=280,
         on_select=picked,
         selection_mode="single-row",

@@ -49,17 +49,28 @@ class ExplanationChoice:
     ----------
     method : str or None
         A key of `METHODS`; None where only modalities may be shown.
+    limit : str
+        What alone may be shown; empty where single features may.
     sentence : str
-        What the check found, for the reader.
+        What the check found of the method.
+    failures : str
+        What the check found of the methods that it was preferred to; empty where none failed.
     """
 
     method: str | None
+    limit: str
     sentence: str
+    failures: str
 
     @property
     def level(self) -> Level | None:
         """Whether single features or groups are shown; None for modalities only."""
         return None if self.method is None else METHODS[self.method].levels[0]
+
+    @property
+    def verdict(self) -> str:
+        """All that the check found."""
+        return " ".join(filter(None, (self.limit, self.sentence, self.failures)))
 
 
 def spread_by_risk(z: NDArray[np.float64], rows: NDArray[np.int_], n: int) -> NDArray[np.int_]:
@@ -111,27 +122,24 @@ def choose(verdict: Callable[[str], ExplanationVerdict | None]) -> ExplanationCh
         Of a key of `METHODS`: what the check found, None if it was not made.
     """
     known = {key: verdict(key) for key in BY_FEATURE + BY_GROUP}
-    failed = [
+    failures = " ".join(
         f"{METHODS[key].label} fails it: {'; '.join(found.failures)}."
         for key, found in known.items()
         if found is not None and not found.passes
-    ]
-    for methods in (BY_FEATURE, BY_GROUP):
+    )
+    for methods, limit in ((BY_FEATURE, ""), (BY_GROUP, "Modalities and feature groups only.")):
         for key in methods:
             found = known[key]
             if found is not None and found.passes:
                 said = (
                     f"{METHODS[key].label} passes {CHECK} ({count(found.n_patients, 'patient')})."
                 )
-                return ExplanationChoice(method=key, sentence=_sentence(key, said, failed))
+                return ExplanationChoice(method=key, limit=limit, sentence=said, failures=failures)
         for key in methods:
             if known[key] is None:
                 said = f"{METHODS[key].label} has not been through {CHECK}."
-                return ExplanationChoice(method=key, sentence=_sentence(key, said, failed))
-    said = f"Modalities only: no method for features or groups passes {CHECK}."
-    return ExplanationChoice(method=None, sentence=" ".join([said, *failed]))
-
-
-def _sentence(key: str, said: str, failed: list[str]) -> str:
-    only = [] if key in BY_FEATURE else ["Modalities and feature groups only."]
-    return " ".join([*only, said, *failed])
+                return ExplanationChoice(method=key, limit=limit, sentence=said, failures=failures)
+    said = f"No method for features or groups passes {CHECK}."
+    return ExplanationChoice(
+        method=None, limit="Modalities only.", sentence=said, failures=failures
+    )

@@ -97,7 +97,7 @@ def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None =
     settings : mapping, optional
         What the numbers depend on, which the file's header states.
     """
-    with st.popover("Show as table", type="tertiary", key=f"{key}_table"):
+    with st.popover("Table", type="tertiary", key=f"{key}_table"):
         show_numbers(chart.table, key=key, settings=settings)
 
 

@@ -25,7 +25,7 @@ class Chart:
     finding : str
         The main finding in one sentence, with n and denominators. Plain text, not escaped.
     table : DataFrame
-        The numbers drawn, for "Show as table" and CSV. Plain text, not escaped.
+        The numbers drawn, for its table and CSV. Plain text, not escaped.
     alt : str
         Short name of the chart. Plain text, not escaped.
     """

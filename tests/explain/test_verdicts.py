@@ -36,7 +36,7 @@ FAILED_GROUPS = dict.fromkeys(BY_GROUP, False)
         (FAILED, "shapley_sampling", "Modalities and feature groups only."),
         (FAILED | {"feature_ablation": True}, "shapley_sampling", "Modalities and feature groups"),
         (FAILED | {"kernel_shap": True}, "kernel_shap", "KernelShap passes the check"),
-        (FAILED | FAILED_GROUPS, None, "Modalities only: no method for features or groups passes"),
+        (FAILED | FAILED_GROUPS, None, "Modalities only. No method for features or groups passes"),
     ],
 )
 def test_a_method_that_passes_is_shown_else_groups_else_modalities(
@@ -44,7 +44,7 @@ def test_a_method_that_passes_is_shown_else_groups_else_modalities(
 ) -> None:
     choice = choose(known(**passes).get)
     assert choice.method == method
-    assert said in choice.sentence
+    assert said in choice.verdict
     assert choice.level == (None if method is None else METHODS[method].levels[0])
 
 

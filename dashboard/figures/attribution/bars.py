@@ -154,11 +154,10 @@ def feature_bars(
     add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
     frame_bars(figure, labels, values, theme, row_height=FEATURE_ROW, longest=6)
     first = top[0]
-    total = sum(f.contribution for f in ordered)
     finding = (
-        f"Against {baseline}, {first.name} ({first.value_text}) contributes most: "
-        f"{signed(first.contribution)}, {direction(first.contribution)}; all "
-        f"{count(len(ordered), 'feature')} sum to {signed(total)} in log risk."
+        f"Against {baseline}, {first.name} ({first.value_text}) contributes most of "
+        f"{count(len(ordered), 'feature')}: {signed(first.contribution)}, "
+        f"{direction(first.contribution)}."
     )
     return Chart(figure, finding, _feature_table(top, rest), alt)
 

@@ -84,7 +84,7 @@ READING = {
 }
 """What becomes of what a table leaves open."""
 GAPS = (
-    "Points of a chart cannot be reached by keyboard. Show as table under each chart holds the "
+    "Points of a chart cannot be reached by keyboard. Table beside each chart holds the "
     "same numbers, and the Table view of Cohort opens a case by row.",
     "A lasso needs a pointer. Filters in the sidebar make the same groups.",
     "The menu of pages is marked up as a list with its sections in between, so a screen reader may "

@@ -138,10 +138,11 @@ def _subsets(card: Card) -> None:
 def _inputs(card: Card) -> None:
     if not card.inputs:
         return
-    st.header("Without some clinical inputs", anchor=False)
-    st.caption(
-        "Held-out patients scored with these taken away. Who lacks them gets an interval that is "
-        "wider by the change of log risk, and no score where ranking fails."
+    st.header(
+        "Without some clinical inputs",
+        anchor=False,
+        help="Held-out patients scored with these taken away. Who lacks them gets an interval that "
+        "is wider by the change of log risk, and no score where ranking fails.",
     )
     rows = [
         {
@@ -163,11 +164,12 @@ def _inputs(card: Card) -> None:
 def _subgroups(card: Card) -> None:
     if not card.subgroups:
         return
-    st.header("Within subgroups", anchor=False)
-    st.caption(
-        "A patient is judged by the subtype, or by the age band where that has too few events or "
-        "is not given: no risk group is shown where it is not ranked. A sound model has some "
-        "withheld by chance, the more the fewer the events."
+    st.header(
+        "Within subgroups",
+        anchor=False,
+        help="A patient is judged by the subtype, or by the age band where that has too few events "
+        "or is not given: no risk group is shown where it is not ranked. A sound model has some "
+        "withheld by chance, the more the fewer the events.",
     )
     rows = [
         {

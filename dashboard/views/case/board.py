@@ -79,7 +79,7 @@ def _notes(case: CaseView, *, writable: bool) -> None:
             )
         say_refusal(NOTE_REFUSED)
     notes = resources.store().notes(case.token)
-    if not notes:
+    if not notes and not writable:
         st.caption("No note so far.")
     for note in notes:
         _entry(case, note, plain_lines(note.text))
@@ -106,7 +106,7 @@ def _decisions(case: CaseView, *, writable: bool) -> None:
         st.caption("The decision follows the board's estimate.")
     elif writable:
         _decision_form(case)
-    if not decisions:
+    elif not decisions:
         st.caption("No decision so far.")
     for place, decision in enumerate(decisions):
         group = decision.risk_group

@@ -213,7 +213,7 @@ def _explanations(
                 for player, value in zip(modalities.players, modalities.values[i], strict=True)
             },
             features=None if features is None else _features(workspace, scoring, features, i),
-            verdict=choice.sentence,
+            verdict=choice.verdict,
         )
         for i, row in enumerate(rows)
     }

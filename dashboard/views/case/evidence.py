@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from camlif.exceptions import EstimationError
 from camlif.explain import METHODS, FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
-from camlif.explain.verdicts import NOUNS, ExplanationChoice
+from camlif.explain.verdicts import NOUNS
 from camlif.model import sentences
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
@@ -51,7 +51,7 @@ def contributions(case: ScoredCase) -> None:
     Single features, or groups, only by a method that has not failed its check on this model.
     """
     st.header("Why", anchor=False)
-    with st.popover("Against what, and how", type="tertiary", key="why_options"):
+    with st.popover("Options", type="tertiary", key="why_options"):
         choice = st.segmented_control(
             "Explain against",
             [*NAMED_BASELINES, *([SAME_SUBTYPE] if case.knows_subtype else [])],
@@ -76,8 +76,8 @@ def contributions(case: ScoredCase) -> None:
     with left:
         modalities = resources.modality_attribution(*key, baseline, missing, cohort, bundle)
         _modality_chart(case, modalities, choice)
-        if shown.level != "feature":
-            st.info(plain(shown.sentence))
+        if shown.limit:
+            st.info(plain(shown.limit))
     how = ""
     if shown.method is not None:
         features = resources.feature_attribution(
@@ -85,13 +85,15 @@ def contributions(case: ScoredCase) -> None:
         )
         with right:
             _feature_chart(case, features, choice, shape)
-        how = _how(features, shown)
+        how = _how(features)
     st.caption("Contributions describe the model's arithmetic, not causes of disease.")
     with st.expander("How this is computed"):
-        st.caption(plain(f"Modalities: exact Shapley values. {how}Baseline: {choice}."))
+        st.caption(
+            plain(f"Modalities: exact Shapley values. {how}Baseline: {choice}. {shown.verdict}")
+        )
 
 
-def _how(features: FeatureAttribution, shown: ExplanationChoice) -> str:
+def _how(features: FeatureAttribution) -> str:
     gap = 100 * float(features.completeness_gap[0])
     how = (
         f"{NOUNS[features.level].capitalize()}: {METHODS[features.method].label}, "
@@ -99,10 +101,7 @@ def _how(features: FeatureAttribution, shown: ExplanationChoice) -> str:
     )
     if features.level == "group":
         return how
-    return (
-        f"{how}{shown.sentence} Percentiles: among training patients; of clinical columns, in this "
-        "cohort. "
-    )
+    return f"{how}Percentiles: among training patients; of clinical columns, in this cohort. "
 
 
 def _modality_chart(case: ScoredCase, found: ModalityAttribution, choice: str) -> None:
@@ -126,8 +125,8 @@ def _feature_chart(case: ScoredCase, found: FeatureAttribution, choice: str, sha
 
 def similar(case: ScoredCase) -> None:
     """The nearest cases of the loaded cohort in fused space, with their outcomes, once opened."""
-    st.header("Similar cases in the loaded cohort", anchor=False)
-    with st.expander("Who they are, and how they fared"):
+    st.header("Similar cases", anchor=False)
+    with st.expander("In the loaded cohort, and how they fared"):
         _similar(case)
 
 

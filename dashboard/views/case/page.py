@@ -65,7 +65,7 @@ def _actions(case: CaseView) -> None:
 
 
 def _first_screen(case: CaseView) -> None:
-    left, middle, right = st.columns([13, 24, 20], border=True)
+    left, middle, right = st.columns([12, 26, 19], border=True)
     with left:
         data.patient(case)
     with middle:

@@ -84,7 +84,6 @@ def certainty(case: ScoredCase) -> None:
     """Agreement of the members, range and calibration."""
     row, score = case.row, case.score
     bundle, result_ = case.scoring.bundle, case.scoring.result
-    said = [score.agreement_sentence, score.borderline_sentence, score.subgroup_sentence]
     chart = agreement_strip(
         bundle.reference.z(result_.member_log_risk[row]),
         result_.members_used[row],
@@ -94,8 +93,9 @@ def certainty(case: ScoredCase) -> None:
         ensemble=(score.z.value, score.z.low, score.z.high),
         compact=True,
     )
-    _heading("How sure", chart, "agreement")
-    st.markdown(plain(" ".join(part for part in said if part)))
+    details = f"{score.borderline_sentence} {score.subgroup_sentence}".strip()
+    _heading("How sure", chart, "agreement", details=details)
+    st.markdown(plain(score.agreement_sentence))
     show_chart(chart, key="agreement", finding=False, table=False)
     if score.left_out:
         st.caption(f"Open circles: {score.left_out}.")
@@ -145,7 +145,10 @@ def curves(case: ScoredCase) -> None:
         show_chart(chart, key="case_curves", finding=False, table=False)
 
 
-def _heading(title: str, chart: Chart, key: str) -> None:
+def _heading(title: str, chart: Chart, key: str, *, details: str = "") -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_heading"):
         st.header(title, anchor=False)
+        if details:
+            with st.popover("Details", type="tertiary", key=f"{key}_details"):
+                st.markdown(plain(details))
         table_button(chart, key=key)

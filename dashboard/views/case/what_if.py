@@ -210,6 +210,6 @@ def _by_modality(case: ScoredCase, answer: Answer) -> dict[str, float]:
 def _chart(chart: Chart, *, key: str) -> None:
     """Draw a chart whose numbers can be read but not taken away as a file."""
     show_chart(chart, key=key, table=False)
-    with st.popover("Show as table", type="tertiary", key=f"{key}_table"):
+    with st.popover("Table", type="tertiary", key=f"{key}_table"):
         st.caption("Exploration, not a prediction for this patient.")
         st.table(chart.table.round(3), hide_index=True)

@@ -23,6 +23,15 @@ from dashboard.session.keys import SessionKey
 from dashboard.session.state import Scoring, Workspace
 from dashboard.store.explanation_checks import Checks
 
+_CRITERIA = (
+    "A method passes if both orders beat random order (95% interval over patients above 0, and "
+    f"better than all {RANKINGS} random rankings), its contributions add up to within 5% where it "
+    "claims that, and its top features keep their order when the models are resampled (median rank "
+    f"correlation at least 0.7). Checked on up to {N_PATIENTS} patients, each by models that did "
+    "not see it, against the training median. A method that fails, or whose contributions do not "
+    "add up, is shown only where it is picked here."
+)
+
 METHOD: SessionKey[str | None] = SessionKey("explain_method")
 CHOSEN: SessionKey[str] = SessionKey("explain_method_chosen_for")
 """Model whose method the user picked; the pick holds for that model."""
@@ -61,7 +70,7 @@ def say_default(checks: Checks, method: str | None) -> None:
     choice = checks.choice()
     if method == choice.method:
         if method is None or checks.failed:
-            st.info(plain(choice.sentence))
+            st.info(plain(f"{choice.limit} {choice.sentence}".lstrip()))
         return
     found = None if method is None else checks.verdict(method)
     if found is not None and not found.passes:
@@ -104,17 +113,8 @@ def trust_section(
         _checked(workspace, scoring, checks, METHODS)
     known = [v for v in map(checks.known, METHODS) if v is not None]
     st.dataframe(verdict_table(known), hide_index=True, key="verdicts")
-    st.caption(
-        plain(
-            "A method passes if both orders beat random order (95% interval over patients above 0, "
-            f"and better than all {RANKINGS} random rankings), its contributions add up to "
-            "within 5% where it claims that, and its top features keep their order when the models "
-            "are resampled (median rank correlation at least 0.7). "
-            f"Checked on up to {N_PATIENTS} patients, each by models that did not see it, against "
-            "the training median. A method that fails, or whose contributions do not add up, is "
-            "shown only where it is picked here."
-        )
-    )
+    with st.expander("What a method must pass, and what failed"):
+        st.caption(plain(f"{_CRITERIA} {checks.choice().failures}"))
 
 
 def _verdict(label: str, found: Faithfulness) -> str:

@@ -246,7 +246,7 @@ def _subgroups(workspace: Workspace, found: Measured) -> None:
             "differ in case mix, so their C-indices are not comparable one to one."
         )
     )
-    with st.popover("Show as table", type="tertiary", key="subgroups_table"):
+    with st.popover("Table", type="tertiary", key="subgroups_table"):
         show_numbers(_subgroup_numbers(rows), key="subgroup_numbers")
 
 

@@ -112,7 +112,7 @@ def test_files_hold_no_features_where_no_method_passes(
     said = json.loads(report.record.to_json())["explanation"]
     assert said["features"] is None
     assert said["modalities"]
-    assert said["verdict"].startswith("Modalities only: no method for features or groups passes")
+    assert said["verdict"].startswith("Modalities only. No method for features or groups passes")
     assert "Why: features" not in text_of(case_pdf(report))
 
 

@@ -20,6 +20,7 @@ from tests.dashboard.conftest import OpenApp
 from tests.dashboard.views.test_pages import text_of
 
 MESSAGES = Path(__file__).resolve().parents[2] / "fixtures" / "messages"
+REAL = Path(__file__).resolve().parents[4] / "shared" / "data"
 EXPECTED = tomllib.loads((MESSAGES / "expected.toml").read_text("utf-8"))
 CLINICAL = (
     "Patient ID,follow_up,status,ecog,Age at diagnosis,gender,first_name\n"
@@ -211,6 +212,27 @@ def test_confirming_leaves_nothing_to_look_at_and_changes_no_value(app: AppTest)
     assert cohort_of(app).digest == before.digest
     assert not any(a.uncertain for a in checked(app).report.mapping)
     assert checked(app).report.manifest.clinical.event_values == ("dead",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "patients", "inferred"),
+    [("tcga_gbmlgg", 569, True), ("tcga_brca_path_gene", 1015, False)],
+)
+def test_raw_files_of_real_cohorts_are_confirmed_where_anything_was_inferred(
+    app: AppTest, name: str, patients: int, inferred: bool
+) -> None:
+    if not (REAL / name).is_dir():
+        pytest.skip(f"the real cohort {name} is not here")
+    upload(app, {f.name: f.read_bytes() for f in (REAL / name).glob("*.csv*")})
+
+    assert len(cohort_of(app)) == patients
+    confirm = [b for b in app.button if b.key == "confirm_mapping"]
+    assert bool(confirm) == inferred
+    if confirm:
+        confirm[0].click().run()
+    assert "Mapping: sure of every column" in [e.label for e in app.expander]
+    assert any(b.key == "train_here" for b in app.button)
 
 
 def told(app: AppTest) -> list[str]:

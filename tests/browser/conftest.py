@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,7 +33,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-RUN = (sys.executable, "-m", "streamlit", "run", "dashboard/app.py")
 START_SECONDS = 60
 PASS_THE_GATE = """setInterval(() => {
   for (const button of document.querySelectorAll('[role=dialog] button'))
@@ -64,12 +63,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Server:
-    """A dashboard on a port and a home of its own, which it keeps when it is started again."""
+    """A dashboard on a port and a home of its own, which it keeps when it is started again.
+
+    ``module`` is what runs it: Streamlit itself imports nothing before its first visitor does.
+    """
 
     port: int
     home: Path
     models: Path
     arguments: tuple[str, ...] = ()
+    module: str = "tests.browser.serve"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,9 +90,10 @@ class Server:
             "CAMLIF_HOME": str(self.home),
             "OMP_NUM_THREADS": "1",
         }
+        run = [sys.executable, "-m", self.module, "run", "dashboard/app.py"]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [*RUN, "--server.port", str(self.port), *self.arguments],
+                [*run, "--server.port", str(self.port), *self.arguments],
                 cwd=ROOT,
                 env=environment,
                 stdout=out,
@@ -144,12 +148,15 @@ StartServer = Callable[..., Server]
 
 @pytest.fixture(scope="session")
 def start_server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    """Start dashboards, with further arguments of Streamlit's; all are ended after the tests."""
+    """Start dashboards, by default of the tiny models; all are ended after the tests.
+
+    Positional arguments are Streamlit's, others those of `Server`.
+    """
     running: list[Server] = []
 
-    def start(*arguments: str) -> Server:
+    def start(*arguments: str, **options: Any) -> Server:
         home = tmp_path_factory.mktemp("home")
-        server = Server(_free_port(), home, models, arguments)
+        server = Server(_free_port(), home, **{"models": models, "arguments": arguments} | options)
         running.append(server)
         server.start()
         return server

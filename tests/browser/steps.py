@@ -6,9 +6,11 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camlif.data.simulator import simulate
 from dashboard import messages
 from tests.browser.conftest import Record, Server
 
@@ -24,6 +26,19 @@ PANELS = (
     "Where this case sits",
 )
 """The first four of the Case page."""
+_WORDS = r"""() => {
+  const main = document.querySelector('[data-testid=stMain]');
+  const texts = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
+  const drawn = 'svg, canvas, style, script, [data-testid=stDataFrame], '
+    + '[data-testid=stIconMaterial]';
+  let words = 0;
+  while (texts.nextNode()) {
+    const place = texts.currentNode.parentElement;
+    if (place.closest(drawn) || !place.checkVisibility({checkVisibilityCSS: true})) continue;
+    words += (texts.currentNode.textContent.match(/\p{L}[\p{L}\p{N}'’-]*/gu) || []).length;
+  }
+  return words;
+}"""
 FAILED = re.compile(r"Traceback|E-50: |circular import|partially initialized", re.IGNORECASE)
 
 
@@ -35,10 +50,18 @@ def settled(page: Page) -> None:
     page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
 
 
+def rerun(page: Page) -> None:
+    """Wait until the script has run anew after a click; one that runs none is waited for, too."""
+    from playwright.sync_api import TimeoutError as NotBegun
+
+    with suppress(NotBegun):
+        page.wait_for_selector('[data-test-script-state="running"]', timeout=SECONDS // 2)
+    settled(page)
+
+
 def go(page: Page, name: str) -> None:
     page.get_by_test_id("stSidebarNavLink").filter(has_text=name).first.click()
-    page.wait_for_timeout(200)
-    settled(page)
+    rerun(page)
 
 
 def shot(page: Page, name: str) -> None:
@@ -61,8 +84,7 @@ def healthy(page: Page, record: Record, server: Server) -> None:
 
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).first.click()
-    page.wait_for_timeout(500)
-    settled(page)
+    rerun(page)
 
 
 def pick(page: Page, box: Locator, option: str, taken: Locator) -> None:
@@ -121,8 +143,30 @@ def open_cohort(page: Page, name: str) -> None:
 
 def pick_view(page: Page, name: str) -> None:
     page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True).click()
-    page.wait_for_timeout(300)
-    settled(page)
+    rerun(page)
+
+
+def simulated_tables(folder: Path, prefix: str) -> list[Path]:
+    """Tables of 60 patients, called ``prefix`` and a number, that a sample's model scores."""
+    made = simulate("luad", n_patients=60, seed=3)
+    paths = []
+    for name, table in {"clinical": made.clinical, **made.modalities}.items():
+        table["patient_id"] = table["patient_id"].str.replace("SYN", prefix)
+        paths.append(folder / f"{name}.csv")
+        table.to_csv(paths[-1], index=False)
+    return paths
+
+
+def opened_patient(page: Page) -> str:
+    """Identifier at the head of the first panel of Case."""
+    heading = page.get_by_role("heading", name="Who and what data", exact=True)
+    panel = page.get_by_test_id("stColumn").filter(has=heading).last
+    return panel.locator("strong").first.inner_text()
+
+
+def words(page: Page) -> int:
+    """Words of a page that are read before anything is opened, less those drawn in charts."""
+    return int(page.evaluate(_WORDS))
 
 
 def bottoms(page: Page) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A messy upload in the browser, light and dark: mended by buttons, markup shown as text."""
+"""A messy upload in the browser: mended by buttons, its markup shown as text."""
 
 from __future__ import annotations
 
@@ -39,11 +39,10 @@ def messy(tmp_path: Path) -> list[Path]:
     return [tmp_path / name for name in files]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_messy_upload_is_mended_by_buttons_and_its_markup_stays_text(
-    server: Server, new_page: NewPage, messy: list[Path], scheme: str
+    server: Server, new_page: NewPage, messy: list[Path]
 ) -> None:
-    page, record = new_page(color_scheme=scheme)
+    page, record = new_page()
     page.goto(f"{server.url}/data")
     settled(page)
     add_files(page, messy)
@@ -52,9 +51,9 @@ def test_a_messy_upload_is_mended_by_buttons_and_its_markup_stays_text(
     said = shown(page)
     for code in ("E-01", "E-06", "E-09", "E-11", "E-15", "E-17"):
         assert f"{code}: " in said, code
-    shot(page, f"messy_{scheme}_read")
+    shot(page, "messy_read")
     page.get_by_role("heading", name="3. Check").scroll_into_view_if_needed()
-    shot(page, f"messy_{scheme}_problems")
+    shot(page, "messy_problems")
     for label in (
         "Follow-up in days",
         "2 means the event",
@@ -65,11 +64,11 @@ def test_a_messy_upload_is_mended_by_buttons_and_its_markup_stays_text(
         press(page, label)
     page.get_by_text("Changes made (5)").wait_for(timeout=SLOW)
     page.get_by_role("heading", name="3. Check").scroll_into_view_if_needed()
-    shot(page, f"messy_{scheme}_mended")
+    shot(page, "messy_mended")
     healthy(page, record, server)
     press(page, "Open without a model")
     page.get_by_text("Patients shown", exact=True).wait_for(timeout=SLOW)
-    shot(page, f"messy_{scheme}_opened")
+    shot(page, "messy_opened")
     healthy(page, record, server)
     assert page.locator("img[src=x]").count() == 0
     assert page.title() != "1"

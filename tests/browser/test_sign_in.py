@@ -121,7 +121,6 @@ def note(page: Page, text: str) -> None:
     settled(page)
 
 
-@pytest.mark.xfail(reason="open: its note has not been seen to pass with drafts", strict=False)
 def test_users_see_their_own_uploads_alone_and_do_what_their_roles_say(
     guarded: Server, identity: Provider, new_page: NewPage, tmp_path: Path
 ) -> None:

@@ -9,10 +9,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from camlif.data.samples import load_sample
-from camlif.data.simulator import simulate
 from dashboard.store import Store, default_url
 from tests.browser.conftest import NewPage, Server
-from tests.browser.steps import SLOW, add_files, go, healthy, pick, press, settled, shot, shown
+from tests.browser.steps import (
+    SLOW,
+    add_files,
+    go,
+    healthy,
+    open_cohort,
+    opened_patient,
+    pick,
+    press,
+    settled,
+    shot,
+    shown,
+    simulated_tables,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -21,19 +33,6 @@ pytestmark = pytest.mark.slow
 PRINTED_WIDTH = 1047
 """Pixels between the margins of a landscape A4 page."""
 RESULTS = ("Who and what data", "Where this case sits", "Patients shown")
-
-
-def patient(page: Page) -> str:
-    """Identifier at the head of the first panel of Case."""
-    heading = page.get_by_role("heading", name="Who and what data", exact=True)
-    panel = page.get_by_test_id("stColumn").filter(has=heading).last
-    return panel.locator("strong").first.inner_text()
-
-
-def open_cohort(page: Page, name: str) -> None:
-    cohorts = page.locator(".st-key-pick_cohort input")
-    pick(page, cohorts, name, page.locator("[data-testid=stMain] strong").get_by_text(name))
-    settled(page)
 
 
 def link_of(page: Page) -> str:
@@ -68,19 +67,9 @@ def holds(field: Locator, text: str) -> None:
     expect(field).to_have_value(text, timeout=SLOW)
 
 
-def tables(folder: Path) -> list[Path]:
-    made = simulate("luad", n_patients=60, seed=3)
-    paths = []
-    for name, table in {"clinical": made.clinical, **made.modalities}.items():
-        table["patient_id"] = table["patient_id"].str.replace("SYN", "OWN")
-        paths.append(folder / f"{name}.csv")
-        table.to_csv(paths[-1], index=False)
-    return paths
-
-
 def score(page: Page, folder: Path) -> None:
     """Upload tables and score them, whatever the check warns of."""
-    add_files(page, tables(folder))
+    add_files(page, simulated_tables(folder, "OWN"))
     anyway = page.get_by_text("Score all the same")
     if anyway.count():
         anyway.click()
@@ -99,14 +88,14 @@ def test_a_link_carries_case_cohort_and_model_and_a_reload_keeps_them(
     settled(page)
     open_cohort(page, "Synthetic lung")
     press(page, "Next")
-    address, opened = link_of(page), patient(page)
+    address, opened = link_of(page), opened_patient(page)
     assert {"case", "cohort=luad", "model=luad"} <= set(
         re.findall(r"case|cohort=\w+|model=\w+", address)
     )
     other, _ = new_page()
     other.goto(address)
     settled(other)
-    assert patient(other) == opened
+    assert opened_patient(other) == opened
     other.goto(re.sub(r"case=[0-9a-f]+", "case=0123456789abcdef", address))
     shows_nothing_but(other, "E-31")
     shot(other, "link_unknown")
@@ -118,7 +107,6 @@ def test_a_link_carries_case_cohort_and_model_and_a_reload_keeps_them(
     healthy(page, record, server)
 
 
-@pytest.mark.xfail(reason="open: has failed on a busy machine", strict=False)
 def test_a_link_to_an_upload_waits_for_the_same_tables(
     server: Server, new_page: NewPage, tmp_path: Path
 ) -> None:
@@ -128,7 +116,7 @@ def test_a_link_to_an_upload_waits_for_the_same_tables(
     score(page, tmp_path)
     go(page, "Case")
     press(page, "Next")
-    address, opened = link_of(page), patient(page)
+    address, opened = link_of(page), opened_patient(page)
     assert opened not in address
     other, record = new_page()
     other.goto(address)
@@ -139,7 +127,7 @@ def test_a_link_to_an_upload_waits_for_the_same_tables(
     score(other, tmp_path)
     other.get_by_text("Who and what data").wait_for(timeout=SLOW)
     settled(other)
-    assert patient(other) == opened
+    assert opened_patient(other) == opened
     other.reload()
     shows_nothing_but(other, "E-42")
     healthy(other, record, server)
@@ -170,15 +158,15 @@ def test_nothing_typed_is_lost_to_a_colleague_a_page_a_case_a_key_or_a_reload(
     colleague.get_by_text("Theirs, half written").first.wait_for(timeout=SLOW)
     assert "Decided here" in shown(colleague)
 
-    opened = patient(page)
+    opened = opened_patient(page)
     note_field(page).press("Alt+j")
     page.wait_for_timeout(500)
     settled(page)
-    assert patient(page) == opened
+    assert opened_patient(page) == opened
     for leave, back in (("Next", "Previous"), ("Cohort", "Case")):
         for step in (leave, back):
             (go if step in ("Cohort", "Case") else press)(page, step)
-        assert patient(page) == opened
+        assert opened_patient(page) == opened
         holds(note_field(page), "Mine, half written")
     note_field(page).press("End")
     page.keyboard.type(" still")

@@ -12,20 +12,23 @@ import pypdf
 import pytest
 
 from camlif.data.samples import load_sample
-from camlif.data.simulator import simulate
 from dashboard import messages
 from tests.browser import accessibility
-from tests.browser.conftest import ROOT, NewPage, Record, Server, StartServer
+from tests.browser.conftest import NewPage, Record, Server, StartServer
 from tests.browser.steps import (
     FAILED,
     SLOW,
     add_files,
     go,
     healthy,
+    opened_patient,
     pick_view,
+    press,
     settled,
     shot,
     shown,
+    simulated_tables,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -44,19 +47,11 @@ PAGES = (
     "Records",
     "Help",
 )
-HANCOCK = ROOT.parent / "shared" / "data" / "hancock"
-LEFT_OUT = "pathology_ihc.csv.gz"
+MOST_WORDS = 350
 
 
 def addresses_hold_no(ids: set[str], page: Page, record: Record) -> bool:
     return not any(i in a for i in ids for a in [*record.addresses, *record.requests, page.url])
-
-
-def opened_patient(page: Page) -> str:
-    """Identifier at the head of the first panel of Case."""
-    heading = page.get_by_role("heading", name="Who and what data", exact=True)
-    panel = page.get_by_test_id("stColumn").filter(has=heading).last
-    return panel.locator("strong").first.inner_text()
 
 
 def tab_to(page: Page, target: Locator, presses: int = 10) -> None:
@@ -70,13 +65,16 @@ def tab_to(page: Page, target: Locator, presses: int = 10) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_opens(server: Server, new_page: NewPage, scheme: str) -> None:
+def test_every_page_opens_and_says_no_more_than_is_read(
+    server: Server, new_page: NewPage, scheme: str
+) -> None:
     page, record = new_page(color_scheme=scheme)
     started = time.monotonic()
     page.goto(server.url)
     page.locator(".js-plotly-plot").first.wait_for(timeout=SLOW)
     print(f"\n{scheme}: first chart after {time.monotonic() - started:.1f} s")
     settled(page)
+    said = {}
     for name in PAGES:
         started = time.monotonic()
         go(page, name)
@@ -91,6 +89,8 @@ def test_every_page_opens(server: Server, new_page: NewPage, scheme: str) -> Non
         assert accessibility.findings(page) == [], name
         assert accessibility.in_order(accessibility.headings(page)), name
         assert page.title().startswith(name)
+        said[name] = words(page)
+    assert {name: n for name, n in said.items() if n > MOST_WORDS} == {}
     ids = {str(i) for i in load_sample("glioma").patient_ids}
     assert addresses_hold_no(ids, page, record)
 
@@ -118,7 +118,7 @@ def test_a_session_begins_with_the_gate_and_focus_is_seen(
 def test_switching_pages_fast_on_a_cold_server_breaks_nothing(
     start_server: StartServer, new_page: NewPage
 ) -> None:
-    server = start_server()
+    server = start_server(module="streamlit")
     page, record = new_page()
     page.goto(server.url)
     links = page.get_by_test_id("stSidebarNavLink")
@@ -158,9 +158,7 @@ def test_points_drawn_round_become_a_group_with_its_number(
     n = int(re.findall(r"\d+", chip.inner_text())[0])
     assert 1 < n < 480
     shot(page, "hazard_selected")
-    page.get_by_role("button", name="Compare in Kaplan-Meier").click()
-    page.wait_for_timeout(500)
-    settled(page)
+    press(page, "Compare in Kaplan-Meier")
     chart = page.get_by_test_id("stPlotlyChart").first
     chart.wait_for()
     shot(page, "selection_curves")
@@ -241,29 +239,14 @@ def test_alt_p_saves_the_one_page_pdf_of_the_case(server: Server, new_page: NewP
         assert wanted in text
 
 
-def _tables(folder: Path, models: Path) -> list[Path]:
-    """The real cohort where it and its model are there, else a simulated one."""
-    if HANCOCK.is_dir() and (models / "hancock").exists():
-        names = (".csv", ".gz")
-        return [p for p in sorted(HANCOCK.iterdir()) if p.suffix in names and p.name != LEFT_OUT]
-    made = simulate("luad", n_patients=60, seed=3)
-    paths = []
-    for name, table in {"clinical": made.clinical, **made.modalities}.items():
-        table["patient_id"] = table["patient_id"].str.replace("SYN", "SECRET")
-        path = folder / f"{name}.csv"
-        table.to_csv(path, index=False)
-        paths.append(path)
-    return paths
-
-
 def test_an_upload_is_checked_scored_and_seen_by_nobody_else(
-    server: Server, new_page: NewPage, tmp_path: Path, models: Path
+    server: Server, new_page: NewPage, tmp_path: Path
 ) -> None:
     page, record = new_page()
     other, _ = new_page()
     page.goto(f"{server.url}/data")
     settled(page)
-    add_files(page, _tables(tmp_path, models))
+    add_files(page, simulated_tables(tmp_path, "SECRET"))
     page.get_by_text("4. Model match and score").wait_for(timeout=SLOW)
     settled(page)
     shot(page, "upload_checked")
@@ -287,19 +270,5 @@ def test_an_upload_is_checked_scored_and_seen_by_nobody_else(
     assert "Uploaded tables" not in shown(other)
     assert identifier not in shown(other)
 
-    page.get_by_role("button", name="Forget my data").click()
-    page.wait_for_timeout(500)
-    settled(page)
+    press(page, "Forget my data")
     assert opened_patient(page) != identifier
-
-
-def test_the_answer_about_a_case_needs_no_scrolling(server: Server, new_page: NewPage) -> None:
-    page, _ = new_page()
-    page.goto(server.url)
-    settled(page)
-    chart = page.locator(".st-key-case_curves").first
-    chart.wait_for()
-    shot(page, "case_1440x900")
-    box = chart.bounding_box()
-    assert box is not None
-    assert box["y"] + box["height"] <= 900

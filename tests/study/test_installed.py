@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from camlif.study.installed import installed_studies
-from camlif.study.store import FOLDS, RESULTS, RISKS, STUDY, SUMMARY
+from camlif.study.store import FOLDS_FILE, RESULTS, RISKS, STUDY, SUMMARY
 
 HEADER = {
     "settings": {"data": "glioma", "splits": 5},
@@ -34,7 +34,7 @@ HEADER = {
 
 def _study(folder: Path, header: str | None = None) -> Path:
     folder.mkdir(parents=True)
-    for name in (FOLDS, RESULTS, RISKS, SUMMARY):
+    for name in (FOLDS_FILE, RESULTS, RISKS, SUMMARY):
         (folder / name).touch()
     (folder / STUDY).write_text(header or json.dumps(HEADER), "utf-8")
     return folder

@@ -244,7 +244,8 @@ def _settle(
     steps: list[FlowStep] = []
     if n_identical:
         found.warn(
-            f"{count(n_identical, 'row')} that repeat a patient's row exactly left out.",
+            f"{count(n_identical, 'row')} that {verb(n_identical, 'repeats', 'repeat')} "
+            "a patient's row exactly left out.",
             file=rows.file,
         )
         steps.append(FlowStep(file=rows.file, reason="identical row", n=n_identical))
@@ -289,10 +290,11 @@ def _settle(
 
 def _equal_first(table: pa.Table, positions: dict[str, list[int]]) -> NDArray[np.bool_]:
     """Whether each row has the cells of its patient's first row, shape (n_rows,)."""
-    first = np.empty(table.num_rows, dtype=int)
+    n_rows = sum(map(len, positions.values()))  # a table of no other column has no rows by itself
+    first = np.empty(n_rows, dtype=int)
     for at in positions.values():
         first[at] = at[0]
-    same = np.ones(table.num_rows, dtype=bool)
+    same = np.ones(n_rows, dtype=bool)
     for column in table.columns:  # one at a time: bags of patches have thousands
         cells = column.combine_chunks().dictionary_encode()
         codes = cells.indices.fill_null(-1).to_numpy(zero_copy_only=False)

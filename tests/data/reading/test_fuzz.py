@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from camlif.data.manifest import Manifest
@@ -126,6 +126,13 @@ def strange_tables(draw: st.DrawFn) -> bytes:
 @given(
     st.dictionaries(FILE_NAMES, strange_tables(), min_size=1, max_size=4),
 )
+@example(
+    {
+        "clinical.csv": b"patient_id,PATIENT_ID,id\n,,NA\n",
+        "ct.csv": b"patient_id\n",
+        "data_clinical_sample.txt": b"patient_id,PATIENT_ID,sample_id\n,,NA\nNA,,\nNA,,\n",
+    }
+)  # specimens of one patient, and no column left to tell them apart
 def test_strange_tables_give_a_report(files: dict[str, bytes]) -> None:
     check(files)
 

@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camlif.data.simulator import simulate
+import pandas as pd
+
 from dashboard import messages
-from tests.browser.conftest import Record, Server
+from tests.browser.conftest import ROOT, Record, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -146,13 +147,13 @@ def pick_view(page: Page, name: str) -> None:
     rerun(page)
 
 
-def simulated_tables(folder: Path, prefix: str) -> list[Path]:
-    """Tables of 60 patients, called ``prefix`` and a number, that a sample's model scores."""
-    made = simulate("luad", n_patients=60, seed=3)
+def sample_tables(folder: Path, prefix: str) -> list[Path]:
+    """Tables of 60 patients of the lung sample, called ``prefix`` and a number."""
     paths = []
-    for name, table in {"clinical": made.clinical, **made.modalities}.items():
+    for source in sorted((ROOT / "sample_data" / "luad").glob("*.csv*")):
+        table = pd.read_csv(source, dtype=str, nrows=60)
         table["patient_id"] = table["patient_id"].str.replace("SYN", prefix)
-        paths.append(folder / f"{name}.csv")
+        paths.append(folder / source.name.removesuffix(".gz"))
         table.to_csv(paths[-1], index=False)
     return paths
 

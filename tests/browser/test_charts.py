@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from camlif.data.samples import load_sample
 from tests.browser.conftest import NewPage, Server
-from tests.browser.steps import open_cohort, pick, pick_view, settled, shot, shown
+from tests.browser.steps import SLOW, healthy, open_cohort, pick, pick_view, settled, shot, shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -120,3 +121,27 @@ def test_hazard_without_subtypes_says_that_risk_groups_separate_by_construction(
     plot(page, "hazard")
     assert "No subtype is given" in shown(page)
     assert "separate by construction" in shown(page)
+
+
+def test_a_click_on_a_clinical_bar_filters_and_a_second_one_adds_to_it(
+    server: Server, new_page: NewPage
+) -> None:
+    page, record = new_page()
+    page.goto(f"{server.url}/cohort?cohort=glioma")
+    settled(page)
+    pick_view(page, "Clinical")
+    sidebar = page.get_by_test_id("stSidebar")
+    sex = page.locator(".st-key-clinical .subplot.x2y2 .point path")
+    sex.first.wait_for(timeout=SLOW)
+    women = int((load_sample("glioma").clinical["sex"] == "female").sum())
+    for place, shown_ in ((0, women), (1, 480)):
+        box = sex.nth(place).bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 4)
+        sidebar.get_by_text(f"n = {shown_} of 480 shown").wait_for(timeout=SLOW)
+        settled(page)
+    sidebar.get_by_role("button", name="sex: female and male").click()
+    settled(page)
+    assert sidebar.get_by_role("button", name="sex:").count() == 0
+    healthy(page, record, server)
+    shot(page, "clinical")

@@ -20,10 +20,10 @@ from tests.browser.steps import (
     opened_patient,
     pick,
     press,
+    sample_tables,
     settled,
     shot,
     shown,
-    simulated_tables,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def holds(field: Locator, text: str) -> None:
 
 def score(page: Page, folder: Path) -> None:
     """Upload tables and score them, whatever the check warns of."""
-    add_files(page, simulated_tables(folder, "OWN"))
+    add_files(page, sample_tables(folder, "OWN"))
     anyway = page.get_by_text("Score all the same")
     if anyway.count():
         anyway.click()

@@ -24,10 +24,10 @@ from tests.browser.steps import (
     opened_patient,
     pick_view,
     press,
+    sample_tables,
     settled,
     shot,
     shown,
-    simulated_tables,
     words,
 )
 
@@ -246,7 +246,7 @@ def test_an_upload_is_checked_scored_and_seen_by_nobody_else(
     other, _ = new_page()
     page.goto(f"{server.url}/data")
     settled(page)
-    add_files(page, simulated_tables(tmp_path, "SECRET"))
+    add_files(page, sample_tables(tmp_path, "SECRET"))
     page.get_by_text("4. Model match and score").wait_for(timeout=SLOW)
     settled(page)
     shot(page, "upload_checked")

@@ -55,6 +55,7 @@ _COMMA_THOUSANDS = rf"{_SIGN}{_HEAD}(?:(?:,\d{{3}})+\.\d+|(?:,\d{{3}}){{2,}})$"
 _POINT_THOUSANDS = rf"{_SIGN}{_HEAD}(?:(?:\.\d{{3}})+,\d+|(?:\.\d{{3}}){{2,}})$"
 _COMMA_DECIMAL = rf"{_SIGN}\d*,\d+(?:[eE][+-]?\d+)?$"
 _POINT_DECIMAL = rf"{_SIGN}(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+_MARKED = rf"{_POINT_OPEN}|{_POINT_THOUSANDS}|[,{_GAP}]"
 _WHOLE = rf"{_SIGN}\d+$"
 _NUMBER = rf"{_SIGN}(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _SIZE = rf"\d[\d.,{_GAP}]*"
@@ -231,9 +232,9 @@ def _matches(text: pa.ChunkedArray, pattern: str) -> NDArray[np.bool_]:
 def _style_of(column: pa.ChunkedArray) -> _Style | None:
     """Return what a column's cells say; None where every number is written plainly."""
     text = blank_missing(column)
-    point_open, point_thousands = _matches(text, _POINT_OPEN), _matches(text, _POINT_THOUSANDS)
-    if not (point_open.any() or point_thousands.any() or _matches(text, f"[,{_GAP}]").any()):
+    if not _matches(text, _MARKED).any():
         return None
+    point_open, point_thousands = _matches(text, _POINT_OPEN), _matches(text, _POINT_THOUSANDS)
     comma_open = _matches(text, _COMMA_OPEN)
     comma_decimal = _matches(text, _COMMA_DECIMAL) & ~comma_open
     point_decimal = _matches(text, _POINT_DECIMAL) & ~point_open

@@ -117,7 +117,6 @@ def feature_bars(
     *,
     theme: Theme,
     k: int = 10,
-    baseline: str = "the training median",
 ) -> Chart:
     """Draw the k features that contribute most, and the sum of all others.
 
@@ -128,8 +127,6 @@ def feature_bars(
     theme : {"light", "dark"}
     k : int
         Features drawn singly.
-    baseline : str
-        What the case is compared with.
     """
     ordered = sorted(features, key=lambda f: -abs(f.contribution))
     top, rest = ordered[:k], ordered[k:]
@@ -155,9 +152,8 @@ def feature_bars(
     frame_bars(figure, labels, values, theme, row_height=FEATURE_ROW, longest=6)
     first = top[0]
     finding = (
-        f"Against {baseline}, {first.name} ({first.value_text}) contributes most of "
-        f"{count(len(ordered), 'feature')}: {signed(first.contribution)}, "
-        f"{direction(first.contribution)}."
+        f"Of {count(len(ordered), 'feature')}, {first.name} ({first.value_text}) contributes "
+        f"most: {signed(first.contribution)}, {direction(first.contribution)}."
     )
     return Chart(figure, finding, _feature_table(top, rest), alt)
 

@@ -84,7 +84,7 @@ def contributions(case: ScoredCase) -> None:
             *key, shown.method, baseline, missing, cohort, bundle
         )
         with right:
-            _feature_chart(case, features, choice, shape)
+            _feature_chart(case, features, shape)
         how = _how(features)
     st.caption("Contributions describe the model's arithmetic, not causes of disease.")
     with st.expander("How this is computed"):
@@ -113,13 +113,13 @@ def _modality_chart(case: ScoredCase, found: ModalityAttribution, choice: str) -
     show_chart(chart, key="case_modalities")
 
 
-def _feature_chart(case: ScoredCase, found: FeatureAttribution, choice: str, shape: str) -> None:
+def _feature_chart(case: ScoredCase, found: FeatureAttribution, shape: str) -> None:
     features = feature_contributions(case.workspace, case.scoring, found, 0)
     if shape == "waterfall":
         base, total = float(found.base_value[0]), float(found.log_risk[0])
         chart = waterfall(features, baseline=base, total=total, k=N_FEATURES, theme=theme())
     else:
-        chart = feature_bars(features, k=N_FEATURES, theme=theme(), baseline=f"the {choice}")
+        chart = feature_bars(features, k=N_FEATURES, theme=theme())
     show_chart(chart, key="case_features")
 
 

@@ -37,12 +37,12 @@ from camlif.explain.members import MemberPairs, member_pairs
 from camlif.explain.methods import IG, METHODS
 from camlif.explain.removal import (
     backwards,
+    count_removed,
     deletion_curves,
     exchanges,
     fractions,
     inert_units_of,
     order,
-    removed,
 )
 from camlif.explain.results import (
     FeatureAttribution,
@@ -261,7 +261,7 @@ def assess(
     exchanged = exchanges(values.shape[1], rankings, rng)
     orders += [order(values[:, list(names)], inert, rng) for names in exchanged]
     ranks = np.stack([way for ranks in orders for way in (ranks, backwards(ranks, n_active))])
-    counts = removed(n_active)
+    counts = count_removed(n_active)
     curves = deletion_curves(pairs, groups, found.level, ranks, counts)
     curves = curves - curves[:1, :, -1:]  # every order ends at the baseline
     gap = completeness_gap(

@@ -24,7 +24,7 @@ from camlif.exceptions import ConfigError
 from camlif.explain.background import MEDIAN, BaselineChoice
 from camlif.explain.explained import Batch, Explained, by_column, by_part, prepare
 from camlif.explain.integration import STEPS, integrated_gradients
-from camlif.explain.methods import IG, METHODS, Method, make_masks, seeded
+from camlif.explain.methods import IG, METHODS, Method, fixed_seed, make_masks
 from camlif.explain.results import (
     FeatureAttribution,
     Level,
@@ -152,7 +152,7 @@ def _each_part(
         yield from by_part(explain, batches, method.points)
         return
     for batch in batches:
-        with seeded(seed, batch.risk.ensemble.device):
+        with fixed_seed(seed, batch.risk.ensemble.device):
             for part in batch.split(method.points):
                 yield part, explain(part)
 

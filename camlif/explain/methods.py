@@ -85,7 +85,7 @@ def make_masks(groups: tuple[tuple[str, ...], ...], batch: Batch, level: Level) 
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
+def fixed_seed(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators that Captum draws from, and put them back."""
     state = np.random.get_state()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -57,7 +57,7 @@ def fractions(k: int = N_POINTS) -> Float64Array:
     return share
 
 
-def removed(n_active: NDArray[np.int_], k: int = N_POINTS) -> Ranks:
+def count_removed(n_active: NDArray[np.int_], k: int = N_POINTS) -> Ranks:
     """Units removed at each point, (n,) -> (n, k); symmetric, so that a curve can be read back."""
     half = np.rint(n_active[:, None] * fractions(k)[: k // 2]).astype(int)
     return np.concatenate([half, n_active[:, None] - half[:, ::-1]], axis=1)

@@ -77,7 +77,7 @@ def hide_contradicted(
     empty : float or str
         Stands for no value.
     """
-    columns = [f"survival_{h}m" for h in contradicted(judged)]
+    columns = [f"survival_{h}m" for h in contradicted_horizons(judged)]
     if not columns:
         return table
     new = _new(table)
@@ -85,7 +85,7 @@ def hide_contradicted(
     return table.assign(**hidden)
 
 
-def contradicted(judged: Mapping[int, GateResult]) -> list[int]:
+def contradicted_horizons(judged: Mapping[int, GateResult]) -> list[int]:
     """Horizons in months at which the outcomes contradict the predictions."""
     return [months for months, gate in judged.items() if gate.verdict == "closed"]
 
@@ -100,7 +100,7 @@ def hold_to_outcomes(result: ScoreResult, cohort: Cohort) -> ScoreResult:
         The scored one.
     """
     judged = judge_table(result.table, cohort)
-    hidden = contradicted(judged)
+    hidden = contradicted_horizons(judged)
     if not hidden:
         return replace(result, judged=judged)
     new = _new(result.table)

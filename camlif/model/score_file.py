@@ -19,7 +19,7 @@ from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
 from camlif.files import flush, write_text
 from camlif.model.bundle import Bundle
-from camlif.model.outcome_check import contradicted, hide_contradicted, judge_table
+from camlif.model.outcome_check import contradicted_horizons, hide_contradicted, judge_table
 from camlif.model.scoring import ScoreResult
 from camlif.model.sentences import contradicted_words, hidden_sentence
 from camlif.wording import to_csv
@@ -125,7 +125,7 @@ def _hide_contradicted(part: Path, cohort: Cohort) -> tuple[str, ...]:
     columns = ["log_risk", *(f"survival_{h}m" for h in HORIZONS)]
     numbers = {name: pd.to_numeric(text[name], errors="coerce") for name in columns}
     judged = judge_table(text.assign(**numbers), cohort)
-    hidden = contradicted(judged)
+    hidden = contradicted_horizons(judged)
     if hidden:
         write_text(part, to_csv(hide_contradicted(text, judged, empty="")))
     return tuple(hidden_sentence(h, contradicted_words(judged[h])) for h in hidden)

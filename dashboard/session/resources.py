@@ -105,7 +105,7 @@ def case_tokens(title: str, patient_ids: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def tokenised(loaded: LoadedCohort) -> Cohort:
+def by_tokens(loaded: LoadedCohort) -> Cohort:
     """Return a cohort whose patients go by their tokens: what a run of an upload may keep."""
     cohort = loaded.cohort
     index = pd.Index(loaded.tokens, name=cohort.clinical.index.name)

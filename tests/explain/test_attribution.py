@@ -39,7 +39,7 @@ from camlif.explain.background import find_background, players_of
 from camlif.explain.diagnostics import normalised_entropy
 from camlif.explain.explained import Batch, by_column, prepare
 from camlif.explain.integration import MAX_GAP, STEPS, integrated_gradients
-from camlif.explain.methods import Masks, make_masks, seeded
+from camlif.explain.methods import Masks, fixed_seed, make_masks
 from camlif.explain.modalities import exact_shapley
 from camlif.explain.rescale import DeepLiftRules
 from camlif.explain.results import GAP_FLOOR
@@ -435,7 +435,7 @@ def test_features_of_a_linear_risk_are_exact(method: str) -> None:
 def test_groups_of_a_linear_risk_are_exact(method: str) -> None:
     batch, (table, bag) = linear_batch()
     masks = make_masks((("a", "a", "b", "b"), ("bag",) * 3), batch, "group")
-    with seeded(0, torch.device("cpu")):
+    with fixed_seed(0, torch.device("cpu")):
         first, second = METHODS[method].run(batch, masks)
     np.testing.assert_allclose(first, table.reshape(2, 2, 2).sum(2), atol=1e-4)
     np.testing.assert_allclose(second, bag.sum(1, keepdims=True), atol=1e-4)

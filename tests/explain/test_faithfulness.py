@@ -25,12 +25,12 @@ from camlif.explain.members import MemberPairs, member_pairs
 from camlif.explain.removal import (
     N_POINTS,
     backwards,
+    count_removed,
     deletion_curves,
     exchanges,
     fractions,
     inert_units_of,
     order,
-    removed,
 )
 from camlif.model.bundle import Bundle
 from camlif.model.fit import train
@@ -129,7 +129,7 @@ def test_deletion_of_a_linear_risk_takes_away_the_sum_of_the_contributions(
     pairs, found = linear
     values = pairs.mean(found.values)
     inert = values == 0
-    counts = removed((~inert).sum(axis=1))
+    counts = count_removed((~inert).sum(axis=1))
     ranks = order(values, inert, np.random.default_rng(0))
     _, groups = columns_of(pairs.explained.schema, pairs.explained.players)
     (curves,) = deletion_curves(pairs, groups, "feature", ranks[None], counts)
@@ -151,7 +151,7 @@ def test_the_true_order_of_a_linear_model_beats_random_order_by_the_closed_form(
     for row, out in zip(pairs.mean(found.values), inert, strict=True):
         active = -np.sort(-row[~out])
         n = len(active)
-        counts = removed(np.array([n]))[0]
+        counts = count_removed(np.array([n]))[0]
         removed_sum = np.concatenate([[0.0], np.cumsum(active)])[counts]
         # Over an order and its reverse, the sum removed grows with the share of units.
         expected.append(np.trapezoid(removed_sum - active.sum() * counts / n, counts / n))
@@ -372,7 +372,7 @@ def test_every_reason_to_fail_is_named() -> None:
 @settings(deadline=None)
 @given(st.integers(0, 5000))
 def test_removed_units_grow_from_none_to_all_and_read_the_same_backwards(n: int) -> None:
-    (counts,) = removed(np.array([n]))
+    (counts,) = count_removed(np.array([n]))
     assert counts[0] == 0
     assert counts[-1] == n
     assert (np.diff(counts) >= 0).all()

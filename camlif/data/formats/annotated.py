@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camlif.data.formats.hdf5 import check_size, check_tree, member, opened
+from camlif.data.formats.hdf5 import check_size, check_tree, member, open_hdf5
 from camlif.data.formats.limits import check_shape
 from camlif.exceptions import DataError
 
@@ -56,7 +56,7 @@ def read_annotated(source: Path | bytes) -> tuple[list[Annotated], pd.DataFrame]
         ``X``; E-02 if it is too large.
     """
     _need_anndata()
-    with opened(source) as file:
+    with open_hdf5(source) as file:
         if "mod" not in file:
             only = _read_one("", file)
             return [only], only.observations

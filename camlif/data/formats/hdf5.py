@@ -28,7 +28,7 @@ _TEXTS_AT_ONCE = 64
 
 
 @contextmanager
-def opened(source: Path | bytes) -> Iterator[h5py.File]:
+def open_hdf5(source: Path | bytes) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; whatever is wrong with it becomes a `DataError`.
 
     Raises

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from camlif.data.formats.hdf5 import check_size, member, numbers, opened
+from camlif.data.formats.hdf5 import check_size, member, numbers, open_hdf5
 from camlif.data.formats.limits import MAX_BYTES, MAX_COLUMNS, MAX_ROWS_TOTAL, too_large
 from camlif.data.formats.raw import Source
 from camlif.exceptions import DataError, SchemaError
@@ -126,14 +126,14 @@ def read_slides(slides: Sequence[Slide]) -> Patches:
 
 
 def _hdf5_shape(source: Source) -> tuple[int, int]:
-    with opened(source) as file:
+    with open_hdf5(source) as file:
         dataset = member(file, _chosen_dataset(file))
         check_size(dataset)
         return _flat_shape(dataset.shape)
 
 
 def _hdf5_values(source: Source) -> NDArray[np.float32]:
-    with opened(source) as file:
+    with open_hdf5(source) as file:
         return numbers(member(file, _chosen_dataset(file)))
 
 

@@ -18,7 +18,7 @@ from camlif.data.reading.follow_up import entry_column
 from camlif.data.reading.gathered import Reading
 from camlif.data.reading.outcomes import MAX_CODES, OutcomeColumns, choose_outcome, promised_status
 from camlif.data.reading.patients import PatientTable, id_candidates
-from camlif.data.reading.problems import MAX_EXAMPLES, MAX_SHOWN, shortened
+from camlif.data.reading.problems import MAX_EXAMPLES, MAX_SHOWN, shorten
 from camlif.data.reading.roles import find_id
 from camlif.data.reading.tables import TextTable
 from camlif.data.reading.values import blank_missing
@@ -179,7 +179,7 @@ def _event_value(
         chosen=chosen,
         confidence=known,
         examples=tuple(
-            f"{shortened(cell)} ({count(n, 'row')})" for cell, n in counts.most_common(MAX_EXAMPLES)
+            f"{shorten(cell)} ({count(n, 'row')})" for cell, n in counts.most_common(MAX_EXAMPLES)
         ),
         options=tuple(c for c in sorted(counts) if len(c) <= MAX_SHOWN)
         if len(counts) <= MAX_CODES
@@ -204,4 +204,4 @@ def _confidence(column: str | None, declared: str | None, exact: str) -> Confide
 def _examples(table: TextTable, column: str) -> tuple[str, ...]:
     """Return the first few different cells of a column."""
     cells = pc.unique(blank_missing(table.text(column).slice(0, 1000))).to_pylist()
-    return tuple([shortened(c) for c in cells if c is not None][:MAX_EXAMPLES])
+    return tuple([shorten(c) for c in cells if c is not None][:MAX_EXAMPLES])

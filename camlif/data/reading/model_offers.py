@@ -9,7 +9,7 @@ from __future__ import annotations
 from camlif.data.manifest import Change
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.offers import Offer, in_table
-from camlif.data.reading.problems import Problem, examples, shortened
+from camlif.data.reading.problems import Problem, examples, shorten
 
 
 def offer_renames(problem: Problem, report: CheckReport) -> list[Offer]:
@@ -29,7 +29,7 @@ def offer_rename(problem: Problem, report: CheckReport) -> list[Offer]:
     return [
         (
             f"{old}:{new}",
-            f"Read {shortened(old)} as {shortened(new)}",
+            f"Read {shorten(old)} as {shorten(new)}",
             (*start, Change((*path, old), new)),
         )
         for old, new in zip(problem.columns, problem.values, strict=True)
@@ -44,7 +44,7 @@ def offer_level(problem: Problem, report: CheckReport) -> list[Offer]:
     return [
         (
             f"{role}:{cell}={level}",
-            f"{shortened(cell)} is {shortened(level)}",
+            f"{shorten(cell)} is {shorten(level)}",
             (Change((*path, cell), level),),
         )
         for cell in problem.values

@@ -14,7 +14,7 @@ from camlif.data.manifest import Change
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.coding import ANY, BLANK
 from camlif.data.reading.outcomes import endpoint_words
-from camlif.data.reading.problems import Problem, examples, shortened
+from camlif.data.reading.problems import Problem, examples, shorten
 
 Offer = tuple[str, str, tuple[Change, ...]]
 """Value, label and changes."""
@@ -73,7 +73,7 @@ def offer_duplicates(problem: Problem, report: CheckReport) -> list[Offer]:
         offers += [
             (
                 label,
-                f"Keep {shortened(problem.columns[0])} {shortened(label)}",
+                f"Keep {shorten(problem.columns[0])} {shorten(label)}",
                 (*first, Change((*keep, problem.columns[0]), [label])),
             )
             for label in problem.values
@@ -172,7 +172,7 @@ def offer_drop(problem: Problem, _: CheckReport) -> list[Offer]:
     if problem.topic == "text" and len(problem.columns) > 1:
         return []
     return [
-        (column, f"Drop column {shortened(column)}", (Change(("drop",), [column], add=True),))
+        (column, f"Drop column {shorten(column)}", (Change(("drop",), [column], add=True),))
         for column in problem.columns
     ]
 
@@ -183,7 +183,7 @@ def offer_copy(problem: Problem, report: CheckReport) -> list[Offer]:
     offers: list[Offer] = [
         (
             c,
-            f"{shortened(c)} counts",
+            f"{shorten(c)} counts",
             (Change(("drop",), [o for o in problem.columns if o != c], add=True),),
         )
         for c in problem.columns
@@ -232,7 +232,7 @@ def offer_time_column(problem: Problem, _: CheckReport) -> list[Offer]:
     return [
         (
             c,
-            f"{shortened(c)} is the follow-up time",
+            f"{shorten(c)} is the follow-up time",
             (Change(("clinical", "duration"), c), Change(("clinical", "duration_else"), None)),
         )
         for c in problem.columns
@@ -249,7 +249,7 @@ def offer_companion(problem: Problem, _: CheckReport) -> list[Offer]:
             Change(("clinical", "duration"), death),
             Change(("clinical", "duration_else"), last),
         )
-        label = f"{shortened(death)} where the event was, else {shortened(last)}"
+        label = f"{shorten(death)} where the event was, else {shorten(last)}"
         offers.append((f"{death}+{last}", label, changes))
     return offers
 
@@ -265,7 +265,7 @@ def offer_rule(_: Problem, report: CheckReport) -> list[Offer]:
 def offer_start_column(problem: Problem, _: CheckReport) -> list[Offer]:
     """Say which date the follow-up runs from."""
     return [
-        (c, f"Follow-up runs from {shortened(c)}", (Change(("clinical", "start"), c),))
+        (c, f"Follow-up runs from {shorten(c)}", (Change(("clinical", "start"), c),))
         for c in problem.columns
     ]
 
@@ -288,7 +288,7 @@ def offer_status_column(problem: Problem, report: CheckReport) -> list[Offer]:
     return [
         (
             c,
-            f"{shortened(c)} is the event status",
+            f"{shorten(c)} is the event status",
             (Change(("clinical", "event"), c), Change(("clinical", "event_values"), None)),
         )
         for c in columns
@@ -322,6 +322,6 @@ def offer_input(problem: Problem, report: CheckReport) -> list[Offer]:
     """Use a column all the same that is no input."""
     first, path = in_table(report, problem.file or "", "include")
     return [
-        (c, f"Use {shortened(c)} all the same", (*first, Change(path, [c], add=True)))
+        (c, f"Use {shorten(c)} all the same", (*first, Change(path, [c], add=True)))
         for c in problem.columns
     ]

@@ -224,7 +224,7 @@ def is_long(columns: Sequence[str]) -> bool:
     )
 
 
-def widened(table: TextTable, found: Findings) -> tuple[TextTable, FlowStep]:
+def pivot_attributes(table: TextTable, found: Findings) -> tuple[TextTable, FlowStep]:
     """Return one row per patient (and sample) and one column per attribute.
 
     A second, different value of the same attribute opens a second row of the patient, so that it
@@ -391,7 +391,7 @@ def measurement_tool(columns: Sequence[str]) -> str | None:
     return "CellProfiler" if "imagenumber" in names else None
 
 
-def measured(table: TextTable, tool: str, found: Findings) -> TextTable:
+def take_measurements(table: TextTable, tool: str, found: Findings) -> TextTable:
     """Return the measurements alone, the patient of each row first.
 
     Parameters

@@ -134,10 +134,10 @@ def cohort_error(errors: Sequence[Problem]) -> CohortError:
 
 def examples(values: Sequence[object] | Iterable[object]) -> str:
     """Return the first few values as text: ``a, b, c ...``."""
-    shown = [shortened(str(value)) for value in values]
+    shown = [shorten(str(value)) for value in values]
     return ", ".join(shown[:MAX_EXAMPLES]) + (" ..." if len(shown) > MAX_EXAMPLES else "")
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """Return a text up to `MAX_SHOWN` characters."""
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."

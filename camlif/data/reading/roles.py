@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from camlif.data.reading.names import PromisedKind, may_be_gene, promise
-from camlif.data.reading.problems import Findings, shortened
+from camlif.data.reading.problems import Findings, shorten
 from camlif.data.reading.tables import INDEX_NAME, table_stem
 from camlif.data.reading.values import Numbers, blank_missing, is_date
 from camlif.data.reading.words import named_unit, parts, plain
@@ -234,7 +234,7 @@ def report_no_inputs(roles: Sequence[ColumnRole], file: str, found: Findings, *,
         return
     groups: dict[str, list[str]] = {}
     for role in roles:
-        shown = shortened(role.column)
+        shown = shorten(role.column)
         detail = shown if role.because == "its name" else f"{shown} ({role.because})"
         groups.setdefault(NO_INPUT[role.kind], []).append(detail)
     listed = "; ".join(f"{', '.join(names)} ({why})" for why, names in groups.items())

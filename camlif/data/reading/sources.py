@@ -29,9 +29,9 @@ from camlif.data.reading.orientation import (
     gene_flags,
     is_long,
     is_mutations,
-    measured,
     measurement_tool,
-    widened,
+    pivot_attributes,
+    take_measurements,
 )
 from camlif.data.reading.outcomes import holds_pair
 from camlif.data.reading.patients import FlowStep
@@ -124,9 +124,9 @@ def with_patients_in_rows(table: TextTable, reading: Reading) -> TextTable | Non
                 table, lambda sample: patient_of(sample, reading.owners), reading.found
             )
         elif is_long(table.columns):
-            table, step = widened(table, reading.found)
+            table, step = pivot_attributes(table, reading.found)
         else:
-            return table if tool is None else measured(table, tool, reading.found)
+            return table if tool is None else take_measurements(table, tool, reading.found)
     except DataError as error:
         reading.found.refuse(error, table.file)
         return None

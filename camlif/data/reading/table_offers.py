@@ -11,7 +11,7 @@ import re
 from camlif.data.manifest import Change
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.offers import Offer, declare_modalities, in_table
-from camlif.data.reading.problems import Problem, shortened
+from camlif.data.reading.problems import Problem, shorten
 from camlif.data.reading.roles import is_clinical_name, modality_name
 from camlif.data.reading.tokens import new_key
 from camlif.wording import count
@@ -21,7 +21,7 @@ def offer_identifier(problem: Problem, report: CheckReport) -> list[Offer]:
     """Take another column for the identifiers."""
     first, path = in_table(report, problem.file or "", "id")
     return [
-        (c, f"{shortened(c)} names the patient", (*first, Change(path, c))) for c in problem.columns
+        (c, f"{shorten(c)} names the patient", (*first, Change(path, c))) for c in problem.columns
     ]
 
 

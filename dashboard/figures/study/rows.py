@@ -168,7 +168,7 @@ class PairedRow:
         return int((self.difference == 0).sum())
 
 
-def named(title: str, family: str, head: str) -> str:
+def row_title(title: str, family: str, head: str) -> str:
     """Title of a row; a native head is named, since it has the title of the matched one.
 
     Parameters
@@ -229,7 +229,7 @@ def _row(
     values = group[measure.column].to_numpy(np.float64)
     return StudyRow(
         key=key,
-        title=named(str(group["title"].iloc[0]), family, key[2]),
+        title=row_title(str(group["title"].iloc[0]), family, key[2]),
         section=section_of(family, key[2]),
         split=group["split"].to_numpy(np.int_),
         values=values,

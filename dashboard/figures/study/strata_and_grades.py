@@ -81,7 +81,7 @@ def pooling_words(held: HeldOut) -> str:
     )
 
 
-def counted(chart: Chart, held: HeldOut) -> Chart:
+def name_rows(chart: Chart, held: HeldOut) -> Chart:
     """Call the rows of a chart's finding what they are: pooled rows are not patients."""
     if held.unit == "patient":
         return chart
@@ -141,7 +141,7 @@ def strata_chart(
 
 
 def _with_tests(chart: Chart, tests: str, held: HeldOut) -> Chart:
-    counts = counted(chart, held)
+    counts = name_rows(chart, held)
     return replace(counts, finding=f"{counts.finding} {tests}")
 
 

@@ -51,7 +51,7 @@ from dashboard.views.cohort.groups import (
     rests_on_held_out,
     say_late_entry,
 )
-from dashboard.views.cohort.patient_groups import GROUPS, compared, members_of
+from dashboard.views.cohort.patient_groups import GROUPS, groups_to_compare, members_of
 
 LANDMARKS = (12, 24, 36, 60)
 NOTHING = "nothing"
@@ -64,7 +64,7 @@ def _km_groups(
 ) -> tuple[list[KmGroup], NDArray[np.object_]]:
     values = groupings_of(workspace)[label].to_numpy(dtype=object)[outcome.rows]
     if label == GROUPS:  # they may overlap: each is drawn whole
-        whole = members_of(workspace, compared(workspace))
+        whole = members_of(workspace, groups_to_compare(workspace))
         members = {name: mask[outcome.rows] for name, mask in whole.items()}
     else:
         members = {name: values == name for name in ordered_groups(workspace, label, values)}
@@ -190,7 +190,7 @@ def _km_caption(
         parts.append(f"cut-offs z = {cutoffs}, frozen from held-out training risks")
     left_out = int((~given).sum())
     if label == GROUPS:
-        _, n_shared = disjoint(members_of(workspace, compared(workspace)))
+        _, n_shared = disjoint(members_of(workspace, groups_to_compare(workspace)))
         if n_shared:
             parts.append(f"{n_shared:,} in several groups: in each curve, in no test")
             left_out = 0

@@ -75,7 +75,7 @@ def rests_on_held_out(workspace: Workspace, label: str, rows: NDArray[np.int_]) 
     scoring = workspace.scoring
     by_risk = label == RISK or (
         label == patient_groups.GROUPS
-        and patient_groups.rests_on_risk(patient_groups.compared(workspace))
+        and patient_groups.rests_on_risk(patient_groups.groups_to_compare(workspace))
     )
     return (
         by_risk
@@ -106,7 +106,7 @@ def groupings_of(workspace: Workspace) -> dict[str, pd.Series]:
     if selected:
         chosen = np.isin(workspace.loaded.tokens, list(selected))
         found[SELECTION] = pd.Series(np.where(chosen, "selected", "others"))
-    compared = patient_groups.compared(workspace)
+    compared = patient_groups.groups_to_compare(workspace)
     if compared:
         group, _ = disjoint(patient_groups.members_of(workspace, compared))
         names = np.array([*(g.name for g in compared), None], dtype=object)
@@ -130,5 +130,5 @@ def ordered_groups(workspace: Workspace, label: str, values: NDArray[np.object_]
     if label == RISK and workspace.scoring is not None:
         return [name for name in workspace.scoring.bundle.strata.names if name in present]
     if label == patient_groups.GROUPS:
-        return [g.name for g in patient_groups.compared(workspace) if g.name in present]
+        return [g.name for g in patient_groups.groups_to_compare(workspace) if g.name in present]
     return sorted(present)

@@ -61,7 +61,7 @@ def available(workspace: Workspace) -> tuple[PatientGroup, ...]:
         return ()
 
 
-def compared(workspace: Workspace) -> tuple[PatientGroup, ...]:
+def groups_to_compare(workspace: Workspace) -> tuple[PatientGroup, ...]:
     """Groups that are compared: those chosen, by default the latest."""
     return _chosen(available(workspace))
 

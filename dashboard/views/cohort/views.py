@@ -188,7 +188,7 @@ def _compared_groups(
 
     Whoever is in several groups stands in the column of each.
     """
-    compared = patient_groups.compared(workspace)
+    compared = patient_groups.groups_to_compare(workspace)
     if not compared:
         return None
     label = workspace.profile.subtype_label if workspace.cohort.subtype is not None else RISK

@@ -91,7 +91,7 @@ def _say_who_sees_the_model(workspace: Workspace) -> None:
 def source_of(loaded: LoadedCohort) -> RunSource:
     """Return a cohort as a run reads it; an upload's patients go by their tokens."""
     if loaded.key == state.UPLOADED:
-        return RunSource(cohort=resources.tokenised(loaded), digest=loaded.digest, sample=None)
+        return RunSource(cohort=resources.by_tokens(loaded), digest=loaded.digest, sample=None)
     return RunSource(cohort=loaded.cohort, digest=loaded.digest, sample=loaded.key)
 
 

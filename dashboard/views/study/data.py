@@ -20,7 +20,7 @@ from camlif.exceptions import CamlifError
 from camlif.study import Study, VariantSummary
 from camlif.study.heldout import Unit, held_out
 from camlif.study.installed import InstalledStudy
-from dashboard.figures.study.rows import Key, named
+from dashboard.figures.study.rows import Key, row_title
 from dashboard.figures.study.strata_and_grades import HeldOutPatients
 from dashboard.profiles import Profile, load_profile
 from dashboard.runs import run_folder
@@ -92,7 +92,7 @@ class OpenStudy:
 
 def title_of(row: VariantSummary) -> str:
     """Title of a row in charts and tables."""
-    return named(row.title, row.family, row.head)
+    return row_title(row.title, row.family, row.head)
 
 
 def _words(
@@ -158,7 +158,7 @@ def _own_cohort(entry: InstalledStudy, workspace: Workspace) -> Cohort | None:
         return _same_patients(study, workspace.cohort)
     if request.cohort_digest != workspace.loaded.digest:
         return None
-    return _chosen(study, resources.tokenised(workspace.loaded))  # as the run knows them
+    return _chosen(study, resources.by_tokens(workspace.loaded))  # as the run knows them
 
 
 def _cohort_of(study: Study) -> Cohort | None:

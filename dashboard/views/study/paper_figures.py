@@ -18,7 +18,7 @@ from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.text import plain
 from dashboard.figures.study.strata_and_grades import (
     HeldOutPatients,
-    counted,
+    name_rows,
     pooling_words,
     strata_chart,
 )
@@ -139,7 +139,7 @@ def _figure_a6b(opened: OpenStudy, patients: HeldOutPatients, settings: dict[str
         theme=theme(),
     )
     show_chart(
-        counted(chart, patients.held),
+        name_rows(chart, patients.held),
         key="paper_a6b",
         settings={**settings, "cutoff_months": cutoff},
     )

@@ -15,7 +15,7 @@ from camlif.study import Study, StudySummary
 from camlif.wording import count, format_p, to_csv
 from dashboard.components.download import offer_download
 from dashboard.components.text import plain
-from dashboard.figures.study.rows import Key, named, section_of
+from dashboard.figures.study.rows import Key, row_title, section_of
 
 FORMATS = {
     **dict.fromkeys(("mean", "SD", "strict", "IPCW C", "IBS"), "%.3f"),
@@ -60,7 +60,7 @@ def summary_table(summary: StudySummary, keys: Collection[Key] | None = None) ->
         rows.append(
             {
                 "section": section_of(row.family, row.head),
-                "variant": named(row.title, row.family, row.head),
+                "variant": row_title(row.title, row.family, row.head),
                 "head": row.head,
                 "splits": row.n_splits,
                 "mean": row.mean,
@@ -90,7 +90,7 @@ def summary_table(summary: StudySummary, keys: Collection[Key] | None = None) ->
     return pd.DataFrame(ordered)
 
 
-def displayed(table: pd.DataFrame) -> pd.DataFrame:
+def as_displayed(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as people read it: an interval is one cell, a p-value has its floor."""
     shown = table.drop(columns=["head", "lower", "upper", "diff. lower", "diff. upper"])
     for at, low, high, form in (
@@ -121,7 +121,7 @@ def show_study_table(study: Study, keys: Collection[Key], *, key: str) -> None:
     """
     table = summary_table(study.summary, keys)
     st.dataframe(
-        displayed(table),
+        as_displayed(table),
         hide_index=True,
         key=f"{key}_table",
         column_config={
@@ -159,5 +159,5 @@ def show_missing(study: Study) -> None:
     if study.summary.not_applicable:
         st.markdown("**Not applicable to this cohort**")
         for entry in study.summary.not_applicable:
-            name = named(entry.title, entry.family, entry.head)
+            name = row_title(entry.title, entry.family, entry.head)
             st.markdown(plain(f"{name}: {entry.reason}"))

@@ -42,7 +42,7 @@ def main() -> None:
     told = session.take_message()
     if told:
         st.info(plain(told))
-    upload = session.checked()
+    upload = session.upload_in_hand()
     if upload is None:
         return
     _show_files(upload.report)
@@ -120,7 +120,7 @@ def _template(columns: list[str]) -> str:
 
 
 def _check(added: Iterable[tuple[str, bytes]]) -> None:
-    files, replaced = session.joined(added)
+    files, replaced = session.add_to_hand(added)
     size = sum(len(content) for content in files.values() if isinstance(content, bytes)) / 1e6
     if size > MAX_SESSION_MB:
         limit = f"{MAX_SESSION_MB}"

@@ -61,7 +61,7 @@ class CheckedUpload:
 CHECKED: SessionKey[CheckedUpload] = SessionKey("checked_upload")
 
 
-def checked() -> CheckedUpload | None:
+def upload_in_hand() -> CheckedUpload | None:
     """Return the upload in hand."""
     return CHECKED.get()
 
@@ -77,11 +77,11 @@ def check(files: dict[str, Path | bytes], steps: tuple[MappingStep, ...] = ()) -
 
 def files_in_hand() -> dict[str, Path | bytes]:
     """Return the files of the upload, as long as they are kept."""
-    upload = checked()
+    upload = upload_in_hand()
     return {} if upload is None else dict(upload.files)
 
 
-def joined(added: Iterable[tuple[str, bytes]]) -> tuple[dict[str, Path | bytes], list[str]]:
+def add_to_hand(added: Iterable[tuple[str, bytes]]) -> tuple[dict[str, Path | bytes], list[str]]:
     """Return the files in hand with others added, and the names of those that were replaced."""
     files, replaced = files_in_hand(), []
     for name, content in added:
@@ -96,7 +96,7 @@ def use_files(files: dict[str, Path | bytes]) -> None:
 
     Changes that do not fit these files are taken back, and that is said.
     """
-    upload = checked()
+    upload = upload_in_hand()
     if not files:
         CHECKED.pop()
         return
@@ -130,7 +130,7 @@ def start_round() -> None:
 
 def change(title: str, changes: tuple[Change, ...]) -> None:
     """Add a change and read the tables again; one that makes no sense is said and not made."""
-    upload = checked()
+    upload = upload_in_hand()
     if upload is None or not changes:
         return
     try:
@@ -142,14 +142,14 @@ def change(title: str, changes: tuple[Change, ...]) -> None:
 
 def undo(index: int) -> None:
     """Take one change back and read the tables again with the others."""
-    upload = checked()
+    upload = upload_in_hand()
     if upload is not None:
         check(upload.files, upload.steps[:index] + upload.steps[index + 1 :])
 
 
 def release_files() -> None:
     """Let go of the uploaded bytes; the cohort stays."""
-    upload = checked()
+    upload = upload_in_hand()
     if upload is not None:
         CHECKED.set(replace(upload, files={}))
 

@@ -108,7 +108,7 @@ MEASURED: SessionKey[tuple[tuple[object, ...], Measured]] = SessionKey("validati
 """Session key: of the last patients and model only, and gone with the session's data."""
 
 
-def measured(workspace: Workspace, scoring: Scoring, outcome: KnownOutcome) -> Measured:
+def measure(workspace: Workspace, scoring: Scoring, outcome: KnownOutcome) -> Measured:
     """Measure the patients in view, or return what was measured before of the same ones.
 
     Parameters

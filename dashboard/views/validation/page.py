@@ -40,7 +40,7 @@ from dashboard.figures.palette import palette
 from dashboard.session import state
 from dashboard.session.state import Scoring, Workspace
 from dashboard.views.cohort.groups import need_outcome, say_late_entry
-from dashboard.views.validation.data import Measured, measured, subgroups
+from dashboard.views.validation.data import Measured, measure, subgroups
 
 THRESHOLDS = np.arange(0.02, 0.99, 0.02)
 # Training patients that can stand in for percentiles that an older model lacks. No string below a
@@ -66,7 +66,7 @@ def main() -> None:
     outcome = need_outcome(workspace, workspace.scored_rows)
     if outcome is not None:
         try:
-            found = measured(workspace, scoring, outcome)
+            found = measure(workspace, scoring, outcome)
         except EstimationError as error:
             st.info(plain(str(error)))
         else:

@@ -254,7 +254,7 @@ def test_an_upload_goes_by_tokens_and_is_gone_afterwards(
     job = only(manager)
     tables = manager.folder(job.id) / run_folder.TABLES
     read = load_cohort(tables)
-    assert read.digest == resources.tokenised(loaded).digest
+    assert read.digest == resources.by_tokens(loaded).digest
     assert read.patient_ids.tolist() == list(loaded.tokens)
     assert not set(read.patient_ids) & set(cohort.patient_ids)
     ids = [str(i).encode() for i in cohort.patient_ids]

@@ -18,7 +18,7 @@ from dashboard import messages
 from dashboard.runs import run_folder
 from dashboard.session import resources, settings, state
 from dashboard.views.study.paper_figures import FIGURE_A5, FIGURE_A6A, FIGURE_A6B
-from dashboard.views.study.table import displayed, summary_table
+from dashboard.views.study.table import as_displayed, summary_table
 from tests.dashboard.conftest import OpenApp, PointAt
 from tests.dashboard.studies import FAILURE, REASON, write_study
 from tests.dashboard.views.test_pages import (
@@ -237,7 +237,7 @@ def test_the_table_equals_the_summary(study: Path) -> None:
         if row.comparison is not None:
             assert found["p (Holm)"] == row.comparison.adjusted
             assert found["wins"] == f"{row.comparison.wins} of 5"
-    interval = displayed(table).loc[0, "95 % interval"]
+    interval = as_displayed(table).loc[0, "95 % interval"]
     assert interval == f"{summary.rows[0].low:.3f} to {summary.rows[0].high:.3f}"
 
 

@@ -19,7 +19,7 @@ from dashboard.figures.study.hazard_panels import hazard_panels, swarm
 from dashboard.figures.study.small_multiples import curves_by_variant
 from dashboard.figures.study.strata_and_grades import (
     NO_GRADE,
-    counted,
+    name_rows,
     pooling_words,
     strata_chart,
 )
@@ -236,7 +236,7 @@ def test_pooling_is_said_with_rows_patients_and_splits() -> None:
 
 def test_a_finding_on_patients_keeps_its_words() -> None:
     chart = hazards()
-    assert counted(chart, patients().held) is chart
+    assert name_rows(chart, patients().held) is chart
 
 
 def test_a_part_of_the_patients_is_counted_anew() -> None:

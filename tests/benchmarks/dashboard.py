@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 
 from dashboard.messages import BANNER
 from tests.benchmarks.harness import Line, Timing
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, PASS_THE_GATE, ROOT, RUN, _free_port
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, PASS_THE_GATE, ROOT, _free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+RUN = (sys.executable, "-m", "streamlit", "run", "dashboard/app.py")
 SIZES = {1000: "1k", 10_000: "10k", 100_000: "100k"}
 BUDGETS: dict[str, tuple[float, float, float]] = {
     "cold server and browser to title": (3, 4, 7),

@@ -256,7 +256,7 @@ def _report_two_units(
         return
     few = (values >= high[0]) if len(high) <= len(low) else (values > 0) & (values <= low[-1])
     found.warn(
-        f"{column} has {len(low)} values about {np.median(low):.3g} and {len(high)} about "
+        f"{column} has {count(len(low), 'value')} about {np.median(low):.3g} and {len(high)} about "
         f"{np.median(high):.3g}, and none between, as of two units.",
         code="E-09",
         file=table.rows.file,

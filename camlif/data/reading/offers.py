@@ -15,6 +15,7 @@ from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.coding import ANY, BLANK
 from camlif.data.reading.outcomes import endpoint_words
 from camlif.data.reading.problems import Problem, examples, shorten
+from camlif.wording import verb
 
 Offer = tuple[str, str, tuple[Change, ...]]
 """Value, label and changes."""
@@ -96,7 +97,7 @@ def offer_event(problem: Problem, _: CheckReport) -> list[Offer]:
     offers: list[Offer] = []
     for those in (s for n in (1, 2) for s in combinations(cells, n) if n == 1 or several):
         others = [c for c in cells if c not in those]
-        label = f"{examples(those)} {'means' if len(those) == 1 else 'mean'} the event"
+        label = f"{examples(those)} {verb(len(those), 'means', 'mean')} the event"
         change = Change(("clinical", "event_values"), list(those), add=True)
         label += f", {examples(others)} none" if len(others) > 1 else ""
         offers.append(("+".join(those), label, (*column, change)))

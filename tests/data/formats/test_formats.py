@@ -44,7 +44,7 @@ MAF = (
     "#version 2.4\nHugo_Symbol\tTumor_Sample_Barcode\tVariant_Classification\tProtein_Change\n"
     "TP53\tP-1-T01\tMissense_Mutation\tp.R1H\nTP53\tP-1-T01\tNonsense_Mutation\tp.R2*\n"
     "EGFR\tP-2-T02\tSilent\tp.L1L\nPTEN\tP-2-T01\tFrame_Shift_Del\tp.K\n"
-    "Unknown\tP-3-T01\tMissense_Mutation\tp.A1B\nTTN\tP-3-T01\tIntron\t\n"
+    "Unknown\tP-7-T01\tMissense_Mutation\tp.A1B\nTTN\tP-7-T01\tIntron\t\n"
 )
 LONG = (
     "patientId,sampleId,clinicalAttributeId,value\nP1,s,AGE,50\nP2,s,AGE,60\nP1,s,T,1\nP1,s,T,1\n"
@@ -165,7 +165,7 @@ def test_a_cbioportal_study_joins_patients_samples_matrix_and_mutations() -> Non
     cohort, report = check(files)
 
     assert cohort is not None, report.errors
-    assert cohort.patient_ids.tolist() == ["P-1", "P-2", "P-3", "P-3-T01"]
+    assert cohort.patient_ids.tolist() == ["P-1", "P-2", "P-3", "P-7-T01"]
     assert cohort.with_outcome.tolist() == [True, True, False, False]
     assert cohort.clinical["TUMOR_PURITY"].tolist()[:2] == [0.5, 0.7]
     assert cohort.schema["data_mrna"].columns == ("TP53", "EGFR", "PTEN")
@@ -222,7 +222,7 @@ def test_a_slide_table_names_the_patient_of_each_slide() -> None:
 def test_silent_variants_leave_a_patient_sequenced_with_zeros() -> None:
     maf = MAF.replace("P-1-T01", "P1").replace("P-2-T02", "P2").replace("P-2-T01", "P2")
     cohort, report = check(
-        {"clinical.csv": CLINICAL, "ct.csv": CT, "wes.maf": maf.replace("P-3-T01", "P3")}
+        {"clinical.csv": CLINICAL, "ct.csv": CT, "wes.maf": maf.replace("P-7-T01", "P3")}
     )
 
     assert cohort is not None, report.errors

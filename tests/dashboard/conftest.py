@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,6 +65,14 @@ def _few_patients_check_explanations_on_the_page() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dashboard.views.explain.trust.N_PATIENTS", 12)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _the_main_module_comes_back() -> Iterator[None]:
+    """Undo what Streamlit's tests do: a process that a later test spawns would run a page."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

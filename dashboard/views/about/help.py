@@ -57,6 +57,7 @@ WALKS = {
     ),
     "Compare groups": (
         "Open Cohort and group the curves by risk group, subtype or grade.",
+        "In Clinical, click a bar to show its patients alone; the sidebar names each such filter.",
         "In Groups, name groups of the patients shown, of a risk group, a column or a list; in "
         "Hazard by subtype, draw a lasso around points.",
         "Groups tests every column between them; select one to draw it, or compare their curves.",

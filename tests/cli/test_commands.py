@@ -110,7 +110,7 @@ def test_train_interrupted_says_what_is_kept_and_the_same_command_goes_on(
     camlif: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = ("--splits", 8, "--split-scheme", "monte-carlo", "--epochs", 1, "--width", 16)
-    train = ("train", data, *quick, "--processes", 1, "--out")
+    train = ("train", data, *quick, "--select-top", 10, "--processes", 1, "--out")
 
     def interrupt(kept: KeptMembers, part: TrainedPart) -> None:
         add(kept, part)

@@ -1,8 +1,7 @@
 """Whether tables suit a model: what a user should know of them before they are scored.
 
-A cohort and what a model expects go in, problems come out, as a check of tables gives them: columns
-absent or under other names, levels never seen in training, columns and follow-up in another unit.
-Nothing fails.
+A cohort and what a model expects go in; problems come out and nothing fails: columns absent or
+under other names, levels never seen in training, columns and follow-up in another unit.
 """
 
 from __future__ import annotations

@@ -41,7 +41,6 @@ from camlif.wording import count
 
 MAX_SHARE_MISSING = 0.3
 """A patient who lacks more of the values lacks the modality; wholly absent groups do not count."""
-
 TOO_MANY_MISSING = f"more than {100 * MAX_SHARE_MISSING:.0f}% missing"
 
 MIN_DIFFERENT = 10

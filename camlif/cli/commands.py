@@ -214,7 +214,7 @@ def train(
         cohort = cohort.select(
             modalities=choose_modalities(modalities), clinical=choose_clinical(clinical, cohort)
         )
-        with progress_bar(f"{count(splits, 'member')}", quiet=as_json) as update:
+        with progress_bar(count(splits, "member"), quiet=as_json) as update:
 
             def tell(now: TrainingProgress) -> None:
                 message = f"loss {now.loss:.3f}"
@@ -311,9 +311,8 @@ def score(
         return
     say(
         f"{out}: {written.scored} of {count(written.patients, 'patient')} scored on "
-        f"{written.device} "
-        f"in {summary['seconds']:.1f} s; {written.heldout} were in the training cohort and have "
-        "held-out risks"
+        f"{written.device} in {summary['seconds']:.1f} s; {written.heldout} were in the training "
+        "cohort and have held-out risks"
     )
     if written.unclear:
         patients = count(written.unclear, "patient")

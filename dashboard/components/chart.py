@@ -20,6 +20,7 @@ from dashboard.components.download import offer_download
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
 from dashboard.figures.palette import Theme
+from dashboard.session.keys import SessionKey
 
 MAX_ROWS = 1000
 """Of a table beside its file: it goes to the browser at every rerun."""
@@ -74,6 +75,36 @@ def show_chart(
     if table:
         table_button(chart, key=key, settings=settings)
     return cast(Any, event)
+
+
+def selected_points(event: object) -> list[dict[str, Any]]:
+    """Return the points of a selection that `show_chart` returned; none where there is none."""
+    points = getattr(getattr(event, "selection", None), "points", None)
+    return list(points or [])
+
+
+def take_click(event: object, last: SessionKey[tuple[int, ...]]) -> tuple[int, ...] | None:
+    """Return the ``customdata`` of a point that was clicked, once.
+
+    The browser tells of a click in every rerun until the next one.
+
+    Parameters
+    ----------
+    event : object
+        What `show_chart` returned.
+    last : SessionKey
+        Holds the click that was taken.
+    """
+    points = selected_points(event)
+    data = points[0].get("customdata") if points else None
+    if data is None:
+        last.pop()
+        return None
+    clicked = tuple(map(int, data if isinstance(data, list) else [data]))
+    if clicked == last.get():
+        return None
+    last.set(clicked)
+    return clicked
 
 
 def _mark_content(figure: go.Figure) -> None:

@@ -81,16 +81,7 @@ def clinical_chart(columns: Sequence[ColumnCounts], *, theme: Theme) -> Chart:
     figure.update_yaxes(rangemode="tozero", nticks=4)
     marks = Marks(theme)
     for k, column in enumerate(columns):
-        suffix = "" if k == 0 else str(k + 1)
-        marks.text(
-            f"<b>{escape(column.name, limit=40)}</b>",
-            x=0,
-            xref=f"x{suffix} domain",
-            xanchor="left",
-            y=1,
-            yref=f"y{suffix} domain",
-            yanchor="bottom",
-        )
+        marks.over_panel(k, f"<b>{escape(column.name, limit=40)}</b>", x=0, xanchor="left")
     marks.put_on(figure)
     return Chart(figure, _finding(columns), table, alt)
 

@@ -120,6 +120,26 @@ class Marks:
         font = {"size": SMALL_FONT_SIZE, "color": color or palette(self.theme).text}
         self.texts.append({"text": text, "showarrow": False, "font": font, **place})
 
+    def over_panel(self, place: int, text: str, **where: Any) -> None:
+        """Write an escaped text over one of several plots.
+
+        Parameters
+        ----------
+        place : int
+            Of the plot, from 0.
+        text : str
+        **where
+            Further arguments of a Plotly annotation, such as ``x`` as a share of the plot's width.
+        """
+        axis = "" if place == 0 else str(place + 1)
+        over: dict[str, Any] = {
+            "xref": f"x{axis} domain",
+            "yref": f"y{axis} domain",
+            "y": 1,
+            "yanchor": "bottom",
+        }
+        self.text(text, **over, **where)
+
     def vertical(self, x: float, *, color: str, dash: str = "dash") -> None:
         """Draw a line over the height of the first plot.
 

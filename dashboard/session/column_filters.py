@@ -55,13 +55,17 @@ COLUMN_FILTERS: SessionKey[dict[str, tuple[Bar, ...]]] = SessionKey("column_filt
 """Bars whose patients are shown, by column; a column without any filters nothing."""
 
 
-def values_of(cohort: Cohort, column: str) -> pd.Series:
-    """Return a clinical column as it is shown: old ages as one, numbers as numbers."""
+def clinical_values(cohort: Cohort, column: str) -> pd.Series:
+    """Return a clinical column, a value per patient: numbers or texts."""
     values = cohort.clinical[column].reset_index(drop=True)
-    if not pd.api.types.is_numeric_dtype(values):
-        return values.astype("string")
-    numbers = values.astype("float64")
-    return numbers.clip(upper=OLDEST_SHOWN) if column == "age" else numbers
+    return values.astype("float64" if pd.api.types.is_numeric_dtype(values) else "string")
+
+
+def values_of(cohort: Cohort, column: str) -> pd.Series:
+    """Return a clinical column as it is shown: old ages as one."""
+    values = clinical_values(cohort, column)
+    is_age = column == "age" and pd.api.types.is_numeric_dtype(values)
+    return values.clip(upper=OLDEST_SHOWN) if is_age else values
 
 
 def texts_of(values: pd.Series) -> pd.Series:

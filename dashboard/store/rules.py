@@ -81,8 +81,7 @@ def checked_text(text: str) -> str:
     if len(clean) > TEXT_LIMIT:
         raise StoreError(
             f"The text has {count(len(clean), 'character')}; the limit is {TEXT_LIMIT:,}. Shorten "
-            "it or "
-            "write two notes."
+            "it or write two notes."
         )
     if "\0" in clean:
         raise StoreError("The text holds a character that cannot be stored (NUL). Type it anew.")

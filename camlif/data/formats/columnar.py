@@ -38,6 +38,7 @@ _BUFFERS_FIELD = 2
 _COMPRESSION_FIELD = 3
 _NUMBERS = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE")
 _TEXTS_AT_ONCE = 64
+_DAY = 86_400e6  # microseconds
 _COLUMNS_AT_ONCE = 64
 """Every column of Parquet that is being read holds a page of it, unpacked, beside its values."""
 
@@ -181,10 +182,6 @@ def _plain(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
         days = pc.divide(values.cast(pa.duration("us")).cast(pa.int64()).cast(pa.float64()), _DAY)
         return pc.binary_join_element_wise(days.cast(pa.string()), "days", " ")
     return values.cast(pa.string())
-
-
-_DAY = 86_400e6
-"""Microseconds of a day."""
 
 
 def _require_flat(name: str, kind: pa.DataType) -> None:

@@ -273,10 +273,7 @@ def _settle(
         )
     else:
         done = DONE[duplicates]
-        found.warn(
-            f"Different rows of {count(len(differ), 'patient')} were {done}.",
-            **where,
-        )
+        found.warn(f"Different rows of {count(len(differ), 'patient')} were {done}.", **where)
     steps.append(FlowStep(file=rows.file, reason=f"repeated patient ({duplicates})", n=n_more))
     if duplicates == "mean":
         rows = replace(rows, table=_means(rows.table, list(positions.values())))

@@ -136,21 +136,12 @@ def _set_axes(
 
 
 def _head(marks: Marks, pair: PairedRow, place: int, reference: str) -> None:
-    suffix = "" if place == 0 else str(place + 1)
     lines = [
         escape(pair.row.title, limit=36),
         f"{escape(reference, limit=12)} better in {pair.reference_wins} of {len(pair.split)}",
         _mean_words(pair),
     ]
-    marks.text(
-        "<br>".join(lines),
-        x=0.5,
-        xref=f"x{suffix} domain",
-        y=1,
-        yref=f"y{suffix} domain",
-        yanchor="bottom",
-        yshift=2,
-    )
+    marks.over_panel(place, "<br>".join(lines), x=0.5, yshift=2)
 
 
 def _mean_words(pair: PairedRow) -> str:

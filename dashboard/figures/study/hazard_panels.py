@@ -269,15 +269,7 @@ def _set_axes(
 
 
 def _head(marks: Marks, panel: HazardPanel, n: int, place: int) -> None:
-    suffix = "" if place == 0 else str(place + 1)
-    marks.text(
-        f"{escape(panel.title, limit=30)}<br>n = {n:,}",
-        x=0.5,
-        xref=f"x{suffix} domain",
-        y=1,
-        yref=f"y{suffix} domain",
-        yanchor="bottom",
-    )
+    marks.over_panel(place, f"{escape(panel.title, limit=30)}<br>n = {n:,}", x=0.5)
 
 
 def _table(panels: Sequence[HazardPanel], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -184,17 +184,13 @@ def _add_curve(
 
 
 def _head(marks: Marks, panel: CurvePanel, place: int) -> None:
-    suffix = "" if place == 0 else str(place + 1)
     n, events = len(panel.followed), int(panel.followed.event.sum())
-    marks.text(
+    marks.over_panel(
+        place,
         f"{escape(panel.title, limit=30)}<br>log-rank {escape(panel.p_text)}; "
         f"n = {n:,}, {count(events, 'event')}",
         x=0,
-        xref=f"x{suffix} domain",
         xanchor="left",
-        y=1,
-        yref=f"y{suffix} domain",
-        yanchor="bottom",
         align="left",
     )
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from camlif.data.cohort import Cohort
 from camlif.wording import count
-from dashboard.components.chart import show_chart, theme
+from dashboard.components.chart import show_chart, take_click, theme
 from dashboard.components.text import plain
 from dashboard.figures.clinical import ColumnCounts, clinical_chart
 from dashboard.session import column_filters
@@ -19,7 +19,7 @@ from dashboard.session.state import Workspace
 
 MAX_DRAWN = 9
 """Columns that are drawn unless others are chosen."""
-CLICKED: SessionKey[tuple[int, int]] = SessionKey("clinical_click")
+CLICKED: SessionKey[tuple[int, ...]] = SessionKey("clinical_click")
 
 
 def clinical_view(workspace: Workspace) -> None:
@@ -37,7 +37,11 @@ def clinical_view(workspace: Workspace) -> None:
     filters = COLUMN_FILTERS.get() or {}
     counted = [_counts(workspace, name, bars[name], picked=filters.get(name, ())) for name in drawn]
     event = show_chart(clinical_chart(counted, theme=theme()), key="clinical", select=True)
-    _take_click(event, [(name, bars[name]) for name in drawn])
+    clicked = take_click(event, CLICKED)
+    if clicked is not None:
+        column, bar = clicked
+        column_filters.toggle(drawn[column], bars[drawn[column]][bar])
+        st.rerun()
     left_out = len(cohort.clinical.columns) - len(bars)
     if left_out:
         st.caption(
@@ -62,19 +66,3 @@ def _counts(
         all=tuple(int(mask.sum()) for mask in held),
         picked=tuple(bar in picked for bar in bars),
     )
-
-
-def _take_click(event: object, drawn: list[tuple[str, tuple[Bar, ...]]]) -> None:
-    """Filter by the bar clicked, once: the browser tells of it in every rerun until the next."""
-    points = getattr(getattr(event, "selection", None), "points", None) or []
-    place = points[0].get("customdata") if points else None
-    if not place:
-        CLICKED.pop()
-        return
-    clicked = (int(place[0]), int(place[1]))
-    if clicked == CLICKED.get():
-        return
-    CLICKED.set(clicked)
-    name, bars = drawn[clicked[0]]
-    column_filters.toggle(name, bars[clicked[1]])
-    st.rerun()

@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from camlif.data.cohort import MAX_CATEGORIES, Cohort
+from camlif.data.preprocessing import CLINICAL
 from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.roles import role_by_name
+from dashboard.session.column_filters import clinical_values
 from dashboard.session.state import Workspace
 
-CLINICAL = "clinical"
 INPUT, OF_OUTCOME = "model input", "of the outcome"
 _TELL_OUTCOME = {"outcome", "perhaps outcome", "prediction", "event", "duration"}
 
@@ -64,9 +65,7 @@ def values_of(cohort: Cohort, table: str, column: str) -> pd.Series:
     column : str
     """
     if table == CLINICAL:
-        values = cohort.clinical[column].reset_index(drop=True)
-        is_number = pd.api.types.is_numeric_dtype(values)
-        return values.astype(float) if is_number else values.astype("string")
+        return clinical_values(cohort, column)
     place = cohort.schema[table].columns.index(column)
     return pd.Series(cohort.rows(table)[:, place], dtype=float)
 

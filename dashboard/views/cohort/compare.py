@@ -17,7 +17,7 @@ from camlif.exceptions import CamlifError, EstimationError
 from camlif.explain.verdicts import spread_by_risk
 from camlif.statistics import GroupDifferences, disjoint, group_differences
 from camlif.wording import count, listed
-from dashboard.components.chart import MAX_ROWS, show_chart, theme
+from dashboard.components.chart import MAX_ROWS, show_chart, take_click, theme
 from dashboard.components.contributions import display_name
 from dashboard.components.text import plain
 from dashboard.figures.attribution import modality_share
@@ -32,6 +32,7 @@ from dashboard.views.cohort.groups import GROUP_BY, NEXT_VIEW
 
 DRAWN: SessionKey[tuple[str, str]] = SessionKey("drawn_column")
 """Table and name of the column that is drawn by group."""
+CLICKED: SessionKey[tuple[int, ...]] = SessionKey("volcano_point")
 PICKED: SessionKey[dict[str, dict[str, list[int]]]] = SessionKey("differences")
 """Rows of the table of differences that are selected."""
 MOST_EXPLAINED = 25
@@ -103,24 +104,13 @@ def _columns(workspace: Workspace, members: Mapping[str, BoolArray]) -> None:
         st.info(plain(str(error)))
         return
     event = show_chart(volcano_chart(table, found.names, theme=theme()), key="volcano", select=True)
-    _take_point(table, event)
+    clicked = take_click(event, CLICKED)
+    if clicked is not None:
+        DRAWN.set((str(table.at[clicked[0], "table"]), str(table.at[clicked[0], "column"])))
     _sortable(table)
     if columns.left_out:
         st.caption(plain(f"Not compared, of too many values: {listed(columns.left_out)}."))
     _draw_column(workspace, members)
-
-
-def _take_point(table: pd.DataFrame, event: object) -> None:
-    """Draw the column of a point that was clicked, once: a row may be picked after it."""
-    last: SessionKey[int] = SessionKey("volcano_point")
-    points = getattr(getattr(event, "selection", None), "points", None) or []
-    picked = points[0].get("customdata") if points else None
-    row = picked[0] if isinstance(picked, list) else picked
-    if row is None:
-        last.pop()
-    elif row != last.get():
-        last.set(int(row))
-        DRAWN.set((str(table.at[int(row), "table"]), str(table.at[int(row), "column"])))
 
 
 def _sortable(table: pd.DataFrame) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from camlif.arrays import BoolArray
+from camlif.data.preprocessing import CLINICAL
 from camlif.exceptions import CamlifError
 from camlif.wording import count, listed
 from dashboard import messages
@@ -30,7 +31,7 @@ from dashboard.session.user import current_user
 from dashboard.store import PatientGroup, StoreError
 from dashboard.store.identifiers import check_free_of_identifiers
 from dashboard.views.case import commit_first
-from dashboard.views.cohort.columns import CLINICAL, values_of
+from dashboard.views.cohort.columns import values_of
 
 COMPARED: SessionKey[list[int]] = SessionKey("groups_chosen")
 PICKED: SessionKey[list[int]] = SessionKey("compared_groups")

@@ -20,7 +20,7 @@ from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
 from camlif.statistics.split_p_values import WITHHELD
 from camlif.wording import count, format_p
 from dashboard.components import worklists
-from dashboard.components.chart import show_chart, show_numbers, theme
+from dashboard.components.chart import selected_points, show_chart, show_numbers, theme
 from dashboard.components.text import plain
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
@@ -233,9 +233,8 @@ def _use_selection(workspace: Workspace, event: object) -> None:
 
 
 def _picked_tokens(event: object) -> list[str]:
-    points = getattr(getattr(event, "selection", None), "points", None) or []
     tokens = []
-    for point in points:
+    for point in selected_points(event):
         data = point.get("customdata")
         token = data[0] if isinstance(data, (list, tuple)) and data else data
         if isinstance(token, str):

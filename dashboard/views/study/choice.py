@@ -64,7 +64,8 @@ class StudyChoice:
     def results(self) -> pd.DataFrame:
         """Results of the rows shown, of all splits."""
         results = self.opened.study.results
-        wanted = [tuple(key) in set(self.keys) for key in results[KEY_COLUMNS].values]
+        keys = set(self.keys)
+        wanted = [tuple(key) in keys for key in results[KEY_COLUMNS].values]
         return results[wanted]
 
     @property
@@ -166,23 +167,23 @@ def choose(opened: OpenStudy, page: Page, families: Collection[str]) -> StudyCho
         folded=(),
         printed_of=printed,
     )
-    _say_verdict(choice)
-    return choice if picked else _fold(choice)
+    found = choice.rows
+    _say_verdict(choice, found)
+    return choice if picked else _fold(choice, found)
 
 
-def _say_verdict(choice: StudyChoice) -> None:
+def _say_verdict(choice: StudyChoice, found: Sequence[StudyRow]) -> None:
     """Say first what the rows come to: of an ablation, those that have all modalities."""
     single = SECTIONS["single modality"]
-    rows = [row for row in choice.rows if choice.page == "comparison" or row.section != single]
+    rows = [row for row in found if choice.page == "comparison" or row.section != single]
     pairs = paired_rows(rows, REFERENCE, choice.measure)
-    found = verdict(pairs, choice.measure, reference="CA-MLIF")
-    if found:
-        st.markdown(f"**{plain(found)}**")
+    said = verdict(pairs, choice.measure, reference="CA-MLIF")
+    if said:
+        st.markdown(f"**{plain(said)}**")
 
 
-def _fold(choice: StudyChoice) -> StudyChoice:
+def _fold(choice: StudyChoice, rows: Sequence[StudyRow]) -> StudyChoice:
     """Show the first rows of large sections until they are opened."""
-    rows = choice.rows
     large = foldable(rows)
     if not large:
         return choice

@@ -8,8 +8,9 @@ silence. Nothing fails.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
@@ -18,11 +19,10 @@ import pyarrow as pa
 from camlif.data.reading.gathered import Reading
 from camlif.data.reading.mapping import declared_id
 from camlif.data.reading.outcomes import holds_pair
-from camlif.data.reading.problems import examples
+from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.roles import find_id
 from camlif.data.reading.tables import TextTable, table_stem
-from camlif.data.reading.values import clean_ids
-from camlif.wording import count
+from camlif.wording import count, verb
 
 _PIECE_WORDS = frozenset(
     ("part", "batch", "site", "set", "chunk", "file", "piece", "teil", "parte", "partie", "centre")
@@ -58,29 +58,45 @@ def join_pieces(tables: list[TextTable], reading: Reading) -> list[TextTable]:
 
 
 def _joined(name: str, members: Sequence[TextTable], reading: Reading) -> TextTable:
-    """Return one table with a row for each row of patients that the first tables do not have."""
+    """Return one table with the columns and the rows of all; a patient told twice stays so."""
     whole = members[0]
     for other in members[1:]:
-        mine, theirs = _ids(whole, reading), _ids(other, reading)
-        if not set(mine) & set(theirs):
+        mine, theirs = _read_ids(whole, reading), _read_ids(other, reading)
+        if mine.column != theirs.column:
+            other = _renamed(other, theirs.column, mine.column)
+        more = [c for c in other.columns if c not in whole.columns]
+        told_twice = set(mine.ids) & set(theirs.ids)
+        if len(set(other.columns) - {mine.column}) > len(more) or not told_twice:
             whole = _appended(whole, other)
             continue
-        at = {patient: i for i, patient in enumerate(theirs)}
-        index = pa.array([at.get(patient) for patient in mine], pa.int64())
-        cells = whole.table
-        for column in other.columns:
-            if column not in cells.column_names:
-                cells = cells.append_column(column, other.table[column].take(index))
-        strangers = np.array([i for i, p in enumerate(theirs) if p not in set(mine)], dtype=int)
-        whole = replace(whole, table=cells, units={**other.units, **whole.units})
-        if len(strangers):
-            rest = replace(
-                other,
-                table=other.table.take(strangers),
-                row_numbers=other.row_numbers[strangers],
+        several = [i for i, n in Counter(theirs.ids).items() if n > 1 and i in told_twice]
+        if several:
+            reading.found.error(
+                f"{examples(several)} {verb(len(several), 'has', 'have')} several rows, so that "
+                f"the columns of {name} can't be put side by side.",
+                code="E-06",
+                file=other.file,
+                column=theirs.column,
+                fix="Keep one row of each patient.",
             )
-            whole = _appended(whole, rest)
+        at = {patient: i for i, patient in enumerate(theirs.ids)}
+        index = pa.array([at.get(patient) for patient in mine.ids], pa.int64())
+        cells = whole.table
+        for column in more:
+            cells = cells.append_column(column, other.table[column].take(index))
+        whole = replace(whole, table=cells, units={**other.units, **whole.units})
+        strangers = [i for i, patient in enumerate(theirs.ids) if patient not in told_twice]
+        if strangers:
+            rest = other.table.take(strangers)
+            whole = _appended(
+                whole, replace(other, table=rest, row_numbers=other.row_numbers[strangers])
+            )
     return replace(whole, file=name)
+
+
+def _renamed(table: TextTable, column: str, name: str) -> TextTable:
+    names = [name if c == column else c for c in table.columns]
+    return replace(table, table=table.table.rename_columns(names))
 
 
 def _appended(table: TextTable, other: TextTable) -> TextTable:
@@ -93,47 +109,102 @@ def _appended(table: TextTable, other: TextTable) -> TextTable:
     )
 
 
-def _ids(table: TextTable, reading: Reading) -> list[str]:
-    column = find_id(table.columns, declared_id(reading, table.file)) or table.columns[0]
-    return clean_ids(table.text(column))
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """Identifiers of a table's rows, and whether their column has a usual name."""
+
+    column: str
+    ids: list[str]
+    named: bool
+
+
+def _read_ids(table: TextTable, reading: Reading) -> _Ids:
+    """Read identifiers as the patients' will be, telling nobody."""
+    named = find_id(table.columns, declared_id(reading, table.file))
+    column = named or table.columns[0]
+    rules = reading.id_rules
+    if rules.spellings is not None:
+        rules = replace(rules, spellings=dict(rules.spellings))
+    return _Ids(column, rules.read(table, column, Findings()), named is not None)
 
 
 def _ask(tables: Sequence[TextTable], reading: Reading) -> None:
-    """Ask about tables of one stem with the same columns and no patient in common."""
+    """Ask about tables that look like rows, or like columns, of one."""
     manifest = reading.manifest
     named = {manifest.clinical.file, *(s.file for s in manifest.modalities.values())}
     free = [t for t in tables if t.file not in named]
+    ids = {t.file: _read_ids(t, reading) for t in free if len(free) > 1}
     seen: set[str] = set()
     for i, first in enumerate(free):
-        alike = [t for t in free[i:] if set(t.columns) == set(first.columns)]
-        alike = [t for t in alike if t is first or _stem([first, t])]
-        name = _stem(alike)
-        if first.file in seen or len(alike) < 2 or not name:
-            continue
-        ids = [set(_ids(t, reading)) for t in alike]
-        if sum(map(len, ids)) > len(set.union(*ids)):
-            continue
-        files = tuple(t.file for t in alike)
-        seen.update(files)
-        reading.found.error(
-            f"{examples(files)} have the same columns and no patient in common. Are they one "
-            f"table, {name}, of {count(sum(map(len, ids)), 'patient')}?",
-            code="E-07",
-            file=files[1],
-            fix="Say so, or keep one of them.",
-            topic="pieces",
-            columns=(name,),
-            values=files,
-        )
+        for way in ("rows", "columns"):
+            alike = [first]
+            for other in free[i + 1 :]:
+                ways = {_way(t, other, ids) for t in alike}
+                if ways == {way} and other.file not in seen and _stem([*alike, other]):
+                    alike.append(other)
+            if first.file not in seen and len(alike) > 1:
+                seen.update(t.file for t in alike)
+                _ask_about(alike, ids, reading, side_by_side=way == "columns")
+
+
+def _way(table: TextTable, other: TextTable, ids: Mapping[str, _Ids]) -> str:
+    """Return ``rows`` or ``columns``, which two tables may be of one; empty where neither.
+
+    Rows have most columns in common and few patients. Columns have most patients in common, no
+    column, and names that differ by a number, a letter or a word such as part.
+    """
+    a, b = ({*t.columns} - {ids[t.file].column} for t in (table, other))
+    mine, theirs = ({*ids[t.file].ids} for t in (table, other))
+    few = 2 * len(mine & theirs) <= min(len(mine), len(theirs))
+    if few and 2 * len(a & b) > max(len(a), len(b)):
+        return "rows"
+    return "columns" if not few and not a & b and _are_numbered([table, other]) else ""
+
+
+def _ask_about(
+    tables: Sequence[TextTable], ids: Mapping[str, _Ids], reading: Reading, *, side_by_side: bool
+) -> None:
+    name, files = _stem(tables), tuple(t.file for t in tables)
+    every = [set(ids[file].ids) for file in files]
+    rows = "patient" if all(ids[file].named for file in files) else "row"
+    size, twice = len(set.union(*every)), sum(map(len, every)) - len(set.union(*every))
+    if side_by_side:
+        have = f"the same {rows}s and other columns"
+    else:
+        same = {frozenset({*t.columns} - {ids[t.file].column}) for t in tables}
+        have = f"{'the same' if len(same) == 1 else 'nearly the same'} columns and "
+        have += f"{count(twice, rows) if twice else f'no {rows}'} in common"
+    reading.found.error(
+        f"{examples(files)} have {have}. Are they one table, {name}, of {count(size, rows)}?",
+        code="E-07",
+        file=files[1],
+        fix="Say so, or keep one of them.",
+        topic="pieces",
+        columns=(name,),
+        values=files,
+    )
+
+
+def _words(table: TextTable) -> list[str]:
+    return re.findall(r"[^\W\d_]+|\d+", table_stem(table.file))
+
+
+def _are_numbered(tables: Sequence[TextTable]) -> bool:
+    """Whether names are one with a number, a letter or a word such as part behind it."""
+    stem = _shared(tables)
+    rest = [w for t in tables for w in _words(t)[len(stem) :]]
+    return bool(stem) and all(w.isdigit() or len(w) == 1 or w.lower() in _PIECE_WORDS for w in rest)
+
+
+def _shared(tables: Sequence[TextTable]) -> list[str]:
+    """Return the words that names begin with, without a last part."""
+    words = [_words(t) for t in tables]
+    same = [w[0] for w in takewhile(lambda w: len(set(w)) == 1, zip(*words, strict=False))]
+    while same and same[-1].lower() in _PIECE_WORDS:
+        same.pop()
+    return same
 
 
 def _stem(tables: Sequence[TextTable]) -> str:
-    """Return what the names of files share before a number or a word such as train; else empty."""
-    stems = [table_stem(t.file) for t in tables]
-    words = [re.findall(r"[^\W\d_]+|\d+", stem) for stem in stems]
-    same = [w[0] for w in takewhile(lambda w: len(set(w)) == 1, zip(*words, strict=False))]
-    while len(same) > 1 and same[-1].lower() in _PIECE_WORDS:
-        same.pop()
-    if same and same[0].lower() not in _PIECE_WORDS:
-        return "_".join(same)
-    return CLINICAL if all(map(holds_pair, tables)) else ""
+    """Return the name that tables share before a number or a word such as train; else empty."""
+    return "_".join(_shared(tables)) or (CLINICAL if all(map(holds_pair, tables)) else "")

@@ -34,6 +34,11 @@ def renamed(name: str, table: Frame | None = None) -> Files:
     return study(clinical=None, **{name: csv(clinical() if table is None else table)})
 
 
+def again(table: Frame) -> Frame:
+    """The table, a little other."""
+    return table.assign(**{f: table[f] + 0.5 for f in FEATURES})
+
+
 def on_its_side(table: Frame) -> bytes:
     """Patients in columns."""
     turned = table.set_index("patient_id").T
@@ -229,6 +234,47 @@ INPUTS = {
             ct=None, ct_siteA=ct().head(25), ct_siteB=ct()[25:40], ct_siteC=ct()[40:]
         ),
         asks="E-07", names=("one table, ct, of 60 patients",), answers=("parts=ct",),
+    ),
+    "a modality in two files of columns": Input(
+        files=lambda: study(
+            ct=None, ct_part1=ct()[["patient_id", *FEATURES[:3]]],
+            ct_part2=ct()[["patient_id", *FEATURES[3:]]],
+        ),
+        asks="E-07", names=("ct_part1.csv, ct_part2.csv have the same patients and other",),
+        answers=("parts=ct",),
+    ),
+    "columns of two files, the patients in another order and some in one only": Input(
+        files=lambda: study(
+            ct=None, ct_a=ct()[["patient_id", *FEATURES[:3]]],
+            ct_b=ct()[["patient_id", *FEATURES[3:]]][::-1].rename(columns={"patient_id": "ID"}),
+        ),
+        asks="E-07", names=("one table, ct, of 60 patients",), answers=("parts=ct",),
+    ),
+    "files of columns, features in rows": Input(
+        files=lambda: study(
+            ct=None, ct_1=on_its_side(ct().head(25)), ct_2=on_its_side(ct().tail(N - 25))
+        ),
+        asks="E-07", names=("ct_1.csv, ct_2.csv",), answers=("parts=ct",),
+    ),
+    "two batches, four patients in both": Input(
+        files=lambda: study(ct=None, ct_1=ct().head(32), ct_2=ct().tail(N - 28)),
+        asks="E-07", names=("4 patients in common",), answers=("parts=ct",),
+    ),
+    "two batches, four patients measured in both": Input(
+        files=lambda: study(ct=None, ct_1=ct().head(32), ct_2=again(ct().tail(N - 28))),
+        asks="E-07", names=("4 patients in common",), answers=("parts=ct", "duplicates=first"),
+        same=False,
+    ),
+    "two batches, one with a column more": Input(
+        files=lambda: study(ct=None, ct_1=ct().head(25), ct_2=ct().tail(N - 25).assign(g=1)),
+        asks="E-07", names=("nearly the same columns",), answers=("parts=ct",),
+        tables={"ct": (*FEATURES, "g"), "rna": FEATURES}, same=False,
+    ),
+    "two phases of one modality": Input(
+        files=lambda: study(
+            ct=None, ct_arterial=ct(), ct_venous=ct().set_axis(["patient_id", *"abcdef"], axis=1)
+        ),
+        tables={"ct_arterial": FEATURES, "ct_venous": tuple("abcdef"), "rna": FEATURES}, same=False,
     ),
     "two modalities of other patients, as somebody said": Input(
         files=lambda: study(ct=None, ct_1=ct().head(25), ct_2=ct().tail(N - 25)),

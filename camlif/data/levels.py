@@ -2,8 +2,8 @@
 
 In come cells and the levels that a model knows, out comes the level of each cell, or None for a
 word that the model never saw. Case, padding, Unicode form, hyphens and a decimal zero are no
-difference; ``M`` is ``male``. What a number stands for is never guessed: a coding is declared in
-the manifest.
+difference; ``M`` and ``Mann`` are ``male`` where the levels are sexes. What a number stands for
+is never guessed: a coding is declared in the manifest.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ import pandas as pd
 SEXES = {
     "male": frozenset(
         {
-            *("male", "m", "man", "männlich", "maennlich", "mann", "homme", "masculin", "hombre"),
-            *("masculino", "maschio", "uomo", "mies", "mand"),
+            *("male", "m", "man", "männlich", "maennlich", "mann", "homme", "masculin", "boy"),
+            *("hombre", "varón", "varon", "homem", "maschio", "uomo", "mies", "mand"),
+            *("masculino",),
         }
     ),
     "female": frozenset(
         {
             *("female", "f", "woman", "weiblich", "w", "frau", "femme", "féminin", "feminin"),
             *("mujer", "femenino", "feminino", "femmina", "donna", "vrouw", "nainen", "kvinde"),
-            *("kvinna",),
+            *("kvinna", "mulher", "girl"),
         }
     ),
 }
 """Words of the sexes in a column of sexes, by what models call them."""
-
-SAME_WORDS = (frozenset({"male", "m"}), frozenset({"female", "f"}))
-"""Words that mean the same whatever the column."""
 
 
 def sex_of(cell: str) -> str | None:
@@ -67,9 +65,10 @@ def match_levels(cells: Iterable[str], levels: Sequence[str]) -> dict[str, str |
 
 
 def _level_of(cell: str, levels: Sequence[str]) -> str | None:
-    key = word_key(cell)
-    same = next((words for words in SAME_WORDS if key in words), frozenset({key}))
-    found = [level for level in levels if word_key(level) in same]
+    key, known = word_key(cell), {level: sex_of(level) for level in levels}
+    found = [level for level in levels if word_key(level) == key]
+    if not found and {*SEXES} <= {*known.values()}:
+        found = [level for level, sex in known.items() if sex is not None and sex == sex_of(cell)]
     return found[0] if len(found) == 1 else None
 
 

@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from camlif.arrays import BoolArray
 from camlif.data.preprocessing import CLINICAL, RawInputs, clinical_names
+from camlif.data.reading.roles import is_age
 from camlif.data.schema import FeatureSchema
 from camlif.model.input_worth import InputWorth, change_without, missing_inputs, worth_of
 from camlif.model.training_range import TrainingRange
 from camlif.wording import listed, with_interval
 
 InputStatus = Literal["given", "missing", "unknown", "far"]
+
+AGE_REACH = 15.0
+"""Years beyond the training range, from which a patient is unlike it: a child among adults."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +196,11 @@ def _far(raw: RawInputs, schema: FeatureSchema, known: TrainingRange) -> BoolArr
     times, columns = known.times_reach(CLINICAL, raw.clinical), clinical_names(schema)
     for j, column in enumerate(schema.clinical):
         if column.kind == "numeric":
-            far[:, j] = times[:, columns.index(column.name)] > 1
+            at = columns.index(column.name)
+            far[:, j] = times[:, at] > 1
+            if is_age(column.name):
+                ages, levels = raw.clinical[:, at], known.levels[CLINICAL][:, at]
+                far[:, j] |= (ages < levels[0] - AGE_REACH) | (ages > levels[-1] + AGE_REACH)
     return far
 
 

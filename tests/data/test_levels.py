@@ -11,7 +11,9 @@ from camlif.data.levels import as_levels, match_levels
 SEX = ("female", "male")
 
 
-@pytest.mark.parametrize("cell", ["male", "Male", "MALE", " male ", "M", "m", "ｍａｌｅ"])
+@pytest.mark.parametrize(
+    "cell", ["male", "Male", "MALE", " male ", "M", "ｍａｌｅ", "Mann", "varón"]
+)
 def test_the_same_word_is_found_however_it_is_written(cell: str) -> None:
     assert match_levels([cell], SEX) == {cell: "male"}
 
@@ -31,9 +33,24 @@ def test_case_hyphens_and_decimal_zeros_are_no_difference(
     assert match_levels([cell], levels) == {cell: level}
 
 
-@pytest.mark.parametrize("cell", ["1", "2", "divers", "man", "", "malefemale", "10"])
+@pytest.mark.parametrize("cell", ["1", "2", "divers", "H", "", "malefemale", "10"])
 def test_codes_and_other_words_are_unknown(cell: str) -> None:
     assert match_levels([cell], SEX) == {cell: None}
+
+
+@pytest.mark.parametrize(
+    ("cell", "levels", "level"),
+    [
+        ("w", SEX, "female"),
+        ("Weiblich", ("Frau", "Mann", "unknown"), "Frau"),
+        ("m", ("low", "male"), None),
+        ("weiblich", ("f", "t"), None),
+    ],
+)
+def test_words_of_a_sex_are_one_where_the_levels_are_sexes(
+    cell: str, levels: tuple[str, ...], level: str | None
+) -> None:
+    assert match_levels([cell], levels) == {cell: level}
 
 
 def test_a_word_that_may_be_two_levels_is_unknown_and_a_level_itself_is_not() -> None:

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from camlif.data.cohort import Cohort
+from camlif.data.preprocessing import CLINICAL
 from camlif.data.reading.problems import Problem
 from camlif.data.schema import FeatureSchema, GroupSpec, ModalitySpec
+from camlif.model.inputs import AGE_REACH
 from camlif.model.suitability import check_suitability, table_notes
 from tests.builders.bundles import new_patients, tiny_bundle
 from tests.builders.cohorts import make_cohort
@@ -190,8 +192,15 @@ def test_an_age_in_days_makes_patients_unlike_the_training_data() -> None:
     ).all()
 
 
+def test_a_child_among_adults_is_unlike_the_training_data_and_an_older_adult_is_not() -> None:
+    low, high = tiny_bundle().reference.training_range.levels[CLINICAL][[0, -1], 0]
+    ages = [0.0, low - AGE_REACH - 1, low - AGE_REACH + 1, high + AGE_REACH - 1, 119.0]
+    cohort = with_clinical(lambda t: t.assign(age=np.resize(ages, len(t)))).take(np.arange(5))
+    assert tiny_bundle().score(cohort).inputs.far[:, 0].tolist() == [True, True, False, False, True]
+
+
 @pytest.mark.parametrize(
-    ("men", "women", "asked"), [("H", "M", "M"), ("m", "w", "m"), ("M", "f", "")]
+    ("men", "women", "asked"), [("H", "M", "M"), ("m", "v", "m"), ("m", "w", ""), ("M", "f", "")]
 )
 def test_a_letter_beside_an_unknown_one_may_stand_for_another_word(
     men: str, women: str, asked: str

@@ -24,6 +24,9 @@ YOUNGEST_MEDIAN = 1.3
 OLD_CODE, FAR_BELOW = 99.0, 5.0
 """Several patients of 99 are a code where all others are so many years younger."""
 
+YOUNGEST_ADULT = 15.0
+"""Years: an age of 0 is a code where all others are as old."""
+
 _BAND = r"\d{1,3} ?(?:-|\u2013|to|bis) ?\d{1,3}|[<>\u2264\u2265]=? ?\d{1,3}|\d{1,3} ?\+"
 FEWEST_DAYS = 3650.0
 """A median age of more is in days: as months it would be over 300 years."""
@@ -132,13 +135,18 @@ def _refuse_bands(table: PatientTable, column: str, values: pd.Series, found: Fi
 
 
 def odd_ages(ages: Float64Array) -> IntArray:
-    """Return the positions of ages that nobody has, and of several of 99 far above all others."""
+    """Return the positions of ages that nobody has, and of 99 and 0 far from all others.
+
+    A single 99 may be an age; 0 is none among adults.
+    """
     low, high = PLAUSIBLE
     odd = np.flatnonzero((ages < low) | (ages > high))
     others = ages[np.isfinite(ages) & (ages != OLD_CODE)]
     of_code = np.flatnonzero(ages == OLD_CODE)
     if len(of_code) > 1 and len(others) and others.max() < OLD_CODE - FAR_BELOW:
         odd = np.union1d(odd, of_code)
+    if np.nanmin(np.where(ages == 0, np.nan, ages), initial=np.inf) >= YOUNGEST_ADULT:
+        odd = np.union1d(odd, np.flatnonzero(ages == 0))
     return odd
 
 

@@ -111,7 +111,7 @@ INPUTS = {
             answers=("missing=age",),
             same=False,
         )
-        for code in (-1, 99, 999)
+        for code in (-1, 0, 99, 999)
     },
     "an age of 99 that is one": Input(
         files=lambda: study(

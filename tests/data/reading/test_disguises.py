@@ -109,6 +109,7 @@ SEPARATORS = {",": False, ";": False, "\t": False, "|": False, "; and decimal co
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252")
 HOW_TIME = ("a column", "two columns", "dates", "German dates")
 SPLITS = ("clinical table", "outcome apart", "person apart", "in the features")
+PARTS = ("one file", "rows in two", "columns in two")
 FORMATS = ("text", "text, packed", "workbook")
 
 
@@ -129,6 +130,7 @@ class Disguise:
     otherwise: str = "the same"
     turned: bool = False
     split: str = "clinical table"
+    parts: str = "one file"
     order: int = 0
     more: tuple[str, ...] = ()
     more_features: tuple[str, ...] = ()
@@ -157,6 +159,7 @@ def strategy() -> st.SearchStrategy[Disguise]:
         otherwise=st.sampled_from(list(OTHERWISE)),
         turned=st.booleans(),
         split=st.sampled_from(SPLITS),
+        parts=st.sampled_from(PARTS),
         order=st.integers(0, 3),
         more=few,
         more_features=numbers,
@@ -178,14 +181,15 @@ def written(disguise: Disguise) -> Files:
     features = {"ct": ct(), "rna": rna()}
     for column in set(disguise.more_features) - set(disguise.more):
         features["ct"][column] = MORE[column]
-    tables = {**_split(disguise, person, outcome, features["ct"]), "rna": features["rna"]}
+    tables = {**_split(disguise, person, outcome, features["ct"])}
+    tables |= _parted(disguise, features["rna"])
     spell = OTHERWISE[disguise.otherwise]
     files: Files = {}
     for number, (name, table) in enumerate(tables.items()):
         ids = table["patient_id"].map(names)
-        table = table.assign(patient_id=ids.map(spell) if name == "rna" else ids)
+        table = table.assign(patient_id=ids.map(spell) if "rna" in name else ids)
         table = _shuffled(table, disguise.order + number if disguise.order else 0)
-        if disguise.turned and name == "rna":
+        if disguise.turned and "rna" in name:
             table = table.set_index("patient_id").T.rename_axis("gene").reset_index()
         file, data = _file(disguise, name, table)
         files[file] = data
@@ -238,6 +242,18 @@ def _split(disguise: Disguise, person: Frame, outcome: Frame, ct_table: Frame) -
     }[disguise.split]
 
 
+def _parted(disguise: Disguise, table: Frame) -> dict[str, Frame]:
+    columns, half = [c for c in table.columns if c != "patient_id"], len(table) // 2
+    return {
+        "one file": {"rna": table},
+        "rows in two": {"rna_part1": table.head(half), "rna_part2": table.tail(len(table) - half)},
+        "columns in two": {
+            "rna_a": table[["patient_id", *columns[:3]]],
+            "rna_b": table[["patient_id", *columns[3:]]],
+        },
+    }[disguise.parts]
+
+
 def _shuffled(table: Frame, seed: int) -> Frame:
     if not seed:
         return table
@@ -247,7 +263,7 @@ def _shuffled(table: Frame, seed: int) -> Frame:
 
 
 def _file(disguise: Disguise, name: str, table: Frame) -> tuple[str, bytes]:
-    if disguise.form == "workbook" and len(table.columns) <= 26 and name != "rna":
+    if disguise.form == "workbook" and len(table.columns) <= 26 and "rna" not in name:
         filled = table.astype(object).where(table.notna(), "")
         return f"{name}.xlsx", book(filled)
     separator, decimal = disguise.separator[0], "," if SEPARATORS[disguise.separator] else "."
@@ -273,6 +289,7 @@ def truths(disguise: Disguise) -> set[str]:
         "age=months" if "month" in disguise.age else "age=days",
         "same=yes",
         "date=day",
+        "parts=rna",
     }
 
 

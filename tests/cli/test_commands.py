@@ -106,6 +106,7 @@ def test_train_keeps_its_settings_and_the_command(model: Path) -> None:
     assert "--seed 3" in bundle.card.reproduce
 
 
+@pytest.mark.slow
 def test_train_interrupted_says_what_is_kept_and_the_same_command_goes_on(
     camlif: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

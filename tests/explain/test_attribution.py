@@ -191,6 +191,7 @@ def test_patients_that_are_not_scored_have_a_reason_and_no_values(
         explain_modalities(strict, new, [2])
 
 
+@pytest.mark.slow
 def test_contributions_do_not_depend_on_how_many_threads_find_them(
     monkeypatch: pytest.MonkeyPatch, bundle: Bundle, new: Cohort
 ) -> None:

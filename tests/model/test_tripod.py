@@ -37,15 +37,15 @@ def test_table_holds_the_27_items_in_order() -> None:
     assert len(numbers) == 52
 
 
-@pytest.mark.parametrize("row", tripod_rows(tiny_bundle()), ids=lambda row: row.number)
-def test_every_source_is_a_place_in_the_bundle_and_every_answer_has_one(row: TripodRow) -> None:
-    for source in row.sources:
-        value: Any = tiny_bundle()
-        for name in source.split("."):
-            value = getattr(value, name)
-    answered = row.status in (Status.REPORTED, Status.PARTIAL)
-    assert bool(row.sources) == answered
-    assert bool(row.answer) == (row.status is not Status.NOT_REPORTED)
+def test_every_source_is_a_place_in_the_bundle_and_every_answer_has_one() -> None:
+    for row in tripod_rows(tiny_bundle()):
+        for source in row.sources:
+            value: Any = tiny_bundle()
+            for name in source.split("."):
+                value = getattr(value, name)
+        answered = row.status in (Status.REPORTED, Status.PARTIAL)
+        assert bool(row.sources) == answered, row.number
+        assert bool(row.answer) == (row.status is not Status.NOT_REPORTED), row.number
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def _never(cell: Cell, data: StudyData) -> CellOutcome:
     raise AssertionError(f"{cell.key} was computed again")
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_goes_on_to_the_same_numbers(tiny: Study, tmp_path: Path) -> None:
     home = tmp_path / "part"
     seen: list[Progress] = []
@@ -204,6 +205,7 @@ def test_the_constant_model_is_at_one_half(tmp_path: Path) -> None:
     assert found.results["ibs"].between(0.05, 0.4).all()
 
 
+@pytest.mark.slow
 def test_methods_that_know_no_entry_are_not_run_on_late_patients(tmp_path: Path) -> None:
     cohort = tiny_cohort(100)
     late = replace(cohort, entry=0.6 * cohort.duration * (np.arange(100) % 2 == 0))

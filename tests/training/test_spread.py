@@ -53,11 +53,15 @@ def train(network: AnyNetworkConfig, processes: int, **training: object) -> Trai
 @pytest.mark.parametrize(
     ("network", "training"),
     [
-        (NetworkConfig(width=16, dropout=0.3), {}),
-        (NetworkConfig.from_preset("robust", width=16), {"batch_size": 0, "optimiser": "sgd"}),
-        (McatConfig(), {}),
+        pytest.param(NetworkConfig(width=16, dropout=0.3), {}, id="paper"),
+        pytest.param(
+            NetworkConfig.from_preset("robust", width=16),
+            {"batch_size": 0, "optimiser": "sgd"},
+            id="robust",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(McatConfig(), {}, id="rival", marks=pytest.mark.slow),
     ],
-    ids=["paper", "robust", "rival"],
 )
 def test_two_processes_give_the_bytes_of_one(
     network: AnyNetworkConfig, training: dict[str, object]

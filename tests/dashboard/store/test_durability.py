@@ -35,6 +35,7 @@ while True:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL of POSIX systems")
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_that_it_confirmed(tmp_path: Path) -> None:
     url, chance = default_url(tmp_path), random.Random(0)
     confirmed: list[str] = []

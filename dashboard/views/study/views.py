@@ -219,8 +219,13 @@ def show_figure_3(opened: OpenStudy, prefix: str, settings: dict[str, object], n
     except EstimationError as error:
         st.info(plain(str(error)))
         return
-    words = pooling_words(patients[keys[-1]].held)
     profile = opened.profile
+    if not any(level for p in patients.values() for level in p.subtype):
+        st.info(
+            plain(f"{profile.subtype_label} is not given in this cohort, so there is no figure.")
+        )
+        return
+    words = pooling_words(patients[keys[-1]].held)
     panels = [
         HazardPanel(title=titles[key], z=p.held.z, subtype=p.subtype, grade=p.grade)
         for key, p in patients.items()

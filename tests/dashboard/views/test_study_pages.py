@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from camlif.study import read_study
 from dashboard import messages
 from dashboard.runs import run_folder
 from dashboard.session import resources, settings, state
+from dashboard.views.study.data import OpenStudy
 from dashboard.views.study.paper_figures import FIGURE_A5, FIGURE_A6A, FIGURE_A6B
 from dashboard.views.study.table import as_displayed, summary_table
 from tests.dashboard.conftest import OpenApp, PointAt
@@ -251,7 +253,7 @@ def test_figures_of_the_paper_say_what_was_pooled(
     key = "paper_hazard_unit" if figure == "Figure 3" else "paper_unit"
     app.segmented_control(key=key).select(unit).run()
     assert problems_of(app) == []
-    assert len(specs(app)) == (2 if figure == FIGURE_A6A else 1)
+    assert len(specs(app)) == {"Figure 3": 1, FIGURE_A6A: 4}.get(figure, 2)
     n = read_study(study).cohort.n_patients
     words = (
         f"{n} patients, 5 splits" if unit == "patient" else f"{n} rows of {n} patients, 5 splits"
@@ -267,15 +269,47 @@ def test_figure_a5_is_drawn_within_a_subtype_with_its_own_cuts(
     app.selectbox(key="paper_subtype").select("ODG").run()
     assert problems_of(app) == []
     assert "percentiles 33 and 66 within ODG; grade IV is not drawn" in captions(app)
-    assert "grade IV" not in specs(app)[0]
-    assert "grade II" in specs(app)[0]
+    for spec in specs(app):
+        assert "grade IV" not in spec
+        assert "grade II" in spec
+
+
+def test_models_stand_side_by_side_under_their_names(open_app: OpenApp, study: Path) -> None:
+    app = view(open_app("comparison"), "comparison", PAPER)
+    app.segmented_control(key="paper_figure").select(FIGURE_A5).run()
+    picked = app.multiselect(key="paper_models")
+    assert len(picked.value) == len(specs(app)) == 2
+    headings = [unescaped(m.value) for m in app.markdown]
+    assert [h for h in headings if h in ("**CA-MLIF**", "**PG-MLIF**")] == [
+        "**PG-MLIF**",
+        "**CA-MLIF**",
+    ]
+    picked.unselect(picked.value[0]).run()
+    assert problems_of(app) == []
+    assert len(specs(app)) == 1
+    app.multiselect(key="paper_models").set_value([]).run()
+    assert [i.value for i in app.info] == ["Pick at least one model."]
+
+
+def test_figure_3_says_that_there_are_no_subtypes(
+    open_app: OpenApp, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_study = OpenStudy.patients
+    monkeypatch.setattr(
+        OpenStudy,
+        "patients",
+        lambda *a: replace(of_study(*a), subtype=[None] * len(of_study(*a).grade)),
+    )
+    app = view(open_app("comparison"), "comparison", PAPER)
+    assert specs(app) == []
+    assert any("is not given in this cohort" in unescaped(i.value) for i in app.info)
 
 
 def test_grade_and_subtype_are_tabulated_within_intervals(open_app: OpenApp, study: Path) -> None:
     app = view(open_app("comparison"), "comparison", PAPER)
     app.segmented_control(key="paper_figure").select(FIGURE_A6B).run()
     tables = [d.value for d in app.dataframe if "z" in d.value and "n" in d.value]
-    assert len(tables) == 2
+    assert len(tables) == 4  # of two models
     assert tables[0]["z"].tolist() == ["−1.00 to −0.50", "+1.00 to +1.25", "+1.25 to +1.50"]
     assert {"II", "III", "IV"} <= set(tables[0])
     assert (tables[0][["II", "III", "IV"]].sum(axis=1) <= tables[0]["n"]).all()

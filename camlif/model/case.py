@@ -14,6 +14,7 @@ import numpy as np
 
 from camlif.config import HORIZONS
 from camlif.model import sentences
+from camlif.model.certainty import Certainty, case_certainty
 from camlif.model.inputs import InputCheck
 from camlif.model.modality_check import ModalityCheck, check_modality
 from camlif.model.modality_sets import SubsetValidation
@@ -27,16 +28,18 @@ from camlif.wording import listed
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
 
-UNLIKE_REASON = "this patient's data are unlike the training data"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HorizonSurvival:
-    """Survival probability with the model's interval; None with the reason where it is hidden."""
+    """Survival probability with the model's interval; None with the reason where it is hidden.
+
+    ``statement`` says it in one line, empty where it is hidden; ``sentence`` with its denominator.
+    """
 
     months: int
     survival: Interval | None
     reason: str
+    statement: str
     sentence: str
 
 
@@ -132,6 +135,8 @@ class CaseSummary:
     patient_id : str
     score : CaseScore or None
         None where the patient is not scored; ``no_score`` then says why.
+    certainty : Certainty
+        How sure the risk group is, and why.
     no_score : str
         Empty where the patient is scored.
     members : int
@@ -165,6 +170,7 @@ class CaseSummary:
 
     patient_id: str
     score: CaseScore | None
+    certainty: Certainty
     no_score: str
     members: int
     membership: Membership
@@ -220,6 +226,7 @@ def summarise_case(
     return CaseSummary(
         patient_id=str(record["patient_id"]),
         score=score,
+        certainty=case_certainty(bundle, result, row, modality=modality),
         no_score="" if score else sentences.no_score_sentence(notes, lacking),
         members=bundle.n_members,
         membership=result.membership[row],
@@ -350,10 +357,12 @@ def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> Hori
     if not reason and judged is not None and judged.verdict == "closed":
         reason = sentences.contradicted_words(judged)
     if result.unlike[row]:
-        reason = UNLIKE_REASON
+        reason = sentences.UNLIKE_REASON
     if reason:
         hidden = sentences.hidden_sentence(months, reason)
-        return HorizonSurvival(months=months, survival=None, reason=reason, sentence=hidden)
+        return HorizonSurvival(
+            months=months, survival=None, reason=reason, statement="", sentence=hidden
+        )
     z = result.table[["z", "z_high", "z_low"]].iloc[row].to_numpy("float64")
     risks = reference.mean + reference.sd * z
     presence = np.repeat(result.presence[[row]], len(risks), axis=0)
@@ -363,6 +372,7 @@ def _horizon(bundle: Bundle, result: ScoreResult, row: int, months: int) -> Hori
         months=months,
         survival=survival,
         reason="",
+        statement=sentences.survival_statement(survival, months, bundle.info.endpoint),
         sentence=sentences.survival_sentence(
             survival, months, bundle.info.endpoint, bundle.card.data.n_patients
         ),
@@ -377,7 +387,7 @@ def _bound(bundle: Bundle, result: ScoreResult, row: int) -> OutlivedTime:
         return OutlivedTime(months=months, reason="", sentence=sentence)
     reason = fitted.reason
     if result.unlike[row]:
-        reason = UNLIKE_REASON
+        reason = sentences.UNLIKE_REASON
     elif not result.presence[row].all():
         reason = "it was fitted for patients with all modalities"
     elif closed := [g for g in _judged(result, row).values() if g.verdict == "closed"]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SURE = 0.99
 """Of a higher chance no more is said: it rests on a few models."""
+UNLIKE_REASON = "this patient's data are unlike the training data"
+GROUPS_ONLY = "This describes groups, not this person's certain outcome."
 MIN_WHOLE_MONTHS = 3
 """A shorter time is said with a decimal."""
 
@@ -77,7 +79,22 @@ def survival_sentence(survival: Interval, months: int, endpoint: Endpoint, n_tra
         f"Of 100 patients with a score like this, the model expects {of_100(survival.value)} to be "
         f"{endpoint.event_free} at {period(months)} (model interval "
         f"{range_of_100(survival.low, survival.high)}; {endpoint.name}, training cohort n = "
-        f"{n_training}). This describes groups, not this person's certain outcome."
+        f"{n_training}). {GROUPS_ONLY}"
+    )
+
+
+def survival_statement(survival: Interval, months: int, endpoint: Endpoint) -> str:
+    """Say the survival at a horizon in one line: ``About 86 of 100 alive at 3 years (83 to 88)``.
+
+    Parameters
+    ----------
+    survival, months, endpoint
+        As in `survival_sentence`.
+    """
+    words = of_100(survival.value)
+    return (
+        f"{words[:1].upper()}{words[1:]} of 100 {endpoint.event_free} at {period(months)} "
+        f"({range_of_100(survival.low, survival.high)})"
     )
 
 
@@ -249,6 +266,11 @@ def left_out_words(membership: Membership, *, held_out: bool) -> str:
     return f"models {likely} this patient, not counted"
 
 
+def agreement_words(agreement: float) -> str:
+    """Say of how many of 100 ensembles of many members the stratum is the same."""
+    return f"more than {100 * SURE:.0f}" if agreement > SURE else of_100(agreement)
+
+
 def agreement_sentence(
     agreement: float, used: int, stratum: str, *, membership: Membership, held_out: bool
 ) -> str:
@@ -265,7 +287,7 @@ def agreement_sentence(
         As in `models_words`.
     """
     models = models_words(count(used, "model"), membership, held_out=held_out)
-    words = f"more than {100 * SURE:.0f}" if agreement > SURE else of_100(agreement)
+    words = agreement_words(agreement)
     return (
         f"Rests on {models}; of 100 ensembles of many models, {words} would place it in {stratum}."
     )

@@ -12,11 +12,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
-from dashboard.figures.layout import TimeAxis, coordinates, hover_text
+from camlif.data.schema import Endpoint
+from dashboard.figures.chart import Chart
+from dashboard.figures.layout import Marks, TimeAxis, base_figure, coordinates, hover_text
 from dashboard.figures.palette import Theme, palette, rgba
 from dashboard.figures.survival_lines import BAND_OPACITY
 
 THIS_CASE = "this case (predicted)"
+ALONE_HEIGHT = 170
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,6 @@ def add_prediction(
             showlegend=False,
             hoverinfo="skip",
             meta="prediction band",
-            row=1,
-            col=1,
         )
     texts = [f"{THIS_CASE}<br>{t:.3g} {axis.unit}: {s:.0f} %" for t, s in zip(x, y, strict=True)]
     figure.add_scatter(
@@ -123,7 +124,50 @@ def add_prediction(
         legendrank=2000,
         meta="prediction",
         **hover_text(texts),
-        row=1,
-        col=1,
     )
     return "this case", float(predicted.times[shown][-1]), float(y[-1]), color
+
+
+def predicted_chart(
+    predicted: PredictedCurve, months: int, *, statement: str, endpoint: Endpoint, theme: Theme
+) -> Chart:
+    """Draw the predicted curve alone, with the horizon at which it is read.
+
+    Parameters
+    ----------
+    predicted : PredictedCurve
+    months : int
+        The horizon.
+    statement : str
+        What is read there.
+    endpoint : Endpoint
+    theme : {"light", "dark"}
+    """
+    axis = TimeAxis(float(predicted.times[-1]), "years")
+    figure = go.Figure()
+    add_prediction(figure, predicted, axis, theme)
+    at, value = float(axis.scale(months)), 100 * predicted.at(months)[0]
+    color = palette(theme).text
+    figure.add_scatter(
+        x=[at],
+        y=[value],
+        mode="markers",
+        marker={"color": color, "size": 9},
+        meta="horizon",
+        **hover_text([statement]),
+    )
+    layout = {
+        "margin": {"l": 48, "r": 10, "t": 8, "b": 40},
+        "xaxis": axis.settings() | {"title": {"text": "Years"}},
+        "yaxis": {
+            "range": [0, 102],
+            "tickvals": [0, 50, 100],
+            "title": {"text": f"{endpoint.event_free.capitalize()} (%)"},
+        },
+    }
+    base_figure(figure, theme, height=ALONE_HEIGHT, legend=False, layout=layout)
+    marks = Marks(theme)
+    marks.vertical(at, color=color, dash="dot")
+    marks.put_on(figure)
+    alt = f"Predicted {endpoint.name} of this case"
+    return Chart(figure, f"{statement}.", predicted.table(), alt)

@@ -106,6 +106,7 @@ def case_report(
         strata=bundle.strata.names,
         cutoffs=tuple(float(cut) for cut in bundle.strata.cutoffs),
         result=summary.score,
+        certainty=summary.certainty,
         reasons=(summary.no_score,) if summary.no_score else (),
         curve=_curve(source, summary, row, subtype),
         gates=summary.gates,

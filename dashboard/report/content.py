@@ -209,6 +209,7 @@ def _absolute_risk(report: CaseReport, result: CaseScore) -> Iterator[Text | Fig
 
 def _certainty(record: CaseRecord, result: CaseScore) -> Iterator[Text | Figure]:
     yield Text("How sure", "h2")
+    yield Text(record.certainty.sentence)
     yield Text(result.agreement_sentence)
     if result.borderline_sentence is not None:
         yield Text(result.borderline_sentence)

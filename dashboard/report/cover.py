@@ -85,15 +85,14 @@ def _result(record: CaseRecord) -> str:
             f"{of_100(s.value)} of 100 {record.model.event_free} at {period(horizon.months)} "
             f"({range_of_100(s.low, s.high)})"
         )
-    models = (
-        f"{100 * result.agreement:.0f}% of ensembles agree ({count(result.members_used, 'model')})"
-    )
-    return f"{label}; {result.percentile_words}; {models}; {survival}"
+    sure = f"how sure: {record.certainty.state}"
+    return f"{label}; {result.percentile_words}; {sure}; {survival}"
 
 
 def _warnings(record: CaseRecord) -> str:
     result = record.result
     if result is None:
         return " ".join(record.reasons)
-    found = (record.unlike, result.borderline_sentence, result.subset_sentence)
+    unsure = record.certainty.state != "consistent" and not result.unlike
+    found = (record.unlike, record.certainty.sentence if unsure else "", result.subset_sentence)
     return " ".join(words for words in found if words) or "none"

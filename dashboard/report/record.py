@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict
 
 from camlif.explain.results import Level
 from camlif.model.case import CaseScore, HorizonSurvival
+from camlif.model.certainty import Certainty
 from camlif.model.modality_check import ModalityCheck
 from camlif.model.recognition import Membership
 from camlif.model.subgroups import SubgroupValidation
 from camlif.statistics import GateResult
 from dashboard.figures.attribution import FeatureContribution
 
-SCHEMA_VERSION: Literal["2.0"] = "2.0"
+SCHEMA_VERSION: Literal["2.1"] = "2.1"
 DEFAULT_HORIZON = 36
 """Months of the icon array, where its gate is open."""
 
@@ -144,6 +145,8 @@ class CaseRecord(_Part):
         Clinical inputs of the model: value as text, or None where missing.
     result : CaseScore or None
         None where the model abstains; ``reasons`` then say why.
+    certainty : Certainty
+        How sure the risk group is, and why.
     subgroups : tuple of SubgroupValidation
         How the model ranks patients of the case's subtype and age band.
     notes : tuple of str
@@ -152,7 +155,7 @@ class CaseRecord(_Part):
         Estimate, decisions and notes of the board, as the store gives them.
     """
 
-    schema_version: Literal["2.0"] = SCHEMA_VERSION
+    schema_version: Literal["2.1"] = SCHEMA_VERSION
     notice: str
     created: dt.date
     case: str
@@ -167,6 +170,7 @@ class CaseRecord(_Part):
     strata: tuple[str, ...]
     cutoffs: tuple[float, ...]
     result: CaseScore | None
+    certainty: Certainty
     reasons: tuple[str, ...]
     curve: CurveRecord | None
     gates: tuple[GateResult, ...]

@@ -42,6 +42,9 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
 .st-key-case_page [data-testid="stHeading"] [data-testid="stMarkdownContainer"] { margin: 0; }
 .st-key-case_page [data-testid="stCaptionContainer"] p { font-size: 0.8125rem; }
 .st-key-case_bar button { min-height: 2.25rem; padding-block: 0; }
+.st-key-case_page .st-key-case_answer p, .st-key-case_answer span.stMarkdownBadge {
+  font-size: 1.2rem !important; line-height: 1.35 !important;
+}
 .st-key-case_sentence pre, .st-key-case_sentence code {
   font: inherit; font-size: 0.9rem; line-height: 1.4; background: transparent; padding: 0;
 }
@@ -74,6 +77,10 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
     font-size: 0.8125rem !important; line-height: 1.3 !important;
   }
   .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.3rem; }
+  .st-key-case_page .st-key-case_answer p, .st-key-case_answer span.stMarkdownBadge {
+    font-size: 1.05rem !important; line-height: 1.25 !important;
+  }
+  .st-key-case_first [data-testid="stButtonGroup"] button { min-height: 1.6rem; height: 1.6rem; }
   .st-key-case_page .stPrintBorderedColumn { padding: 0.3rem 0.6rem; width: auto; }
   .st-key-case_first:has(.st-key-case_curves_panel) {
     display: grid; grid-template-columns: 18rem minmax(0, 1fr); gap: 0.4rem;

@@ -109,6 +109,7 @@ def _case_sentences(n: int) -> dict[str, list[str]]:
         "percentile_words": [
             sentences.percentile_words(p, max(n, 1)) for p in (0, 0.5, 50, 99.5, 100)
         ],
+        "survival_statement": [sentences.survival_statement(z, 36, DEATH)],
         "survival_sentence": [sentences.survival_sentence(z, 36, DEATH, n)],
         "models_words": [
             sentences.models_words(wording.count(n, "model"), m, held_out=True) for m in Membership

@@ -5,10 +5,12 @@ A scored case goes in and is drawn from its `CaseSummary`, as the PDF is.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import streamlit as st
 
-from camlif.model.case import CaseScore, HorizonSurvival
-from camlif.model.sentences import calibration_sentence, judged_sentence
+from camlif.model.case import HorizonSurvival
+from camlif.model.sentences import GROUPS_ONLY, calibration_sentence, judged_sentence
 from camlif.wording import MONTHS_PER_YEAR
 from dashboard.components.case_view import ModelledCase, ScoredCase
 from dashboard.components.chart import show_chart, table_button, theme
@@ -17,6 +19,7 @@ from dashboard.figures.agreement import agreement_strip
 from dashboard.figures.chart import Chart
 from dashboard.figures.icons import icon_array
 from dashboard.figures.kaplan_meier import case_curve_chart
+from dashboard.figures.prediction import PredictedCurve, predicted_chart
 from dashboard.known_outcome import subtype_curve
 from dashboard.report.record import DEFAULT_HORIZON
 from dashboard.session.keys import SessionKey
@@ -24,6 +27,7 @@ from dashboard.session.keys import SessionKey
 CURVES_HEIGHT = 300  # pixels: the four panels fit a screen of 900
 ICONS_WIDTH = 160  # pixels: people can be counted
 STRATUM_COLOURS = {"low": "blue", "intermediate": "orange", "high": "red"}
+STATE_COLOURS = {"consistent": "green", "borderline": "orange", "can't say": "gray"}
 RANGE_COLOURS = {"in range": "green", "unusual": "orange", "outside": "red", "absent": "gray"}
 
 YEAR: SessionKey[str] = SessionKey("year")
@@ -31,38 +35,90 @@ YEAR: SessionKey[str] = SessionKey("year")
 
 
 def result(case: ScoredCase) -> None:
-    """Risk group, percentile, hazard ratio, survival as a frequency."""
+    """The answer: risk group, percentile and survival at a horizon, in one of three views."""
     score = case.score
-    st.header("Result", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", key="result_heading"):
+        st.header("Result", anchor=False)
+        with st.popover("Details", type="tertiary", key="result_details"):
+            st.markdown(plain(f"{score.spread_words[:1].upper()}{score.spread_words[1:]}."))
+            st.markdown(plain(score.frequencies))
+            st.markdown(plain(score.outlived.sentence))
     colour = "orange" if len(score.groups) > 1 else STRATUM_COLOURS.get(score.stratum, "gray")
     if score.unlike:
         colour = "gray"
-    st.markdown(f":{colour}-badge[{plain(score.label.upper())}] {plain(score.percentile_words)}")
-    st.markdown(plain(score.spread_words))
-    if score.subset_sentence:
-        st.markdown(f":orange-badge[:material/warning:] {plain(score.subset_sentence)}")
-    _survival(score)
-
-
-def _survival(score: CaseScore) -> None:
+    answer = st.container(key="case_answer")
+    answer.markdown(
+        f":{colour}-badge[{plain(score.label.upper())}] {plain(score.percentile_words)}"
+    )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         horizon = _pick_horizon(score.horizons)
-        st.markdown(plain(score.frequencies), width="content")
-    sentence = horizon.sentence
-    outlived = plain(score.outlived.sentence)
+        view = _pick_view() if horizon.survival else ""
+    if score.subset_sentence:
+        st.markdown(f":orange-badge[:material/warning:] {plain(score.subset_sentence)}")
     if horizon.survival is None:
-        st.markdown(plain(sentence))
-        st.markdown(outlived)
+        st.markdown(plain(horizon.sentence))
         return
+    answer.markdown(f"**{plain(horizon.statement)}**")
+    VIEWS[view](case, horizon)
+
+
+def _icons(case: ScoredCase, horizon: HorizonSurvival) -> None:
+    if horizon.survival is None:
+        return
+    endpoint = case.scoring.bundle.info.endpoint
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="case_picture"
     ):
-        picture = icon_array(100 * horizon.survival.value, sentence=sentence, theme=theme())
-        st.image(picture, alt=sentence, width=ICONS_WIDTH)
+        picture = icon_array(100 * horizon.survival.value, sentence=horizon.sentence, theme=theme())
+        st.image(picture, alt=horizon.sentence, width=ICONS_WIDTH)
         with st.container(key="case_words"):
-            with st.container(key="case_sentence"):
-                st.code(sentence, language=None, wrap_lines=True)
-            st.markdown(outlived)
+            st.markdown(plain("Each figure is one of 100 patients with a score like this."))
+            st.markdown(plain(f"Blue: {endpoint.event_free}. Cross: {endpoint.event_noun}."))
+            st.markdown(plain(GROUPS_ONLY))
+
+
+def _curve(case: ScoredCase, horizon: HorizonSurvival) -> None:
+    result_, row = case.scoring.result, case.row
+    predicted = PredictedCurve.shown(
+        result_.times, result_.survival[row], result_.survival_low[row], result_.survival_high[row]
+    )
+    if predicted is None:
+        st.markdown(plain(horizon.sentence))
+        return
+    chart = predicted_chart(
+        predicted,
+        horizon.months,
+        statement=horizon.statement,
+        endpoint=case.scoring.bundle.info.endpoint,
+        theme=theme(),
+    )
+    show_chart(chart, key="case_predicted", finding=False, table=False)
+
+
+def _words(case: ScoredCase, horizon: HorizonSurvival) -> None:
+    with st.container(key="case_sentence"):
+        st.code(horizon.sentence, language=None, wrap_lines=True)
+    st.markdown(plain(case.score.outlived.sentence))
+
+
+VIEWS: Mapping[str, Callable[[ScoredCase, HorizonSurvival], None]] = {
+    "Icons": _icons,
+    "Curve": _curve,
+    "Words": _words,
+}
+"""The same survival, three ways."""
+
+
+def _pick_view() -> str:
+    return st.segmented_control(
+        "Show as",
+        list(VIEWS),
+        default=next(iter(VIEWS)),
+        key="answer_view",
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
 
 
 def _pick_horizon(horizons: tuple[HorizonSurvival, ...]) -> HorizonSurvival:
@@ -81,7 +137,7 @@ def _pick_horizon(horizons: tuple[HorizonSurvival, ...]) -> HorizonSurvival:
 
 
 def certainty(case: ScoredCase) -> None:
-    """Agreement of the members, range and calibration."""
+    """How sure, in one line with its reason; agreement, range and calibration once opened."""
     row, score = case.row, case.score
     bundle, result_ = case.scoring.bundle, case.scoring.result
     chart = agreement_strip(
@@ -93,14 +149,15 @@ def certainty(case: ScoredCase) -> None:
         ensemble=(score.z.value, score.z.low, score.z.high),
         compact=True,
     )
-    details = f"{score.borderline_sentence} {score.subgroup_sentence}".strip()
-    _heading("How sure", chart, "agreement", details=details)
-    st.markdown(plain(score.agreement_sentence))
+    found = case.summary.certainty
+    details = [score.agreement_sentence, score.borderline_sentence, score.subgroup_sentence]
+    _heading("How sure", chart, "agreement", details=[*filter(None, details), _calibration(case)])
+    badge = f":{STATE_COLOURS[found.state]}-badge[{plain(found.state.upper())}]"
+    st.markdown(f"{badge} {plain(f'{found.reason[:1].upper()}{found.reason[1:]}.')}")
     show_chart(chart, key="agreement", finding=False, table=False)
     if score.left_out:
         st.caption(f"Open circles: {score.left_out}.")
     _ranges(case)
-    _calibration(case)
 
 
 def _ranges(case: ModelledCase) -> None:
@@ -112,15 +169,13 @@ def _ranges(case: ModelledCase) -> None:
     st.markdown(" ".join(badges))
 
 
-def _calibration(case: ScoredCase) -> None:
+def _calibration(case: ScoredCase) -> str:
     if case.score.unlike:
-        st.markdown("Calibration says nothing of a case unlike the training data.")
-        return
+        return "Calibration says nothing of a case unlike the training data."
     months = MONTHS_PER_YEAR * int(YEAR.require().split(" ")[0])
     (gate,) = (gate for gate in case.summary.gates if gate.horizon == months)
     judged = [j for j in case.summary.judged if j.horizon == months and j.verdict != "untested"]
-    said = judged_sentence(judged[0]) if gate.open and judged else calibration_sentence(gate)
-    st.markdown(plain(said))
+    return judged_sentence(judged[0]) if gate.open and judged else calibration_sentence(gate)
 
 
 def curves(case: ScoredCase) -> None:
@@ -145,10 +200,11 @@ def curves(case: ScoredCase) -> None:
         show_chart(chart, key="case_curves", finding=False, table=False)
 
 
-def _heading(title: str, chart: Chart, key: str, *, details: str = "") -> None:
+def _heading(title: str, chart: Chart, key: str, *, details: Sequence[str] = ()) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_heading"):
         st.header(title, anchor=False)
         if details:
             with st.popover("Details", type="tertiary", key=f"{key}_details"):
-                st.markdown(plain(details))
+                for line in details:
+                    st.markdown(plain(line))
         table_button(chart, key=key)

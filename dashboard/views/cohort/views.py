@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from camlif.exceptions import EstimationError
+from camlif.model.certainty import certainty_states
 from camlif.model.scoring import ScoreResult
 from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
 from camlif.statistics.split_p_values import WITHHELD
@@ -270,10 +271,12 @@ def table_view(workspace: Workspace) -> None:
     if workspace.scoring is not None:
         hidden = commit_first.withheld(workspace)[rows]
         commit_first.say_withheld(hidden)
-        scores = workspace.scoring.result.table.iloc[rows].reset_index(drop=True)
+        scoring = workspace.scoring
+        scores = scoring.result.table.iloc[rows].reset_index(drop=True)
+        scores["how sure"] = certainty_states(scoring.bundle, scoring.result)[rows]
         scores = scores[~hidden].reindex(scores.index)
-        for name in ("z", "percentile", "risk_group", "agreement", "missing", "warnings"):
-            table[name] = scores[name]
+        shown = ["z", "percentile", "risk_group", "how sure", "agreement", "missing", "warnings"]
+        table[shown] = scores[shown]
     picked = st.dataframe(
         table,
         hide_index=True,

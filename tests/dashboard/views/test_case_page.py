@@ -11,6 +11,7 @@ import numpy as np
 from camlif.data.cohort import Cohort
 from camlif.data.samples import load_sample
 from camlif.model.bundle import load_bundle
+from camlif.model.case import summarise_case
 from dashboard.figures.attribution.bars import ordinal
 from dashboard.session import resources, state
 from tests.dashboard.conftest import OpenApp
@@ -43,6 +44,24 @@ def test_the_first_screen_gives_denominators_range_and_calibration(
     assert "Calibration at 3 years: recalibrated within this cohort; not an external check" in text
     assert f"Expected over observed events {gate.ratio:.2f}" in text
     assert re.search(r"of \d+ others in this cohort, same WHO subtype, \d+ of 100", text)
+
+
+def test_the_answer_is_said_once_and_shown_three_ways(open_app: OpenApp) -> None:
+    bundle = load_bundle(SHIPPED / "glioma", device="cpu")
+    app = open_app(folder=SHIPPED)
+    result = bundle.score(load_sample("glioma").take(np.arange(1)), embed=False)
+    case = summarise_case(bundle, result, 0)
+    assert case.score is not None
+    horizon = case.score.horizons[1]
+    for view in ("Icons", "Curve", "Words"):
+        app.segmented_control(key="answer_view").select(view).run()
+        assert sum(horizon.statement in unescaped(m.value) for m in app.markdown) == 1
+        curves = [c.key for c in app.get("plotly_chart")]
+        assert (view == "Curve") == any("case_predicted" in str(key) for key in curves)
+        assert (horizon.sentence in [unescaped(c.value) for c in app.code]) == (view == "Words")
+    reason = case.certainty.reason
+    assert f"{case.certainty.state.upper()}] {reason[:1].upper()}{reason[1:]}." in text_of(app)
+    assert problems_of(app) == []
 
 
 def test_calibration_follows_the_horizon(open_app: OpenApp) -> None:

@@ -284,7 +284,7 @@ def test_the_address_holds_the_token_and_never_an_identifier(open_app: OpenApp) 
 
 
 def test_the_horizon_changes_the_sentence(open_app: OpenApp) -> None:
-    app = open_app()
+    app = open_app(answer_view="Words")
     cohort = load_sample("glioma")
     sentences = set()
     for year in ("1 y", "3 y", "5 y"):

@@ -1,8 +1,7 @@
 """Columns tested between groups.
 
-References: `scipy.stats.mannwhitneyu`, `kruskal`, `chi2_contingency`, `fisher_exact` and
-`false_discovery_control(method="bh")`, which is ``statsmodels.stats.multitest.multipletests`` with
-``fdr_bh``; effect sizes by their definitions.
+References: `scipy.stats.mannwhitneyu`, `kruskal`, `chi2_contingency`, `fisher_exact`; of q-values
+and of the standardised difference, statsmodels; other effect sizes by their definitions.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics import GroupDifferences, group_differences
@@ -52,8 +53,16 @@ def test_rank_tests_equal_scipy(k: int, seed: int, tied: bool) -> None:
         expected = stats.mannwhitneyu(*parts) if k == 2 else stats.kruskal(*parts)
         assert row["statistic"] == pytest.approx(expected.statistic, rel=CLOSE, abs=CLOSE)
         assert row["p_value"] == pytest.approx(expected.pvalue, rel=CLOSE, abs=CLOSE)
-    reference = stats.false_discovery_control(table["p_value"], method="bh")
+    _, reference, _, _ = multipletests(table["p_value"], method="fdr_bh")
     assert table["q_value"].to_numpy() == pytest.approx(reference, rel=CLOSE)
+
+
+def test_standardised_differences_of_equal_groups_are_the_t_of_statsmodels() -> None:
+    x = np.random.default_rng(0).normal(size=(80, 6)) * np.arange(1, 7)
+    group = np.repeat([0, 1], 40)
+    found = of_numbers(x, group).table["difference"]
+    t, _, _ = CompareMeans(DescrStatsW(x[:40]), DescrStatsW(x[40:])).ttest_ind()
+    assert found.to_numpy() == pytest.approx(t * np.sqrt(2 / 40), rel=CLOSE)
 
 
 @pytest.mark.parametrize(("few", "many"), [(1, 1), (1, 9), (3, 4), (8, 8), (8, 300), (9, 9)])

@@ -31,7 +31,7 @@ if not warmup.is_ready():
     placeholder.empty()
 
 from dashboard.access.access import Action  # noqa: E402
-from dashboard.components import drafts, trail  # noqa: E402
+from dashboard.components import drafts, pictures, trail  # noqa: E402
 from dashboard.session import address, state  # noqa: E402
 from dashboard.session.user import shown_to  # noqa: E402
 from dashboard.shell import frame, gate, sign_in, waiting  # noqa: E402
@@ -131,4 +131,5 @@ with page_guard():
             page.run()
     frame.footer(workspace)
     drafts.mount()
+    pictures.mount()
 warmup.import_the_rest()

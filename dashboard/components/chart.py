@@ -118,7 +118,7 @@ def _mark_content(figure: go.Figure) -> None:
 
 
 def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None = None) -> None:
-    """Offer the numbers of a chart as a table with downloads.
+    """Offer the numbers of a chart as a table with downloads, and its caption.
 
     Parameters
     ----------
@@ -130,6 +130,14 @@ def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None =
     """
     with st.popover("Table", type="tertiary", key=f"{key}_table"):
         show_numbers(chart.table, key=key, settings=settings)
+        offer_download(
+            "Caption (text)",
+            f"{chart.alt}. {chart.finding}",
+            file_name=f"{key}.txt",
+            mime="text/plain",
+            key=f"{key}_caption",
+            export_type=f"caption of {key}",
+        )
 
 
 def show_numbers(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,3 +147,22 @@ def test_a_click_on_a_clinical_bar_filters_and_a_second_one_adds_to_it(
     assert sidebar.get_by_role("button", name="sex:").count() == 0
     healthy(page, record, server)
     shot(page, "clinical")
+
+
+def test_every_chart_saves_a_png_and_a_picture_for_a_column_of_a_paper(
+    server: Server, new_page: NewPage, tmp_path: Path
+) -> None:
+    page, _ = new_page()
+    page.goto(f"{server.url}/cohort")
+    settled(page)
+    chart = plot(page, "kaplan_meier")
+    chart.hover()
+    with page.expect_download() as download:
+        chart.locator(".modebar-btn.picture", has_text="PNG").click()
+    assert download.value.suggested_filename.endswith(".png")
+    download.value.save_as(tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
+    with page.expect_download() as download:
+        chart.locator(".modebar-btn.picture", has_text="85 mm").click()
+    download.value.save_as(tmp_path / "chart.svg")
+    assert re.search(r'<svg[^>]*width="450"', (tmp_path / "chart.svg").read_text())

@@ -23,7 +23,7 @@ from camlif.training.engine import CPU_THREADS
 from camlif.training.ensemble import choose_device
 from tests.benchmarks.harness import Line, machine, table, versions
 
-JOBS = ("training", "ranking", "attribution", "growth", "dashboard")
+JOBS = ("training", "ranking", "attribution", "growth", "dashboard", "load")
 TITLE = "# Results of `make bench`\n"
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from dashboard.messages import BANNER
 from tests.benchmarks.harness import Line, Timing
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, PASS_THE_GATE, ROOT, _free_port
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, PASS_THE_GATE, ROOT, free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -39,6 +39,8 @@ BUDGETS: dict[str, tuple[float, float, float]] = {
 }
 """Seconds at each size (`dashboard.md` 10)."""
 REPEATS = 5
+IDLE_SHARE = 0.02
+"""Of a processor: what an idle server may take."""
 WAIT = 900_000
 """Milliseconds: reading and scoring 100,000 patients is part of their first visit."""
 CHART = """() => [...document.querySelectorAll('.js-plotly-plot')]
@@ -69,10 +71,10 @@ def run(device: str, *, full: bool) -> Iterator[Line]:
 def _visit(browser: Browser, folder: Path, n: int) -> Iterator[tuple[str, Timing]]:
     """Measure every action at one size."""
     _copy_project(folder, n)
-    server, url = _start(folder)
+    server, url = start(folder, folder / "home")
     try:
-        watch = _Watch(server.pid)
-        page = _new_page(browser)
+        watch = Watch(server.pid)
+        page = new_page(browser)
         page.goto(url)
         page.get_by_text(BANNER).first.wait_for(timeout=WAIT)
         yield "cold server and browser to title", watch.stop()
@@ -110,10 +112,10 @@ def _copy_project(folder: Path, n: int) -> None:
     )
 
 
-def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a server with nothing in its own folders; return it when it answers."""
-    port = _free_port()
-    environment = os.environ | {"CAMLIF_HOME": str(folder / "home")}
+def start(folder: Path, home: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a server of the project in a folder; return it when it answers."""
+    port = free_port()
+    environment = os.environ | {"CAMLIF_HOME": str(home), "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(
         [*RUN, "--server.port", str(port)],
         cwd=folder,
@@ -131,7 +133,7 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     raise SystemExit("The dashboard did not start.")
 
 
-class _Watch:
+class Watch:
     """Seconds of the clock, and of a process's processor time, since the last start."""
 
     def __init__(self, process: int) -> None:
@@ -144,12 +146,19 @@ class _Watch:
     def stop(self) -> Timing:
         return Timing(time.perf_counter() - self.clock, self._busy() - self.processor)
 
+    def wait_until_idle(self, seconds: float) -> None:
+        """Return when next to nothing has been done for so long."""
+        busy = -1.0
+        while self._busy() - busy > IDLE_SHARE * seconds:
+            busy = self._busy()
+            time.sleep(seconds)
+
     def _busy(self) -> float:
         fields = self.stat.read_text("utf-8").rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _repeat(watch: _Watch, action: Callable[[], None], page: Page) -> Timing:
+def _repeat(watch: Watch, action: Callable[[], None], page: Page) -> Timing:
     """Return the median of an action whose first round, which may fill a cache, is not counted."""
     timings = []
     for _ in range(REPEATS):
@@ -163,7 +172,7 @@ def _repeat(watch: _Watch, action: Callable[[], None], page: Page) -> Timing:
     )
 
 
-def _new_page(browser: Browser) -> Page:
+def new_page(browser: Browser) -> Page:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.add_init_script(PASS_THE_GATE + COUNT_RUNS)
     return context.new_page()
@@ -184,15 +193,15 @@ def _reload(page: Page, url: str) -> None:
 
 def _switch(page: Page, name: str) -> None:
     link = page.get_by_test_id("stSidebarNavLink").filter(has_text=name).first
-    _rerun(page, link.click)
+    rerun(page, link.click)
     page.wait_for_function(CHART, timeout=WAIT)
 
 
 def _press(page: Page, name: str, kind: str) -> None:
-    _rerun(page, page.get_by_test_id(kind).get_by_text(name, exact=True).first.click)
+    rerun(page, page.get_by_test_id(kind).get_by_text(name, exact=True).first.click)
 
 
-def _rerun(page: Page, action: Callable[[], None]) -> None:
+def rerun(page: Page, action: Callable[[], None]) -> None:
     """Do something that makes the page run again, and wait until a run has ended."""
     ended = page.evaluate("window.runsEnded")
     action()

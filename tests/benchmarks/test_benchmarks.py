@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.benchmarks import __main__ as entry
+from tests.benchmarks import load
 from tests.benchmarks.harness import Line, Timing, measure, table
 
 
@@ -67,3 +68,13 @@ def test_jobs_take_turns_after_a_round_that_is_not_counted() -> None:
     assert calls == ["ours", "peer"] * 3
     assert len(timings) == 2
     assert table([Line("x", timings[0])]).count("\n") == 2
+
+
+def test_a_visitor_walks_twenty_interactions_and_ends_where_it_began() -> None:
+    assert len(load.WALK) == 20
+    assert load.WALK[-1] == load.CASE
+
+
+def test_a_load_says_what_is_asked_of_it() -> None:
+    assert load.LOADS[-1].goal == "0.12 s of processor, p95 2 s, none over 4 s"
+    assert load.LOADS[0].name == "5 protocol clients, 2 s between clicks"

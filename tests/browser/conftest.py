@@ -128,7 +128,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -156,7 +156,7 @@ def start_server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
     def start(*arguments: str, **options: Any) -> Server:
         home = tmp_path_factory.mktemp("home")
-        server = Server(_free_port(), home, **{"models": models, "arguments": arguments} | options)
+        server = Server(free_port(), home, **{"models": models, "arguments": arguments} | options)
         running.append(server)
         server.start()
         return server

@@ -36,6 +36,7 @@ from dashboard.session import address, state  # noqa: E402
 from dashboard.session.user import shown_to  # noqa: E402
 from dashboard.shell import frame, gate, sign_in, waiting  # noqa: E402
 from dashboard.shell.guard import page_guard  # noqa: E402
+from dashboard.views.explain import beforehand  # noqa: E402
 
 may_enter = sign_in.is_done() and gate.is_passed()
 
@@ -114,9 +115,9 @@ if not may_enter:
     st.stop()
 address.begin()
 st.set_page_config(page_title=f"{page.title} · CA-MLIF case review")
+workspace = None
 with page_guard():
     if state.AWAITED.is_set:
-        workspace = None
         frame.absent()
     else:
         workspace = state.workspace(waiting.show)
@@ -132,4 +133,4 @@ with page_guard():
     frame.footer(workspace)
     drafts.mount()
     pictures.mount()
-warmup.import_the_rest()
+warmup.import_the_rest(then=beforehand.plan(workspace))

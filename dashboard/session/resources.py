@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -44,11 +44,16 @@ from camlif.study.installed import InstalledStudy, installed_studies
 from dashboard.runs.jobs import JobManager
 from dashboard.runs.scoring_job import ScoringJob
 from dashboard.session.settings import install_key, settings
+from dashboard.session.shared_results import SESSION_TTL, Request
 from dashboard.store import Store, default_url
+from dashboard.store.kept_explanations import FOLDER as EXPLAINED
+from dashboard.store.kept_explanations import KeptExplanations, digest_of
 
 TOKEN_DIGITS = 16
-SESSION_TTL = "2h"
+_SHIPPED: set[str] = set()
+"""Digests of the bundled cohorts that have been read."""
 T = TypeVar("T")
+P = ParamSpec("P")
 
 BaselineKey = Literal["median", "mean", "cohort_median"] | tuple[int, ...]
 """Reference of an explanation: training median or mean, cohort median, or rows of the cohort."""
@@ -117,7 +122,9 @@ def by_tokens(loaded: LoadedCohort) -> Cohort:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def sample_cohort(key: str) -> LoadedCohort:
     """Return a bundled or built-in cohort."""
-    return loaded(key, load_sample(key))
+    sample = loaded(key, load_sample(key))
+    _SHIPPED.add(sample.digest)
+    return sample
 
 
 @st.cache_resource(ttl=60, show_spinner=False)
@@ -264,89 +271,125 @@ def fused_space(
     return FusedSpace.of(_result.embedding, _result.member_log_risk.shape[1])
 
 
-@st.cache_resource(scope="session", max_entries=64, ttl=SESSION_TTL, show_spinner=False)
-def modality_attribution(
-    cohort_digest: str,  # noqa: ARG001  # cache key
-    model_digest: str,  # noqa: ARG001
+def modality_request(
+    cohort_digest: str,
+    model_digest: str,
     rows: tuple[int, ...],
     baseline: BaselineKey,
     missing: tuple[str, ...],
-    _cohort: Cohort,
-    _bundle: Bundle,
-) -> ModalityAttribution:
-    """Exact Shapley values over modalities for some patients.
+    cohort: Cohort,
+    bundle: Bundle,
+) -> Request[ModalityAttribution]:
+    """Ask for exact Shapley values over modalities for some patients.
 
     Parameters
     ----------
-    cohort_digest, model_digest, missing, _cohort, _bundle
+    cohort_digest, model_digest, missing
         As in `own_scores`.
     rows : tuple of int
         Patients of the cohort.
     baseline : BaselineKey
         What contributions are measured against.
+    cohort : Cohort
+    bundle : Bundle
     """
-    return explain_modalities(_bundle, _cohort, np.array(rows), baseline=baseline, missing=missing)
+    return _explanation(
+        lambda: explain_modalities(
+            bundle, cohort, np.array(rows), baseline=baseline, missing=missing
+        ),
+        cohort_digest,
+        bundle,
+        *("modalities", model_digest, rows, baseline, missing),
+        long=len(rows) > 1,
+    )
 
 
-@st.cache_resource(scope="session", max_entries=64, ttl=SESSION_TTL, show_spinner=False)
-def feature_attribution(
-    cohort_digest: str,  # noqa: ARG001  # cache key
-    model_digest: str,  # noqa: ARG001
+def feature_request(
+    cohort_digest: str,
+    model_digest: str,
     rows: tuple[int, ...],
     method: str,
     baseline: BaselineKey,
     missing: tuple[str, ...],
-    _cohort: Cohort,
-    _bundle: Bundle,
-) -> FeatureAttribution:
-    """Feature contributions for some patients.
+    cohort: Cohort,
+    bundle: Bundle,
+) -> Request[FeatureAttribution]:
+    """Ask for feature contributions for some patients.
 
     Parameters
     ----------
-    cohort_digest, model_digest, rows, baseline, missing, _cohort, _bundle
-        As in `modality_attribution`.
+    cohort_digest, model_digest, rows, baseline, missing, cohort, bundle
+        As in `modality_request`.
     method : str
         A key of `METHODS`.
     """
-    return explain_features(
-        _bundle, _cohort, np.array(rows), method=method, baseline=baseline, missing=missing
+    return _explanation(
+        lambda: explain_features(
+            bundle, cohort, np.array(rows), method=method, baseline=baseline, missing=missing
+        ),
+        cohort_digest,
+        bundle,
+        *("features", model_digest, rows, method, baseline, missing),
+        long=len(rows) > 1,
     )
 
 
-@st.cache_resource(scope="session", max_entries=32, ttl=SESSION_TTL, show_spinner=False)
+def _explanation(
+    compute: Callable[[], T], cohort_digest: str, bundle: Bundle, *what: object, long: bool
+) -> Request[T]:
+    """Ask for an explanation; that of a shipped cohort is kept on this computer."""
+    return Request(
+        key=digest_of(cohort_digest, str(bundle.device), *what),
+        compute=compute,
+        long=long,
+        kept=KeptExplanations(settings().home / EXPLAINED) if cohort_digest in _SHIPPED else None,
+    )
+
+
+def _wait_for(request: Callable[P, Request[T]]) -> Callable[P, T]:
+    """Return a function that waits for what is asked for."""
+
+    def result(*args: P.args, **options: P.kwargs) -> T:
+        return request(*args, **options).result()
+
+    return result
+
+
+modality_attribution = _wait_for(modality_request)
+feature_attribution = _wait_for(feature_request)
+
+
 def interactions(
-    cohort_digest: str,  # noqa: ARG001  # cache key
-    model_digest: str,  # noqa: ARG001
+    cohort_digest: str,
+    model_digest: str,
     row: int,
     level: Literal["modality", "group", "feature"],
     missing: tuple[str, ...],
-    _cohort: Cohort,
-    _bundle: Bundle,
-    _features: FeatureAttribution | None,
+    cohort: Cohort,
+    bundle: Bundle,
+    features: FeatureAttribution | None,
 ) -> Interactions:
     """Interactions of a patient.
 
     Parameters
     ----------
-    cohort_digest, model_digest, missing, _cohort, _bundle
-        As in `own_scores`.
+    cohort_digest, model_digest, missing, cohort, bundle
+        As in `modality_request`.
     row : int
         The patient.
     level : {"modality", "group", "feature"}
         What acts together.
-    _features : FeatureAttribution, optional
+    features : FeatureAttribution, optional
         Contributions to this patient, which name the strongest features; needed at that level.
     """
-    return explain_interactions(
-        _bundle,
-        _cohort,
-        row,
-        level=level,
-        features=strongest_features(_features, 0)
-        if _features is not None and level == "feature"
-        else (),
-        missing=missing,
-    )
+    strongest = () if features is None or level != "feature" else strongest_features(features, 0)
+    return Request(
+        key=digest_of("interactions", cohort_digest, model_digest, row, level, missing, strongest),
+        compute=lambda: explain_interactions(
+            bundle, cohort, row, level=level, features=strongest, missing=missing
+        ),
+        long=True,
+    ).result()
 
 
 @st.cache_resource(ttl=5, show_spinner=False)

@@ -24,7 +24,7 @@ from camlif.model.scoring import ScoreResult
 from camlif.wording import OLDEST_SHOWN
 from dashboard.profiles import GENERIC, Profile, load_profile
 from dashboard.runs.scoring_job import ScoringJob
-from dashboard.session import column_filters, keys, resources
+from dashboard.session import column_filters, keys, resources, shared_results
 from dashboard.session.keys import SessionKey
 from dashboard.session.resources import LoadedCohort, LoadedModel
 
@@ -185,9 +185,7 @@ def forget() -> None:
     """Erase everything this session holds: uploaded tables, choices and cached results."""
     keys.clear()
     resources.own_scores.clear()
-    resources.modality_attribution.clear()
-    resources.feature_attribution.clear()
-    resources.interactions.clear()
+    shared_results.forget()
     # Parameters bound to widgets go with the session state; clearing them here is refused.
     for name in ("cohort", "model", "case", "commit"):
         st.query_params.pop(name, None)

@@ -10,12 +10,12 @@ import gc
 import importlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _NEEDED = ("torch", "pandas", "plotly.graph_objects", "camlif.model.bundle")
 _LATER = ("lifelines", "captum.attr", "shap")
 _lock = threading.Lock()
-_state = {"ready": False, "started_rest": False}
+_state = {"ready": False, "started_rest": False, "has_all": False}
 
 
 def is_ready() -> bool:
@@ -48,22 +48,30 @@ def _import_uncollected(names: Sequence[str]) -> None:
         gc.enable()
 
 
-def import_the_rest() -> None:
+def import_the_rest(then: Callable[[], None]) -> None:
     """Import what only some pages need, in the background; called when a page has been drawn.
 
     Started earlier, it would take the processor from the first chart.
+
+    Parameters
+    ----------
+    then : callable
+        Called when everything is imported, by this run of a page or a later one.
     """
     with _lock:
-        if _state["started_rest"]:
-            return
-        _state["started_rest"] = True
-    threading.Thread(target=_import_later, name="warmup", daemon=True).start()
+        begun, _state["started_rest"] = _state["started_rest"], True
+    if not begun:
+        threading.Thread(target=_import_later, args=(then,), name="warmup", daemon=True).start()
+    elif _state["has_all"]:
+        then()
 
 
-def _import_later() -> None:
+def _import_later(then: Callable[[], None]) -> None:
     for name in _LATER:
         importlib.import_module(name)
     # Streamlit collects garbage after every run of a page; looking each time through all objects of
     # the libraries, which never go, took 0.3 s.
     gc.collect()
     gc.freeze()
+    _state["has_all"] = True
+    then()

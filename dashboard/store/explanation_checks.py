@@ -59,7 +59,7 @@ class Checks:
 
     def known(self, method: str) -> Faithfulness | None:
         """Return a verdict that was computed before; a damaged file counts as none."""
-        key = self._key(method)
+        key = self.key(method)
         if key not in self.memory and self.folder is not None:
             try:
                 stored = (self.folder / f"{key}.json").read_bytes()
@@ -71,7 +71,7 @@ class Checks:
     def compute(
         self, method: str, bundle: Bundle, cohort: Cohort, rows: NDArray[np.int_]
     ) -> Faithfulness:
-        """Check a method and keep the verdict.
+        """Check a method and keep the verdict, unless another session has done so meanwhile.
 
         Parameters
         ----------
@@ -87,14 +87,21 @@ class Checks:
         ConfigError, EstimationError
             As `check_explanations`.
         """
+        known = self.known(method)
+        if known is not None:
+            return known
         found = check_explanations(bundle, cohort, rows, method=method, missing=self.missing)
-        self.memory[self._key(method)] = found
+        self.remember(found)
         if self.folder is not None:
-            stored = self.folder / f"{self._key(method)}.json"
+            stored = self.folder / f"{self.key(method)}.json"
             with suppress(OSError):  # a folder that cannot be written costs the next computation
                 self.folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
                 write_text(stored, _VERDICT.dump_json(found).decode())
         return found
+
+    def remember(self, verdict: Faithfulness) -> None:
+        """Keep a verdict for this session."""
+        self.memory[self.key(verdict.method)] = verdict
 
     def choice(self) -> ExplanationChoice:
         """Return the method to show by the verdicts on this cohort, else those of the card."""
@@ -113,6 +120,7 @@ class Checks:
             return known.verdict
         return next((found for found in self.card if found.method == method), None)
 
-    def _key(self, method: str) -> str:
+    def key(self, method: str) -> str:
+        """Digest of what a verdict depends on."""
         parts = (str(VERSION), self.cohort_digest, self.model_digest, method, *self.missing)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

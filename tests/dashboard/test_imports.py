@@ -17,7 +17,7 @@ from dashboard.shell import warmup
 from dashboard.shell.gate import ACCEPTED
 from tests.builders.pages import page_file
 
-warmup.import_the_rest = lambda: None  # what a page itself imports, not what is fetched behind it
+warmup.import_the_rest = lambda then: None  # what a page imports, not what is fetched behind it
 app = AppTest.from_file("dashboard/app.py", default_timeout=120)
 app.session_state[ACCEPTED.name] = True
 app.session_state["cohort"] = "glioma"

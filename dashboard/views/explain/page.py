@@ -23,8 +23,8 @@ from dashboard.session import resources, state
 from dashboard.session.state import Scoring, Workspace
 from dashboard.store.explanation_checks import Checks
 from dashboard.views.explain import trust
+from dashboard.views.explain.beforehand import SIZES, request_key
 
-SIZES = (25, 50, 100, 200)
 LARGE_GAP = 0.05
 N_FEATURES = 15
 COMPARED = ("ig", "deeplift", "gradient_shap", "feature_ablation")
@@ -76,16 +76,10 @@ def _rows(workspace: Workspace, scoring: Scoring) -> NDArray[np.int_]:
     return rows
 
 
-def _key(
-    workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]
-) -> tuple[str, str, tuple[int, ...]]:
-    return workspace.loaded.digest, scoring.model.digest, tuple(rows.tolist())
-
-
 def _modalities(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) -> None:
     st.header("Modalities", anchor=False)
     found = resources.modality_attribution(
-        *_key(workspace, scoring, rows),
+        *request_key(workspace, scoring, rows),
         "median",
         scoring.missing,
         workspace.cohort,
@@ -111,7 +105,7 @@ def _attribution(
 ) -> FeatureAttribution:
     with st.spinner(f"{METHODS[method].label}, {count(len(rows), 'patient')} ..."):
         return resources.feature_attribution(
-            *_key(workspace, scoring, rows),
+            *request_key(workspace, scoring, rows),
             method,
             "median",
             scoring.missing,

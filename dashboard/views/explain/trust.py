@@ -7,19 +7,22 @@ reason.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
+from camlif.data.cohort import Cohort
 from camlif.exceptions import CamlifError
 from camlif.explain import METHODS, Faithfulness, OrderTest
 from camlif.explain.faithfulness import RANKINGS
 from camlif.explain.verdicts import N_PATIENTS, spread_by_risk
-from camlif.wording import count, format_p, with_interval
+from camlif.wording import format_p, with_interval
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.attribution import faithfulness_curves
 from dashboard.session.keys import SessionKey
+from dashboard.session.shared_results import Request, wait
 from dashboard.session.state import Scoring, Workspace
 from dashboard.store.explanation_checks import Checks
 
@@ -126,16 +129,26 @@ def _verdict(label: str, found: Faithfulness) -> str:
 def _checked(
     workspace: Workspace, scoring: Scoring, checks: Checks, methods: Iterable[str]
 ) -> dict[str, Faithfulness]:
-    scored = scoring.result.scored.nonzero()[0]
-    rows = spread_by_risk(scoring.result.z, scored, N_PATIENTS)
     found = {}
     for method in methods:
         known = checks.known(method)
         if known is None:
-            with st.spinner(f"Checking {METHODS[method].label}, {count(len(rows), 'patient')} ..."):
-                known = checks.compute(method, scoring.bundle, workspace.cohort, rows)
+            request = check_request(workspace.cohort, scoring, checks, method)
+            with st.spinner(f"Checking {METHODS[method].label} ..."):
+                known = wait(request.begin())
+            checks.remember(known)
         found[method] = known
     return found
+
+
+def check_request(
+    cohort: Cohort, scoring: Scoring, checks: Checks, method: str
+) -> Request[Faithfulness]:
+    """Ask for the verdict on a method, a key of `METHODS`."""
+    scored = scoring.result.scored.nonzero()[0]
+    rows = spread_by_risk(scoring.result.z, scored, N_PATIENTS)
+    compute = partial(checks.compute, method, scoring.bundle, cohort, rows)
+    return Request(key=checks.key(method), compute=compute, long=True)
 
 
 def verdict_table(found: Iterable[Faithfulness]) -> pd.DataFrame:

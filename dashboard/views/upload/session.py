@@ -22,6 +22,7 @@ from camlif.model.suitability import check_suitability
 from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.resources import LoadedCohort
+from dashboard.session.shared_results import SESSION_TTL
 
 REFUSED: SessionKey[str] = SessionKey("refused_change")
 TOLD: SessionKey[str] = SessionKey("told_of_upload")
@@ -154,7 +155,7 @@ def release_files() -> None:
         CHECKED.set(replace(upload, files={}))
 
 
-@st.cache_resource(scope="session", max_entries=8, ttl=resources.SESSION_TTL, show_spinner=False)
+@st.cache_resource(scope="session", max_entries=8, ttl=SESSION_TTL, show_spinner=False)
 def suitability(
     cohort_digest: str,  # noqa: ARG001  # cache key
     folder: Path,

@@ -119,7 +119,7 @@ def test_verdicts_on_this_cohort_come_before_those_of_the_card(
     compute(kept, "ig")
     assert kept.choice().method == "gradient_shap"
     for method in BY_FEATURE + BY_GROUP:
-        kept.memory[kept._key(method)] = verdict(method, passes=False)
+        kept.memory[kept.key(method)] = verdict(method, passes=False)
     assert kept.choice().method is None
 
 

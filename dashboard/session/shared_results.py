@@ -1,0 +1,101 @@
+"""Results that several sessions ask for: computed once, held by those who look at them.
+
+What a result depends on and a function that computes it go in, the result comes out. Explanations
+of shipped cohorts are read from disk where they are kept; others live in memory as long as a
+session holds them. Errors of the function pass through and are not kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar, cast
+
+import streamlit as st
+
+from dashboard.runs.shared_work import SharedWork, failed
+from dashboard.store.kept_explanations import KeptExplanations
+
+SESSION_TTL = "2h"
+LOOK_EVERY = 0.5
+"""Seconds after which a page that waits lets a click end it."""
+T = TypeVar("T")
+
+
+@cache
+def _work(*, long: bool) -> SharedWork:
+    """The server's computations: long ones leave half of its processors to what is quick."""
+    processors = os.cpu_count() or 1
+    return SharedWork(max(1, processors // 2) if long else processors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Generic[T]):
+    """A result that is wanted, by one session or beforehand.
+
+    Attributes
+    ----------
+    key : str
+        Names everything that the result depends on.
+    compute : callable
+        Runs in a thread of its own, outside of the session.
+    long : bool
+        Whether it takes seconds: those take turns with each other only.
+    kept : KeptExplanations, optional
+        Where the result may be on disk, and is put.
+    """
+
+    key: str
+    compute: Callable[[], T]
+    long: bool
+    kept: KeptExplanations | None = None
+
+    def begin(self) -> Future[T]:
+        """Return the result under way, begun unless somebody holds it."""
+        return _work(long=self.long).ask(self.key, self._read_or_compute)
+
+    def result(self) -> T:
+        """Wait for the result and hold it for this session."""
+        future: Future[T] = _held(self.key, self.begin)
+        return wait(future)
+
+    def _read_or_compute(self) -> T:
+        found: Any = None if self.kept is None else self.kept.read(self.key)
+        if found is None:
+            found = self.compute()
+            if self.kept is not None:
+                self.kept.write(self.key, found)
+        return cast(T, found)
+
+
+def _did_not_fail(future: Future[Any]) -> bool:
+    return not failed(future)
+
+
+@st.cache_resource(
+    scope="session", max_entries=128, ttl=SESSION_TTL, show_spinner=False, validate=_did_not_fail
+)
+def _held(key: str, _begin: Callable[[], Future[Any]]) -> Future[Any]:  # noqa: ARG001  # cache key
+    """Hold a result for this session: what nobody holds is gone."""
+    return _begin()
+
+
+def wait(future: Future[T]) -> T:
+    """Return the result of a computation under way; the page's next click may end the waiting."""
+    place = None
+    while True:
+        try:
+            return future.result(LOOK_EVERY)
+        except TimeoutError:
+            if future.done():  # its own error
+                raise
+            place = place or st.empty()
+            place.empty()  # gives Streamlit the chance to end this run; the computation goes on
+
+
+def forget() -> None:
+    """Let go of what this session holds."""
+    _held.clear()

@@ -31,6 +31,8 @@ class Action(StrEnum):
     EXPORTED = "exported"
     WORKLIST_CHANGED = "worklist changed"
     GROUP_CHANGED = "group changed"
+    MEETING_BEGUN = "meeting begun"
+    MEETING_ENDED = "meeting ended"
     NOTE_ADDED = "note added"
     ESTIMATE_RECORDED = "estimate recorded"
     DECISION_RECORDED = "decision recorded"
@@ -58,6 +60,8 @@ _LEAST = {
     Action.EXPORTED: Role.VIEWER,
     Action.WORKLIST_CHANGED: Role.REVIEWER,
     Action.GROUP_CHANGED: Role.REVIEWER,
+    Action.MEETING_BEGUN: Role.REVIEWER,
+    Action.MEETING_ENDED: Role.REVIEWER,
     Action.NOTE_ADDED: Role.REVIEWER,
     Action.ESTIMATE_RECORDED: Role.REVIEWER,
     Action.DECISION_RECORDED: Role.REVIEWER,

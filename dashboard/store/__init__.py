@@ -8,6 +8,7 @@ from dashboard.store.audit import AuditReport
 from dashboard.store.database import StoreError, default_url
 from dashboard.store.export import CohortRecords, CohortSummary
 from dashboard.store.keys import CaseKey, CohortKey
+from dashboard.store.meetings import Meeting
 from dashboard.store.models import AuditEvent, Decision, Estimate, Note, RiskGroup, SettingName
 from dashboard.store.patient_groups import PatientGroup
 from dashboard.store.records import Store
@@ -22,6 +23,7 @@ __all__ = [
     "CohortSummary",
     "Decision",
     "Estimate",
+    "Meeting",
     "Note",
     "PatientGroup",
     "RiskGroup",

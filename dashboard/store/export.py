@@ -24,13 +24,14 @@ from dashboard.store.models import (
     EntryRow,
     Estimate,
     GroupRow,
+    MeetingRow,
     MemberRow,
     Note,
     WorklistRow,
 )
 
 COLUMNS = (
-    *("kind", "recorded", "author", "case_token", "model_digest", "risk_group"),
+    *("kind", "recorded", "ended", "author", "case_token", "model_digest", "risk_group"),
     *("model_result", "result_shown_before", "worklist", "position", "group", "text"),
 )
 _Record = TypeVar("_Record", Note, Estimate, Decision)
@@ -107,7 +108,7 @@ def records_of(session: Session, digest: str) -> CohortRecords:
         If nothing is.
     """
     cohort = known_cohort(session, digest)
-    rows = _entries(session, digest) + _members(session, digest)
+    rows = _entries(session, digest) + _meetings(session, digest) + _members(session, digest)
     rows += [note_row(note) for note in _all(session, Note, digest)]
     rows += [estimate_row(estimate) for estimate in _all(session, Estimate, digest)]
     rows += [decision_row(decision) for decision in _all(session, Decision, digest)]
@@ -165,6 +166,25 @@ def _entries(session: Session, digest: str) -> list[dict[str, Any]]:
             "position": entry.position,
         }
         for worklist, entry in session.execute(query)
+    ]
+
+
+def _meetings(session: Session, digest: str) -> list[dict[str, Any]]:
+    query = (
+        select(WorklistRow.name, MeetingRow)
+        .join(MeetingRow)
+        .where(WorklistRow.cohort_digest == digest)
+        .order_by(MeetingRow.id)
+    )
+    return [
+        {
+            "kind": "meeting",
+            "recorded": meeting.recorded.isoformat(timespec="seconds"),
+            "ended": None if meeting.ended is None else meeting.ended.isoformat(timespec="seconds"),
+            "author": meeting.author,
+            "worklist": name,
+        }
+        for name, meeting in session.execute(query)
     ]
 
 

@@ -133,6 +133,19 @@ class EntryRow(Base):
     position: Mapped[int]
 
 
+class MeetingRow(Base):
+    """A meeting on a worklist; it goes on until ``ended`` is set."""
+
+    __tablename__ = "meeting"
+    __table_args__ = STRICT
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    worklist_id: Mapped[int] = mapped_column(ForeignKey("worklist.id", ondelete="CASCADE"))
+    author: Mapped[str]
+    recorded: Mapped[datetime]
+    ended: Mapped[datetime | None]
+
+
 class GroupRow(Base):
     """A named group of patients of one cohort; ``rule`` says in words how it was made."""
 

@@ -25,6 +25,7 @@ from dashboard.store.database import (
 )
 from dashboard.store.export import CohortRecords, CohortSummary
 from dashboard.store.keys import CaseKey, CohortKey, check_token
+from dashboard.store.meetings import Meetings
 from dashboard.store.models import (
     AuditEvent,
     Decision,
@@ -50,7 +51,7 @@ class Store:
 
     Safe to use from many threads. Methods that write take their author and raise `AccessError`
     where the author's role does not include them; all raise `StoreError` where the database
-    cannot be reached. Groups of patients are those of ``groups``.
+    cannot be reached. Groups of patients are those of ``groups``, meetings those of ``meetings``.
 
     Raises
     ------
@@ -61,6 +62,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self._engine = open_database(url)
         self.groups = PatientGroups(self._engine)
+        self.meetings = Meetings(self._engine)
 
     def close(self) -> None:
         """Let go of the database's connections."""

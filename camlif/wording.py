@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -133,6 +135,14 @@ _APOSTROPHES = re.compile(rf"'*[{re.escape(''.join(FORMULA_STARTS))}]")
 AGE = "age"
 OLDEST_SHOWN = 90
 """Ages from here on are one group: higher ones identify people (45 CFR 164.514(b)(2)(i)(C))."""
+
+
+def clock(time: datetime, zone: str) -> str:
+    """Say a time as clocks show it in a time zone of the IANA database; UTC for an unknown one."""
+    try:
+        return f"{time.astimezone(ZoneInfo(zone)):%d %b %Y, %H:%M %Z}"
+    except (ZoneInfoNotFoundError, ValueError):
+        return f"{time.astimezone(UTC):%d %b %Y, %H:%M} UTC"
 
 
 def shown_age(age: float) -> str:

@@ -44,6 +44,12 @@ PAGES = {
     "Review": [
         st.Page("views/case/page.py", title="Case", icon=":material/person:", default=True),
         st.Page(
+            "views/meeting/page.py",
+            title="Meeting",
+            icon=":material/co_present:",
+            url_path="meeting",
+        ),
+        st.Page(
             "views/cohort/page.py", title="Cohort", icon=":material/groups:", url_path="cohort"
         ),
     ],

@@ -6,11 +6,11 @@ Text of a file or a user goes in, escaped Markdown comes out. Nothing fails.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime
 
 import streamlit as st
 
+from camlif.wording import clock
 from dashboard.session.keys import SessionKey
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:$<>&])")
@@ -35,8 +35,9 @@ def say_refusal(refused: SessionKey[str]) -> None:
 
 def moment(time: datetime) -> str:
     """Say a time as clocks show it where the browser is."""
-    try:
-        zone = ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return f"{time.astimezone(UTC):%d %b %Y, %H:%M} UTC"
-    return f"{time.astimezone(zone):%d %b %Y, %H:%M %Z}"
+    return clock(time, zone())
+
+
+def zone() -> str:
+    """Time zone of the browser."""
+    return st.context.timezone or "UTC"

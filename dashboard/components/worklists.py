@@ -19,7 +19,7 @@ from dashboard.components import drafts
 from dashboard.components.case_view import CaseView
 from dashboard.components.text import plain
 from dashboard.components.trail import cohort_key, record
-from dashboard.session import resources, state
+from dashboard.session import address, resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.session.user import current_user
@@ -28,6 +28,7 @@ from dashboard.store.identifiers import check_free_of_identifiers
 
 CHOSEN: SessionKey[int] = SessionKey("worklist")
 PICKED: SessionKey[int] = SessionKey("pick_worklist")
+MEETING_PAGE, MEETING_ICON = "views/meeting/page.py", ":material/co_present:"
 NEW = ALL = 0  # no worklist has this number
 
 
@@ -75,8 +76,16 @@ def rows(workspace: Workspace, opened: int | None) -> list[int] | None:
     return listed
 
 
-def _absent(workspace: Workspace, worklist: Worklist) -> int:
+def absent(workspace: Workspace, worklist: Worklist) -> int:
+    """How many cases of a worklist the loaded tables do not have."""
     return len(set(worklist.tokens) - set(workspace.loaded.tokens))
+
+
+def say_absent(workspace: Workspace, worklist: Worklist) -> None:
+    """Warn of the cases of a worklist that the loaded tables do not have."""
+    missing = absent(workspace, worklist)
+    if missing:
+        st.warning(plain(f"Not in the loaded tables: {count(missing, 'case')} of this list."))
 
 
 def what_is_walked(workspace: Workspace) -> str:
@@ -84,26 +93,26 @@ def what_is_walked(workspace: Workspace) -> str:
     worklist = chosen(workspace)
     if worklist is None:
         return "shown"
-    absent = _absent(workspace, worklist)
-    return f"on the list, {absent} not loaded" if absent else "on the list"
+    missing = absent(workspace, worklist)
+    return f"on the list, {missing} not loaded" if missing else "on the list"
 
 
 def menu(case: CaseView) -> None:
     """Draw the board's menu: worklist to walk, this case's place on lists, commit first."""
     workspace, worklist = case.workspace, chosen(case.workspace)
-    _address(worklist)
+    name_in_address(worklist)
     label = "All cases" if worklist is None else f"Worklist: {plain(worklist.name)}"
     with st.popover(label, key="board_menu", icon=":material/checklist:"):
-        _pick(workspace, worklist)
+        pick(workspace, worklist)
         if worklist is not None:
             _current(case, worklist)
         st.divider()
         send(workspace, (case.token,), key="add_case", title="Add this case to")
         st.divider()
-        _commit_first()
+        commit_first_switch()
 
 
-def _address(worklist: Worklist | None) -> None:
+def name_in_address(worklist: Worklist | None) -> None:
     """Name the worklist by its number in the address: a reload walks it again."""
     if worklist is None:
         st.query_params.pop(CHOSEN.name, None)
@@ -111,7 +120,8 @@ def _address(worklist: Worklist | None) -> None:
         st.query_params[CHOSEN.name] = str(worklist.id)
 
 
-def _pick(workspace: Workspace, worklist: Worklist | None) -> None:
+def pick(workspace: Workspace, worklist: Worklist | None) -> None:
+    """Choose the worklist to walk, or all cases."""
     names = {found.id: found.name for found in available(workspace)}
 
     def changed() -> None:
@@ -128,10 +138,11 @@ def _pick(workspace: Workspace, worklist: Worklist | None) -> None:
 
 
 def _current(case: CaseView, worklist: Worklist) -> None:
-    """Say what of the list is not here, and offer to take this case off it."""
-    absent = _absent(case.workspace, worklist)
-    if absent:
-        st.warning(plain(f"Not in the loaded tables: {count(absent, 'case')} of this list."))
+    """Say what of the list is not here; offer a meeting, and to take this case off it."""
+    if st.button("Open in meeting mode", key="worklist_meeting", icon=MEETING_ICON):
+        where = {CHOSEN.name: str(worklist.id), address.CASE: case.token}
+        st.switch_page(MEETING_PAGE, query_params=where)
+    say_absent(case.workspace, worklist)
     if not allowed(Action.WORKLIST_CHANGED, current_user().role):
         return
     if st.button("Take this case off the list", key="worklist_remove"):
@@ -211,7 +222,7 @@ def _sent(workspace: Workspace, tokens: Sequence[str], target: int, name: str) -
     return store.create_worklist(author, cohort_key(workspace.loaded), name, tokens)
 
 
-def _commit_first() -> None:
+def commit_first_switch() -> None:
     """Draw the switch by which this session hides results until the board has committed itself."""
     wanted: SessionKey[bool] = SessionKey("commit_first")
 

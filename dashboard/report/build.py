@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from camlif.model.case import CaseSummary
+from camlif.model.certainty import Certainty
 from camlif.statistics import KaplanMeierCurve
 from camlif.wording import shown_value
 from dashboard import messages
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
     from camlif.model.scoring import ScoreResult
 
+HIDDEN = "Hidden until the board has recorded its own estimate."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSource:
@@ -50,13 +53,30 @@ class ReportSource:
 class CaseReport:
     """A record with the curves of the training strata and of the subtype, which its figure draws.
 
-    ``horizon`` is that of the icon array, months; None leaves the choice to the record.
+    ``horizon`` is that of the icon array, months; None leaves the choice to the record. ``hidden``
+    is whether the result waits for the board's estimate: the record then holds none.
     """
 
     record: CaseRecord
     curves: Mapping[str, KaplanMeierCurve]
     subtype: tuple[str, KaplanMeierCurve] | None = None
     horizon: int | None = None
+    hidden: bool = False
+
+
+def withhold(report: CaseReport) -> CaseReport:
+    """Return a report without the result, and without anything that tells it."""
+    nothing = {
+        "result": None,
+        "certainty": Certainty("can't say", "the result is hidden"),
+        "reasons": (HIDDEN,),
+        "curve": None,
+        "gates": (),
+        "subgroups": (),
+        "explanation": None,
+        "caveats": (),
+    }
+    return replace(report, record=report.record.model_copy(update=nothing), hidden=True)
 
 
 def case_report(
@@ -136,9 +156,13 @@ def board_words(kept: Mapping[str, Any]) -> list[str]:
 
 def board_line(row: Mapping[str, Any]) -> str:
     """Say one estimate, decision or note."""
+    return f"{row['recorded'][:10]}, {row['author']}, {row['kind']}: {board_text(row)}"
+
+
+def board_text(row: Mapping[str, Any]) -> str:
+    """Return the risk group and the words of one estimate, decision or note."""
     group = f"{row['risk_group']} risk" if row.get("risk_group") else ""
-    what = ": ".join(part for part in (group, row.get("text") or "") if part)
-    return f"{row['recorded'][:10]}, {row['author']}, {row['kind']}: {what}"
+    return ": ".join(part for part in (group, row.get("text") or "") if part)
 
 
 def _cohort(source: ReportSource) -> CohortRecord:

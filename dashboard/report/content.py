@@ -113,7 +113,7 @@ def _above(report: CaseReport) -> list[Row]:
     if record.result is None:
         abstention = (
             Text("Result", "h2"),
-            Text("No score", "label"),
+            Text("Hidden" if report.hidden else "No score", "label"),
             Text(" ".join(record.reasons)),
             *_gates(record),
         )

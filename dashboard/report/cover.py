@@ -1,31 +1,74 @@
-"""The cover of a worklist, the agenda of a meeting: one line a case.
+"""The cover of a worklist: the agenda of a meeting, or its minutes; one line a case.
 
 The reports of its cases go in; blocks come out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
 
-from camlif.wording import count, of_100, period, range_of_100
+from camlif.wording import clock, count, of_100, period, range_of_100
 from dashboard.report.blocks import Table, Text
-from dashboard.report.build import CaseReport, board_line
+from dashboard.report.build import HIDDEN, CaseReport, board_line, board_text
 from dashboard.report.content import MAX_NAME, MAX_TITLE, case_name, cut
 from dashboard.report.letters import isolate
 from dashboard.report.record import CaseRecord
 
 SHARES = (0.5, 2.2, 2.6, 3.0, 2.8, 2.8, 0.6)
-HEADINGS = (
-    "No.",
-    "Case",
-    "Patient and data",
-    "Result of the model",
-    "Warnings",
-    "Last decision of the board",
-)
+SEPARATOR = " · "
+CASE = ("No.", "Case", "Patient and data", "Result of the model")
+AGENDA = (*CASE, "Warnings", "Last decision of the board")
+MINUTES = (*CASE, "Decided in this meeting", "Noted in this meeting")
 
 
-def cover_blocks(reports: Sequence[CaseReport], title: str, note: str) -> list[Text | Table]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minutes:
+    """What a board recorded about cases in a meeting.
+
+    Attributes
+    ----------
+    began : datetime
+    ended : datetime or None
+        None while the meeting goes on.
+    zone : str
+        Time zone of the clocks of its room, as in the IANA database.
+    said : mapping of case token to sequence of mapping
+        Estimates, decisions and notes as the store gives them, in the order of their recording.
+    """
+
+    began: datetime
+    ended: datetime | None
+    zone: str
+    said: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    @property
+    def words(self) -> str:
+        """When the meeting was, and about how many cases it recorded something."""
+        end = "going on" if self.ended is None else f"to {clock(self.ended, self.zone)}"
+        heard = sum(bool(rows) for rows in self.said.values())
+        return (
+            f"Meeting of {clock(self.began, self.zone)}, {end}. Something was recorded about "
+            f"{heard:,} of {count(len(self.said), 'case')}."
+        )
+
+    def lines(self, case: str, kinds: Sequence[str]) -> str:
+        """Say who recorded what of these kinds about a case, and when."""
+        found = [row for row in self.said.get(case, ()) if row["kind"] in kinds]
+        return SEPARATOR.join(isolate(self._line(row)) for row in found) or "nothing"
+
+    def _line(self, row: Mapping[str, Any]) -> str:
+        when = clock(datetime.fromisoformat(row["recorded"]), self.zone)
+        what = "estimate: " if row["kind"] == "estimate" else ""
+        return f"{what}{board_text(row)} ({row['author']}, {when})"
+
+
+def cover_blocks(
+    reports: Sequence[CaseReport], title: str, note: str, minutes: Minutes | None = None
+) -> list[Text | Table]:
     """Return the title, what the cases are, the note, and the table of the cases.
 
     Parameters
@@ -34,6 +77,8 @@ def cover_blocks(reports: Sequence[CaseReport], title: str, note: str) -> list[T
         At least one.
     title, note : str
         Of the worklist.
+    minutes : Minutes, optional
+        Of the meeting; without them the cover is the agenda.
     """
     record = reports[0].record
     about = (
@@ -42,31 +87,39 @@ def cover_blocks(reports: Sequence[CaseReport], title: str, note: str) -> list[T
         f"{record.model.date}; {record.model.endpoint}, training cohort n = "
         f"{record.model.n_training:,}. Report of {record.created.isoformat()}."
     )
-    rows = tuple(_case(i + 1, report.record) for i, report in enumerate(reports))
+    last = _agenda if minutes is None else partial(_minutes, minutes)
+    rows = tuple((str(i), *_case(report), *last(report)) for i, report in enumerate(reports, 1))
+    said = [note] if minutes is None else [minutes.words, note]
     return [
         Text(cut(title, MAX_TITLE), "h1"),
         Text(about),
-        *([Text(note)] if note else ()),
-        Table(HEADINGS, rows, SHARES, cases=True),
+        *(Text(words) for words in said if words),
+        Table(AGENDA if minutes is None else MINUTES, rows, SHARES, cases=True),
     ]
 
 
-def _case(number: int, record: CaseRecord) -> tuple[str, ...]:
+def _case(report: CaseReport) -> tuple[str, str, str]:
+    record = report.record
     present = [m.label for m in record.modalities if m.present]
     absent = [m.label for m in record.modalities if not m.present]
     data = ", ".join(cut(label, 30) for label in present)
     if absent:
         data += f"; absent: {', '.join(cut(label, 30) for label in absent)}"
     facts = [*(cut(fact, MAX_NAME) for fact in record.facts), data]
-    decisions = record.board.get("decisions") or []
-    return (
-        str(number),
-        case_name(record),
-        " · ".join(facts),
-        _result(record),
-        _warnings(record),
-        isolate(board_line(decisions[0])) if decisions else "none so far",
-    )
+    result = HIDDEN if report.hidden else _result(record)
+    return case_name(record), " · ".join(facts), result
+
+
+def _agenda(report: CaseReport) -> tuple[str, str]:
+    decisions = report.record.board.get("decisions") or []
+    last = isolate(board_line(decisions[0])) if decisions else "none so far"
+    warned = report.record.unlike or "none" if report.hidden else _warnings(report.record)
+    return warned, last
+
+
+def _minutes(minutes: Minutes, report: CaseReport) -> tuple[str, str]:
+    case = report.record.case
+    return minutes.lines(case, ("estimate", "decision")), minutes.lines(case, ("note",))
 
 
 def _result(record: CaseRecord) -> str:

@@ -23,7 +23,7 @@ from dashboard.figures.palette import LIGHT
 from dashboard.report import content
 from dashboard.report.blocks import Row, Text
 from dashboard.report.build import CaseReport
-from dashboard.report.cover import cover_blocks
+from dashboard.report.cover import Minutes, cover_blocks
 from dashboard.report.fonts import families, load_fonts
 from dashboard.report.letters import breakable, printable
 from dashboard.report.record import CaseRecord
@@ -57,7 +57,12 @@ def case_pdf(report: CaseReport, paper: Paper = "A4") -> bytes:
 
 
 def worklist_pdf(
-    reports: Sequence[CaseReport], paper: Paper = "A4", *, title: str, note: str = ""
+    reports: Sequence[CaseReport],
+    paper: Paper = "A4",
+    *,
+    title: str,
+    note: str = "",
+    minutes: Minutes | None = None,
 ) -> bytes:
     """Draw a table of the cases with a note above it, then each as `case_pdf` does.
 
@@ -70,6 +75,8 @@ def worklist_pdf(
         Of the document.
     note : str
         Above the table.
+    minutes : Minutes, optional
+        What the table says of each case instead of warnings and the last decision.
 
     Raises
     ------
@@ -78,7 +85,7 @@ def worklist_pdf(
     """
     if not reports:
         raise ValueError("A worklist needs at least one case.")
-    cover = Row((cover_blocks(reports, title, note),))
+    cover = Row((cover_blocks(reports, title, note, minutes),))
     return _compile(reports, _page([cover], reports[0].record), paper, title=title)
 
 

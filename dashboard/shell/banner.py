@@ -23,7 +23,8 @@ _STYLE = """
 [data-testid="stHeader"] { background: transparent; pointer-events: none; }
 [data-testid="stHeader"] button, [data-testid="stToolbar"] { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] { padding: 3rem 2.5rem 2rem; }
-[data-testid="stLayoutWrapper"]:has(> .st-key-unseen_title) {
+[data-testid="stLayoutWrapper"]:has(> .st-key-unseen_title),
+body:has(.st-key-meeting_page) [data-testid="stLayoutWrapper"]:has(> .st-key-page_title) {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
 /* Dark theme: white on its light blue is too faint, and a darker blue is so on the page. */
@@ -99,6 +100,22 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
 .st-key-case_page [data-testid="stPopoverButton"] { min-height: 1.5rem; padding-block: 0; }
 .st-key-case_bar [data-testid="stPopoverButton"] { min-height: 2.25rem; }
 .stElementContainer:has(.camlif-banner) { position: absolute; height: 0; }
+/* A meeting is read from the far end of a table, and has the screen to itself. */
+body:has(.st-key-meeting_page) :is(
+  [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"]
+) { display: none; }
+body:has(.st-key-meeting_page) [data-testid="stMainBlockContainer"] { gap: 0.6rem; }
+.st-key-meeting_page [data-testid="stVerticalBlock"] { gap: 0.6rem; }
+.st-key-meeting_page :is(p, li, label, code, pre, textarea, button) {
+  font-size: 1.25rem !important; line-height: 1.4 !important;
+}
+.st-key-meeting_page [data-testid="stCaptionContainer"] p { font-size: 1rem !important; }
+.st-key-meeting_page .stMarkdownBadge { font-size: 1.1rem !important; }
+.st-key-meeting_result .stMarkdownBadge, .st-key-meeting_page h2 { font-size: 1.5rem !important; }
+.st-key-meeting_page h2 { padding: 0.2rem 0; }
+.st-key-meeting_page .st-key-case_picture { flex-wrap: wrap; }
+.st-key-meeting_bar p { font-size: 1.75rem !important; }
+.st-key-meeting_bar button p { font-size: 1rem !important; }
 @media print {
   .camlif-banner {
     position: static; color: #000000; background: #FFFFFF; border: 2px solid #000000;

@@ -115,6 +115,13 @@ def records_of(session: Session, digest: str) -> CohortRecords:
     return CohortRecords(cohort=CohortKey(digest=cohort.digest, title=cohort.title), rows=rows)
 
 
+def as_row(record: Note | Estimate | Decision) -> dict[str, Any]:
+    """Return what a board recorded about a case as plain values."""
+    if isinstance(record, Note):
+        return note_row(record)
+    return decision_row(record) if isinstance(record, Decision) else estimate_row(record)
+
+
 def note_row(note: Note) -> dict[str, Any]:
     """Return a note as plain values."""
     return _common("note", note) | {"text": note.text}

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PAGES = (
     "Case",
+    "Meeting",
     "Cohort",
     "Explain",
     "Ablation",

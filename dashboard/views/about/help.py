@@ -32,6 +32,7 @@ KEYS = {
     "Alt+J": "next case",
     "Alt+K": "previous case",
     "Alt+P": "the case as a PDF",
+    "Alt+L": "leave the meeting",
     "Tab, Enter": "move to and use any control",
 }
 WALKS = {
@@ -43,9 +44,10 @@ WALKS = {
     ),
     "Hold a board meeting": (
         "On Cohort, send the patients to discuss to a worklist; or add them one by one on Case.",
-        "On Case, open the menu that says All cases and choose the worklist to walk.",
+        "On Meeting, choose the worklist and save the packet: agenda, warnings, a page a case.",
         "Switch on Commit first there to record the board's estimate before the result shows.",
-        "Write notes and the decision at the foot of the page; next time they are there again.",
+        "Begin the meeting. Alt+J walks on; decide and note beside what was said last time.",
+        "End it, and save the minutes: who decided and noted what, and when.",
         "The administrator finds, exports and erases them on Records.",
     ),
     "Bring your own tables": (

@@ -5,12 +5,14 @@ A case goes in; notes and a decision are kept in the store. What it refuses is s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
 from camlif.exceptions import CamlifError
+from camlif.wording import count
 from dashboard import messages
 from dashboard.access.access import Action, allowed
 from dashboard.components import drafts
@@ -21,7 +23,7 @@ from dashboard.components.worklists import show_errors
 from dashboard.session import resources
 from dashboard.session.keys import SessionKey
 from dashboard.session.user import current_user
-from dashboard.store import Decision, Note, RiskGroup, SettingName, StoreError
+from dashboard.store import Decision, Meeting, Note, RiskGroup, SettingName, StoreError
 from dashboard.store.export import decision_row, estimate_row, note_row
 from dashboard.store.identifiers import check_free_of_identifiers
 from dashboard.views.case import commit_first
@@ -33,6 +35,8 @@ STORAGE_OFF = (
 NOTE_REFUSED: SessionKey[str] = SessionKey("note_refused")
 DECISION_REFUSED: SessionKey[str] = SessionKey("decision_refused")
 """Why the last note or decision was not kept."""
+SHOWN_BEFORE = 3
+"""Entries of earlier meetings that are read without opening more."""
 LEAVE_OUT = "Kept on this computer under the case token. Leave names and identifiers out."
 
 
@@ -40,14 +44,69 @@ def panel(case: CaseView) -> None:
     """Draw the panel."""
     st.header("Notes and decision", anchor=False)
     with show_errors():
-        keeps = resources.store().is_on(SettingName.KEEP_RECORDS)
-        if not keeps:
-            st.info(STORAGE_OFF)
+        keeps, store = _keeps(), resources.store()
         left, right = st.columns(2)
         with left:
-            _notes(case, writable=keeps and _may(Action.NOTE_ADDED))
+            st.markdown("**Notes**")
+            notes = store.notes(case.token)
+            if _note_form(case, keeps=keeps) is None and not notes:
+                st.caption("No note so far.")
+            for note in notes:
+                _entry(case, note)
         with right:
-            _decisions(case, writable=keeps and _may(Action.DECISION_RECORDED))
+            st.markdown("**The board's decision**")
+            decisions = store.decisions(case.token)
+            if _decision_form(case, keeps=keeps) is None and not decisions:
+                st.caption("No decision so far.")
+            for place, decision in enumerate(decisions):
+                _entry(case, decision, "Earlier decision. " if place else "")
+
+
+def meeting_panel(case: CaseView, meeting: Meeting) -> None:
+    """Draw what was said before a meeting, the forms, and what was recorded in it."""
+    with show_errors():
+        keeps, store = _keeps(), resources.store()
+        rows: list[Note | Decision] = [*store.decisions(case.token), *store.notes(case.token)]
+        rows.sort(key=lambda row: row.recorded, reverse=True)
+        st.header("Last time", anchor=False)
+        _said_before(case, [row for row in rows if row.recorded < meeting.began])
+        st.header("In this meeting", anchor=False)
+        _decision_form(case, keeps=keeps)
+        _note_form(case, keeps=keeps)
+        for row in rows:
+            if meeting.holds(row.recorded):
+                _entry(case, row, f"{_kind(row)}. ")
+
+
+def _said_before(case: CaseView, rows: Sequence[Note | Decision]) -> None:
+    """Show the latest decision, then the latest of the rest; earlier entries once opened."""
+    if not rows:
+        st.markdown("Nothing was recorded about this case before this meeting.")
+        return
+    ordered = sorted(rows, key=lambda row: row is not _latest_decision(rows))
+    for row in ordered[:SHOWN_BEFORE]:
+        _entry(case, row, f"{_kind(row)}. ")
+    earlier = ordered[SHOWN_BEFORE:]
+    if earlier:
+        with st.expander(count(len(earlier), "earlier entry", "earlier entries")):
+            for row in earlier:
+                _entry(case, row, f"{_kind(row)}. ")
+
+
+def _latest_decision(rows: Sequence[Note | Decision]) -> Decision | None:
+    return next((row for row in rows if isinstance(row, Decision)), None)
+
+
+def _kind(row: Note | Decision) -> str:
+    return "Decision" if isinstance(row, Decision) else "Note"
+
+
+def _keeps() -> bool:
+    """Whether anything can be kept; else say that storage is off."""
+    keeps = resources.store().is_on(SettingName.KEEP_RECORDS)
+    if not keeps:
+        st.info(STORAGE_OFF)
+    return keeps
 
 
 def record(case: CaseView) -> dict[str, Any]:
@@ -68,21 +127,16 @@ def _may(action: Action) -> bool:
     return allowed(action, current_user().role)
 
 
-def _notes(case: CaseView, *, writable: bool) -> None:
-    st.markdown("**Notes**")
-    if writable:
-        field: SessionKey[str] = SessionKey(f"note_text_{case.token}")
-        with st.form(f"note_{case.token}", border=False):
-            st.text_area("Note", key=field.name, height=90, help=LEAVE_OUT)
-            st.form_submit_button(
-                "Add note", key="note_add", on_click=_add_note, args=(case, field)
-            )
-        say_refusal(NOTE_REFUSED)
-    notes = resources.store().notes(case.token)
-    if not notes and not writable:
-        st.caption("No note so far.")
-    for note in notes:
-        _entry(case, note, plain_lines(note.text))
+def _note_form(case: CaseView, *, keeps: bool) -> SessionKey[str] | None:
+    """Draw the form of a note; return its field, None where the user may write none."""
+    if not (keeps and _may(Action.NOTE_ADDED)):
+        return None
+    field: SessionKey[str] = SessionKey(f"note_text_{case.token}")
+    with st.form(f"note_{case.token}", border=False):
+        st.text_area("Note", key=field.name, height=90, help=LEAVE_OUT)
+        st.form_submit_button("Add note", key="note_add", on_click=_add_note, args=(case, field))
+    say_refusal(NOTE_REFUSED)
+    return field
 
 
 def _add_note(case: CaseView, field: SessionKey[str]) -> None:
@@ -96,26 +150,16 @@ def _add_note(case: CaseView, field: SessionKey[str]) -> None:
         drafts.saved(field, text)
 
 
-def _decisions(case: CaseView, *, writable: bool) -> None:
-    st.markdown("**The board's decision**")
-    decisions = resources.store().decisions(case.token)
+def _decision_form(case: CaseView, *, keeps: bool) -> SessionKey[str] | None:
+    """Draw the estimate and the form of a decision; return its field, None where there is none."""
     estimate = commit_first.estimate_of(case)
     if estimate is not None:
         st.markdown(plain(commit_first.estimate_sentence(estimate)))
     if commit_first.waiting(case) is not None:
         st.caption("The decision follows the board's estimate.")
-    elif writable:
-        _decision_form(case)
-    elif not decisions:
-        st.caption("No decision so far.")
-    for place, decision in enumerate(decisions):
-        group = decision.risk_group
-        title = "" if group is None else f"**{group.value.capitalize()}**  \n"
-        earlier = "Earlier decision. " if place else ""
-        _entry(case, decision, title + plain_lines(decision.text), earlier)
-
-
-def _decision_form(case: CaseView) -> None:
+        return None
+    if not (keeps and _may(Action.DECISION_RECORDED)):
+        return None
     group: SessionKey[RiskGroup | None] = SessionKey(f"decision_group_{case.token}")
     field: SessionKey[str] = SessionKey(f"decision_text_{case.token}")
     # Outside of the form, which would send it with the text only: it is kept as soon as it is set.
@@ -132,6 +176,7 @@ def _decision_form(case: CaseView) -> None:
             "Record decision", key="decision_add", on_click=_decide, args=(case, group, field)
         )
     say_refusal(DECISION_REFUSED)
+    return field
 
 
 def _decide(case: CaseView, group: SessionKey[RiskGroup | None], field: SessionKey[str]) -> None:
@@ -148,9 +193,11 @@ def _decide(case: CaseView, group: SessionKey[RiskGroup | None], field: SessionK
         drafts.saved(field, text)
 
 
-def _entry(case: CaseView, row: Note | Decision, text: str, before: str = "") -> None:
+def _entry(case: CaseView, row: Note | Decision, before: str = "") -> None:
+    group = row.risk_group if isinstance(row, Decision) else None
+    title = "" if group is None else f"**{group.value.capitalize()}**  \n"
     with st.container(border=True, gap="small"):
-        st.markdown(text)
+        st.markdown(title + plain_lines(row.text))
         st.caption(plain(f"{before}{_said(row.recorded, row.author)}{_version(case, row)}"))
 
 

@@ -6,7 +6,7 @@ Cases go in, bytes to download come out, each with an event in the audit trail.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import streamlit as st
 
@@ -17,7 +17,8 @@ from dashboard.components.case_view import ModelledCase, view_case
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.download import offer_download
 from dashboard.components.explanation_choice import choice_of
-from dashboard.report.build import CaseReport, ReportSource, case_report
+from dashboard.report.build import CaseReport, ReportSource, case_report, withhold
+from dashboard.report.cover import Minutes
 from dashboard.report.fhir import to_json
 from dashboard.report.pdf import PAPERS, Paper, case_pdf, worklist_pdf
 from dashboard.report.record import ExplanationRecord, FeaturesRecord
@@ -53,7 +54,7 @@ def menu(case: ModelledCase) -> None:
         f"{'the patient id' if show_id else 'the case token only'}.",
     )
     with st.popover("Export", key="export_menu"):
-        _options()
+        options()
         _offer(
             case,
             "Case (JSON)",
@@ -77,7 +78,8 @@ def menu(case: ModelledCase) -> None:
             worklist_button(case.workspace, rows, title=worklist.name, key="walked")
 
 
-def _options() -> None:
+def options() -> None:
+    """Choose the paper, and whether files name the patient."""
     st.segmented_control(
         "Paper", list(PAPERS), default="A4", key=PAPER.name, required=True, persist_state="session"
     )
@@ -93,8 +95,17 @@ def _paper() -> Paper:
     return PAPER.get() or "A4"
 
 
-def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, key: str) -> None:
-    """Offer a PDF with a cover and a page for each case; cases behind commit first stay out.
+def worklist_button(
+    workspace: Workspace,
+    rows: Sequence[int],
+    *,
+    title: str,
+    key: str,
+    label: str | None = None,
+    note: str = "",
+    minutes: Minutes | None = None,
+) -> None:
+    """Offer a PDF with a cover and a page for each case; commit first hides its results there, too.
 
     Parameters
     ----------
@@ -105,6 +116,12 @@ def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, ke
         Of the document.
     key : str
         Of the button.
+    label : str, optional
+        Of the button; by default how many cases there are.
+    note : str
+        On the cover.
+    minutes : Minutes, optional
+        Of a meeting about these cases; without them the cover is an agenda.
     """
     if workspace.scoring is None or not len(rows):
         return
@@ -112,23 +129,22 @@ def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, ke
         st.caption(f"A PDF holds at most {MAX_CASES} cases; {len(rows):,} are chosen.")
         return
     views = [view_case(workspace, int(row)) for row in rows]
-    cases = [v for v in views if isinstance(v, ModelledCase) and not commit_first.waiting(v)]
-    left_out = len(views) - len(cases)
-    note = ""
-    if left_out:
-        note = f"Left out until the board's estimate: {count(left_out, 'case')}."
-        st.caption(note)
-    if not cases:
-        return
+    cases = [view for view in views if isinstance(view, ModelledCase)]
+    hidden = {case.row for case in cases if commit_first.waiting(case)}
+    if hidden:
+        waits = f"Hidden until the board's estimate: {count(len(hidden), 'result')}."
+        st.caption(waits)
+        note = f"{note} {waits}".strip()
     paper, show_id = _paper(), bool(SHOW_ID.get())
 
     def data() -> bytes:
-        return worklist_pdf(reports(cases, show_id=show_id), paper, title=title, note=note)
+        pages = reports(cases, show_id=show_id, hidden=hidden)
+        return worklist_pdf(pages, paper, title=title, note=note, minutes=minutes)
 
     offer_download(
-        f"PDF of {count(len(cases), 'case')}",
+        label or f"PDF of {count(len(cases), 'case')}",
         data,
-        file_name="worklist.pdf",
+        file_name="worklist.pdf" if minutes is None else "minutes.pdf",
         mime="application/pdf",
         key=f"{key}_pdf",
         export_type="worklist pdf",
@@ -138,7 +154,11 @@ def worklist_button(workspace: Workspace, rows: Sequence[int], *, title: str, ke
 
 
 def reports(
-    cases: Sequence[ModelledCase], *, show_id: bool = False, horizon: int | None = None
+    cases: Sequence[ModelledCase],
+    *,
+    show_id: bool = False,
+    horizon: int | None = None,
+    hidden: Container[int] = (),
 ) -> list[CaseReport]:
     """Collect what is said of cases of one workspace.
 
@@ -150,25 +170,27 @@ def reports(
         Print identifiers beside the tokens.
     horizon : int, optional
         Months of the survival stated; the profile's by default.
+    hidden : container of int
+        Rows whose result waits for the board's estimate.
     """
     workspace, scoring = cases[0].workspace, cases[0].scoring
     source = source_of(workspace, scoring)
-    explained = _explanations(workspace, scoring, [c.row for c in cases if c.summary.score])
+    shown = [case.row for case in cases if case.summary.score and case.row not in hidden]
+    explained = _explanations(workspace, scoring, shown)
     created = dt.datetime.now(dt.UTC).date()
     found = []
     for case in cases:
-        found.append(
-            case_report(
-                source,
-                case.row,
-                case.summary,
-                created=created,
-                explanation=explained.get(case.row),
-                board=board.record(case),
-                show_id=show_id,
-                horizon=horizon,
-            )
+        report = case_report(
+            source,
+            case.row,
+            case.summary,
+            created=created,
+            explanation=explained.get(case.row),
+            board=board.record(case),
+            show_id=show_id,
+            horizon=horizon,
         )
+        found.append(withhold(report) if case.row in hidden else report)
     return found
 
 

@@ -149,15 +149,20 @@ def certainty(case: ScoredCase) -> None:
         ensemble=(score.z.value, score.z.low, score.z.high),
         compact=True,
     )
-    found = case.summary.certainty
     details = [score.agreement_sentence, score.borderline_sentence, score.subgroup_sentence]
     _heading("How sure", chart, "agreement", details=[*filter(None, details), _calibration(case)])
-    badge = f":{STATE_COLOURS[found.state]}-badge[{plain(found.state.upper())}]"
-    st.markdown(f"{badge} {plain(f'{found.reason[:1].upper()}{found.reason[1:]}.')}")
+    state_and_reason(case)
     show_chart(chart, key="agreement", finding=False, table=False)
     if score.left_out:
         st.caption(f"Open circles: {score.left_out}.")
     _ranges(case)
+
+
+def state_and_reason(case: ScoredCase) -> None:
+    """How sure the answer is and why, in one line."""
+    found = case.summary.certainty
+    badge = f":{STATE_COLOURS[found.state]}-badge[{plain(found.state.upper())}]"
+    st.markdown(f"{badge} {plain(f'{found.reason[:1].upper()}{found.reason[1:]}.')}")
 
 
 def _ranges(case: ModelledCase) -> None:

@@ -125,12 +125,17 @@ def _not_found(walked: str) -> None:
     st.warning(plain(f"{len(names):,} of the {walked} have {typed} in them: {named}. Type more."))
 
 
+def opened(rows: list[int]) -> int:
+    """Return the row of the chosen case; the first where it is none of the rows."""
+    if state.CASE.get() not in rows:
+        state.CASE.set(rows[0])
+    return state.CASE.require()
+
+
 def pick(workspace: Workspace, rows: list[int]) -> int:
     """Draw the picker; return the row of the chosen case."""
     ids = workspace.cohort.patient_ids
-    if state.CASE.get() not in rows:
-        state.CASE.set(rows[0])
-    before = state.CASE.require()
+    before = opened(rows)
     offered = _near(rows, rows.index(before))
     more = len(offered) < len(rows)
     picked = st.selectbox(
@@ -150,10 +155,20 @@ def pick(workspace: Workspace, rows: list[int]) -> int:
     walked = f"{len(rows):,} {worklists.what_is_walked(workspace)}"
     if NOT_FOUND.is_set:
         _not_found(walked)
+    walk(rows)
+    st.markdown(f"{rows.index(row) + 1:,} of {walked}", width="content")
+    name_in_address(workspace, row)
+    return row
+
+
+def walk(rows: list[int]) -> None:
+    """Draw the buttons to the case before and the next one."""
     for label, by, keys in (("Previous", -1, "Alt+K"), ("Next", 1, "Alt+J")):
         st.button(label, key=f"case_{by}", on_click=_step, args=(rows, by), shortcut=keys)
-    st.markdown(f"{rows.index(row) + 1:,} of {walked}", width="content")
+
+
+def name_in_address(workspace: Workspace, row: int) -> None:
+    """Name the case by its token in the address: a reload shows it again."""
     token = workspace.loaded.tokens[row]
     st.query_params[address.CASE] = token
     FOLLOWED.set(token)
-    return row

@@ -16,6 +16,7 @@ from camlif.model.sentences import calibration_sentence
 from dashboard import messages
 from dashboard.components.case_view import ModelledCase, ScoredCase, view_case
 from dashboard.profiles import load_profile
+from dashboard.report.build import HIDDEN
 from dashboard.report.content import shown_words
 from dashboard.report.pdf import case_pdf
 from dashboard.session import resources, state
@@ -23,7 +24,7 @@ from dashboard.session.state import Scoring, Workspace
 from dashboard.store.explanation_checks import Checks
 from dashboard.views.case import case_exports
 from tests.dashboard.conftest import OpenApp
-from tests.dashboard.report.cases import squeezed, text_of
+from tests.dashboard.report.cases import read, squeezed, text_of
 from tests.dashboard.views.test_pages import problems_of
 from tests.dashboard.views.test_pages import text_of as page_text
 
@@ -174,7 +175,7 @@ def test_the_board_is_in_the_file_and_its_words_on_the_paper(
         assert words in printed
 
 
-def test_a_worklist_file_leaves_out_cases_behind_commit_first_and_says_so(
+def test_a_worklist_file_hides_results_behind_commit_first_and_says_so(
     open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_app()
@@ -188,16 +189,19 @@ def test_a_worklist_file_leaves_out_cases_behind_commit_first_and_says_so(
     monkeypatch.setattr(case_exports.board, "record", lambda case: {})
     workspace = _workspace("glioma")
     case_exports.worklist_button(workspace, [0, 1, 2], title="Monday", key="walked")
-    note = "Left out until the board's estimate: 1 case."
+    note = "Hidden until the board's estimate: 1 result."
     assert captions == [note]
     ((label, data), options) = offered[0]
-    assert label == "PDF of 2 cases"
+    assert label == "PDF of 3 cases"
     assert options["export_type"] == "worklist pdf"
-    text = text_of(data())
-    assert note in text
-    assert workspace.loaded.tokens[0] in text
-    assert workspace.loaded.tokens[1] not in text
-    assert "Page 3 of 3" in text
+    pages = [squeezed(page.extract_text()) for page in read(data()).pages]
+    assert len(pages) == 4
+    assert note in pages[0]
+    assert [HIDDEN in page for page in pages] == [True, False, True, False]
+    hidden = view_case(workspace, 1)
+    assert isinstance(hidden, ScoredCase)
+    for told in (hidden.score.percentile_words, hidden.score.agreement_sentence, "How sure", "Why"):
+        assert told not in pages[0] + pages[2], told
 
 
 def test_more_cases_than_a_meeting_has_are_not_printed(

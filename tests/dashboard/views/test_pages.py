@@ -25,6 +25,7 @@ from tests.dashboard.conftest import OpenApp
 
 PAGES = (
     "case",
+    "meeting",
     "cohort",
     "explain",
     "ablation",

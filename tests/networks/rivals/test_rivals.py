@@ -56,6 +56,14 @@ every_accepted_schema = pytest.mark.parametrize(
     ("config", "schema"), [pytest.param(*pair, id=name) for name, pair in every_accepted().items()]
 )
 
+two_modalities_quickly = pytest.mark.parametrize(
+    ("config", "schema"),
+    [
+        pytest.param(*pair, id=name, marks=[] if name.endswith("-two") else [pytest.mark.slow])
+        for name, pair in every_accepted().items()
+    ],
+)
+
 
 def total_loss(network: FusionNetwork, inputs: Inputs, outcome: Outcome, step: Step) -> Tensor:
     """Loss with penalties, as the engine minimises it."""
@@ -337,7 +345,7 @@ def test_members_train_together_with_dropout_of_their_own(config: AnyNetworkConf
     assert not torch.equal(risk[0], risk[1])
 
 
-@every_accepted_schema
+@two_modalities_quickly
 def test_a_recording_computes_the_bytes_of_the_stack(
     config: AnyNetworkConfig, schema: FeatureSchema
 ) -> None:

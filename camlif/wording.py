@@ -64,6 +64,11 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def in_sentence(name: str) -> str:
+    """Return a name as it stands within a sentence: ``Age`` as ``age``, ``ER status`` as it is."""
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]
+
+
 def with_interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
     """Say a number with its interval: ``0.72 (0.65 to 0.78)``.
 

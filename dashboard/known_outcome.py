@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from camlif.arrays import BoolArray
 from camlif.data.cohort import Cohort
 from camlif.statistics import KaplanMeierCurve, kaplan_meier
+from camlif.wording import in_sentence
 
 if TYPE_CHECKING:
     from camlif.data.cohort import Cohort
@@ -92,7 +93,5 @@ def subtype_curve(
     if cohort.subtype is None or cohort.duration is None or others.sum() < MIN_SUBTYPE:
         return None
     followed = cohort.follow_up(others)
-    label = profile.subtype_label
-    spoken = label if label[:2].isupper() else label[:1].lower() + label[1:]
     curve = kaplan_meier(followed.event, followed.duration, followed.entry)
-    return f"same {spoken}", curve
+    return f"same {in_sentence(profile.subtype_label)}", curve

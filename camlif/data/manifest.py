@@ -25,6 +25,10 @@ Example
 
     [units]
     age = "years"
+
+    [names]
+    "gene_*" = "Gene *"
+    pT_code = { name = "pT stage", worse = "higher", levels = { 1 = "pT1", 2 = "pT2" } }
 """
 
 from __future__ import annotations
@@ -34,11 +38,11 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from camlif.data.schema import CohortInfo, Endpoint
+from camlif.data.schema import CohortInfo, ColumnWords, Endpoint, Worse
 from camlif.exceptions import SchemaError
 
 MANIFEST = "cohort.toml"
@@ -188,6 +192,39 @@ class ModalitySection(_Section):
     rename: dict[str, str] = Field(default_factory=dict)
 
 
+class NameEntry(_Section):
+    """What people call a column, a feature group or a modality: see `ColumnWords`.
+
+    A text alone is the name.
+    """
+
+    name: str = Field(min_length=1)
+    unit: str = ""
+    levels: dict[str, str] = Field(default_factory=dict)
+    worse: Worse = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def words(self) -> ColumnWords:
+        """The entry as the library carries it."""
+        return ColumnWords(self.name, self.unit, self.levels, self.worse)
+
+    @classmethod
+    def of(cls, words: ColumnWords) -> NameEntry:
+        """Return the entry that says these words."""
+        return cls(name=words.name, unit=words.unit, levels=dict(words.levels), worse=words.worse)
+
+
+def _check_pattern(name: str) -> str:
+    if name.count("*") > 1:
+        raise ValueError("a name may hold one * only, which matches any text")
+    return name
+
+
 class Manifest(_Section):
     """The whole file.
 
@@ -222,6 +259,8 @@ class Manifest(_Section):
         The decimal mark of a table whose numbers leave it open; the other mark parts thousands.
     patients_in : mapping of file to {"rows", "columns"}
         Where the patients of a table are; else its headers and first column tell.
+    names : mapping of column, feature group or modality to NameEntry
+        What people call them; one ``*`` matches any text, and stands for it in the name.
     modalities : mapping of name to ModalitySection
         Names and order; without it every other table of the folder is a modality.
     """
@@ -250,6 +289,9 @@ class Manifest(_Section):
     clinical: ClinicalSection = ClinicalSection()
     modalities: dict[str, ModalitySection] = Field(default_factory=dict)
     units: dict[str, str] = Field(default_factory=dict)
+    names: dict[Annotated[str, AfterValidator(_check_pattern)], NameEntry] = Field(
+        default_factory=dict
+    )
 
     def info(self, title: str, subtype: str | None, grade: str | None) -> CohortInfo:
         """Return the cohort's description; ``title`` serves where the manifest has none.
@@ -273,6 +315,7 @@ class Manifest(_Section):
             subtype_column=subtype,
             grade_column=grade,
             units=dict(self.units),
+            names={name: entry.words for name, entry in self.names.items()},
             source=self.source,
             licence=self.licence,
             notes=self.notes,

@@ -25,6 +25,7 @@ from camlif.data.reading.writing import write_cohort
 from camlif.data.schema import (
     ClinicalColumn,
     CohortInfo,
+    ColumnWords,
     Endpoint,
     FeatureSchema,
     GroupSpec,
@@ -95,6 +96,7 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
 TRANSBIG_INFO = CohortInfo(
     title=SAMPLES["transbig"].title,
     badge="public",
+    profile="breast",
     endpoint=Endpoint(
         name="distant metastasis",
         event_noun="distant metastasis",
@@ -103,6 +105,10 @@ TRANSBIG_INFO = CohortInfo(
     subtype_column="er_status",
     grade_column="grade",
     units={"age": "years", "size_cm": "cm"},
+    names={
+        "pathology": ColumnWords("Grade, size and ER"),
+        "genomics": ColumnWords("76-gene signature"),
+    },
     source="Desmedt et al., Clinical Cancer Research 2007 (GEO GSE7390, TRANSBIG), as contained in "
     "scikit-survival (load_breast_cancer). Time to distant metastasis, given in days, here in "
     "months of 30.4375 days.",

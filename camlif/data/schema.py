@@ -148,6 +148,29 @@ class Endpoint:
     event_free: str = "alive"
 
 
+Worse = Literal["", "higher", "lower"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnWords:
+    """What people call a column, a feature group or a modality.
+
+    Attributes
+    ----------
+    name : str
+    unit : str
+    levels : mapping of value to str
+        What codes stand for, by their text: ``{"7": "pT4a"}``.
+    worse : {"", "higher", "lower"}
+        Which direction is known to be worse for patients; empty where it is not said.
+    """
+
+    name: str
+    unit: str = ""
+    levels: Mapping[str, str] = field(default_factory=dict)
+    worse: Worse = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortInfo:
     """What a cohort says of itself (from ``cohort.toml``, else defaults).
@@ -162,6 +185,8 @@ class CohortInfo:
     subtype_column, grade_column : str or None
         Clinical columns used for figures; never model inputs unless named as such.
     units : mapping of column to unit
+    names : mapping of column, feature group or modality to ColumnWords
+        ``*`` in a name matches any text, and stands for it in the words.
     oracle_c_index : float or None
         C-index of the true log-hazard, for simulated cohorts.
     """
@@ -173,6 +198,7 @@ class CohortInfo:
     subtype_column: str | None = None
     grade_column: str | None = None
     units: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, ColumnWords] = field(default_factory=dict)
     source: str = ""
     licence: str = ""
     notes: tuple[str, ...] = ()

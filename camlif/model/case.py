@@ -7,7 +7,7 @@ the numbers as a reader may quote them: with denominator, endpoint and interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,7 @@ from camlif.model.scoring import OUTLIVED, ScoreResult
 from camlif.model.subgroups import SubgroupValidation, find_deciding
 from camlif.statistics import GateResult
 from camlif.statistics.splits import Interval
-from camlif.wording import listed
+from camlif.wording import in_sentence, listed
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
@@ -189,7 +189,12 @@ class CaseSummary:
 
 
 def summarise_case(
-    bundle: Bundle, result: ScoreResult, row: int, *, modality: Callable[[str], str] = str
+    bundle: Bundle,
+    result: ScoreResult,
+    row: int,
+    *,
+    modality: Callable[[str], str] = str,
+    column: Callable[[str], str] = str,
 ) -> CaseSummary:
     """Summarise one row of a score result.
 
@@ -200,16 +205,16 @@ def summarise_case(
     result : ScoreResult
     row : int
         Position of the patient in ``result``.
-    modality : callable
-        Says what people call a modality of the schema.
+    modality, column : callable
+        Say what people call a modality of the schema, and a column.
     """
     record = result.table.iloc[row]
     names, presence = bundle.schema.names, result.presence[row]
     absent = tuple(m for m, there in zip(names, presence, strict=True) if not there)
     notes = tuple(note for note in str(record["warnings"]).split("; ") if note)
-    score = _score(bundle, result, row) if result.scored[row] else None
+    score = _score(bundle, result, row, column) if result.scored[row] else None
     modalities = tuple(
-        _check(result, row, name, label=modality(name), present=bool(there))
+        _check(result, row, name, label=modality(name), present=bool(there), column=column)
         for name, there in zip(names, presence, strict=True)
     )
     inputs = result.inputs.of(row)
@@ -218,16 +223,18 @@ def summarise_case(
         warnings.append(sentences.held_out_sentence(score.members_used, bundle.n_members))
     ranking = sentences.ranking_sentence(bundle.card)
     subgroups = _subgroups(bundle, result, row)
+    called = [_called(found, column) for found in subgroups]
     lacks = bool(absent)
-    within = [sentences.subgroup_sentence(found, reduced=lacks) for found in subgroups]
+    within = [sentences.subgroup_sentence(found, reduced=lacks) for found in called]
     own = _deciding(bundle, result, row)
     withheld = own is not None and notes == (f"not scored: the model {own.fault}",)
     lacking = [] if withheld else [modality(m) for m in absent]
+    said = [f"not scored: the model {_called(own, column).fault}"] if own and withheld else notes
     return CaseSummary(
         patient_id=str(record["patient_id"]),
         score=score,
         certainty=case_certainty(bundle, result, row, modality=modality),
-        no_score="" if score else sentences.no_score_sentence(notes, lacking),
+        no_score="" if score else sentences.no_score_sentence(said, lacking),
         members=bundle.n_members,
         membership=result.membership[row],
         held_out=bool(result.held_out[row]),
@@ -247,8 +254,21 @@ def summarise_case(
     )
 
 
-def _check(result: ScoreResult, row: int, name: str, *, label: str, present: bool) -> ModalityCheck:
-    checks = result.checks
+def _called(subgroup: SubgroupValidation, column: Callable[[str], str]) -> SubgroupValidation:
+    """A subgroup whose column goes by the name that people know, as within a sentence."""
+    return replace(subgroup, column=in_sentence(column(subgroup.column)))
+
+
+def _check(
+    result: ScoreResult,
+    row: int,
+    name: str,
+    *,
+    label: str,
+    present: bool,
+    column: Callable[[str], str],
+) -> ModalityCheck:
+    checks, farthest = result.checks, str(result.checks.farthest[name][row])
     distance = _known(checks.distance_percent[name][row])
     return check_modality(
         name,
@@ -257,7 +277,7 @@ def _check(result: ScoreResult, row: int, name: str, *, label: str, present: boo
         imputed=_known(checks.imputed[name][row]),
         without=str(checks.without[name][row]),
         far=int(checks.far[name][row]),
-        farthest=str(checks.farthest[name][row]),
+        farthest=column(farthest) if farthest else "",
         outside=_known(checks.out_of_range[name][row]),
         distance_percent=None if distance is None else int(distance),
     )
@@ -267,7 +287,9 @@ def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
+def _score(
+    bundle: Bundle, result: ScoreResult, row: int, column: Callable[[str], str]
+) -> CaseScore:
     record, n_training = result.table.iloc[row], bundle.card.data.n_patients
     membership, held_out = result.membership[row], bool(result.held_out[row])
     stratum, used = str(result.stratum[row]), result.members_used[row]
@@ -302,7 +324,9 @@ def _score(bundle: Bundle, result: ScoreResult, row: int) -> CaseScore:
         ),
         subset_sentence=sentences.subset_sentence(part, _inputs(result, row)),
         subgroup_sentence=(
-            "" if own is None else sentences.subgroup_sentence(own, reduced=part is not None)
+            ""
+            if own is None
+            else sentences.subgroup_sentence(_called(own, column), reduced=part is not None)
         ),
         left_out=("" if used.all() else sentences.left_out_words(membership, held_out=held_out)),
         agreement_sentence=sentences.agreement_sentence(

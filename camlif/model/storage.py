@@ -27,7 +27,7 @@ from torch import Tensor
 
 from camlif.config import HORIZONS, RunConfig
 from camlif.data.preprocessing import CLINICAL, FittedColumns, clinical_names
-from camlif.data.schema import CohortInfo, Endpoint, FeatureSchema
+from camlif.data.schema import CohortInfo, ColumnWords, Endpoint, FeatureSchema
 from camlif.exceptions import ArtifactError, CamlifError, SchemaError
 from camlif.files import place_folder, standing
 from camlif.model.card import Card, render_markdown
@@ -332,6 +332,7 @@ def _info(data: dict[str, Any]) -> CohortInfo:
             **data,
             "endpoint": Endpoint(**data["endpoint"]),
             "notes": tuple(data["notes"]),
+            "names": {k: ColumnWords(**v) for k, v in data.get("names", {}).items()},
         }
     )
 

@@ -64,8 +64,13 @@ def view_case(workspace: Workspace, row: int) -> CaseView:
     scoring = workspace.scoring
     if scoring is None:
         return CaseView(workspace=workspace, row=row)
+    profile = workspace.profile
     summary = summarise_case(
-        scoring.bundle, scoring.result, row, modality=workspace.profile.modality
+        scoring.bundle,
+        scoring.result,
+        row,
+        modality=profile.modality,
+        column=profile.column_name,
     )
     if summary.score is None:
         return ModelledCase(workspace=workspace, row=row, scoring=scoring, summary=summary)

@@ -6,7 +6,7 @@ out. Nothing fails.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -32,7 +32,7 @@ def feature_contributions(
 ) -> list[FeatureContribution]:
     """All contributions to one patient of an explanation, by feature or by feature group.
 
-    A group has its modality's name in front, and no value. Percentiles are those of the training
+    A group has no value. Percentiles are those of the training
     cohort; of clinical numbers, of the cohort in view.
 
     Parameters
@@ -45,9 +45,15 @@ def feature_contributions(
     position : int
         Which of the n.
     """
+    groups = group_names(workspace, features)
     if features.level == "group":
-        return _group_contributions(workspace, features, position)
-    units = workspace.cohort.info.units
+        sizes = {
+            (modality.name, group.name): group.n_features
+            for modality in scoring.bundle.schema.modalities
+            for group in modality.groups
+        }
+        return _group_contributions(features, position, groups, sizes)
+    units, profile = workspace.cohort.info.units, workspace.profile
     merged = features.by_clinical_column(scoring.bundle.schema)
     found = []
     for player, part in zip(merged.players, merged.contributions, strict=True):
@@ -58,27 +64,50 @@ def feature_contributions(
             percentile = scoring.bundle.reference.training_range.percentile(player, values)[0]
         else:
             percentile = _clinical_percentiles(workspace, part.columns, raw)
-        for j, column in enumerate(part.columns):
+        for j, (column, group) in enumerate(zip(part.columns, part.groups, strict=True)):
+            words = profile.column(column)
             found.append(
                 FeatureContribution(
-                    name=column,
+                    name=words.name,
+                    column=column,
+                    group=groups[player, group],
                     contribution=float(part.values[position, j]),
-                    value=_shown_value(column, raw[j]),
-                    unit=units.get(column, ""),
+                    value=_shown_value(column, raw[j], words.levels),
+                    unit=units.get(column, words.unit),
+                    worse=words.worse,
                     percentile=float(percentile[j]) if np.isfinite(percentile[j]) else None,
                 )
             )
     return found
 
 
+def group_names(workspace: Workspace, features: FeatureAttribution) -> dict[tuple[str, str], str]:
+    """Display name of each (player, group); a modality's only group is called by the modality."""
+    keys = list(dict.fromkeys((player, group) for player, group, _ in features.columns))
+    names = [
+        display_name(workspace, player) if group == player else workspace.profile.column_name(group)
+        for player, group in keys
+    ]
+    return {
+        key: f"{display_name(workspace, key[0])}: {name}" if names.count(name) > 1 else name
+        for key, name in zip(keys, names, strict=True)
+    }
+
+
 def _group_contributions(
-    workspace: Workspace, features: FeatureAttribution, position: int
+    features: FeatureAttribution,
+    position: int,
+    names: Mapping[tuple[str, str], str],
+    sizes: Mapping[tuple[str, str], int],
 ) -> list[FeatureContribution]:
     return [
         FeatureContribution(
-            name=group if group == player else f"{display_name(workspace, player)}: {group}",
+            name=names[player, group],
+            column=group,
+            group=names[player, group],
             contribution=float(value),
             value="clinical input" if player == CLINICAL else "feature group",
+            n_features=sizes.get((player, group), 1),
         )
         for player, part in zip(features.players, features.contributions, strict=True)
         for group, value in zip(part.groups, part.values[position], strict=True)
@@ -98,12 +127,16 @@ def _clinical_percentiles(
     return found
 
 
-def _shown_value(column: str, value: Any) -> float | str | None:
-    """Raw value as figures and files take it: None where missing, no age over 89."""
+def _shown_value(column: str, value: Any, levels: Mapping[str, str]) -> float | str | None:
+    """Raw value as files take it: None where missing, no age over 89, codes in words."""
     if pd.isna(value):
         return None
     if not isinstance(value, Real):
         return str(value)
+    if f"{float(value):g}" in levels:
+        return levels[f"{float(value):g}"]
+    if levels and float(value).is_integer():
+        return f"code {value:g}"
     if column == AGE and float(value) >= OLDEST_SHOWN:
         return shown_age(float(value))
     return float(value)

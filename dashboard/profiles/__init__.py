@@ -1,12 +1,15 @@
-"""Disease profiles: the words a page uses for subtypes, grades and modalities of a disease.
+"""Disease profiles: the words a page uses for subtypes, grades, modalities, groups and columns.
 
 A name goes in, the frozen `Profile` of its TOML file comes out; an unknown name gives the generic
-one.
+one. What a cohort says in its ``[names]`` goes before the profile, and that before the rules of
+`dashboard.profiles.feature_rules`.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,20 +17,26 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from camlif.data.manifest import NameEntry
+from camlif.data.schema import ColumnWords
 from camlif.wording import shown_age
+from dashboard.profiles.feature_rules import name_by_rule
 
 if TYPE_CHECKING:
     from camlif.data.cohort import Cohort
+    from camlif.data.schema import CohortInfo
 
 FOLDER = Path(__file__).parent
 GENERIC = "generic"
 ABBREVIATION = 3  # letters: CT, RNA
+ANY = "*"
 
 
 class Profile(BaseModel):
-    """Words of one disease; a name without an entry is shown as it is.
+    """Words of one disease; a name without an entry is called by rule.
 
-    ``subtype_note`` stands below charts by subtype.
+    ``subtype_note`` stands below charts by subtype. ``columns`` are those of columns, feature
+    groups and modalities; ``*`` in a name matches any text, and stands for it in the words.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +48,7 @@ class Profile(BaseModel):
     subtypes: dict[str, str] = {}
     grades: dict[str, str] = {}
     modalities: dict[str, str] = {}
+    columns: dict[str, NameEntry] = {}
 
     def subtype(self, level: str) -> str:
         """Short name of a subtype level."""
@@ -54,13 +64,67 @@ class Profile(BaseModel):
         shown = words.upper() if len(name) <= ABBREVIATION else words.capitalize()
         return self.modalities.get(name, shown)
 
+    def column(self, name: str) -> ColumnWords:
+        """Words of a column or a feature group."""
+        return self._listed(name) or name_by_rule(name)
+
+    def column_name(self, name: str) -> str:
+        """Plain name of a column or a feature group."""
+        return self.column(name).name
+
+    def _listed(self, name: str) -> ColumnWords | None:
+        """Words that profile or cohort give a name: by itself, else by a pattern."""
+        if name in self.columns:
+            return self.columns[name].words
+        for pattern, entry in self.columns.items():
+            start, any_text, end = pattern.partition(ANY)
+            if any_text and name.startswith(start) and name.endswith(end):
+                inner = name[len(start) : len(name) - len(end)]
+                if inner:
+                    words = entry.words
+                    return replace(words, name=words.name.replace(ANY, inner))
+        return None
+
+    def with_names(self, info: CohortInfo) -> Profile:
+        """Return the profile with the words that a cohort gives its columns before its own.
+
+        The columns of subtype and grade are called by theirs: "ER status" instead of "Subtype".
+
+        Parameters
+        ----------
+        info : CohortInfo
+        """
+        own = {name: NameEntry.of(words) for name, words in info.names.items()}
+        named = self.model_copy(
+            update={
+                "columns": own | {k: v for k, v in self.columns.items() if k not in own},
+                "modalities": self.modalities | {k: v.name for k, v in own.items()},
+            }
+        )
+        labels: dict[str, str] = {}
+        for label, column, usual in (
+            ("subtype_label", info.subtype_column, "subtype"),
+            ("grade_label", info.grade_column, "grade"),
+        ):
+            words = None if column in (None, usual) else named._listed(str(column))
+            if column in own or words is not None:
+                labels[label] = named.column_name(str(column))
+        return named.model_copy(update=labels)
+
 
 @cache
 def load_profile(name: str) -> Profile:
-    """Read a profile by name; an unknown one gives the generic words."""
+    """Read a profile by name, with the generic columns; an unknown one gives the generic words."""
     path = FOLDER / f"{name}.toml"
+    generic = _read(FOLDER / f"{GENERIC}.toml")
     if not path.is_file():
-        path = FOLDER / f"{GENERIC}.toml"
+        return generic
+    profile = _read(path)
+    columns: Mapping[str, NameEntry] = generic.columns | profile.columns
+    return profile.model_copy(update={"columns": columns})
+
+
+def _read(path: Path) -> Profile:
     return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 

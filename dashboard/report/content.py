@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from camlif.explain.results import Level
 from camlif.explain.verdicts import NOUNS
 from camlif.model.case import CaseScore
 from camlif.model.sentences import RECALIBRATED
 from camlif.statistics import GateResult
 from camlif.wording import count, listed, of_100, period, range_of_100
+from dashboard.figures.attribution import fold
 from dashboard.figures.chart import ELLIPSIS, signed
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.blocks import Bar, Bars, Block, Figure, Item, Listing, Row, Table, Text
@@ -25,10 +25,6 @@ N_FEATURES = 5
 MAX_CLINICAL = 8
 MAX_NAME, MAX_TITLE = 60, 120
 MEANING = "Log risk: left lowers, right raises risk"
-HEADS: dict[Level, str] = {
-    "feature": "Feature, its value and percentile of training",
-    "group": "Feature group",
-}
 NOT_CAUSES = "Contributions describe the model's arithmetic, not causes of disease."
 
 
@@ -82,6 +78,7 @@ def names(record: CaseRecord) -> list[str]:
         found |= set(why.modalities)
         if why.features is not None:
             found |= {feature.name for feature in why.features.largest}
+            found |= {group.name for group in why.features.groups}
     return sorted(found - {""}, key=len, reverse=True)
 
 
@@ -263,17 +260,22 @@ def _contributions(found: ExplanationRecord) -> Row:
 
 
 def _features(found: FeaturesRecord) -> Block:
-    features = found.largest[:N_FEATURES]
-    rest = found.n_other + len(found.largest) - len(features)
-    other = found.sum_other + sum(f.contribution for f in found.largest[N_FEATURES:])
-    bars = [_bar(f.name, f.value_text, f.contribution) for f in features]
-    noun = NOUNS[found.level]
-    if rest:
-        bars.append(_bar(f"and {rest:,} more", f"sum of all other {noun}", other))
-    return (
-        Text(f"Why: {noun}", "h2"),
-        Bars((HEADS[found.level], MEANING), tuple(bars), 0.55),
+    bars = [
+        _bar(g.name, f"{g.words}; {count(g.n_features, 'feature')}", g.contribution)
+        for g in fold(found.groups)
+    ]
+    block: Block = (
+        Text("Why: feature groups", "h2"),
+        Text(found.sentence),
+        Bars(("Feature group: direction and share", MEANING), tuple(bars), 0.55),
     )
+    if found.level == "group":
+        return block
+    largest = "; ".join(
+        f"{cut(f.name, MAX_NAME)} ({cut(f.value_text, MAX_NAME)}) {signed(f.contribution)}"
+        for f in found.largest[:N_FEATURES]
+    )
+    return (*block, Text(f"Largest single features: {largest}.", "small"))
 
 
 def _bar(name: str, detail: str, value: float) -> Bar:

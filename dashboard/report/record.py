@@ -15,7 +15,12 @@ from camlif.model.modality_check import ModalityCheck
 from camlif.model.recognition import Membership
 from camlif.model.subgroups import SubgroupValidation
 from camlif.statistics import GateResult
-from dashboard.figures.attribution import FeatureContribution
+from dashboard.figures.attribution import (
+    FeatureContribution,
+    GroupContribution,
+    dominance_sentence,
+    sum_by_group,
+)
 
 SCHEMA_VERSION: Literal["2.1"] = "2.1"
 DEFAULT_HORIZON = 36
@@ -66,8 +71,9 @@ class CurveRecord(_Part):
 
 
 class FeaturesRecord(_Part):
-    """Contributions of single features, or of feature groups, by a method that may be shown.
+    """Contributions of feature groups and single features, by a method that may be shown.
 
+    ``groups`` are all of them, the largest first, and ``sentence`` says which move the score most.
     ``steps`` are the points on the way from the baseline, or samples; ``completeness_gap`` is the
     share of the difference that contributions miss.
     """
@@ -76,6 +82,8 @@ class FeaturesRecord(_Part):
     level: Level
     steps: int
     completeness_gap: float
+    sentence: str
+    groups: tuple[GroupContribution, ...]
     largest: tuple[FeatureContribution, ...]
     n_other: int
     sum_other: float
@@ -104,12 +112,14 @@ class FeaturesRecord(_Part):
             At least 0.
         """
         ordered = sorted(features, key=lambda f: -abs(f.contribution))
-        rest = ordered[KEPT_FEATURES:]
+        rest, groups = ordered[KEPT_FEATURES:], tuple(sum_by_group(features))
         return cls(
             method=method,
             level=level,
             steps=steps,
             completeness_gap=completeness_gap,
+            sentence=dominance_sentence(groups),
+            groups=groups,
             largest=tuple(ordered[:KEPT_FEATURES]),
             n_other=len(rest),
             sum_other=sum(f.contribution for f in rest),

@@ -251,7 +251,10 @@ def _profile(cohort: Cohort, scoring: Scoring | None) -> Profile:
     name = cohort.info.profile
     if name == GENERIC and scoring is not None:
         name = scoring.bundle.info.profile
-    return load_profile(name)
+    profile = load_profile(name)
+    if scoring is not None:
+        profile = profile.with_names(scoring.bundle.info)
+    return profile.with_names(cohort.info)
 
 
 def _scoring_job(loaded: LoadedCohort, model: LoadedModel) -> ScoringJob:

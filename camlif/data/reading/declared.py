@@ -2,7 +2,7 @@
 
 What was read goes in; findings come out, and the entries to take out of the manifest. A name that
 nothing has is an error, because a misspelt one would change what is read without a word; a file
-that is not there, and a unit of no column, are warnings.
+that is not there, and a unit or a name of no column, are warnings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from camlif.data.reading.problems import Problem
 _BY_NAME = frozenset(
     (
         *("missing", "keep", "rename", "levels"),
-        *("sheets", "encodings", "decimal", "patients_in", "units"),
+        *("sheets", "encodings", "decimal", "patients_in", "units", "names"),
     )
 )
 """Sections of a manifest whose keys are columns or files."""
@@ -52,7 +52,7 @@ def check_declared(reading: Reading) -> None:
     if files:
         _expect(reading, None, sorted(dropped), manifest.drop, "drop")
     _check_files(reading)
-    _check_units(reading)
+    _check_words(reading)
 
 
 def _expect(
@@ -111,18 +111,29 @@ def _check_files(reading: Reading) -> None:
             )
 
 
-def _check_units(reading: Reading) -> None:
+def _check_words(reading: Reading) -> None:
+    """Say which columns that get a unit or a name are nowhere."""
     there = {column for table in reading.all_tables for column in table.rows.columns}
     if reading.clinical is not None:
         there |= set(map(str, reading.clinical.frame.columns))
     for name in reading.manifest.units:
         if there and name not in there:
-            reading.found.warn(
-                f"The manifest gives the unit of {name}, a column that is not there.",
-                fix="Correct the manifest, or take the name out.",
-                topic="declared",
-                values=(name,),
-            )
+            _warn(reading, name, f"The manifest gives the unit of {name}, a column")
+    specs = [modality.spec for modality in reading.modalities]
+    there |= {entry.modality for entry in reading.files.values() if entry.modality}
+    there |= {group.name for spec in specs for group in spec.groups}
+    for name in reading.manifest.names:
+        if there and not matching(sorted(there), [name]):
+            _warn(reading, name, f"The manifest gives a name to {name}, a column or group")
+
+
+def _warn(reading: Reading, name: str, said: str) -> None:
+    reading.found.warn(
+        f"{said} that is not there.",
+        fix="Correct the manifest, or take the name out.",
+        topic="declared",
+        values=(name,),
+    )
 
 
 def offer_forget(problem: Problem, report: CheckReport) -> list[Offer]:

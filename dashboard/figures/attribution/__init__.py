@@ -13,6 +13,13 @@ from dashboard.figures.attribution.bars import (
 )
 from dashboard.figures.attribution.beeswarm import Explanation, beeswarm
 from dashboard.figures.attribution.faithfulness import faithfulness_curves
+from dashboard.figures.attribution.groups import (
+    GroupContribution,
+    dominance_sentence,
+    fold,
+    group_bars,
+    sum_by_group,
+)
 from dashboard.figures.attribution.interactions import (
     Input,
     Pair,
@@ -25,19 +32,24 @@ from dashboard.figures.attribution.shares import modality_share
 __all__ = [
     "Explanation",
     "FeatureContribution",
+    "GroupContribution",
     "Input",
     "Pair",
     "attention_map",
     "beeswarm",
     "case_blocks",
     "direction",
+    "dominance_sentence",
     "faithfulness_curves",
     "feature_bars",
+    "fold",
+    "group_bars",
     "interaction_bars",
     "interaction_map",
     "method_agreement",
     "modality_bars",
     "modality_share",
     "owc_blocks",
+    "sum_by_group",
     "waterfall",
 ]

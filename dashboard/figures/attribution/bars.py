@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from camlif.data.schema import Worse
 from camlif.wording import count
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import (
@@ -57,6 +58,14 @@ class FeatureContribution:
     unit : str
     percentile : float or None
         Of the value among training patients, of a clinical one within the cohort; 0 to 100.
+    column : str
+        What tables and models call it; untrusted.
+    group : str
+        Display name of its feature group; untrusted.
+    worse : {"", "higher", "lower"}
+        Which direction is known to be worse.
+    n_features : int
+        More than one where it stands for a feature group.
     """
 
     name: str
@@ -64,6 +73,10 @@ class FeatureContribution:
     value: float | str | None = None
     unit: str = ""
     percentile: float | None = None
+    column: str = ""
+    group: str = ""
+    worse: Worse = ""
+    n_features: int = 1
 
     @property
     def value_text(self) -> str:
@@ -72,9 +85,9 @@ class FeatureContribution:
             return "(missing)"
         shown = _figures(self.value) if isinstance(self.value, int | float) else self.value
         text = f"{shown} {self.unit}".strip()
-        if self.percentile is None:
-            return text
-        return f"{text}, {ordinal(self.percentile)} percentile"
+        if self.percentile is not None:
+            text = f"{text}, {ordinal(self.percentile)} percentile"
+        return f"{text}; {self.worse} is worse" if self.worse else text
 
 
 def modality_bars(
@@ -118,7 +131,7 @@ def feature_bars(
     theme: Theme,
     k: int = 10,
 ) -> Chart:
-    """Draw the k features that contribute most, and the sum of all others.
+    """Draw the k features that contribute most, and the sums of all others by feature group.
 
     Parameters
     ----------
@@ -132,30 +145,48 @@ def feature_bars(
     top, rest = ordered[:k], ordered[k:]
     alt = f"The {count(len(top), 'feature')} that contribute most to this case"
     if not top:
-        table = _feature_table(top, rest)
+        table = _feature_table(top, [])
         return Chart(empty_figure("No feature", theme), "No feature is explained.", table, alt)
     labels = [_feature_label(f, theme) for f in top]
     values = [f.contribution for f in top]
     figure = go.Figure()
-    remainder = sum(f.contribution for f in rest)
-    if rest:
-        labels.append(f"and {len(rest):,} more")
-        values.append(remainder)
+    others = _others(rest)
+    labels += [escape(name, limit=MAX_NAME) for name, _ in others]
+    values += [value for _, value in others]
     texts = [signed(v) for v in values]
     hovers = [
         f"{escape(f.name, limit=80)}<br>{escape(f.value_text)}<br>"
         f"{signed(f.contribution)} in log risk: {direction(f.contribution)}"
         for f in top
-    ] + [f"sum of {count(len(rest), 'other feature')}: {signed(remainder)}"] * bool(rest)
-    patterns = [MISSING_PATTERN if f.value is None else "" for f in top] + ["."] * bool(rest)
+    ] + [f"{escape(name, limit=80)}<br>sum {signed(value)} in log risk" for name, value in others]
+    patterns = [MISSING_PATTERN if f.value is None else "" for f in top] + ["."] * len(others)
     add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
     frame_bars(figure, labels, values, theme, row_height=FEATURE_ROW, longest=6)
-    first = top[0]
-    finding = (
-        f"Of {count(len(ordered), 'feature')}, {first.name} ({first.value_text}) contributes "
-        f"most: {signed(first.contribution)}, {direction(first.contribution)}."
+    return Chart(figure, _feature_finding(top[0], rest), _feature_table(top, others), alt)
+
+
+def _feature_finding(first: FeatureContribution, rest: Sequence[FeatureContribution]) -> str:
+    """Name the largest single feature, never without what the others come to."""
+    said = (
+        f"Largest single feature: {first.name} ({first.value_text}), "
+        f"{signed(first.contribution)}, {direction(first.contribution)}."
     )
-    return Chart(figure, finding, _feature_table(top, rest), alt)
+    if not rest:
+        return said
+    remainder = signed(sum(f.contribution for f in rest))
+    return f"{said} {count(len(rest), 'feature')} not drawn singly: {remainder}."
+
+
+def _others(rest: Sequence[FeatureContribution]) -> list[tuple[str, float]]:
+    """What features that are not drawn singly come to, by feature group, the largest first."""
+    groups: dict[str, list[float]] = {}
+    for feature in rest:
+        groups.setdefault(feature.group, []).append(feature.contribution)
+    named = [
+        (f"{len(values):,} more" + (f" of {group}" if group else ""), sum(values))
+        for group, values in groups.items()
+    ]
+    return sorted(named, key=lambda item: -abs(item[1]))
 
 
 def waterfall(
@@ -182,9 +213,7 @@ def waterfall(
     ordered = sorted(features, key=lambda f: -abs(f.contribution))
     top, rest = ordered[:k], ordered[k:]
     rows = [(_feature_label(f, theme), f.name, f.contribution) for f in top]
-    if rest:
-        name = f"and {len(rest):,} more"
-        rows.append((name, name, sum(f.contribution for f in rest)))
+    rows += [(escape(name, limit=MAX_NAME), name, value) for name, value in _others(rest)]
     gap = total - baseline - sum(f.contribution for f in ordered)
     if abs(gap) >= GAP_TOLERANCE:
         rows.append(("not attributed", "not attributed", gap))
@@ -258,11 +287,13 @@ def _feature_label(feature: FeatureContribution, theme: Theme) -> str:
 
 
 def _feature_table(
-    top: Sequence[FeatureContribution], rest: Sequence[FeatureContribution]
+    top: Sequence[FeatureContribution], others: Sequence[tuple[str, float]]
 ) -> pd.DataFrame:
     rows = [
         {
             "feature": f.name,
+            "group": f.group,
+            "column": f.column,
             "value": None if f.value is None else str(f.value),
             "unit": f.unit,
             "percentile": f.percentile,
@@ -270,17 +301,9 @@ def _feature_table(
         }
         for f in top
     ]
-    if rest:
-        rows.append(
-            {
-                "feature": f"and {len(rest):,} more",
-                "value": None,
-                "unit": "",
-                "percentile": None,
-                "contribution": sum(f.contribution for f in rest),
-            }
-        )
-    return pd.DataFrame(rows, columns=["feature", "value", "unit", "percentile", "contribution"])
+    rows += [{"feature": name, "unit": "", "contribution": value} for name, value in others]
+    columns = ["feature", "group", "column", "value", "unit", "percentile", "contribution"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def add_bars(

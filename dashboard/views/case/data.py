@@ -12,7 +12,7 @@ import streamlit as st
 from camlif.data.cohort import completeness
 from camlif.exceptions import EstimationError
 from camlif.explain.sensitivity import SensitivityRange, sensitivity_range
-from camlif.wording import count, shown_value
+from camlif.wording import count, in_sentence, shown_value
 from dashboard import messages
 from dashboard.components.case_view import CaseView, ModelledCase
 from dashboard.components.text import plain
@@ -57,7 +57,8 @@ def _clinical(case: ModelledCase) -> list[tuple[str, str, str]]:
     if not inputs:
         return []
     wrong = ", ".join(check.short for check in inputs if check.short)
-    name = f"Clinical ({', '.join(check.name for check in inputs)})"
+    called = case.workspace.profile.column_name
+    name = f"Clinical ({', '.join(in_sentence(called(check.name)) for check in inputs)})"
     return [(name, wrong or "complete", "orange" if wrong else "green")]
 
 
@@ -72,6 +73,7 @@ def _clinical_values(case: CaseView) -> None:
     values = clinical.iloc[case.row]
     table = pd.DataFrame(
         {
+            "what": [case.workspace.profile.column_name(str(n)) for n in clinical.columns],
             "column": [str(name) for name in clinical.columns],
             "value": [
                 shown_value(str(name), values[name]) or "not given" for name in clinical.columns

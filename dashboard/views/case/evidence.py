@@ -21,13 +21,21 @@ from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.explanation_choice import choice_of
 from dashboard.components.text import plain
-from dashboard.figures.attribution import feature_bars, modality_bars, waterfall
+from dashboard.figures.attribution import (
+    FeatureContribution,
+    feature_bars,
+    group_bars,
+    modality_bars,
+    sum_by_group,
+    waterfall,
+)
 from dashboard.session import resources, state
 from dashboard.session.resources import BaselineKey
 
 N_SIMILAR = 5
 N_FEATURES = 10
 FEATURE_SHAPES = ("bars", "waterfall")
+ALL_GROUPS = "All groups"
 SAME_SUBTYPE = "same-subtype mean"
 NAMED_BASELINES: dict[str, BaselineKey] = {
     "training median": "median",
@@ -46,13 +54,46 @@ def baseline_of(case: ScoredCase, choice: str) -> BaselineKey:
 
 
 def contributions(case: ScoredCase) -> None:
-    """Which modalities and features move the score of this case.
+    """Which feature groups and modalities move the score of this case, and the features inside.
 
-    Single features, or groups, only by a method that has not failed its check on this model.
+    Groups and features only by a method that has not failed its check on this model.
     """
     st.header("Why", anchor=False)
+    choice = _pick_baseline(case)
+    scoring, baseline = case.scoring, baseline_of(case, choice)
+    key = (case.workspace.loaded.digest, scoring.model.digest, (case.row,))
+    cohort, missing, bundle = case.workspace.cohort, scoring.missing, scoring.bundle
+    shown = choice_of(case.workspace, scoring)
+    left, right = st.columns([3, 2])
+    features = None
+    if shown.method is not None:
+        features = resources.feature_attribution(
+            *key, shown.method, baseline, missing, cohort, bundle
+        )
+        found = feature_contributions(case.workspace, scoring, features, 0)
+        with left:
+            show_chart(group_bars(sum_by_group(found), theme=theme()), key="case_groups")
+    with right if features else left:
+        modalities = resources.modality_attribution(*key, baseline, missing, cohort, bundle)
+        _modality_chart(case, modalities, choice)
+        if shown.limit:
+            st.info(plain(shown.limit))
+    if features is not None and features.level == "feature":
+        box = st.expander("Features inside the groups", key="why_features", on_change="rerun")
+        if box.open:
+            with box:
+                _inside(features, found)
+    st.caption("Contributions describe the model's arithmetic, not causes of disease.")
+    with st.expander("How this is computed"):
+        how = "" if features is None else _how(features)
+        st.caption(
+            plain(f"Modalities: exact Shapley values. {how}Baseline: {choice}. {shown.verdict}")
+        )
+
+
+def _pick_baseline(case: ScoredCase) -> str:
     with st.popover("Options", type="tertiary", key="why_options"):
-        choice = st.segmented_control(
+        return st.segmented_control(
             "Explain against",
             [*NAMED_BASELINES, *([SAME_SUBTYPE] if case.knows_subtype else [])],
             default=next(iter(NAMED_BASELINES)),
@@ -60,37 +101,34 @@ def contributions(case: ScoredCase) -> None:
             required=True,
             bind="query-params",
         )
+
+
+def _inside(found: FeatureAttribution, features: list[FeatureContribution]) -> None:
+    """Single features: the largest of all groups, or those of one."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        group = st.selectbox(
+            "Feature group",
+            [ALL_GROUPS, *(group.name for group in sum_by_group(features))],
+            key="why_group",
+            width=320,
+        )
         shape = st.segmented_control(
-            "Show features as",
+            "Show as",
             FEATURE_SHAPES,
             default=FEATURE_SHAPES[0],
             key="feature_shape",
             required=True,
             persist_state="session",
         )
-    scoring, baseline = case.scoring, baseline_of(case, choice)
-    key = (case.workspace.loaded.digest, scoring.model.digest, (case.row,))
-    cohort, missing, bundle = case.workspace.cohort, scoring.missing, scoring.bundle
-    shown = choice_of(case.workspace, scoring)
-    left, right = st.columns([2, 3])
-    with left:
-        modalities = resources.modality_attribution(*key, baseline, missing, cohort, bundle)
-        _modality_chart(case, modalities, choice)
-        if shown.limit:
-            st.info(plain(shown.limit))
-    how = ""
-    if shown.method is not None:
-        features = resources.feature_attribution(
-            *key, shown.method, baseline, missing, cohort, bundle
-        )
-        with right:
-            _feature_chart(case, features, shape)
-        how = _how(features)
-    st.caption("Contributions describe the model's arithmetic, not causes of disease.")
-    with st.expander("How this is computed"):
-        st.caption(
-            plain(f"Modalities: exact Shapley values. {how}Baseline: {choice}. {shown.verdict}")
-        )
+    if group != ALL_GROUPS:
+        chosen = [feature for feature in features if feature.group == group]
+        chart = feature_bars(chosen, k=N_FEATURES, theme=theme())
+    elif shape == "waterfall":
+        base, total = float(found.base_value[0]), float(found.log_risk[0])
+        chart = waterfall(features, baseline=base, total=total, k=N_FEATURES, theme=theme())
+    else:
+        chart = feature_bars(features, k=N_FEATURES, theme=theme())
+    show_chart(chart, key="case_features")
 
 
 def _how(features: FeatureAttribution) -> str:
@@ -111,16 +149,6 @@ def _modality_chart(case: ScoredCase, found: ModalityAttribution, choice: str) -
     }
     chart = modality_bars(by_name, theme=theme(), baseline=f"the {choice}")
     show_chart(chart, key="case_modalities")
-
-
-def _feature_chart(case: ScoredCase, found: FeatureAttribution, shape: str) -> None:
-    features = feature_contributions(case.workspace, case.scoring, found, 0)
-    if shape == "waterfall":
-        base, total = float(found.base_value[0]), float(found.log_risk[0])
-        chart = waterfall(features, baseline=base, total=total, k=N_FEATURES, theme=theme())
-    else:
-        chart = feature_bars(features, k=N_FEATURES, theme=theme())
-    show_chart(chart, key="case_features")
 
 
 def similar(case: ScoredCase) -> None:

@@ -64,7 +64,7 @@ def test_top_features_and_remainder_sum_to_all_contributions() -> None:
     assert len(bars.x) == 11
     assert sum(bars.x) == pytest.approx(sum(f.contribution for f in every))
     assert np.all(np.diff(np.abs(bars.x[:10])) <= 0)
-    assert chart.figure.layout.yaxis.ticktext[-1] == "and 20 more"
+    assert chart.figure.layout.yaxis.ticktext[-1] == "20 more"
     assert chart.table["contribution"].tolist() == pytest.approx(list(bars.x))
 
 

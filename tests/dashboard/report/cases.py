@@ -70,9 +70,11 @@ def explanation(found: ReportSource, row: int) -> ExplanationRecord:
     merged = features.by_clinical_column(found.bundle.schema)
     shown = FeaturesRecord.of(
         [
-            FeatureContribution(name=name, contribution=float(value), value=1234.5, unit="mm")
+            FeatureContribution(
+                name=name, contribution=float(value), value=1234.5, unit="mm", group=group
+            )
             for part in merged.contributions
-            for name, value in zip(part.columns, part.values[0], strict=True)
+            for name, group, value in zip(part.columns, part.groups, part.values[0], strict=True)
         ],
         method="Integrated Gradients",
         level="feature",

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from camlif.data.reading.readers import load_cohort
 from camlif.model.bundle import load_bundle
 from dashboard import messages
+from dashboard.figures.attribution import fold
 from dashboard.figures.chart import signed
 from dashboard.profiles import load_profile
 from dashboard.report.build import case_report
@@ -91,6 +92,9 @@ def test_numbers_are_those_of_the_result(kind: str) -> None:
         *(h.sentence for h in result.horizons if not h.survival),
         *(f"{f.name}" for f in why.features.largest[:N_FEATURES]),
         *(signed(f.contribution) for f in why.features.largest[:N_FEATURES]),
+        why.features.sentence,
+        *(signed(g.contribution) for g in fold(why.features.groups)),
+        record.certainty.sentence,
         *(signed(value) for value in why.modalities.values()),
         *([result.borderline_sentence] if result.borderline_sentence else []),
         result.subgroup_sentence,

@@ -172,7 +172,7 @@ def test_similar_cases_name_the_models_that_compare_them_and_their_outcomes(
 
 
 def test_age_has_a_percentile_of_the_cohort(open_app: OpenApp) -> None:
-    app = open_app(folder=SHIPPED)  # its strongest clinical input is age
+    app = open_app(folder=SHIPPED, why_features=True)  # its strongest clinical input is age
     age = load_sample("glioma").clinical["age"]
     own = age.iloc[0]
     percent = 100 * ((age < own).mean() + 0.5 * (age == own).mean())
@@ -196,14 +196,14 @@ def test_a_case_quotes_its_own_subgroup_and_none_is_scored_whose_subgroup_is_not
 
     opened = {"cohort": "transbig", "folder": SHIPPED}
     app = open_app(**opened, **{state.CASE.name: first["positive"]})
-    said = f"Among patients of er_status positive: held-out {ranked.numbers}."
+    said = f"Among patients of ER status positive: held-out {ranked.numbers}."
     assert text_of(app).count(said) == 2  # How sure, and the caveats
     assert problems_of(app) == []
 
     app = open_app(**opened, **{state.CASE.name: first["negative"]})
     (warning,) = (unescaped(w.value) for w in app.warning)
     assert warning == (
-        "The model did not rank patients of er_status negative in validation (C-index "
+        "The model did not rank patients of ER status negative in validation (C-index "
         f"{unranked.c_index:.2f} ({unranked.low:.2f} to {unranked.high:.2f}), n = 64, 23 events). "
         "No score is shown."
     )

@@ -63,9 +63,11 @@ def test_a_column_that_nothing_has_is_an_error_which_is_mended_by_forgetting_it(
         ('encodings = { "other.csv" = "cp1252" }\n', "other.csv"),
         ('patients_in = { "other.csv" = "rows" }\n', "other.csv"),
         ('[units]\nweight = "kg"\n', "weight"),
+        ('[names]\nweight = "Weight"\n', "weight"),
+        ('[names]\n"weight_*" = "Weight *"\n', "weight_*"),
     ],
 )
-def test_a_file_or_the_unit_of_a_column_that_is_not_there_is_a_warning(
+def test_a_file_or_words_of_a_column_that_is_not_there_are_a_warning(
     manifest: str, name: str
 ) -> None:
     report = read(manifest)
@@ -82,6 +84,7 @@ def test_names_and_patterns_that_are_there_are_no_finding() -> None:
         + 'missing = { "*" = ["x"] }\n'
         + CT_SECTION
         + 'exclude = ["ener*"]\n[units]\nage = "years"\n'
+        + '[names]\nage = "Age at surgery"\nct = "Scan"\n"ener*" = "Energy *"\n'
     )
     report = read(manifest)
     assert [p for p in report.problems if p.topic == "declared"] == []

@@ -63,6 +63,8 @@ class Cohort:
     entry : ndarray of float64, shape (n,), or None
         Months at which patients came under observation (delayed entry); None where everybody was
         followed from time zero. Before ``duration`` where that is known.
+    course : DataFrame or None
+        What happened to patients and when (`camlif.data.course`): no input, and not in the digest.
     problems : tuple of str
         Sentences about what reading changed or found (for pages and cards).
     inputs_chosen : bool
@@ -79,6 +81,7 @@ class Cohort:
     event: BoolArray | None = None
     entry: NDArray[np.float64] | None = None
     bags: Mapping[str, tuple[Float32Array, ...]] = field(default_factory=dict)
+    course: pd.DataFrame | None = None
     problems: tuple[str, ...] = ()
     inputs_chosen: bool = False
 
@@ -173,6 +176,9 @@ class Cohort:
         """Return the cohort restricted to the given rows (indices or a mask), in that order."""
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(int)
+        course = self.course
+        if course is not None:
+            course = course[course["patient_id"].isin(self.patient_ids[index])]
         return replace(
             self,
             patient_ids=self.patient_ids[index],
@@ -183,7 +189,15 @@ class Cohort:
             duration=None if self.duration is None else self.duration[index],
             event=None if self.event is None else self.event[index],
             entry=None if self.entry is None else self.entry[index],
+            course=course,
         )
+
+    def course_of(self, row: int) -> pd.DataFrame | None:
+        """Return what happened to a patient, in order; None where nothing is known."""
+        if self.course is None:
+            return None
+        own = self.course[self.course["patient_id"] == self.patient_ids[row]]
+        return own if len(own) else None
 
     def rows(self, modality: str) -> Float32Array:
         """Values of a modality as one row a patient, shape (n, n_features).

@@ -24,7 +24,7 @@ class FileReport:
     Attributes
     ----------
     name : str
-    role : {"clinical", "modality", "manifest", "predictions", "ignored"}
+    role : {"clinical", "modality", "manifest", "predictions", "course", "ignored"}
     modality : str or None
     n_rows, n_columns : int
         Rows below the header; columns without the identifier. Zero if not read as a table.

@@ -58,6 +58,10 @@ class Reading:
         How identifiers were first spelt, by what their spellings share.
     owners : mapping of specimen to patient
         What tables of samples and slides say.
+    timelines : list of TextTable
+        Files that tell the course alone.
+    course : DataFrame or None
+        See `camlif.data.course`.
     progress : callable, optional
         Told of every block of columns that was read or checked.
     """
@@ -77,6 +81,8 @@ class Reading:
     id_columns: dict[str, str] = field(default_factory=dict)
     spellings: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
+    timelines: list[TextTable] = field(default_factory=list)
+    course: pd.DataFrame | None = None
     progress: Progress | None = None
 
     def telling(self, what: str) -> Callable[[int, int], None] | None:
@@ -182,6 +188,7 @@ def assemble(reading: Reading, title: str) -> Cohort:
         duration=duration,
         event=event,
         entry=entry,
+        course=reading.course,
         problems=tuple(p.line for p in reading.found.sorted()),
     )
 

@@ -27,6 +27,7 @@ from camlif.data.reading.checks import CheckReport, FeatureGroup
 from camlif.data.reading.cleaning import blank_cells, kept_rows, recoded_cells, renamed_columns
 from camlif.data.reading.clinical import read_clinical
 from camlif.data.reading.copies import report_copies
+from camlif.data.reading.course import read_course
 from camlif.data.reading.declared import check_declared
 from camlif.data.reading.evidence import OutcomeByPatient
 from camlif.data.reading.follow_up import entry_column, read_follow_up
@@ -160,6 +161,7 @@ def read_cohort(
     reading = Reading(found, _manifest(files, manifest, changes, found), progress=progress)
     _read_tables(read_sources(files, reading), reading)
     check_declared(reading)
+    reading.course = read_course(reading)
     if reading.manifest.token_key is not None:
         replace_ids(reading, reading.manifest.token_key)
     report_title = reading.manifest.title or title

@@ -24,7 +24,7 @@ from camlif.data.reading.values import Numbers, blank_missing, is_date
 from camlif.data.reading.words import named_unit, parts, plain
 from camlif.wording import count
 
-Role = Literal["clinical", "modality", "manifest", "predictions", "ignored"]
+Role = Literal["clinical", "modality", "manifest", "predictions", "course", "ignored"]
 ColumnKind = PromisedKind | Literal["event", "duration", "feature", "clinical", "provenance"]
 NO_INPUT: dict[ColumnKind, str] = {
     "outcome": "of the outcome",

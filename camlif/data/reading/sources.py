@@ -22,6 +22,7 @@ from camlif.data.manifest import MANIFEST, Manifest
 from camlif.data.products import OWN_FILE
 from camlif.data.reading.checks import FileReport
 from camlif.data.reading.cleaning import without_columns
+from camlif.data.reading.course import is_timeline
 from camlif.data.reading.gathered import Reading
 from camlif.data.reading.joined_columns import join_columns
 from camlif.data.reading.numerals import settle_numerals
@@ -50,7 +51,6 @@ NO_TABLES = ("readme", "license", "licence", "notes", "changelog", "requirements
 
 _META = re.compile(rb"(?:[A-Za-z_]\w* *:[^\n]*(?:\n|\Z))+\s*")
 _NO_FEATURES = {
-    "data_timeline_": "when something happened to patients",
     "data_gene_panel_matrix": "which genes were looked at",
     "data_sv": "structural variants",
     "data_fusion": "structural variants",
@@ -59,7 +59,6 @@ _NO_FEATURES = {
 """Files of a cBioPortal study that describe no patient, by the start of their names."""
 
 _NO_FEATURE_COLUMNS = {
-    "when something happened to patients": {"patient_id", "start_date", "event_type"},
     "structural variants": {"site1_hugo_symbol"},
 }
 _DOCUMENTS = frozenset(
@@ -169,6 +168,10 @@ def _tables_of(name: str, source: Source, reading: Reading) -> Iterator[TextTabl
     if table is None:
         return
     reading.files[name] = _report(table)
+    if is_timeline(table.columns) and name not in _named(reading.manifest):
+        reading.timelines.append(table)
+        reading.set_role(name, "course")
+        return
     what = _no_features(stem, table)
     if what is not None and name not in _named(reading.manifest):
         reading.found.note(f"Holds {what}, no features of patients; left out.", file=name)

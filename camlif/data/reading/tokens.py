@@ -37,6 +37,9 @@ def replace_ids(reading: Reading, key: str) -> None:
     if reading.clinical is not None:
         frame = reading.clinical.frame.rename(index=tokens)
         reading.clinical = replace(reading.clinical, frame=frame)
+    if reading.course is not None:
+        named = reading.course["patient_id"].map(tokens)
+        reading.course = reading.course.assign(patient_id=named)
     reading.tables = [replace(t, ids=[tokens[i] for i in t.ids]) for t in reading.tables]
     reading.modalities = [replace(m, ids=[tokens[i] for i in m.ids]) for m in reading.modalities]
     reading.found.note(

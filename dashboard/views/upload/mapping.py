@@ -215,7 +215,7 @@ def _event_value(report: CheckReport, value: Assignment, *, disabled: bool) -> N
 def _files(report: CheckReport, *, disabled: bool) -> None:
     """Every table: its use, its name as a modality, its identifiers."""
     files = [f for f in report.files if f.n_rows or f.name in report.manifest.ignore]
-    files = [f for f in files if f.role != "predictions"]
+    files = [f for f in files if f.role not in ("predictions", "course")]
     if not files:
         return
     ids = {a.file: a for a in report.mapping if a.role == "id"}

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from camlif.arrays import BoolArray, Float32Array
+from camlif.data.course import CourseEvent, course_events
 from camlif.data.schema import CohortInfo, FeatureSchema
 from camlif.exceptions import AlignmentError, DataError, SchemaError
 from camlif.statistics.outcome import FollowUp
@@ -192,12 +193,11 @@ class Cohort:
             course=course,
         )
 
-    def course_of(self, row: int) -> pd.DataFrame | None:
-        """Return what happened to a patient, in order; None where nothing is known."""
+    def course_of(self, row: int) -> tuple[CourseEvent, ...]:
+        """Return what happened to a patient, in order; empty where nothing is known."""
         if self.course is None:
-            return None
-        own = self.course[self.course["patient_id"] == self.patient_ids[row]]
-        return own if len(own) else None
+            return ()
+        return course_events(self.course[self.course["patient_id"] == self.patient_ids[row]])
 
     def rows(self, modality: str) -> Float32Array:
         """Values of a modality as one row a patient, shape (n, n_features).

@@ -76,7 +76,7 @@ class Bars:
 class Figure:
     """A drawing; ``alt`` says in words what it shows, ``beside`` stands to its right."""
 
-    kind: Literal["icons", "strip", "curves"]
+    kind: Literal["icons", "strip", "curves", "course"]
     data: Mapping[str, Any]
     alt: str
     beside: tuple[Text, ...] = ()

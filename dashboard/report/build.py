@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from camlif.data.course import before_prediction
 from camlif.model.case import CaseSummary
 from camlif.model.certainty import Certainty
 from camlif.statistics import KaplanMeierCurve
@@ -71,6 +72,7 @@ def withhold(report: CaseReport) -> CaseReport:
         "certainty": Certainty("can't say", "the result is hidden"),
         "reasons": (HIDDEN,),
         "curve": None,
+        "course": before_prediction(report.record.course),
         "gates": (),
         "subgroups": (),
         "explanation": None,
@@ -128,6 +130,7 @@ def case_report(
         result=summary.score,
         certainty=summary.certainty,
         reasons=(summary.no_score,) if summary.no_score else (),
+        course=cohort.course_of(row),
         curve=_curve(source, summary, row, subtype),
         gates=summary.gates,
         subgroups=summary.subgroups,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from camlif.data.course import CourseEvent, chief_events, course_sentence
 from camlif.explain.verdicts import NOUNS
 from camlif.model.case import CaseScore
 from camlif.model.sentences import RECALIBRATED
@@ -17,7 +18,7 @@ from dashboard.figures.chart import ELLIPSIS, signed
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.blocks import Bar, Bars, Block, Figure, Item, Listing, Row, Table, Text
 from dashboard.report.build import CaseReport
-from dashboard.report.drawings import agreement_strip, icon_array, survival_curves
+from dashboard.report.drawings import agreement_strip, course_lines, icon_array, survival_curves
 from dashboard.report.letters import isolate
 from dashboard.report.record import CaseRecord, ExplanationRecord, FeaturesRecord
 
@@ -25,6 +26,9 @@ N_FEATURES = 5
 MAX_CLINICAL = 8
 MAX_NAME, MAX_TITLE = 60, 120
 MEANING = "Log risk: left lowers, right raises risk"
+N_EVENTS = 12
+"""Of a course that are drawn."""
+NO_INPUT = "Months from time zero; the model reads none of it."
 NOT_CAUSES = "Contributions describe the model's arithmetic, not causes of disease."
 
 
@@ -50,6 +54,8 @@ def rows(report: CaseReport) -> list[Row]:
         finding = record.curve.finding
         curves = Figure("curves", survival_curves(report, record.curve), finding)
         found.append(Row(((Text("Where this case sits", "h2"), Text(finding), curves),)))
+    if record.course:
+        found.append(_course(record.course))
     if record.explanation is not None:
         found.append(_contributions(record.explanation))
     found.append(_listed("Caveats", record.caveats))
@@ -239,6 +245,15 @@ def shown_words(gates: Sequence[GateResult]) -> str:
         f"Absolute risk at {when}: {RECALIBRATED}. Expected over observed events {ratios} "
         f"(n = {patients}; events by then: {events})."
     )
+
+
+def _course(events: Sequence[CourseEvent]) -> Row:
+    shown = chief_events(events, N_EVENTS)
+    said = f"{course_sentence(events)} {NO_INPUT}"
+    if len(shown) < len(events):
+        said += f" {len(events) - len(shown):,} more are in the JSON file."
+    drawn = Figure("course", course_lines(shown), said)
+    return Row(((Text("Course", "h2"), Text(said, "small"), drawn),))
 
 
 def _contributions(found: ExplanationRecord) -> Row:

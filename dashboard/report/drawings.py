@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from camlif.data.course import CourseEvent
 from camlif.model.case import CaseScore
 from dashboard.figures.agreement import STACK_WIDTH, name_places, stack, z_limits
+from dashboard.figures.course import course_axis
 from dashboard.figures.icons import largest_remainder
 from dashboard.figures.kaplan_meier import subtype_line
 from dashboard.figures.layout import TimeAxis
@@ -41,6 +43,21 @@ Points = list[tuple[float, float]]
 def icon_array(event_free: float) -> dict[str, Any]:
     """Return how many of 100 patients are free of the event (share, 0 to 1)."""
     return {"free": largest_remainder((event_free, 1 - event_free))[0]}
+
+
+def course_lines(events: Sequence[CourseEvent]) -> dict[str, Any]:
+    """Return the months of each event with its label, and an axis that holds time zero."""
+    left, right, ticks = course_axis(events)
+    rows = [
+        {
+            "label": event.label,
+            "when": event.when,
+            "start": round(event.start, DIGITS),
+            "stop": round(event.start if event.stop is None else event.stop, DIGITS),
+        }
+        for event in events
+    ]
+    return {"left": left, "right": right, "ticks": ticks, "rows": rows}
 
 
 def agreement_strip(record: CaseRecord, result: CaseScore) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from camlif.data.course import CourseEvent
 from camlif.explain.results import Level
 from camlif.model.case import CaseScore, HorizonSurvival
 from camlif.model.certainty import Certainty
@@ -157,6 +158,8 @@ class CaseRecord(_Part):
         None where the model abstains; ``reasons`` then say why.
     certainty : Certainty
         How sure the risk group is, and why.
+    course : tuple of CourseEvent
+        What happened to the patient, as far as it is given; no model read it.
     subgroups : tuple of SubgroupValidation
         How the model ranks patients of the case's subtype and age band.
     notes : tuple of str
@@ -183,6 +186,7 @@ class CaseRecord(_Part):
     certainty: Certainty
     reasons: tuple[str, ...]
     curve: CurveRecord | None
+    course: tuple[CourseEvent, ...] = ()
     gates: tuple[GateResult, ...]
     subgroups: tuple[SubgroupValidation, ...]
     explanation: ExplanationRecord | None

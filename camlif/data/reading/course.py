@@ -34,6 +34,8 @@ TIMELINE = frozenset({"patient_id", "start_date", "event_type"})
 
 MAX_LABEL = 60
 """Characters of a label."""
+NO_TYPE = "Status"
+"""A type that says nothing beside its details."""
 MAX_DETAILS = 3
 """Columns of a timeline file that a label says."""
 
@@ -158,7 +160,7 @@ def _said(table: TextTable, names: dict[str, str]) -> tuple[list[str], list[Cour
     for type_, *cells in zip(*columns, strict=True):
         details = list(dict.fromkeys(str(cell) for cell in cells if cell is not None))
         spoken = " ".join((type_ or "").replace("_", " ").split()).capitalize()
-        words = (spoken, ", ".join(details[:MAX_DETAILS]))
+        words = ("" if spoken == NO_TYPE and details else spoken, ", ".join(details[:MAX_DETAILS]))
         labels.append(_short(": ".join(part for part in words if part)))
         kinds.append(kind_of([w for text in (type_ or "", *details) for w in parts(text)]))
     return labels, kinds

@@ -14,6 +14,7 @@ from dashboard.views.case import (
     board,
     case_exports,
     commit_first,
+    course,
     data,
     evidence,
     interactions,
@@ -48,6 +49,7 @@ def main() -> None:
                 _first_screen(case)
             if isinstance(case, ScoredCase):
                 _below(case)
+        course.panel(case, hidden=hidden is not None)
         board.panel(case)
 
 

@@ -15,7 +15,7 @@ from dashboard.components.worklists import show_errors
 from dashboard.session import address, state
 from dashboard.session.state import Workspace
 from dashboard.store import Meeting, Worklist
-from dashboard.views.case import board, commit_first, data, panels, picker
+from dashboard.views.case import board, commit_first, course, data, panels, picker
 from dashboard.views.meeting import lobby
 
 KEYS = "Alt+J: next case. Alt+K: previous. Alt+L: leave. None of them works while you type."
@@ -54,6 +54,7 @@ def _case(workspace: Workspace, worklist: Worklist, meeting: Meeting, rows: list
         board.meeting_panel(case, meeting)
     if hidden is None and isinstance(case, ScoredCase):
         panels.curves(case)
+    course.panel(case, hidden=hidden is not None)
 
 
 def _bar(case: CaseView, worklist: Worklist, rows: list[int]) -> None:

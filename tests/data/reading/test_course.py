@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from camlif.data.cohort import Cohort
-from camlif.data.course import COLUMNS, before_prediction
+from camlif.data.course import CourseEvent, before_prediction, chief_events, course_sentence
 from camlif.data.reading.checks import CheckReport
 from camlif.data.reading.course import kind_of
 from camlif.data.reading.readers import read_cohort
@@ -50,10 +50,7 @@ def timeline(*rows: tuple[object, ...]) -> pd.DataFrame:
 
 
 def rows_of(cohort: Cohort, row: int) -> list[tuple[object, ...]]:
-    course = cohort.course_of(row)
-    assert course is not None
-    assert tuple(course.columns) == COLUMNS
-    return [tuple(r) for r in course[["start", "stop", "kind", "label"]].to_numpy().tolist()]
+    return [(e.start, e.stop, e.kind, e.label) for e in cohort.course_of(row)]
 
 
 # Timeline files
@@ -71,13 +68,11 @@ def test_a_timeline_is_told_by_its_header_and_used_for_the_course_only(name: str
     assert any("Used for the course only" in problem.line for problem in report.problems)
     assert not report.errors
     assert cohort.schema.names == ("ct",)
-    assert rows_of(cohort, 1) == [
-        (10.0, pytest.approx(np.nan, nan_ok=True), "recurrence", "Status: Recurrence")
-    ]
+    assert rows_of(cohort, 1) == [(10.0, None, "recurrence", "Recurrence")]
     surgery, treatment = rows_of(cohort, 0)
     assert surgery[2:] == ("surgery", "Surgery")
     assert treatment == (2.0, 4.0, "treatment", "Treatment: Chemotherapy, Temozolomide")
-    assert cohort.course_of(2) is None
+    assert cohort.course_of(2) == ()
 
 
 def test_rows_that_cannot_be_placed_are_said_with_their_rows() -> None:
@@ -166,17 +161,35 @@ def test_a_name_says_what_happened(name: str, kind: str) -> None:
     assert kind_of(parts(name)) == kind
 
 
+def event(start: float, kind: str, label: str, stop: float | None = None) -> CourseEvent:
+    return CourseEvent(start, stop, kind, label)  # type: ignore[arg-type]
+
+
 def test_before_the_prediction_nothing_later_and_no_outcome_is_known() -> None:
-    course = pd.DataFrame(
-        [
-            ("a", -2.0, 1.0, "treatment", "Neoadjuvant"),
-            ("a", 0.0, np.nan, "diagnosis", "Diagnosis"),
-            ("a", -1.0, np.nan, "recurrence", "Earlier tumour"),
-            ("a", 0.5, np.nan, "surgery", "Surgery"),
-            ("a", 9.0, np.nan, "death", "Death"),
-        ],
-        columns=list(COLUMNS),
-    )
+    course = [
+        event(-2, "treatment", "Neoadjuvant", stop=1),
+        event(-1, "recurrence", "Earlier tumour"),
+        event(0, "diagnosis", "Diagnosis"),
+        event(0.5, "surgery", "Surgery"),
+        event(9, "death", "Death"),
+    ]
     known = before_prediction(course)
-    assert known["label"].tolist() == ["Neoadjuvant", "Diagnosis"]
-    assert known["stop"].isna().all()
+    assert [(e.label, e.stop) for e in known] == [("Neoadjuvant", None), ("Diagnosis", None)]
+
+
+def test_laboratory_tests_give_way_first_where_there_is_room_for_few() -> None:
+    course = [event(i, "other", f"Lab {i}") for i in range(5)] + [event(9, "death", "Death")]
+    assert [e.label for e in chief_events(course, 3)] == ["Lab 0", "Lab 1", "Death"]
+    assert chief_events(course, 9) == tuple(course)
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (1, "1 event: Visit 0 at 0.0 months."),
+        (2, "2 events over 6.0 months, Visit 0 to Visit 1."),
+        (1200, "1,200 events over 7194.0 months, Visit 0 to Visit 1199."),
+    ],
+)
+def test_a_course_is_said_in_one_sentence(n: int, words: str) -> None:
+    assert course_sentence([event(6 * i, "other", f"Visit {i}") for i in range(n)]) == words

@@ -5,14 +5,18 @@ A `Chart` goes in, and stands on the page with a button for its numbers.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import pickle  # nosec B403
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, ParamSpec, cast
 
 import pandas as pd
 import plotly.graph_objects as go
+import plotly.io as pio
 import streamlit as st
 
 from camlif.wording import count, to_csv
@@ -21,7 +25,9 @@ from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
 from dashboard.figures.palette import Theme
 from dashboard.session.keys import SessionKey
+from dashboard.session.shared_results import SESSION_TTL
 
+P = ParamSpec("P")
 MAX_ROWS = 1000
 """Of a table beside its file: it goes to the browser at every rerun."""
 CONFIG = {
@@ -63,9 +69,8 @@ def show_chart(
     """
     if finding:
         st.markdown(plain(chart.finding))
-    _mark_content(chart.figure)
     event = st.plotly_chart(
-        chart.figure,
+        _ready(chart.figure),
         key=key,
         on_select="rerun" if select else "ignore",
         config=CONFIG,
@@ -107,14 +112,54 @@ def take_click(event: object, last: SessionKey[tuple[int, ...]]) -> tuple[int, .
     return clicked
 
 
-def _mark_content(figure: go.Figure) -> None:
-    """Give the figure a revision that changes with anything in it.
+def draw(function: Callable[P, Chart], *args: P.args, **options: P.kwargs) -> Chart:
+    """Return a chart, the one that this session has drawn of equal values if there is one.
 
-    Streamlit hands every chart to Plotly twice, the second time as a copy. By the revision Plotly
-    knows that the copy's lists are the same and leaves what it has drawn.
+    Parameters
+    ----------
+    function : callable
+        One of `dashboard.figures`.
+    *args, **options
+        What it is called with; values, not objects that look something up.
     """
-    figure.layout.datarevision = None
-    figure.layout.datarevision = zlib.crc32(figure.to_json(validate=False).encode())
+    # Pickled to be compared, never to be read. What is pickled otherwise is only drawn anew.
+    values = pickle.dumps((function.__module__, function.__qualname__, args, options))
+    return _drawn(hashlib.sha256(values).hexdigest(), partial(function, *args, **options))
+
+
+@st.cache_resource(scope="session", max_entries=64, ttl=SESSION_TTL, show_spinner=False)
+def _drawn(key: str, _draw: Callable[[], Chart]) -> Chart:  # noqa: ARG001  # cache key
+    chart = _draw()
+    return replace(chart, figure=_ready(chart.figure))
+
+
+def forget() -> None:
+    """Erase the charts that this session has drawn."""
+    _drawn.clear()
+
+
+class _Ready(go.Figure):  # type: ignore[misc]  # Plotly has no types
+    """A figure that nothing is added to: its JSON values, made once.
+
+    They have a revision that changes with anything in them. Streamlit hands every chart to Plotly
+    twice, the second time as a copy. By the revision Plotly knows that the copy's lists are the
+    same and leaves what it has drawn.
+    """
+
+    def __init__(self, figure: go.Figure) -> None:
+        super().__init__()
+        self._values: dict[str, Any] = figure.to_dict()
+        self._values["layout"].pop("datarevision", None)
+        content = pio.to_json(self._values, validate=False)
+        self._values["layout"]["datarevision"] = zlib.crc32(content.encode())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values, which nobody changes."""
+        return self._values
+
+
+def _ready(figure: go.Figure) -> _Ready:
+    return figure if isinstance(figure, _Ready) else _Ready(figure)
 
 
 def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None = None) -> None:

@@ -125,15 +125,15 @@ def kaplan_meier_chart(
     ]
     curves = [line.curve for line in lines]
     axis = time_axis(curves, months_or_years, zoom_to=zoom_to, full_tail=full_tail)
-    figure = draw(lines, axis, theme, endpoint, show_interval=show_interval)
+    sketch = draw(lines, axis, theme, endpoint, show_interval=show_interval)
     ends = ends_of(lines, axis)
     table = survival_table(censored)
     if own_curve is not None:
         own = PredictedCurve.shown(*own_curve)
         if own is not None:
-            ends.append(add_prediction(figure, own, axis, theme))
+            ends.append(add_prediction(sketch, own, axis, theme))
             table = pd.concat([table, own.table()], ignore_index=True)
-    label(figure, lines, ends, axis, theme, landmarks)
+    figure = label(sketch, lines, ends, axis, theme, landmarks)
     return Chart(
         figure=figure,
         finding=_finding(lines, axis, endpoint, landmarks, censor_at),
@@ -186,8 +186,8 @@ def compare_groupings_chart(
     lines = [line for part in parts for line in part]
     curves = [line.curve for line in lines]
     axis = time_axis(curves, months_or_years, zoom_to=zoom_to, full_tail=full_tail)
-    figure = draw(lines, axis, theme, endpoint, show_interval=show_interval, medians=False)
-    label(figure, lines, ends_of(lines, axis), axis, theme, landmarks)
+    sketch = draw(lines, axis, theme, endpoint, show_interval=show_interval, medians=False)
+    figure = label(sketch, lines, ends_of(lines, axis), axis, theme, landmarks)
     tables = [survival_table(kind.groups).assign(grouping=kind.name) for kind in kinds]
     findings = [
         f"{kind.name[:1].upper()}{kind.name[1:]}: "
@@ -251,16 +251,16 @@ def case_curve_chart(
     if subtype is not None:
         lines.append(subtype_line(*subtype, theme))
     axis = time_axis([line.curve for line in lines], months_or_years)
-    figure = draw(lines, axis, theme, endpoint, show_interval=True, medians=False, height=height)
+    sketch = draw(lines, axis, theme, endpoint, show_interval=True, medians=False, height=height)
     ends = ends_of(lines, axis)
     tables = [curve_table(line.name, line.curve) for line in lines]
     predicted = None
     if times is not None and survival is not None:
         predicted = PredictedCurve.shown(times, survival, low, high)
     if predicted is not None:
-        ends.append(add_prediction(figure, predicted, axis, theme))
+        ends.append(add_prediction(sketch, predicted, axis, theme))
         tables.append(predicted.table())
-    label(figure, lines, ends, axis, theme)
+    figure = label(sketch, lines, ends, axis, theme)
     table = pd.concat(tables, ignore_index=True)
     own = next((line for line in lines if line.name == own_stratum), None)
     if own is None and predicted is None:

@@ -53,6 +53,28 @@ def base_figure(
     ----------
     figure : Figure
         Changed, and returned.
+    theme, height, legend, layout
+        As in `base_layout`.
+    """
+    old = figure.layout.to_plotly_json()
+    figure.layout = base_layout(old, theme, height=height, legend=legend, layout=layout)
+    return figure
+
+
+def base_layout(
+    old: Mapping[str, Any],
+    theme: Theme,
+    *,
+    height: int,
+    legend: bool = True,
+    layout: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a layout with what all figures share.
+
+    Parameters
+    ----------
+    old : mapping
+        Layout so far, with every axis.
     theme : {"light", "dark"}
     height : int
         Pixels.
@@ -72,7 +94,6 @@ def base_figure(
         "automargin": True,
     }
     font = {"size": FONT_SIZE, "color": p.text}
-    old = figure.layout.to_plotly_json()
     axes = {name for name in old if name.startswith(("xaxis", "yaxis"))} | {"xaxis", "yaxis"}
     new = {
         "height": height,
@@ -93,8 +114,7 @@ def base_figure(
         "hoverlabel": {"bgcolor": p.page, "bordercolor": p.outline, "font": {"color": p.text}},
         **dict.fromkeys(sorted(axes), axis),
     }
-    figure.layout = _merged(_merged(old, new), layout or {})
-    return figure
+    return _merged(_merged(old, new), layout or {})
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +138,8 @@ class Marks:
     def text(self, text: str, *, color: str | None = None, **place: Any) -> None:
         """Write an escaped text; ``place`` are arguments of a Plotly annotation."""
         font = {"size": SMALL_FONT_SIZE, "color": color or palette(self.theme).text}
-        self.texts.append({"text": text, "showarrow": False, "font": font, **place})
+        given = {name: value for name, value in place.items() if value is not None}
+        self.texts.append({"text": text, "showarrow": False, "font": font, **given})
 
     def over_panel(self, place: int, text: str, **where: Any) -> None:
         """Write an escaped text over one of several plots.

@@ -16,6 +16,7 @@ from camlif.data.schema import Endpoint
 from dashboard.figures.chart import Chart
 from dashboard.figures.layout import Marks, TimeAxis, base_figure, coordinates, hover_text
 from dashboard.figures.palette import Theme, palette, rgba
+from dashboard.figures.sketch import Sketch
 from dashboard.figures.survival_lines import BAND_OPACITY
 
 THIS_CASE = "this case (predicted)"
@@ -85,7 +86,7 @@ class PredictedCurve:
 
 
 def add_prediction(
-    figure: go.Figure, predicted: PredictedCurve, axis: TimeAxis, theme: Theme
+    figure: go.Figure | Sketch, predicted: PredictedCurve, axis: TimeAxis, theme: Theme
 ) -> tuple[str, float, float, str]:
     """Draw a predicted curve, with its interval if given; return its end label.
 
@@ -93,7 +94,7 @@ def add_prediction(
 
     Parameters
     ----------
-    figure : Figure
+    figure : Figure or Sketch
     predicted : PredictedCurve
     axis : TimeAxis
     theme : {"light", "dark"}

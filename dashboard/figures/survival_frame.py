@@ -1,6 +1,6 @@
 """The frame of a survival chart: curves above, number at risk below, labels between.
 
-Lines and an axis go in, a figure comes out. For `dashboard.figures.kaplan_meier` and the what-if.
+Lines and an axis go in, a sketch comes out, and with its labels a figure.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from camlif.data.schema import Endpoint
-from dashboard.figures.layout import Marks, TimeAxis, base_figure, label_room
+from dashboard.figures.layout import Marks, TimeAxis, base_layout, label_room
 from dashboard.figures.palette import Theme, palette
+from dashboard.figures.sketch import Sketch
 from dashboard.figures.survival_labels import (
     END_ROOM,
     RISK_LABEL_GAP,
@@ -46,7 +46,7 @@ def draw(
     show_interval: bool,
     medians: bool = True,
     height: int | None = None,
-) -> go.Figure:
+) -> Sketch:
     """Draw curves and number at risk.
 
     Parameters
@@ -68,24 +68,29 @@ def draw(
     height = height or max(MIN_HEIGHT, ROW_HEIGHT * len(lines) + 200)
     inner = height - OUTSIDE_PX - between
     table_share = max(1 - CURVE_SHARE, RISK_ROW_PX * len(lines) / inner)
-    figure = make_subplots(
-        rows=2,
-        cols=1,
-        shared_xaxes=True,
-        row_heights=[1 - table_share, table_share],
-        vertical_spacing=between / (height - OUTSIDE_PX),
-    )
+    gap = between / (height - OUTSIDE_PX)
     layout = _axes(lines, axis, endpoint)
     if close:
         layout["margin"]["t"] = CLOSE_TOP_PX
-    base_figure(figure, theme, height=height, legend=not close, layout=layout)
+    rows = _two_rows((1 - gap) * table_share, gap)
+    sketch = Sketch(layout=base_layout(rows, theme, height=height, legend=not close, layout=layout))
     for line in sorted(lines, key=lambda line: line.bold):  # bold on top; legend order by rank
-        add_line(figure, line, axis, event_free=endpoint.event_free, show_interval=show_interval)
-    _restore_legend_order(figure, lines)
+        add_line(sketch, line, axis, event_free=endpoint.event_free, show_interval=show_interval)
+    _restore_legend_order(sketch, lines)
     for line in lines if medians else ():
-        add_median(figure, line, axis)
-    add_risk_table(figure, lines, axis, theme)
-    return figure
+        add_median(sketch, line, axis)
+    add_risk_table(sketch, lines, axis, theme)
+    return sketch
+
+
+def _two_rows(below: float, gap: float) -> dict[str, Any]:
+    """Axes of two plots that share the time axis; height of the lower one and gap as shares."""
+    return {
+        "xaxis": {"anchor": "y", "domain": [0.0, 1.0], "matches": "x2"},
+        "yaxis": {"anchor": "x", "domain": [below + gap, 1.0]},
+        "xaxis2": {"anchor": "y2", "domain": [0.0, 1.0]},
+        "yaxis2": {"anchor": "x2", "domain": [0.0, below]},
+    }
 
 
 def _axes(lines: Sequence[Line], axis: TimeAxis, endpoint: Endpoint) -> dict[str, Any]:
@@ -106,18 +111,18 @@ def _axes(lines: Sequence[Line], axis: TimeAxis, endpoint: Endpoint) -> dict[str
 
 
 def label(
-    figure: go.Figure,
+    sketch: Sketch,
     lines: Sequence[Line],
     ends: Sequence[tuple[str, float, float, str]],
     axis: TimeAxis,
     theme: Theme,
     landmarks: Sequence[float] = (),
-) -> None:
+) -> go.Figure:
     """Write landmarks, the names at the curves' ends and the heading of the number at risk.
 
     Parameters
     ----------
-    figure : Figure
+    sketch : Sketch
         As `draw` returned it.
     lines : sequence of Line
     ends : sequence of (str, float, float, str)
@@ -127,11 +132,11 @@ def label(
     landmarks : sequence of float
         Months.
     """
-    marks = Marks(theme)
+    layout, marks = sketch.layout, Marks(theme)
     for months in landmarks:
         add_landmark(marks, lines, axis, months)
-    low, high = figure.layout.yaxis.domain
-    plot_px = (high - low) * (figure.layout.height - OUTSIDE_PX)
+    low, high = layout["yaxis"]["domain"]
+    plot_px = (high - low) * (layout["height"] - OUTSIDE_PX)
     add_end_labels(marks, ends, axis, plot_px=plot_px)
     marks.text(
         "Number at risk",
@@ -143,15 +148,17 @@ def label(
         yanchor="bottom",
         color=palette(theme).muted,
     )
-    marks.put_on(figure)
-    figure.update_layout(margin={"r": END_ROOM})
+    layout["annotations"] = marks.texts
+    if marks.lines:
+        layout["shapes"] = marks.lines
+    layout["margin"]["r"] = END_ROOM
+    return sketch.figure()
 
 
-def _restore_legend_order(figure: go.Figure, lines: Sequence[Line]) -> None:
+def _restore_legend_order(sketch: Sketch, lines: Sequence[Line]) -> None:
     rank = {line.name: 1000 + i for i, line in enumerate(lines)}
-    for trace in figure.data:
-        if trace.legendgroup in rank:
-            trace.legendrank = rank[trace.legendgroup]
+    for trace in sketch.traces:
+        trace["legendrank"] = rank[trace["legendgroup"]]
 
 
 def _axis_title(axis: TimeAxis) -> str:

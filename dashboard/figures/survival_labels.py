@@ -1,6 +1,6 @@
 """What is written on Kaplan-Meier curves: medians, landmarks, names at their ends, numbers at risk.
 
-A figure and its lines, with curves in months, go in; the figure gets the traces and labels.
+A sketch and its lines, with curves in months, go in; the sketch gets the traces and labels.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from dashboard.figures.chart import escape
 from dashboard.figures.layout import (
@@ -20,6 +19,7 @@ from dashboard.figures.layout import (
     spread,
 )
 from dashboard.figures.palette import Theme, palette, rgba, text_tone
+from dashboard.figures.sketch import Sketch
 from dashboard.figures.survival_lines import Line, add_beside, at_risk, curve_end, survival_at
 
 LABEL_GAP = 6.0
@@ -35,12 +35,12 @@ FAR_END = 0.85
 """A curve that ends before this share of the axis is labelled where it ends, on a plate."""
 
 
-def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
+def add_median(sketch: Sketch, line: Line, axis: TimeAxis) -> None:
     """Drop a dotted line from 50 % to the axis where the median is reached.
 
     Parameters
     ----------
-    figure : Figure
+    sketch : Sketch
     line : Line
     axis : TimeAxis
     """
@@ -49,7 +49,7 @@ def add_median(figure: go.Figure, line: Line, axis: TimeAxis) -> None:
         return
     x = float(axis.scale(median))
     add_beside(
-        figure,
+        sketch,
         line,
         "median",
         x=[0, x, x],
@@ -128,19 +128,19 @@ def ends_of(lines: Sequence[Line], axis: TimeAxis) -> list[tuple[str, float, flo
     ]
 
 
-def add_risk_table(figure: go.Figure, lines: Sequence[Line], axis: TimeAxis, theme: Theme) -> None:
+def add_risk_table(sketch: Sketch, lines: Sequence[Line], axis: TimeAxis, theme: Theme) -> None:
     """Write the number at risk (durations >= t) below the curves, in legend order.
 
     Parameters
     ----------
-    figure : Figure
+    sketch : Sketch
         With a second row of axes.
     lines : sequence of Line
     axis : TimeAxis
     theme : {"light", "dark"}
     """
     ticks = axis.ticks
-    figure.add_scatter(
+    sketch.add_scatter(
         x=coordinates(np.tile(axis.scale(ticks), len(lines))),
         y=coordinates(np.repeat(-np.arange(len(lines)), len(ticks))),
         mode="text",

@@ -1,6 +1,6 @@
 """Kaplan-Meier curves as traces: steps, band, tail, censor marks.
 
-A figure and lines with curves in months go in; the figure gets the traces.
+A sketch and lines with curves in months go in; the sketch gets the traces.
 
 Survival is drawn in per cent. "Reliable" is the part of a curve with at least `RELIABLE_AT_RISK`
 patients at risk; beyond it the line is faint and the band stops.
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from camlif.arrays import Float64Array
@@ -23,6 +22,7 @@ from camlif.wording import count
 from dashboard.figures.chart import escape
 from dashboard.figures.layout import TimeAxis, TimeUnit, coordinates, hover_text
 from dashboard.figures.palette import LineStyle, Theme, line_styles, rgba
+from dashboard.figures.sketch import Sketch
 
 RELIABLE_AT_RISK = 10
 """Patients at risk below which a curve is tail."""
@@ -195,13 +195,13 @@ def steps_of(curve: KaplanMeierCurve) -> Steps:
 
 
 def add_line(
-    figure: go.Figure, line: Line, axis: TimeAxis, *, event_free: str, show_interval: bool
+    sketch: Sketch, line: Line, axis: TimeAxis, *, event_free: str, show_interval: bool
 ) -> None:
     """Add the band, the reliable part, the faint tail and the censor marks of one group.
 
     Parameters
     ----------
-    figure : Figure
+    sketch : Sketch
     line : Line
         Nothing is drawn of a group without patients.
     axis : TimeAxis
@@ -216,12 +216,12 @@ def add_line(
     last = curve_end(line, axis)
     turn = min(line.reliable_until, last)
     if show_interval and line.band and turn > 0:
-        _add_band(figure, line, steps.between(0, turn), axis)
+        _add_band(sketch, line, steps.between(0, turn), axis)
     legend = f"{escape(line.name, limit=40)} (n = {line.n:,}, {count(line.events, 'event')})"
     for part, opacity in ((steps.between(0, turn), 1.0), (steps.between(turn, last), TAIL_OPACITY)):
         if len(part.time) < 2 and not (turn == last == 0):
             continue
-        figure.add_scatter(
+        sketch.add_scatter(
             x=coordinates(axis.scale(part.time)),
             y=coordinates(part.survival),
             mode="lines",
@@ -240,7 +240,7 @@ def add_line(
             row=1,
             col=1,
         )
-    _add_censor_marks(figure, line, steps, axis)
+    _add_censor_marks(sketch, line, steps, axis)
 
 
 def _hover(line: Line, part: Steps, axis: TimeAxis, event_free: str) -> list[str]:
@@ -254,20 +254,20 @@ def _hover(line: Line, part: Steps, axis: TimeAxis, event_free: str) -> list[str
     ]
 
 
-def add_beside(figure: go.Figure, of: Line, what: str, **trace: Any) -> None:
+def add_beside(sketch: Sketch, of: Line, what: str, **trace: Any) -> None:
     """Add a shape that comes and goes with its group's curve and says nothing of its own.
 
     Parameters
     ----------
-    figure : Figure
+    sketch : Sketch
     of : Line
         The group.
     what : str
         Kept as the trace's ``meta``.
     **trace
-        As `Figure.add_scatter` takes it.
+        As `Sketch.add_scatter` takes it.
     """
-    figure.add_scatter(
+    sketch.add_scatter(
         legendgroup=of.name,
         showlegend=False,
         hoverinfo="skip",
@@ -278,11 +278,11 @@ def add_beside(figure: go.Figure, of: Line, what: str, **trace: Any) -> None:
     )
 
 
-def _add_band(figure: go.Figure, line: Line, part: Steps, axis: TimeAxis) -> None:
+def _add_band(sketch: Sketch, line: Line, part: Steps, axis: TimeAxis) -> None:
     drawn = np.isfinite(part.low) & np.isfinite(part.high)
     for edge, fill in ((part.low, "none"), (part.high, "tonexty")):
         add_beside(
-            figure,
+            sketch,
             line,
             "band",
             x=coordinates(axis.scale(part.time[drawn])),
@@ -294,7 +294,7 @@ def _add_band(figure: go.Figure, line: Line, part: Steps, axis: TimeAxis) -> Non
         )
 
 
-def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxis) -> None:
+def _add_censor_marks(sketch: Sketch, line: Line, steps: Steps, axis: TimeAxis) -> None:
     """Add the marks of one opacity as one filled path.
 
     A marker, or a line with gaps, would be an element of the page for each mark: much of the time
@@ -310,7 +310,7 @@ def _add_censor_marks(figure: go.Figure, line: Line, steps: Steps, axis: TimeAxi
             continue
         x, y = _ticks(axis.scale(time[rows][part]), level[part], float(axis.scale(axis.end)))
         add_beside(
-            figure,
+            sketch,
             line,
             "censored",
             x=coordinates(x),

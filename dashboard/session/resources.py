@@ -252,6 +252,12 @@ def _compute_once(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
     return _compute()
 
 
+def forget() -> None:
+    """Erase what this session has computed of its tables."""
+    for cached in (own_scores, _compute_once, fused_space):
+        cached.clear()
+
+
 @st.cache_resource(scope="session", max_entries=4, ttl=SESSION_TTL, show_spinner=False)
 def fused_space(
     cohort_digest: str,  # noqa: ARG001  # cache key

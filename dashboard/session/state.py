@@ -184,7 +184,7 @@ def age_limits(cohort: Cohort) -> tuple[int, int] | None:
 def forget() -> None:
     """Erase everything this session holds: uploaded tables, choices and cached results."""
     keys.clear()
-    resources.own_scores.clear()
+    resources.forget()
     shared_results.forget()
     # Parameters bound to widgets go with the session state; clearing them here is refused.
     for name in ("cohort", "model", "case", "commit"):

@@ -16,7 +16,7 @@ from camlif.statistics import median_follow_up
 from camlif.version import package_version
 from camlif.wording import count
 from dashboard import messages
-from dashboard.components import drafts
+from dashboard.components import chart, drafts
 from dashboard.components.text import plain
 from dashboard.known_outcome import outcome_of
 from dashboard.session import address, column_filters, resources, state
@@ -214,6 +214,7 @@ def footer(workspace: Workspace | None) -> None:
 
 def _forget() -> None:
     state.forget()
+    chart.forget()
     drafts.forget()
 
 

@@ -5,6 +5,8 @@ A scored case goes in and is drawn; an explanation that cannot be computed gives
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -17,7 +19,7 @@ from camlif.explain.verdicts import NOUNS
 from camlif.model import sentences
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
-from dashboard.components.chart import show_chart, theme
+from dashboard.components.chart import draw, show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
 from dashboard.components.explanation_choice import choice_of
 from dashboard.components.text import plain
@@ -70,9 +72,14 @@ def contributions(case: ScoredCase) -> None:
         features = resources.feature_attribution(
             *key, shown.method, baseline, missing, cohort, bundle
         )
-        found = feature_contributions(case.workspace, scoring, features, 0)
+        words = case.workspace.profile, cohort.info.units
+        found = resources.compute_once(
+            partial(feature_contributions, case.workspace, scoring, features, 0),
+            f"contributions of {key}, {shown.method}, {baseline}, {missing}, {words}",
+        )
         with left:
-            show_chart(group_bars(sum_by_group(found), theme=theme()), key="case_groups")
+            chart = draw(group_bars, sum_by_group(found), theme=theme())
+            show_chart(chart, key="case_groups")
     with right if features else left:
         modalities = resources.modality_attribution(*key, baseline, missing, cohort, bundle)
         _modality_chart(case, modalities, choice)
@@ -122,12 +129,12 @@ def _inside(found: FeatureAttribution, features: list[FeatureContribution]) -> N
         )
     if group != ALL_GROUPS:
         chosen = [feature for feature in features if feature.group == group]
-        chart = feature_bars(chosen, k=N_FEATURES, theme=theme())
+        chart = draw(feature_bars, chosen, k=N_FEATURES, theme=theme())
     elif shape == "waterfall":
         base, total = float(found.base_value[0]), float(found.log_risk[0])
-        chart = waterfall(features, baseline=base, total=total, k=N_FEATURES, theme=theme())
+        chart = draw(waterfall, features, baseline=base, total=total, k=N_FEATURES, theme=theme())
     else:
-        chart = feature_bars(features, k=N_FEATURES, theme=theme())
+        chart = draw(feature_bars, features, k=N_FEATURES, theme=theme())
     show_chart(chart, key="case_features")
 
 
@@ -147,7 +154,7 @@ def _modality_chart(case: ScoredCase, found: ModalityAttribution, choice: str) -
         display_name(case.workspace, player): value
         for player, value in zip(found.players, found.values[0].tolist(), strict=True)
     }
-    chart = modality_bars(by_name, theme=theme(), baseline=f"the {choice}")
+    chart = draw(modality_bars, by_name, theme=theme(), baseline=f"the {choice}")
     show_chart(chart, key="case_modalities")
 
 

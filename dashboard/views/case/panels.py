@@ -13,7 +13,7 @@ from camlif.model.case import HorizonSurvival
 from camlif.model.sentences import GROUPS_ONLY, calibration_sentence, judged_sentence
 from camlif.wording import MONTHS_PER_YEAR
 from dashboard.components.case_view import ModelledCase, ScoredCase
-from dashboard.components.chart import show_chart, table_button, theme
+from dashboard.components.chart import draw, show_chart, table_button, theme
 from dashboard.components.text import plain
 from dashboard.figures.agreement import agreement_strip
 from dashboard.figures.chart import Chart
@@ -85,7 +85,8 @@ def _curve(case: ScoredCase, horizon: HorizonSurvival) -> None:
     if predicted is None:
         st.markdown(plain(horizon.sentence))
         return
-    chart = predicted_chart(
+    chart = draw(
+        predicted_chart,
         predicted,
         horizon.months,
         statement=horizon.statement,
@@ -140,7 +141,8 @@ def certainty(case: ScoredCase) -> None:
     """How sure, in one line with its reason; agreement, range and calibration once opened."""
     row, score = case.row, case.score
     bundle, result_ = case.scoring.bundle, case.scoring.result
-    chart = agreement_strip(
+    chart = draw(
+        agreement_strip,
         bundle.reference.z(result_.member_log_risk[row]),
         result_.members_used[row],
         cutoffs=bundle.strata.cutoffs,
@@ -187,7 +189,8 @@ def curves(case: ScoredCase) -> None:
     """The training strata with this case's predicted curve and its subtype."""
     scoring, score, row = case.scoring, case.score, case.row
     result_ = scoring.result
-    chart = case_curve_chart(
+    chart = draw(
+        case_curve_chart,
         scoring.bundle.reference.curves,
         score.stratum,
         result_.times,

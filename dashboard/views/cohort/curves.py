@@ -27,7 +27,7 @@ from camlif.statistics import (
 from camlif.statistics.outcome import FollowUp
 from camlif.statistics.split_p_values import WITHHELD
 from camlif.wording import count, format_p, with_interval
-from dashboard.components.chart import show_chart, theme
+from dashboard.components.chart import draw, show_chart, theme
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
 from dashboard.figures.forest import forest_chart
@@ -167,8 +167,8 @@ def _chart(first: Grouping, second: Grouping, options: CurveOptions, endpoint: E
         "full_tail": options.full_tail,
     }
     if second.groups:
-        return compare_groupings_chart(first, second, **settings)
-    return kaplan_meier_chart(first.groups, **settings)
+        return draw(compare_groupings_chart, first, second, **settings)
+    return draw(kaplan_meier_chart, first.groups, **settings)
 
 
 def _km_caption(
@@ -242,7 +242,9 @@ def _comparisons(
             st.info(plain(str(error)))
             return
         rows = [replace(r, name=f"{r.name} vs {reference}") for r in ratios]
-        chart = forest_chart(rows, n=len(group), events=int(outcome.event.sum()), theme=theme())
+        chart = draw(
+            forest_chart, rows, n=len(group), events=int(outcome.event.sum()), theme=theme()
+        )
         show_chart(chart, key=f"ratios_{label}")
 
 

@@ -21,7 +21,7 @@ from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
 from camlif.statistics.split_p_values import WITHHELD
 from camlif.wording import count, format_p
 from dashboard.components import worklists
-from dashboard.components.chart import selected_points, show_chart, show_numbers, theme
+from dashboard.components.chart import draw, selected_points, show_chart, show_numbers, theme
 from dashboard.components.text import plain
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
@@ -165,7 +165,8 @@ def hazard_view(workspace: Workspace) -> None:
         stratum=result.stratum[rows].tolist(),
     )
     labels = [f"{a} | {b}" for a, b in zip(strata.names, strata.names[1:], strict=False)]
-    chart = hazard_chart(
+    chart = draw(
+        hazard_chart,
         points,
         cutoffs=dict(zip(labels, strata.cutoffs, strict=True)),
         theme=theme(),
@@ -328,7 +329,7 @@ def forest_view(workspace: Workspace) -> None:
         st.info(plain(str(error)))
         return
     n, events = len(outcome.event), int(outcome.event.sum())
-    chart = forest_chart(ratios, n=n, events=events, theme=theme())
+    chart = draw(forest_chart, ratios, n=n, events=events, theme=theme())
     show_chart(chart, key="forest")
     st.caption("One Cox model with all rows at once; risk score per training SD, age per 10 years.")
 

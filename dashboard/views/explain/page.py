@@ -14,7 +14,7 @@ from camlif.exceptions import ConfigError, EstimationError
 from camlif.explain import METHODS, FeatureAttribution, agreement, owc_weights
 from camlif.explain.verdicts import spread_by_risk
 from camlif.wording import count
-from dashboard.components.chart import show_chart, theme
+from dashboard.components.chart import draw, show_chart, theme
 from dashboard.components.contributions import display_name
 from dashboard.components.explanation_choice import checks_of
 from dashboard.components.text import plain
@@ -96,7 +96,7 @@ def _modalities(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) 
         for name, member in members.items()
     }
     sizes = {name: int(member.sum()) for name, member in members.items()}
-    show_chart(modality_share(groups, sizes, theme=theme()), key="modality_share")
+    show_chart(draw(modality_share, groups, sizes, theme=theme()), key="modality_share")
     st.caption("Exact Shapley values of the ensemble's log risk against the training median.")
 
 

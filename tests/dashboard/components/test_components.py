@@ -172,3 +172,36 @@ def test_a_statistic_is_computed_once_for_the_same_whole_arrays() -> None:
     app = AppTest.from_function(_remembering).run()
     assert not app.exception
     assert [m.value for m in app.markdown] == ["`1.0`", "`3`"]
+
+
+def _drawing() -> None:
+    import numpy as np
+    import pandas as pd
+    import plotly.graph_objects as go
+    import streamlit as st
+
+    from dashboard.components import chart
+    from dashboard.figures.chart import Chart
+
+    def bars(values: np.ndarray, *, theme: str) -> Chart:
+        calls.append(theme)
+        return Chart(go.Figure(go.Bar(y=values.tolist())), "bars", pd.DataFrame(), "bars")
+
+    calls: list[str] = []
+    for place in range(2):  # equal values, not the same ones
+        drawn = chart.draw(bars, np.arange(3.0), theme="light")
+        chart.show_chart(drawn, key=f"bars_{place}", table=False)
+    chart.show_chart(bars(np.arange(3.0), theme="plain"), key="anew", table=False)
+    chart.draw(bars, np.array([0.0, 1.0, 2.5]), theme="light")
+    chart.draw(bars, np.arange(3.0), theme="dark")
+    chart.forget()
+    chart.draw(bars, np.arange(3.0), theme="light")
+    st.write(" ".join(calls))
+
+
+def test_a_chart_is_drawn_once_for_equal_values_and_gone_when_forgotten() -> None:
+    app = AppTest.from_function(_drawing).run()
+    assert not app.exception
+    assert app.markdown[-1].value == "light plain light dark light"
+    first, again, anew = (chart.proto.spec for chart in app.get("plotly_chart"))
+    assert first == again == anew

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from dashboard.figures.kaplan_meier import (
     survival_table,
 )
 from dashboard.figures.layout import TimeAxis, spread
+from dashboard.figures.palette import Theme
 from dashboard.figures.survival_lines import MAX_VERTICES, TAIL_OPACITY, TICK, TICK_WIDTH
 
 DEATH = Endpoint()
@@ -416,3 +418,23 @@ def test_a_case_is_shown_beside_its_subtype_and_only_its_own_stratum_has_a_band(
     assert len(risk_rows(chart.figure)) == 3
     assert "of 40 others in this cohort, same subtype," in chart.finding
     assert "same subtype" in chart.table["group"].tolist()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_drawn_unchecked_is_what_plotly_accepts(theme: Theme) -> None:
+    curves = strata_curves()
+    times = np.linspace(0, 40, 9)
+    survival = np.exp(-times / 40)
+    prediction = (times, survival, 0.9 * survival, np.minimum(1, 1.1 * survival))
+    charts = (
+        case_curve_chart(curves, next(iter(curves)), *prediction, endpoint=DEATH, theme=theme),
+        kaplan_meier_chart(
+            [random_group(90, name="a<b>"), random_group(40, name="b", seed=1)],
+            theme=theme,
+            endpoint=DEATH,
+            landmarks=[12],
+        ),
+    )
+    for chart in charts:
+        checked = go.Figure(chart.figure.to_dict())
+        assert json.loads(checked.to_json()) == json.loads(chart.figure.to_json())

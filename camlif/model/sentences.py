@@ -35,6 +35,10 @@ SURE = 0.99
 """Of a higher chance no more is said: it rests on a few models."""
 UNLIKE_REASON = "this patient's data are unlike the training data"
 GROUPS_ONLY = "This describes groups, not this person's certain outcome."
+NO_COMPARISON = (
+    "This is how they fared, not how this patient will, and no comparison of treatments: who was "
+    "treated otherwise differed in other ways, too."
+)
 MIN_WHOLE_MONTHS = 3
 """A shorter time is said with a decimal."""
 

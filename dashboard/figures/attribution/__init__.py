@@ -27,6 +27,7 @@ from dashboard.figures.attribution.interactions import (
     interaction_map,
 )
 from dashboard.figures.attribution.model import case_blocks, method_agreement, owc_blocks
+from dashboard.figures.attribution.paired import paired_group_bars
 from dashboard.figures.attribution.shares import modality_share
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "modality_bars",
     "modality_share",
     "owc_blocks",
+    "paired_group_bars",
     "sum_by_group",
     "waterfall",
 ]

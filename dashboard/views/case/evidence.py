@@ -5,6 +5,7 @@ A scored case goes in and is drawn; an explanation that cannot be computed gives
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import numpy as np
@@ -12,12 +13,13 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from camlif.data.cohort import Cohort
 from camlif.exceptions import EstimationError
 from camlif.explain import METHODS, FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
 from camlif.explain.verdicts import NOUNS
 from camlif.model import sentences
-from camlif.wording import count
+from camlif.wording import count, shown_value
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import draw, show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
@@ -185,6 +187,7 @@ def _similar(case: ScoredCase) -> None:
         st.markdown("No other patient of this cohort has a score.")
         return
     st.markdown(plain(_outcomes(case, found.rows)))
+    st.markdown(plain(sentences.NO_COMPARISON))
     event = st.dataframe(
         _similar_table(case, found),
         hide_index=True,
@@ -217,8 +220,22 @@ def _similar_table(case: ScoredCase, found: SimilarCases) -> pd.DataFrame:
         status = np.where(cohort.event[rows], noun, f"no {noun} so far")
         table["months"] = cohort.duration[rows].round(1)
         table["status"] = np.where(known, status, "not known")
+    for name in _treatments(cohort):
+        values = cohort.clinical[name].iloc[rows]
+        table[profile.column_name(name)] = [shown_value(name, v) or "not given" for v in values]
     table["distance"] = found.distances.round(2)
     return table
+
+
+TREATMENT = re.compile(
+    r"treat|therap|chemo|radiat|radioth|surger|operation|resection|regimen|adjuvant|drug|transplant",
+    re.IGNORECASE,
+)
+
+
+def _treatments(cohort: Cohort) -> list[str]:
+    """Clinical columns that by their names tell how patients were treated."""
+    return [str(name) for name in cohort.clinical.columns if TREATMENT.search(str(name))]
 
 
 def _outcomes(case: ScoredCase, rows: NDArray[np.int_]) -> str:

@@ -14,6 +14,7 @@ from dashboard.views.case import (
     board,
     case_exports,
     commit_first,
+    compare,
     course,
     data,
     evidence,
@@ -84,6 +85,7 @@ def _first_screen(case: CaseView) -> None:
 
 
 def _below(case: ScoredCase) -> None:
+    compare.panel(case)
     evidence.contributions(case)
     what_if.panel(case)
     interactions.panel(case)

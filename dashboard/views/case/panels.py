@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from camlif.model.case import HorizonSurvival
+from camlif.model.case import CaseScore, HorizonSurvival
 from camlif.model.sentences import GROUPS_ONLY, calibration_sentence, judged_sentence
 from camlif.wording import MONTHS_PER_YEAR
 from dashboard.components.case_view import ModelledCase, ScoredCase
@@ -43,13 +43,8 @@ def result(case: ScoredCase) -> None:
             st.markdown(plain(f"{score.spread_words[:1].upper()}{score.spread_words[1:]}."))
             st.markdown(plain(score.frequencies))
             st.markdown(plain(score.outlived.sentence))
-    colour = "orange" if len(score.groups) > 1 else STRATUM_COLOURS.get(score.stratum, "gray")
-    if score.unlike:
-        colour = "gray"
     answer = st.container(key="case_answer")
-    answer.markdown(
-        f":{colour}-badge[{plain(score.label.upper())}] {plain(score.percentile_words)}"
-    )
+    answer.markdown(group_line(score))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         horizon = _pick_horizon(score.horizons)
         view = _pick_view() if horizon.survival else ""
@@ -60,6 +55,20 @@ def result(case: ScoredCase) -> None:
         return
     answer.markdown(f"**{plain(horizon.statement)}**")
     VIEWS[view](case, horizon)
+
+
+def group_line(score: CaseScore) -> str:
+    """Risk group as a badge, and the percentile."""
+    colour = "orange" if len(score.groups) > 1 else STRATUM_COLOURS.get(score.stratum, "gray")
+    if score.unlike:
+        colour = "gray"
+    return f":{colour}-badge[{plain(score.label.upper())}] {plain(score.percentile_words)}"
+
+
+def horizon_in_view(score: CaseScore) -> HorizonSurvival:
+    """The horizon that the page shows."""
+    months = MONTHS_PER_YEAR * int(YEAR.require().split(" ")[0])
+    return next(horizon for horizon in score.horizons if horizon.months == months)
 
 
 def _icons(case: ScoredCase, horizon: HorizonSurvival) -> None:

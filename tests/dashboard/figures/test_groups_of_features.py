@@ -10,6 +10,7 @@ from dashboard.figures.attribution import (
     feature_bars,
     fold,
     group_bars,
+    paired_group_bars,
     sum_by_group,
 )
 from tests.dashboard.test_sentences import faults
@@ -66,6 +67,17 @@ def test_nothing_moves_a_score_at_the_baseline() -> None:
     assert dominance_sentence(groups) == (
         "No feature group moves this score away from the baseline."
     )
+
+
+def test_two_patients_have_a_bar_each_in_the_groups_in_which_they_differ_most() -> None:
+    first = sum_by_group([feature("Age", 0.5), feature("Nuclei", -0.2)])
+    second = sum_by_group([feature("Age", 0.4), feature("Nuclei", 0.6), feature("Sex", 0.05)])
+    chart = paired_group_bars({"P-1": first, "P-2": second}, theme="light")
+    assert chart.finding == ("They differ most in Nuclei: −0.20 in P-1, +0.60 in P-2 (log risk).")
+    assert list(chart.figure.layout.yaxis.ticktext) == ["Nuclei", "Age", "Sex"]
+    assert [list(bar.x) for bar in chart.figure.data] == [[-0.2, 0.5, 0.0], [0.6, 0.4, 0.05]]
+    assert [bar.name for bar in chart.figure.data] == ["P-1", "P-2"]
+    assert chart.figure.data[0].marker.pattern.shape != chart.figure.data[1].marker.pattern.shape
 
 
 def test_only_groups_with_a_small_share_are_drawn_as_one() -> None:

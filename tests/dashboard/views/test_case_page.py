@@ -12,6 +12,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.samples import load_sample
 from camlif.model.bundle import load_bundle
 from camlif.model.case import summarise_case
+from camlif.model.sentences import NO_COMPARISON
 from dashboard.figures.attribution.bars import ordinal
 from dashboard.session import resources, state
 from tests.dashboard.conftest import OpenApp
@@ -168,6 +169,7 @@ def test_similar_cases_name_the_models_that_compare_them_and_their_outcomes(
     app = open_app()
     text = text_of(app)
     assert re.search(r"\d of 5 cases had the event \(death\)", text)
+    assert NO_COMPARISON in text
     assert re.search(r"fused space of the \d+ models? that did not see this patient", text)
 
 

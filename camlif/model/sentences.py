@@ -20,6 +20,7 @@ from camlif.wording import (
     MONTHS_PER_YEAR,
     count,
     extent,
+    in_sentence,
     listed,
     of_100,
     period,
@@ -39,6 +40,7 @@ NO_COMPARISON = (
     "This is how they fared, not how this patient will, and no comparison of treatments: who was "
     "treated otherwise differed in other ways, too."
 )
+MOST_NAMED = 3
 MIN_WHOLE_MONTHS = 3
 """A shorter time is said with a decimal."""
 
@@ -317,6 +319,27 @@ def no_score_sentence(notes: Sequence[str], absent: Sequence[str]) -> str:
     reason = note.partition(" missing, and ")[2] or note
     reason = f"{reason[:1].upper()}{reason[1:]}. No score is shown."
     return f"E-32: {' and '.join(absent)} is missing for this case. {reason}" if absent else reason
+
+
+def told_sentence(label: str, inputs: Sequence[str]) -> str:
+    """Say that a model reads what tells a column's levels; empty where it reads nothing such.
+
+    Parameters
+    ----------
+    label : str
+        What the column is called.
+    inputs : sequence of str
+        Inputs that tell it, as people call them.
+    """
+    if not inputs:
+        return ""
+    named, rest = list(inputs[:MOST_NAMED]), len(inputs) - MOST_NAMED
+    if rest > 0:
+        named.append(count(rest, "more input"))
+    return (
+        f"The model reads what tells {in_sentence(label)} ({listed(named)}): separation by it is "
+        "partly by construction."
+    )
 
 
 def held_out_sentence(used: int, members: int) -> str:

@@ -35,8 +35,8 @@ ANY = "*"
 class Profile(BaseModel):
     """Words of one disease; a name without an entry is called by rule.
 
-    ``subtype_note`` stands below charts by subtype. ``columns`` are those of columns, feature
-    groups and modalities; ``*`` in a name matches any text, and stands for it in the words.
+    ``columns`` are those of columns, feature groups and modalities; ``*`` in a name matches any
+    text, and stands for it in the words.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +44,6 @@ class Profile(BaseModel):
     title: str
     subtype_label: str
     grade_label: str
-    subtype_note: str = ""
     subtypes: dict[str, str] = {}
     grades: dict[str, str] = {}
     modalities: dict[str, str] = {}

@@ -42,7 +42,7 @@ def test_two_patients_and_a_group_are_compared_and_commit_first_hides_the_other(
     assert "Features whose contributions differ most" in shown(page)
     shot(page, "compare_patients")
     pick_view(page, "A group")
-    box = page.get_by_role("combobox", name="Group")
+    box = page.get_by_role("combobox", name="Group", exact=True)
     pick(page, box, "Risk group high", page.get_by_text("against the mean of: Risk group high"))
     settled(page)
     assert "Features that set this case apart most" in shown(page)

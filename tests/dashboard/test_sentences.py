@@ -120,6 +120,9 @@ def _case_sentences(n: int) -> dict[str, list[str]]:
             for m in Membership
         ],
         "held_out_sentence": [sentences.held_out_sentence(n, max(n, 1))],
+        "told_sentence": [
+            text for text in [sentences.told_sentence("Subtype", ["input"] * min(n, 9))] if text
+        ],
         "outcomes_sentence": [
             sentences.outcomes_sentence(event, months, DEATH),
             sentences.outcomes_sentence(~event, np.full(len(event), 53.0), DEATH),

@@ -17,6 +17,8 @@ from streamlit.delta_generator import DeltaGenerator
 from camlif.exceptions import EstimationError
 from camlif.model.certainty import certainty_states
 from camlif.model.scoring import ScoreResult
+from camlif.model.sentences import told_sentence
+from camlif.model.telling_inputs import telling_inputs
 from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
 from camlif.statistics.split_p_values import WITHHELD
 from camlif.wording import count, format_p
@@ -178,9 +180,22 @@ def hazard_view(workspace: Workspace) -> None:
         else RISK,
     )
     event = show_chart(chart, key="hazard", select=True)
-    if profile.subtype_note and cohort.subtype is not None:
-        st.caption(profile.subtype_note)
+    _say_what_inputs_tell(workspace, workspace.scoring)
     _use_selection(workspace, event)
+
+
+def _say_what_inputs_tell(workspace: Workspace, scoring: Scoring) -> None:
+    """Say where subtype or grade is itself among the model's inputs, or what tells it."""
+    cohort, profile = workspace.cohort, workspace.profile
+    for label, levels in (
+        (profile.subtype_label, cohort.subtype),
+        (profile.grade_label, cohort.grade),
+    ):
+        if levels is not None:
+            told = telling_inputs(scoring.bundle.schema, cohort, levels)
+            if told:
+                names = [profile.column_name(name) for name in told]
+                st.caption(plain(told_sentence(label, names)))
 
 
 def _compared_groups(

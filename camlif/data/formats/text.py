@@ -37,6 +37,7 @@ _RULE = re.compile(r"(?<=\n)[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*:?-*:?[ \t]*
 _EDGES = re.compile(r"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*(?=\r?$)", re.MULTILINE)
 """The line below the header of a table in Markdown, and the signs at both ends of its lines."""
 
+_NUMBER = re.compile(r"[ +-]*\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 MAX_TITLES = 10
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 _NOUGHTS = 0.5
@@ -57,9 +58,7 @@ def read_text(source: Source, options: ReadOptions) -> RawTable:
     )
     if "\n" not in text and "\r" in text:  # line ends of the oldest spreadsheets
         text = text.replace("\r", "\n")
-    # cBioPortal files carry four comment rows above the header.
-    above = re.match(r"(?:#[^\n]*+\n|[^\S\n]*+\n)*+", text)
-    start = above.end() if above else 0
+    start = _below_comments(text)
     named = _NAMED_DELIMITER.match(text, start)
     start = named.end() if named else start
     titled, start = start, _below_titles(text, start)
@@ -152,6 +151,22 @@ def _decode_as(data: bytes, encoding: str) -> tuple[str, str]:
             code="E-01",
             fix="Choose another encoding, or save it again as CSV (UTF-8).",
         ) from error
+
+
+def _below_comments(text: str) -> int:
+    """Return where a table starts below lines of comments, of which the last may be its header."""
+    # cBioPortal files carry four comment rows above the header.
+    above = re.match(r"(?:#[^\n]*+\n|[^\S\n]*+\n)*+", text)
+    start = above.end() if above else 0
+    last = text.rfind("\n", 0, max(start - 1, 0)) + 1
+    pair = text[last : start + 2**20].splitlines()[:2]
+    if not text.startswith("#", last) or len(pair) < 2:
+        return start
+    delimiter = _sniff("\n".join(pair))
+    header, below = (next(csv.reader([line], delimiter=delimiter), []) for line in pair)
+    # Below a header stand numbers, below comments the header.
+    is_header = len(header) == len(below) > 1 and any(map(_NUMBER.fullmatch, below))
+    return last if is_header else start
 
 
 def _below_titles(text: str, start: int) -> int:

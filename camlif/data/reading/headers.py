@@ -15,6 +15,7 @@ import pyarrow as pa
 from camlif.data.formats.raw import RawTable
 from camlif.data.reading.names import promise
 from camlif.data.reading.problems import Findings, examples
+from camlif.exceptions import SchemaError
 from camlif.wording import count
 
 MAX_ABOVE = 10
@@ -36,6 +37,11 @@ def with_its_header(file: str, raw: RawTable, found: Findings) -> RawTable:
         Of text cells; typed tables have headers of their own.
     found : Findings
         Takes a note of the rows that stood above.
+
+    Raises
+    ------
+    SchemaError
+        E-01 if the table has no header.
     """
     if not all(pa.types.is_string(column.type) for column in raw.table.columns):
         return raw
@@ -52,9 +58,32 @@ def with_its_header(file: str, raw: RawTable, found: Findings) -> RawTable:
             f"{count(at + len(raw.above), 'row')} above the header left out: {examples(above)}.",
             file=file,
         )
+    _refuse_values(rows[at], rows[at + 1 :])
     return replace(
         raw, header=rows[at], table=raw.table.slice(at), row_numbers=raw.row_numbers[at:]
     )
+
+
+def _refuse_values(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Refuse a table without a header, of which the first patient would be the names of columns."""
+    first, *others = header
+    numbers = [cell for cell in others if _NUMBER.fullmatch(cell)]
+    told = {_shape(row[0]) for row in rows if row[0]}
+    alike = any(c.isdigit() for c in first) and told == {_shape(first)}
+    # A header of whole numbers may count the columns.
+    values = any("." in cell or "," in cell for cell in numbers) or not first.isdigit()
+    if alike and values and 2 * len(numbers) >= len(others) > 0:
+        raise SchemaError(
+            f"The first row holds values where names of columns should be: {examples(header)}.",
+            code="E-01",
+            rows=(1,),
+            fix="Put a row with the names of the columns first.",
+        )
+
+
+def _shape(cell: str) -> str:
+    """Return a cell with one letter for all letters and one digit for all digits."""
+    return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell))
 
 
 def _first_full(rows: Sequence[Sequence[str]]) -> int:

@@ -121,6 +121,20 @@ INPUTS = {
         answers=("keep=age",),
         same=False,
     ),
+    "a header that starts like a comment": Input(
+        files=lambda: study(ct=ct().rename(columns={"patient_id": "#"})),
+        names=("identified by column #",),
+    ),
+    "a header that starts like a comment below one": Input(
+        files=lambda: study(clinical=b"# made by R\n#" + TEXT.encode()),
+        names=("identified by column #patient_id",),
+    ),
+    "no header": Input(
+        files=lambda: study(ct=ct().to_csv(index=False, header=False).encode()),
+        asks="E-01",
+        names=("ct.csv", "KM-001", "names of columns"),
+        refused=True,
+    ),
     "bands of ages": Input(
         files=lambda: study(
             clinical=clinical().assign(

@@ -127,7 +127,9 @@ def _hide_contradicted(part: Path, cohort: Cohort) -> tuple[str, ...]:
     judged = judge_table(text.assign(**numbers), cohort)
     hidden = contradicted_horizons(judged)
     if hidden:
-        write_text(part, to_csv(hide_contradicted(text, judged, empty="")))
+        # As they stand in the file, cells that would start a formula have their apostrophe.
+        kept = hide_contradicted(text, judged, empty="")
+        write_text(part, kept.to_csv(index=False, lineterminator="\n"))
     return tuple(hidden_sentence(h, contradicted_words(judged[h])) for h in hidden)
 
 

@@ -111,7 +111,7 @@ def test_the_score_file_leaves_out_what_a_page_leaves_out(tmp_path: Path) -> Non
         written = write_scores(opened(), cohort, out)
         table = opened().score(cohort, embed=False).table
         found = pd.read_csv(out)
-        for column in (*SURVIVAL, OUTLIVED):
+        for column in ("log_risk", "z", *SURVIVAL, OUTLIVED):
             np.testing.assert_allclose(found[column], table[column].astype(float))
         assert found["risk_group"].tolist() == table["risk_group"].tolist()
         assert (len(written.contradicted) > 0) == bool(n)

@@ -95,25 +95,31 @@ def said_yes(cell: str) -> bool | None:
 
 def legend(name: str) -> dict[str, bool]:
     """Return the codes that a name explains: ``Censor (alive=0; dead=1)``, ``alive1_dead0``."""
-    found = {}
+    meanings = {code: word_meaning(word) for code, word in _explained(name).items()}
+    return {code: meaning for code, meaning in meanings.items() if meaning is not None}
+
+
+def _explained(name: str) -> dict[str, str]:
+    """Return the word of each code that a name explains."""
+    found: dict[str, str] = {}
     for inner in re.findall(r"[(\[{]([^)\]}]*)[)\]}]", ends(name)):
         for word, code in re.findall(r"([^\W\d][^=:;,/]*?)\s*[=:]\s*(\d+)", inner):
-            found[code] = word_meaning(word)
+            found[code] = word
         for code, word in re.findall(r"(\d+)\s*[=:]\s*([^\W\d][^=:;,/]*)", inner):
-            found.setdefault(code, word_meaning(word))
-    return {c: m for c, m in found.items() if m is not None} or _pairs(name)
+            found.setdefault(code, word)
+    told = any(word_meaning(word) is not None for word in found.values())
+    return found if told else _pairs(name)
 
 
-def _pairs(name: str) -> dict[str, bool]:
+def _pairs(name: str) -> dict[str, str]:
     """Return the codes that stand before or behind a word of each, whatever parts the two."""
     tokens = re.findall(r"\d+|[^\W\d_]+", ends(name))
     codes = [i for i, token in enumerate(tokens) if token in _CODES]
     for side in (-1, 1):
         words = [tokens[i + side] if 0 <= i + side < len(tokens) else "" for i in codes]
-        pairs = {tokens[i]: word_meaning(word) for i, word in zip(codes, words, strict=True)}
-        told = {c: m for c, m in pairs.items() if m is not None}
-        if len(told) == len(pairs) > 1:
-            return told
+        pairs = {tokens[i]: word for i, word in zip(codes, words, strict=True)}
+        if len(pairs) > 1 and all(word_meaning(word) is not None for word in pairs.values()):
+            return pairs
     return {}
 
 
@@ -146,12 +152,13 @@ def coding_of(column: str, cells: Iterable[str]) -> dict[str, bool | None]:
     open_cells = [cell for cell, happened in found.items() if happened is None]
     if len(explained) == len(open_cells) == 1 and len(found) == 2:  # "(1 = dead)" says what 0 is
         found[open_cells[0]] = not next(iter(explained.values()))
-    return {**found, **dict.fromkeys(_of_two_endpoints(found))}
+    return {**found, **dict.fromkeys(_of_two_endpoints(found, _explained(column)))}
 
 
-def _of_two_endpoints(found: Mapping[str, bool | None]) -> list[str]:
+def _of_two_endpoints(found: Mapping[str, bool | None], explained: Mapping[str, str]) -> list[str]:
     """Return the cells of a relapse in a column that knows deaths as well."""
-    words = {cell: _words_of(_without_code(cell)) for cell, happened in found.items() if happened}
+    said = {cell: explained.get(key_of(cell), cell) for cell, event in found.items() if event}
+    words = {cell: _words_of(_without_code(text)) for cell, text in said.items()}
     relapsed = [cell for cell, said in words.items() if said & _RELAPSED]
     deaths = any(said & (_HAPPENED - _RELAPSED - {"event"}) for said in words.values())
     return relapsed if deaths else []

@@ -18,7 +18,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from camlif.arrays import Float64Array
+from camlif.data.reading.patients import PatientTable
+from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.values import blank_missing
+from camlif.wording import count, verb
 
 Order = Literal["dmy", "mdy"]
 FIRST_TWO_DIGIT_YEAR = 1940
@@ -48,6 +52,9 @@ _MONTHS = (
 Nordic languages and Polish; four letters go before three, because of juin and juillet."""
 
 _MONTH_OF = {start: number for number, row in enumerate(_MONTHS, 1) for start in row.split()}
+YEARS_OF_PATIENTS = (1900, 2100)
+"""From the first of January of the one until that of the other."""
+
 FEW_MIXED = 0.05
 """Share of a column's dates that may be slips; more of them make every other cell doubtful."""
 
@@ -143,6 +150,45 @@ def _day(cell: str, order: Order | None, *, day_before_month: bool) -> float | N
     if _SERIALS[0] <= serial <= _SERIALS[1]:
         return serial + _SPREADSHEET_EPOCH - _EPOCH
     raise ValueError(cell)
+
+
+def report_odd_days(
+    table: PatientTable, column: str, start: Float64Array, end: Float64Array, found: Findings
+) -> None:
+    """Refuse dates of no patient of today, and tell of those that are yet to come.
+
+    Buddhist and Islamic years give other lengths of time than those of the common era.
+
+    Parameters
+    ----------
+    table : PatientTable
+    column : str
+        The one of the ends.
+    start, end : float64, shape (n,)
+        Days since 1970-01-01; NaN where missing.
+    found : Findings
+        Takes an error or a warning E-09.
+    """
+    today = datetime.date.today().toordinal() - _EPOCH
+    first, last = (_ordinal(year, 1, 1) for year in YEARS_OF_PATIENTS)
+    impossible = (np.fmin(start, end) < first) | (np.fmax(start, end) >= last)
+    for report, odd, what, fix in (
+        (found.error, impossible, "no patient's", "Write dates in years of the common era."),
+        (found.warn, ~impossible & (end > today + 1), "in the future", "Is this the last contact?"),
+    ):
+        rows = np.flatnonzero(odd)
+        if len(rows):
+            days = np.where(start[rows] < first, start[rows], end[rows])
+            dates = (datetime.date.fromordinal(round(day) + _EPOCH).isoformat() for day in days)
+            report(
+                f"{count(len(rows), 'date')} {verb(len(rows), 'is', 'are')} {what}: "
+                f"{examples(dates)}.",
+                code="E-09",
+                file=table.rows.file,
+                column=column,
+                rows=table.rows_at(rows),
+                fix=fix,
+            )
 
 
 def _ordinal(year: int, month: int, day: int) -> float:

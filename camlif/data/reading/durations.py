@@ -14,7 +14,7 @@ from camlif.arrays import Float64Array
 from camlif.data.manifest import ClinicalSection, DurationUnit
 from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.coding import word_meaning
-from camlif.data.reading.dates import FEW_MIXED, Dates, order_of, read_dates
+from camlif.data.reading.dates import FEW_MIXED, Dates, order_of, read_dates, report_odd_days
 from camlif.data.reading.mixed_units import ask_of_another_unit
 from camlif.data.reading.numerals import time_units
 from camlif.data.reading.outcomes import OutcomeColumns, date_columns
@@ -80,8 +80,12 @@ def read_durations(
     first = columns.duration or ""
     where: dict[str, Any] = {"file": table.rows.file, "column": first}
     names = [first] if columns.last is None else [first, columns.last]
+    start: Float64Array | None = None
     if columns.start is not None:
-        months = _between(table, columns.start, names, section, found)
+        between = _between(table, columns.start, names, section, found)
+        if between is None:
+            return None
+        start, months = between
         unit: str | None = "days"
     else:
         numbers = [read_numbers(table, name, found).values for name in names]
@@ -101,11 +105,10 @@ def read_durations(
             _ask_unit(np.concatenate(numbers), found, where)
             return None
         months = [v * MONTHS_PER_UNIT[u or unit] for v, u in zip(numbers, units, strict=True)]
-    if months is None or unit is None:
-        return None
     duration = months[0] if len(months) == 1 else _completed(table, columns, months, event, found)
-    dated = columns.start is not None
-    return _checked(table, duration, section, found, where, dated=dated), unit
+    if start is not None:
+        report_odd_days(table, first, start, start + duration * DAYS_PER_MONTH, found)
+    return _checked(table, duration, section, found, where, dated=start is not None), unit
 
 
 def _told_unit(table: PatientTable, column: str) -> DurationUnit | None:
@@ -199,8 +202,8 @@ def _between(
     ends: list[str],
     section: ClinicalSection,
     found: Findings,
-) -> list[Float64Array] | None:
-    """Return the months between a date and others, each shape (n,); None where they are unclear."""
+) -> tuple[Float64Array, list[Float64Array]] | None:
+    """Return a date in days, and the months to others, all shape (n,); None where unclear."""
     rows = table.rows
     order = section.date_order or order_of(rows.table[c] for c in date_columns(rows))
     days = {}
@@ -229,7 +232,7 @@ def _between(
             topic="" if section.start else "rule",
             columns=(start, *ends),
         )
-    return [(days[end] - days[start]) / DAYS_PER_MONTH for end in ends]
+    return days[start], [(days[end] - days[start]) / DAYS_PER_MONTH for end in ends]
 
 
 def _report_no_dates(table: PatientTable, column: str, dates: Dates, found: Findings) -> bool:

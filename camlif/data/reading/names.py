@@ -52,7 +52,7 @@ from camlif.data.reading.vocabulary import (
     VITAL,
     word_set,
 )
-from camlif.data.reading.words import KEPT_NAMES, parts, plain, without_brackets
+from camlif.data.reading.words import KEPT_NAMES, parts, plain, without_brackets, without_entity
 
 PromisedKind = Literal[
     "outcome",
@@ -137,7 +137,9 @@ def promise(name: str) -> Promise | None:
         return Promise(kind="row number")
     if _ENTRY.fullmatch(simple):
         return Promise(kind="entry")
-    words = parts(without_brackets(name))
+    words = parts(without_brackets(without_entity(name)))
+    if words[:2] == ("number", "of") and set(words[2:3]) & UNITS.keys():
+        words = words[2:]
     outcome = _outcome(words)
     # Of "data_zgonu" or "data_obito" the word says something else in English.
     dated = any(w in DATE for w in words) or (outcome is not None and words[0] == "data")
@@ -158,6 +160,10 @@ def promise(name: str) -> Promise | None:
 def _is_duration(words: tuple[str, ...]) -> bool:
     """``5_year_survival`` and ``survival_year`` count years; ``year_of_death`` is a date."""
     there = set(words)
+    # "days from date of diagnosis to date of death"
+    since = next((i for i, w in enumerate(words) if w in ("from", "since", "between")), 0)
+    if set(words[:since]) & UNITS.keys():
+        return True
     counted = "year" in there and (words[-1] == "year" or "to" in there)
     if len(words) > 1 and words[-2] == "in" and words[-1] in UNITS:
         return True

@@ -41,6 +41,7 @@ _COUNTERS = re.compile(r"N_(unmapped|multimapping|noFeature|ambiguous)|__\w+")
 _DATED_GENE = re.compile(
     r"\d{1,2}-(Mar|Sep|Sept|Dec|Apr|Oct|Nov)|(Mar|Sep|Dec)-\d{1,2}|\d{4}-\d\d-\d\d.*", re.I
 )
+_DIGIT = re.compile(r"\d")
 _RENAMED_GENE = re.compile(r"(SEPT|MARCH|MARC|DEC)\d{1,2}")
 
 
@@ -187,15 +188,20 @@ def turned_table(table: TextTable, patients: Collection[str] | None = None) -> T
 
 
 def _annotations(table: TextTable, patients: Collection[str]) -> list[str]:
-    """Return the columns that describe features: by their name, or because they hold texts."""
+    """Return the columns that describe features: by their name, or because they hold texts.
+
+    So does a word among patients who all have a number.
+    """
     known = {alike(p) for p in patients}
+    are_numbered = all(map(_DIGIT.search, known))
     found = []
     for header in table.columns[1:]:
         if alike(header) in known:
             continue
         numbers = to_numbers(table.table[header])
         is_text = len(numbers.bad_rows) > numbers.n_values
-        if is_text or _ANNOTATION.fullmatch(plain(header)):
+        is_word = are_numbered and not _DIGIT.search(header)
+        if is_text or is_word or _ANNOTATION.fullmatch(plain(header)):
             found.append(header)
     return found
 

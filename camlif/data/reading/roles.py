@@ -21,7 +21,7 @@ from camlif.data.reading.names import PromisedKind, may_be_gene, promise
 from camlif.data.reading.problems import Findings, shorten
 from camlif.data.reading.tables import INDEX_NAME, table_stem
 from camlif.data.reading.values import Numbers, blank_missing, is_date
-from camlif.data.reading.words import named_unit, parts, plain
+from camlif.data.reading.words import named_unit, parts, plain, without_entity
 from camlif.wording import count
 
 Role = Literal["clinical", "modality", "manifest", "predictions", "course", "ignored"]
@@ -119,7 +119,8 @@ def find_id(columns: Sequence[str], declared: str | None = None) -> str | None:
 
 def find_named(columns: Sequence[str], names: Sequence[str]) -> str | None:
     """Return the first column with one of the names."""
-    there = {plain(c): c for c in reversed(columns)}
+    there = {plain(without_entity(c)): c for c in reversed(columns)}
+    there |= {plain(c): c for c in reversed(columns)}
     return next((there[n] for n in names if n in there), None)
 
 
@@ -131,7 +132,7 @@ def find_age(columns: Sequence[str]) -> str | None:
 
 def is_age(column: str) -> bool:
     """Whether a name is that of an age: ``age_at_diagnosis``, ``Alter``, ``years_to_birth``."""
-    words = parts(column)
+    words = parts(without_entity(column))
     if {"to", "birth"} <= set(words):
         return named_unit(column) is not None
     return bool(words) and words[0] in _AGE_WORDS and set(words[1:]) <= _AGE_AT
@@ -141,7 +142,7 @@ def person_role(column: str) -> Literal["age", "sex"] | None:
     """Return what a column says of the person, by its name."""
     if is_age(column):
         return "age"
-    return "sex" if plain(column) in SEX_NAMES else None
+    return "sex" if plain(without_entity(column)) in SEX_NAMES else None
 
 
 def find_mask_size(columns: Sequence[str]) -> str | None:

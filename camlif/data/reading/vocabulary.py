@@ -63,8 +63,9 @@ FOLLOW_UP = word_set(
     "oppfolging uppfoljning seuranta obserwacji sledovani urmarire takip наблюдения"
 )
 LAST = word_set(
-    "last latest letzte letzter letzten letzt ultimo ultima dernier derniere laatste sidste siste "
-    "sista senaste ostatni ostatnia ostatniego posledni viimeinen последний последнего"
+    "last latest letzte letzter letzten letzt ultimo ultima dernier derniere dernieres derniers "
+    "laatste sidste siste sista senaste ostatni ostatnia ostatniego posledni viimeinen последний "
+    "последнего"
 )
 LAST_SEEN = word_set(
     "contact visit seen known alive information followed observation encounter check status update "

@@ -27,6 +27,15 @@ KEPT_NAMES = 65_536
 MAX_NAME = 400
 """Characters of a name that are looked at; the patterns take the square of them."""
 
+_FUNCTION = re.compile(r"\s*(log\d*p?|ln|sqrt|rank|exp)\s*\((.+)\)\s*", re.IGNORECASE)
+_ENTITIES = r"demographics?|diagnos[ei]s|cases?|exposures?|patients?|clinical|follow_ups"
+_ENTITY = re.compile(
+    rf"^(?:(?:{_ENTITIES})(?:[.:]\d+)?[.:]|characteristics(?:_ch\d)?[.: ]+)"
+    rf"|(?:[.:](?:{_ENTITIES})|:ch\d+)$",
+    re.IGNORECASE,
+)
+"""In front of a name or behind it: of the GDC, UCSC Xena, FireBrowse and GEO."""
+
 _UNACCENTED = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ı": "i"})
 """Letters that are no accented ones to Unicode."""
 
@@ -107,8 +116,15 @@ def _parted(word: str) -> list[str]:
 
 
 def without_brackets(name: str) -> str:
-    """Return a name without what stands in brackets."""
+    """Return a name without what stands in brackets; ``log10(OS_days)`` is of what it is."""
+    if of := _FUNCTION.fullmatch(ends(name)):
+        return f"{of[1]} {of[2]}"
     return re.sub(r"[(\[{][^)\]}]*[)\]}]", " ", ends(name))
+
+
+def without_entity(name: str) -> str:
+    """Return a name without what an export says it is of: ``demographic.gender``, ``age:ch1``."""
+    return _ENTITY.sub("", name)
 
 
 def named_unit(name: str) -> DurationUnit | None:

@@ -41,3 +41,8 @@ def test_a_relapse_among_deaths_is_asked_about() -> None:
 def test_a_relapse_among_none_is_the_event() -> None:
     found = coding_of("relapse_status", ("relapsed", "no relapse"))
     assert found == {"relapsed": True, "no relapse": False}
+
+
+def test_a_relapse_among_deaths_of_a_legend_is_asked_about() -> None:
+    found = coding_of("status (0=alive, 1=relapse, 2=dead)", ("0", "1", "2"))
+    assert found == {"0": False, "1": None, "2": True}

@@ -29,6 +29,7 @@ from tests.builders.study import (
 
 DAYS, EVENT = clinical()["survival_days"], clinical()["event"]
 DEAD = EVENT == 1
+EVEN = DAYS // 2 % 2
 BASE = clinical()[["patient_id", "age", "sex"]]
 GDC = {"days_to_death": DAYS.where(DEAD), "days_to_last_follow_up": DAYS.where(~DEAD)}
 
@@ -152,6 +153,12 @@ INPUTS = {
     ),
     "a legend of ones and twos": Input(
         files=read_as(OS_DAYS=DAYS, **{"vital status [1: alive, 2: dead]": EVENT + 1})
+    ),
+    "a legend of relapses and deaths": Input(
+        files=read_as(
+            OS_DAYS=DAYS, **{"status (0=alive, 1=relapse, 2=dead)": 2 * EVENT + (1 - EVENT) * EVEN}
+        ),
+        asks="E-11", names=("0, 1, 2",), answers=("event=2",),
     ),
     "ones and twos": Input(
         files=read_as(time_days=DAYS, status=EVENT + 1),
@@ -332,6 +339,39 @@ INPUTS = {
     "a time called OS": Input(
         files=read_as(OS=DAYS, **{"Censor (alive=0; dead=1)": EVENT}),
         asks="E-09", names=("OS",), answers=("unit=days",),
+    ),
+    "names of the GDC's tables of today": Input(
+        files=lambda: study(
+            clinical=pd.DataFrame(
+                {
+                    "cases.submitter_id": clinical()["patient_id"],
+                    "demographic.gender": clinical()["sex"],
+                    "demographic.vital_status": words("Dead", "Alive"),
+                    "demographic.days_to_death": DAYS.where(DEAD),
+                    "diagnoses.days_to_last_follow_up": DAYS,
+                    "demographic.age_at_index": clinical()["age"],
+                }
+            )
+        ),
+        names=("demographic.gender is read as sex", "demographic.age_at_index is read as age"),
+    ),
+    "names of GEO": Input(
+        files=lambda: study(
+            clinical=clinical().rename(
+                columns={
+                    "age": "age:ch1", "sex": "Sex:ch1",
+                    "survival_days": "os_days:ch1", "event": "os_event:ch1",
+                }
+            )
+        ),
+        names=("age:ch1 is read as age", "Sex:ch1 is read as sex"),
+    ),
+    "numbers of days between two dates": Input(
+        files=read_as(**{
+            "number of days from date of diagnosis to date of last contact": DAYS,
+            "number of days from date of diagnosis to date of death": DAYS.where(DEAD),
+            "vital_status (at last contact)": words("Deceased", "Living"),
+        }),
     ),
     "names of a CT cohort": Input(
         files=read_as(**{"Survival.time": DAYS, "deadstatus.event": EVENT}),
@@ -533,6 +573,18 @@ INPUTS = {
         names=("date_of_death where the event was, else last_contact_date, from date_of_diag",),
     ),
     "German dates": Input(files=lambda: study(clinical=dates(formatted("%d.%m.%Y")))),
+    "Buddhist years": Input(
+        files=lambda: study(clinical=dates(lambda d: f"{d.year + 543}-{d:%m-%d}")),
+        asks="E-09", names=("are no patient's: 25",), refused=True,
+    ),
+    "Islamic years": Input(
+        files=lambda: study(clinical=dates(lambda d: f"{d.year - 579}-{d:%m-%d}")),
+        asks="E-09", names=("are no patient's: 14",), refused=True,
+    ),
+    "dates that are yet to come": Input(
+        files=lambda: study(clinical=dates(lambda d: f"{d.year + 60}-{d:%m}-01")),
+        names=("in the future",), same=False, median=None,
+    ),
     "American dates": Input(files=lambda: study(clinical=dates(formatted("%m/%d/%Y")))),
     "British dates": Input(files=lambda: study(clinical=dates(formatted("%d/%m/%Y")))),
     "dates with names of months": Input(files=lambda: study(clinical=dates(formatted("%d-%b-%Y")))),

@@ -108,6 +108,11 @@ INPUTS = {
         files=lambda: genes(annotated().assign(Beschreibung="Kinase")), names=("Beschreibung",),
         tables={"ct": FEATURES, "rna": ENSEMBL}, same=False,
     ),
+    "words among numbered patients": Input(
+        files=lambda: genes(annotated().assign(Genomic_Coordinate=range(6), score=range(6))),
+        names=("Genomic_Coordinate, score",),
+        tables={"ct": FEATURES, "rna": ENSEMBL}, same=False,
+    ),
     "counters of reads": Input(
         files=lambda: genes(counted()), names=("N_unmapped, N_multimapping",),
         tables={"ct": FEATURES, "rna": ENSEMBL}, same=False,

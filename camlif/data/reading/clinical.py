@@ -17,6 +17,7 @@ from camlif.arrays import Float64Array
 from camlif.data.cohort import MAX_CATEGORIES
 from camlif.data.manifest import ClinicalSection
 from camlif.data.reading.ages import age_in_years, odd_ages
+from camlif.data.reading.categories import one_spelling
 from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.evidence import OutcomeByPatient, is_coded
 from camlif.data.reading.patients import PatientTable
@@ -55,6 +56,9 @@ MIN_HEAPED, MIN_SHARE_HEAPED = 20, 0.1
 MIN_GAP = 2.0
 """So many numbers, of which each heap has such a share, are in two units where the least of the
 higher heap is more than so many times the greatest of the lower."""
+
+MAX_SPELT = 3 * MAX_CATEGORIES
+"""Texts of more spellings are no categories."""
 
 MIN_DISTINCT_NUMBERS = 5
 """A column of numbers and texts is numeric only with more distinct numbers than this."""
@@ -145,6 +149,8 @@ def read_clinical(
         frame["age"] = age_in_years(table, column, frame["age"], section, found)
     if "sex" in frame:
         frame["sex"] = sexes(table, roles.get("sex", "sex"), frame["sex"], found)
+    texts = {str(c): v for c, v in frame.items() if v.dtype == object and v.nunique() <= MAX_SPELT}
+    frame = frame.assign(**one_spelling(table, texts, found))
     inputs, no_inputs = _inputs(table, frame, section, roles.get("centre"), names, known, found)
     return ClinicalData(
         frame=frame,
@@ -245,7 +251,8 @@ def _report_two_units(
 ) -> None:
     """Warn of numbers that lie in two heaps far apart, as g/dL among g/L do."""
     known = np.sort(values[values > 0])
-    if len(known) < MIN_HEAPED or len(np.unique(known)) < len(known) / 2:
+    # A quantity with a unit has one sign; among both, ratios say nothing.
+    if (values < 0).any() or len(known) < MIN_HEAPED or len(np.unique(known)) < len(known) / 2:
         return
     steps = known[1:] / known[:-1]
     at = int(steps.argmax()) + 1

@@ -1,4 +1,5 @@
-"""What stands twice: patients under two identifiers, and a table that was given as two modalities.
+"""What stands twice or was filled in: patients under two identifiers, a table given as two
+modalities, zeros for what was not measured.
 
 In come the modalities as read, out come warnings. Rows and columns are compared by digests of their
 values, whatever their names. Tables of flags and of few numbers are alike by chance and are not
@@ -15,12 +16,15 @@ import numpy as np
 from camlif.arrays import Float32Array
 from camlif.data.reading.matrices import ModalityData
 from camlif.data.reading.problems import Findings, examples
-from camlif.wording import count
+from camlif.wording import count, verb
 
 MIN_TELLING = 3
 """A table with fewer columns of mostly different values has equal rows by chance."""
 
 TELLING_SHARE = 0.5
+MAX_SHARE_FILLED, MIN_SHARE_ZEROS, MIN_FILLED = 0.25, 0.9, 5
+"""Who has a zero in most columns in which so few have one, and in so many, was not measured."""
+
 _ROWS_TRIED, _COLUMNS_TRIED = 1000, 200
 
 
@@ -37,6 +41,7 @@ def report_copies(modalities: Sequence[ModalityData], found: Findings) -> None:
         if data.spec.bag is not None or not _tells(data.values):
             continue
         _report_patients(data, found)
+        _report_filled(data, found)
         mine = _column_digests(data)
         for other, theirs in columns.values():
             if mine <= theirs or theirs <= mine:
@@ -66,6 +71,24 @@ def _column_digests(data: ModalityData) -> set[bytes]:
     order = sorted(range(len(data.ids)), key=data.ids.__getitem__)
     # Zero has two signs.
     return set(_digests(np.ascontiguousarray((data.values[order] + 0.0).T)))
+
+
+def _report_filled(data: ModalityData, found: Findings) -> None:
+    """Warn of patients with zeros in columns where hardly anybody else has one."""
+    zero = data.values == 0
+    rare = np.flatnonzero((zero.mean(axis=0) <= MAX_SHARE_FILLED) & zero.any(axis=0))
+    if len(rare) < MIN_FILLED:
+        return
+    n_zeros = zero[:, rare].sum(axis=1)
+    filled = np.flatnonzero(n_zeros >= max(MIN_FILLED, MIN_SHARE_ZEROS * len(rare)))
+    if len(filled):
+        found.warn(
+            f"{count(len(filled), 'patient')} {verb(len(filled), 'has', 'have')} zeros in up to "
+            f"{n_zeros.max()} columns that are hardly ever zero: "
+            f"{examples(data.ids[i] for i in filled)}.",
+            file=data.file,
+            fix="If they were not measured, leave the cells blank.",
+        )
 
 
 def _report_patients(data: ModalityData, found: Findings) -> None:

@@ -174,7 +174,12 @@ def report_odd_days(
     impossible = (np.fmin(start, end) < first) | (np.fmax(start, end) >= last)
     for report, odd, what, fix in (
         (found.error, impossible, "no patient's", "Write dates in years of the common era."),
-        (found.warn, ~impossible & (end > today + 1), "in the future", "Is this the last contact?"),
+        (
+            found.warn,
+            ~impossible & (end > today + 1),
+            "in the future",
+            "Correct it if it is wrong.",
+        ),
     ):
         rows = np.flatnonzero(odd)
         if len(rows):

@@ -86,7 +86,7 @@ def read_durations(
         if between is None:
             return None
         start, months = between
-        unit: str | None = "days"
+        unit: DurationUnit = "days"
     else:
         numbers = [read_numbers(table, name, found).values for name in names]
         if not any(np.isfinite(values).any() for values in numbers):
@@ -100,10 +100,11 @@ def read_durations(
         if any(coded):
             return None
         units = [section.duration_unit or _told_unit(table, name) for name in names]
-        unit = next((u for u in units if u is not None), None)
-        if unit is None:
+        told = next((u for u in units if u is not None), None)
+        if told is None:
             _ask_unit(np.concatenate(numbers), found, where)
             return None
+        unit = told
         months = [v * MONTHS_PER_UNIT[u or unit] for v, u in zip(numbers, units, strict=True)]
     duration = months[0] if len(months) == 1 else _completed(table, columns, months, event, found)
     if start is not None:

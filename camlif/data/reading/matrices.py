@@ -34,7 +34,7 @@ from camlif.data.reading.roles import (
     role_by_name,
     role_by_values,
 )
-from camlif.data.reading.values import FEATURE_SENTINELS, Numbers, sentinels, to_numbers
+from camlif.data.reading.values import Numbers, feature_codes, to_numbers
 from camlif.data.schema import BagSpec, GroupSpec, ModalitySpec
 from camlif.exceptions import SchemaError
 from camlif.wording import count
@@ -356,10 +356,8 @@ def _look_at(column: str, values: NDArray[np.float64], matrix: _Matrix) -> None:
     known = values[np.isfinite(values)]
     if not len(known) or known.min() >= known.max():
         matrix.constant.append(column)
-    if np.isin(known, FEATURE_SENTINELS).any():
-        codes = sentinels(known, FEATURE_SENTINELS)
-        if codes:
-            matrix.codes[column] = codes
+    if codes := feature_codes(known):
+        matrix.codes[column] = codes
 
 
 def _note_values(table: PatientTable, matrix: _Matrix, found: Findings) -> None:

@@ -22,9 +22,25 @@ MISSING_TOKENS = ("", "na", "n/a", "nan", "null", "<na>", ".", "-")
 """Cells that mean "missing", in lower case; cBioPortal's ``[Not Available]`` style counts, too."""
 
 MARKS = (
-    *("'--", "--", "---", "\u2013", "\u2014", "*", "**", "?", "#n/a", "#na", "n.a.", "k.a.", "\\n"),
+    *(
+        "'--",
+        "--",
+        "---",
+        "\u2013",
+        "\u2014",
+        "*",
+        "**",
+        "?",
+        "#n/a",
+        "#na",
+        "n.a.",
+        "k.a.",
+        "\\n",
+        "/",
+        "_",
+    ),
     *("#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "none available", "no data"),
-    *("not available", "not reported", "not recorded", "not provided", "missing"),
+    *("/", "_", "not available", "not reported", "not recorded", "not provided", "missing"),
 )
 """Cells that can mean nothing else, in lower case, and are told of wherever they are read."""
 
@@ -39,6 +55,9 @@ FEATURE_SENTINELS = (
 )
 CLINICAL_SENTINELS = (*FEATURE_SENTINELS, *(-1.0, 0.0, 8.0, 9.0, 88.0, 98.0, 99.0, 99.9, 888.0))
 """Codes that registries and trials write where something is unknown or was not measured."""
+
+MIN_VALUES_BESIDE_ONE = 10
+"""Of a feature with fewer, such as a number of copies, -1 is a value."""
 
 _CODES_IF_REPEATED = (8.0, 9.0)
 MAX_SHARE_OF_ZEROS = 0.1
@@ -221,6 +240,14 @@ def sentinels(values: NDArray[np.float64], codes: Sequence[float] = SENTINELS) -
     far &= (counts > 1) | ~np.isin(there, _CODES_IF_REPEATED)
     far &= (there != 0) | (counts <= MAX_SHARE_OF_ZEROS * len(observed))
     return tuple(float(c) for c in there[far])
+
+
+def feature_codes(known: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the codes of `sentinels` in a feature; -1 is one among many values."""
+    if not np.isin(known, (-1.0, *FEATURE_SENTINELS)).any():
+        return ()
+    many = len(np.unique(known)) > MIN_VALUES_BESIDE_ONE
+    return sentinels(known, (*FEATURE_SENTINELS, -1.0) if many else FEATURE_SENTINELS)
 
 
 def clean_ids(column: pa.ChunkedArray) -> list[str]:

@@ -333,6 +333,42 @@ INPUTS = {
         ),
         same=False,
     ),
+    **{
+        f"{word} among stages": Input(
+            files=extra("stage", lambda i, word=word: word if i < 5 else ("I", "II", "III")[i % 3]),
+            names=("5 cells say that nobody knows", word, "stage (5)"),
+            inputs=("age", "sex", "stage"),
+        )
+        for word in ("Unknown", "k. A.", "non renseigné", "неизвестно", "不详")
+    },
+    "levels in several spellings": Input(
+        files=extra("histology", lambda i: ("Adeno", "adeno ", "ADENO", "squamous")[i % 4]),
+        names=("are one level: histology (ADENO and Adeno and adeno)",),
+        inputs=("age", "sex", "histology"),
+    ),
+    "genotypes": Input(
+        files=extra("genotype", lambda i: ("AA", "Aa", "aa")[i % 3]),
+        names=("stay levels of their own: genotype (AA and Aa and aa)",),
+        inputs=("age", "sex", "genotype"),
+    ),
+    "a feature of -1 among many others": Input(
+        files=lambda: study(ct=ct().assign(g9=[-1 if i < 4 else i / 7 for i in range(N)])),
+        names=("far from all other values: g9",),
+        tables={"ct": (*FEATURES, "g9"), "rna": FEATURES},
+    ),
+    "a feature of -1, 0 and 1": Input(
+        files=lambda: study(ct=ct().assign(g9=[i % 3 - 1 for i in range(N)])),
+        tables={"ct": (*FEATURES, "g9"), "rna": FEATURES},
+    ),
+    "zeros of patients who were not measured": Input(
+        files=lambda: study(
+            ct=ct().assign(
+                h=ct()["g1"] + 1, **{g: [0] * 4 + ct()[g].tolist()[4:] for g in FEATURES}
+            )
+        ),
+        names=("4 patients have zeros in up to 6 columns", "KM-001"),
+        tables={"ct": (*FEATURES, "h"), "rna": FEATURES}, same=False,
+    ),
     "true and false as a clinical column": Input(
         files=extra("metastasis", lambda i: i % 3 == 0), inputs=("age", "sex", "metastasis")
     ),

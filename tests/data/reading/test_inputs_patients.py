@@ -112,7 +112,9 @@ INPUTS = {
                             names=("second header row",)),
     "the header twice": Input(files=lambda: study(ct=above(ct(), *ct().columns)),
                               names=("second header row",)),
-    "columns of means": Input(files=lambda: study(ct=genes(mean=IDS[0], SD=IDS[1])), names=NONE),
+    "columns of means": Input(
+        files=lambda: study(ct=genes(mean=IDS[0], SD=IDS[1])), names=("Left out: mean, SD",)
+    ),
     "numbered copies": Input(
         files=lambda: study(ct=genes(**{f"{IDS[0]}.1": IDS[0], f"{IDS[1]}.1": IDS[1]})),
         asks="E-06", answers=("duplicates=first",), names=(f"{IDS[0]}.1",),

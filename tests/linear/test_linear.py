@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from camlif.config import Ties
 from camlif.exceptions import ConfigError, DataError, NoEventsError
-from camlif.linear.elastic_net import elastic_net_path
+from camlif.linear.elastic_net import elastic_net_path, elastic_net_steps
 from camlif.linear.penalised import linear_cox
 from camlif.losses import cox_partial_likelihood
 from camlif.statistics.likelihood import CoxData
@@ -177,8 +177,11 @@ def test_settings_without_a_meaning_are_refused() -> None:
         linear_cox(*sample, penalizer=0.0)
     with pytest.raises(ConfigError, match="ties"):
         linear_cox(*sample, penalizer=1.0, ties="exact")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="l1_ratio"):
-        elastic_net_path(*sample, l1_ratio=0.0)
+    for share in (0.0, 1.5):
+        with pytest.raises(ConfigError, match="l1_ratio"):
+            elastic_net_path(*sample, l1_ratio=share)
+        with pytest.raises(ConfigError, match="l1_ratio"):
+            list(elastic_net_steps(*sample, l1_ratio=share, alphas=[0.1]))
     with pytest.raises(ConfigError, match="alphas"):
         elastic_net_path(*sample, alphas=[0.1, 0.2])
 

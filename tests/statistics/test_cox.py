@@ -1,4 +1,4 @@
-"""The quick Cox model against lifelines."""
+"""The quick Cox model against lifelines and scikit-survival."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.util import Surv
 
 from camlif.exceptions import EstimationError
 from camlif.statistics.cox import fit_cox, quick_cox
@@ -43,6 +45,16 @@ def test_patients_count_from_just_after_they_enter() -> None:
     found = quick_cox(x, event, duration, entry)
     theirs = fit_cox(pd.DataFrame(x, columns=["a", "b"]), event, duration, entry)
     np.testing.assert_allclose(found.coefficients, theirs.params_, atol=2e-5)
+
+
+def test_a_step_that_leads_too_far_is_halved() -> None:
+    rng = np.random.default_rng(39)
+    x = np.exp(2 * rng.normal(size=(12, 1)))
+    duration, event = rng.exponential(np.sqrt(x[:, 0])), np.ones(12, dtype=bool)
+    expected = CoxPHSurvivalAnalysis(ties="efron", tol=1e-12)
+    expected.fit(x, Surv.from_arrays(event, duration))
+    found = quick_cox(x, event, duration)
+    assert found.coefficients == pytest.approx(expected.coef_, rel=1e-6)
 
 
 def test_risks_that_order_the_events_without_fault_have_no_estimate() -> None:

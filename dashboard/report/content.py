@@ -275,10 +275,7 @@ def _contributions(found: ExplanationRecord) -> Row:
 
 
 def _features(found: FeaturesRecord) -> Block:
-    bars = [
-        _bar(g.name, f"{g.words}; {count(g.n_features, 'feature')}", g.contribution)
-        for g in fold(found.groups)
-    ]
+    bars = [_bar(f"{g.name}: {g.words}", "", g.contribution) for g in fold(found.groups)]
     block: Block = (
         Text("Why: feature groups", "h2"),
         Text(found.sentence),

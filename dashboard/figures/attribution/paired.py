@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.attribution.bars import AXIS_TITLE, direction
+from dashboard.figures.attribution.bars import AXIS_TITLE, MIN_SPAN, direction
 from dashboard.figures.attribution.groups import GroupContribution
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, hover_text, label_room
@@ -18,6 +18,8 @@ from dashboard.figures.palette import MISSING_PATTERN, Theme, palette
 
 ROW, OUTSIDE, LABEL_GAP = 48, 110, 6
 """Pixels a group, above and below, and between labels and bars."""
+NUMBER_ROOM = 0.2
+"""Share of the bars' extent beyond their ends, for the numbers on a narrow screen."""
 MOST_DRAWN = 10
 MAX_NAME = 34
 
@@ -79,10 +81,17 @@ def paired_group_bars(cases: Mapping[str, Sequence[GroupContribution]], *, theme
                 ]
             ),
         )
+    every = [sums.get(name, 0.0) for sums in (a, b) for name in drawn]
+    low, high = min(0.0, *every, -MIN_SPAN), max(0.0, *every, MIN_SPAN)
     layout = {
         "barmode": "group",
         "margin": {"l": label_room(labels, LABEL_GAP), "b": 56},
-        "xaxis": {"title": {"text": AXIS_TITLE}, "zeroline": True, "zerolinecolor": p.text},
+        "xaxis": {
+            "range": [low - NUMBER_ROOM * (high - low), high + NUMBER_ROOM * (high - low)],
+            "title": {"text": AXIS_TITLE},
+            "zeroline": True,
+            "zerolinecolor": p.text,
+        },
         "yaxis": {
             "range": [len(drawn) - 0.5, -0.5],
             "tickvals": list(range(len(drawn))),

@@ -243,10 +243,11 @@ def sentinels(values: NDArray[np.float64], codes: Sequence[float] = SENTINELS) -
 
 
 def feature_codes(known: NDArray[np.float64]) -> tuple[float, ...]:
-    """Return the codes of `sentinels` in a feature; -1 is one among many values."""
-    if not np.isin(known, (-1.0, *FEATURE_SENTINELS)).any():
+    """Return the codes of `sentinels` in a feature; -1 is one if repeated, among many values."""
+    repeated = (known == -1).sum() > 1
+    if not repeated and not np.isin(known, FEATURE_SENTINELS).any():
         return ()
-    many = len(np.unique(known)) > MIN_VALUES_BESIDE_ONE
+    many = repeated and len(np.unique(known)) > MIN_VALUES_BESIDE_ONE
     return sentinels(known, (*FEATURE_SENTINELS, -1.0) if many else FEATURE_SENTINELS)
 
 

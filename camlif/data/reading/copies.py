@@ -2,8 +2,8 @@
 modalities, zeros for what was not measured.
 
 In come the modalities as read, out come warnings. Rows and columns are compared by digests of their
-values, whatever their names. Tables of flags and of few numbers are alike by chance and are not
-looked at. Nothing fails.
+values, whatever their names; versions of a table by what is equal in columns of one name. Tables of
+flags and of few numbers are alike by chance and are not looked at. Nothing fails.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ MIN_TELLING = 3
 """A table with fewer columns of mostly different values has equal rows by chance."""
 
 TELLING_SHARE = 0.5
+MIN_SAME = 0.5
+"""Share of equal values from which two tables are versions of one."""
+
 MAX_SHARE_FILLED, MIN_SHARE_ZEROS, MIN_FILLED = 0.25, 0.9, 5
 """Who has a zero in most columns in which so few have one, and in so many, was not measured."""
 
@@ -53,7 +56,35 @@ def report_copies(modalities: Sequence[ModalityData], found: Findings) -> None:
                     fix="Leave one of the tables out.",
                     topic="file",
                 )
+            elif (share := _equal_share(data, other)) >= MIN_SAME:
+                found.warn(
+                    f"{100 * share:.0f} of 100 values of {data.file} are those of {other.file} in "
+                    "the columns of the same names, as of another version of one table.",
+                    file=data.file,
+                    fix="Leave one of the tables out.",
+                    topic="file",
+                )
         columns[data.spec.name] = data, mine
+
+
+def _equal_share(one: ModalityData, other: ModalityData) -> float:
+    """Return the share of equal values in columns and patients that two tables have in common."""
+    places = [
+        ({p: i for i, p in enumerate(t.ids)}, {c: j for j, c in enumerate(t.spec.columns)})
+        for t in (one, other)
+    ]
+    rows, columns = (
+        list(first.keys() & second.keys()) for first, second in zip(*places, strict=True)
+    )
+    if len(columns) < MIN_TELLING or len(rows) < MIN_TELLING:
+        return 0.0
+    tried = sorted(rows)[:_ROWS_TRIED], sorted(columns)[:_COLUMNS_TRIED]
+    a, b = (
+        table.values[np.ix_([row[p] for p in tried[0]], [column[c] for c in tried[1]])]
+        for table, (row, column) in zip((one, other), places, strict=True)
+    )
+    known = np.isfinite(a) & np.isfinite(b)
+    return float((a == b)[known].mean()) if known.any() else 0.0
 
 
 def _tells(values: Float32Array) -> bool:
@@ -83,8 +114,8 @@ def _report_filled(data: ModalityData, found: Findings) -> None:
     filled = np.flatnonzero(n_zeros >= max(MIN_FILLED, MIN_SHARE_ZEROS * len(rare)))
     if len(filled):
         found.warn(
-            f"{count(len(filled), 'patient')} {verb(len(filled), 'has', 'have')} zeros in up to "
-            f"{n_zeros.max()} columns that are hardly ever zero: "
+            f"{count(len(filled), 'patient')} {verb(len(filled), 'has', 'have')} a zero in up to "
+            f"{count(int(n_zeros.max()), 'column')} where zero is rare: "
             f"{examples(data.ids[i] for i in filled)}.",
             file=data.file,
             fix="If they were not measured, leave the cells blank.",

@@ -22,7 +22,7 @@ from camlif.data.reading.outcomes import holds_pair
 from camlif.data.reading.problems import Findings, examples
 from camlif.data.reading.roles import find_id
 from camlif.data.reading.tables import TextTable, table_stem
-from camlif.wording import count, verb
+from camlif.wording import count
 
 _PIECE_WORDS = frozenset(
     ("part", "batch", "site", "set", "chunk", "file", "piece", "teil", "parte", "partie", "centre")
@@ -72,8 +72,8 @@ def _joined(name: str, members: Sequence[TextTable], reading: Reading) -> TextTa
         several = [i for i, n in Counter(theirs.ids).items() if n > 1 and i in told_twice]
         if several:
             reading.found.error(
-                f"{examples(several)} {verb(len(several), 'has', 'have')} several rows, so that "
-                f"the columns of {name} can't be put side by side.",
+                f"Several rows of {examples(several)}: the columns of {name} can't be put side by "
+                "side.",
                 code="E-06",
                 file=other.file,
                 column=theirs.column,
@@ -166,16 +166,18 @@ def _ask_about(
 ) -> None:
     name, files = _stem(tables), tuple(t.file for t in tables)
     every = [set(ids[file].ids) for file in files]
-    rows = "patient" if all(ids[file].named for file in files) else "row"
+    named = all(ids[file].named for file in files)
+    row, rows = ("patient", "patients") if named else ("row", "rows")
     size, twice = len(set.union(*every)), sum(map(len, every)) - len(set.union(*every))
     if side_by_side:
-        have = f"the same {rows}s and other columns"
+        have = f"the same {rows} and other columns"
     else:
         same = {frozenset({*t.columns} - {ids[t.file].column}) for t in tables}
-        have = f"{'the same' if len(same) == 1 else 'nearly the same'} columns and "
-        have += f"{count(twice, rows) if twice else f'no {rows}'} in common"
+        have = "the same columns and " if len(same) == 1 else "nearly the same columns and "
+        have += count(twice, row) if twice else f"no {row}"
+        have += " in common"
     reading.found.error(
-        f"{examples(files)} have {have}. Are they one table, {name}, of {count(size, rows)}?",
+        f"{examples(files)} have {have}. Are they one table, {name}, of {count(size, row)}?",
         code="E-07",
         file=files[1],
         fix="Say so, or keep one of them.",

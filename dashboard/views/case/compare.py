@@ -71,7 +71,9 @@ def _beside(case: ScoredCase) -> None:
     ids = case.workspace.cohort.patient_ids
     rows = [int(row) for row in np.flatnonzero(case.workspace.shown) if row != case.row]
     if len(rows) > MOST_OFFERED:
-        st.caption(f"The first {MOST_OFFERED:,} of {len(rows):,} patients shown are offered.")
+        st.caption(
+            f"Of {count(len(rows), 'patient')}, the first {MOST_OFFERED:,} shown are offered."
+        )
     picked = st.selectbox(
         "Other patient",
         rows[:MOST_OFFERED],

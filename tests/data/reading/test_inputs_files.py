@@ -270,6 +270,11 @@ INPUTS = {
         asks="E-07", names=("nearly the same columns",), answers=("parts=ct",),
         tables={"ct": (*FEATURES, "g"), "rna": FEATURES}, same=False,
     ),
+    "a modality and an older version of it": Input(
+        files=lambda: study(ct=None, ct_new=ct(), ct_old=ct().assign(g1=0.5).tail(N - 3)),
+        names=("100 values of ct_old.csv are those of ct_new.csv",),
+        tables={"ct_new": FEATURES, "ct_old": FEATURES, "rna": FEATURES}, same=False,
+    ),
     "two phases of one modality": Input(
         files=lambda: study(
             ct=None, ct_arterial=ct(), ct_venous=ct().set_axis(["patient_id", *"abcdef"], axis=1)

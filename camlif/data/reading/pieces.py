@@ -172,8 +172,9 @@ def _ask_about(
     if side_by_side:
         have = f"the same {rows} and other columns"
     else:
-        same = {frozenset({*t.columns} - {ids[t.file].column}) for t in tables}
-        have = "the same columns and " if len(same) == 1 else "nearly the same columns and "
+        first, *others = ({*t.columns} - {ids[t.file].column} for t in tables)
+        equal = all(other == first for other in others)
+        have = "the same columns and " if equal else "nearly the same columns and "
         have += count(twice, row) if twice else f"no {row}"
         have += " in common"
     reading.found.error(

@@ -156,7 +156,7 @@ def _measure(load: Load, url: str, watch: Watch) -> Line:
     def visit(number: int) -> list[float]:
         person = _enter(url, load)
         try:
-            person.choose("case_row", str(ids[number * len(ids) // load.visitors]))
+            person.choose("case_row", str(ids[(number + 1) * len(ids) // (load.visitors + 1)]))
             begin.wait()
             time.sleep(number * load.pause / load.visitors)
             waits = []

@@ -68,7 +68,8 @@ def _actions(case: CaseView) -> None:
 
 
 def _first_screen(case: CaseView) -> None:
-    left, middle, right = st.columns([12, 26, 19], border=True)
+    scored = isinstance(case, ScoredCase)
+    left, middle, *right = st.columns([12, 26, 19] if scored else [12, 45], border=True)
     with left:
         data.patient(case)
     with middle:
@@ -79,7 +80,7 @@ def _first_screen(case: CaseView) -> None:
         else:
             data.no_model(case)
     if isinstance(case, ScoredCase):
-        with right:
+        with right[0]:
             panels.certainty(case)
         panels.curves(case)
 

@@ -60,6 +60,13 @@ def chosen(workspace: Workspace) -> Worklist | None:
     return next((found for found in available(workspace) if found.id == number), None)
 
 
+def choose_the_only(workspace: Workspace) -> None:
+    """Walk the worklist of a cohort that has one; of several one has to be chosen."""
+    lists = available(workspace)
+    if len(lists) == 1:
+        CHOSEN.set(lists[0].id)
+
+
 def rows(workspace: Workspace, opened: int | None) -> list[int] | None:
     """Rows of the chosen worklist in its order; None for all cases.
 
@@ -104,12 +111,22 @@ def menu(case: CaseView) -> None:
     label = "All cases" if worklist is None else f"Worklist: {plain(worklist.name)}"
     with st.popover(label, key="board_menu", icon=":material/checklist:"):
         pick(workspace, worklist)
+        if available(workspace):
+            _meeting(case, worklist)
         if worklist is not None:
             _current(case, worklist)
         st.divider()
         send(workspace, (case.token,), key="add_case", title="Add this case to")
         st.divider()
         commit_first_switch()
+
+
+def _meeting(case: CaseView, worklist: Worklist | None) -> None:
+    """Offer to walk the list, or the one to be chosen there, in a meeting."""
+    if not st.button("Open in meeting mode", key="worklist_meeting", icon=MEETING_ICON):
+        return
+    where = {} if worklist is None else {CHOSEN.name: str(worklist.id)}
+    st.switch_page(MEETING_PAGE, query_params=where | {address.CASE: case.token})
 
 
 def name_in_address(worklist: Worklist | None) -> None:
@@ -138,10 +155,7 @@ def pick(workspace: Workspace, worklist: Worklist | None) -> None:
 
 
 def _current(case: CaseView, worklist: Worklist) -> None:
-    """Say what of the list is not here; offer a meeting, and to take this case off it."""
-    if st.button("Open in meeting mode", key="worklist_meeting", icon=MEETING_ICON):
-        where = {CHOSEN.name: str(worklist.id), address.CASE: case.token}
-        st.switch_page(MEETING_PAGE, query_params=where)
+    """Say what of the list is not here, and offer to take this case off it."""
     say_absent(case.workspace, worklist)
     if not allowed(Action.WORKLIST_CHANGED, current_user().role):
         return

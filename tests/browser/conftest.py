@@ -186,9 +186,14 @@ class Record:
         return [r for r in self.requests if not r.startswith(own)]
 
     def errors(self) -> list[str]:
-        """Console errors; a missing page hint of the framework is not one."""
-        harmless = re.compile(r"404 \(Not Found\)")
-        return [line for line in self.console if not harmless.search(line)]
+        """Console errors but those of Streamlit's search for its server.
+
+        Its client asks below the page's own address first, ``/cohort/_stcore/health``, since the
+        application might live there, and then at the root. Only a page that changes Streamlit's
+        own ``index.html`` could name the root beforehand.
+        """
+        asks = re.compile(r"404 \(Not Found\) \S+/\w+/_stcore/(health|host-config)$")
+        return [line for line in self.console if not asks.search(line)]
 
 
 NewPage = Callable[..., "tuple[Page, Record]"]

@@ -96,6 +96,23 @@ def test_every_page_opens_and_says_no_more_than_is_read(
     assert addresses_hold_no(ids, page, record)
 
 
+def test_no_page_that_is_opened_by_its_address_prints_an_error(
+    server: Server, new_page: NewPage
+) -> None:
+    page, record = new_page()
+    page.goto(server.url)
+    settled(page)
+    assert record.console == []
+    links = page.get_by_test_id("stSidebarNavLink")
+    addresses = [str(link.get_attribute("href")) for link in links.all()]
+    assert len(addresses) == len(PAGES)
+    for address in addresses:
+        page.goto(address)
+        settled(page)
+        assert record.errors() == [], address
+    assert len(record.console) <= 2 * len(PAGES)  # what Streamlit asks for, twice a page
+
+
 def test_a_session_begins_with_the_gate_and_focus_is_seen(
     server: Server, new_page: NewPage
 ) -> None:

@@ -17,7 +17,7 @@ from dashboard.components.text import moment, plain, zone
 from dashboard.components.worklists import show_errors
 from dashboard.report.build import board_text
 from dashboard.report.cover import Minutes
-from dashboard.session import resources
+from dashboard.session import resources, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.session.user import current_user
@@ -74,14 +74,14 @@ def draw(workspace: Workspace, worklist: Worklist | None) -> None:
     rows = worklists.rows(workspace, None) or []
     meetings = resources.store().meetings.of(worklist.id)
     with st.container(horizontal=True, vertical_alignment="center", key="meeting_lobby"):
-        _begin(worklist, meetings)
+        _begin(worklist, meetings, rows)
         worklists.commit_first_switch()
     _files(workspace, worklist, rows, meetings)
     _agenda(workspace, rows)
 
 
-def _begin(worklist: Worklist, meetings: Sequence[Meeting]) -> None:
-    """Begin a meeting, join the one that goes on, or end it."""
+def _begin(worklist: Worklist, meetings: Sequence[Meeting], rows: Sequence[int]) -> None:
+    """Begin a meeting with the first case, join the one that goes on, or end it."""
     going_on = next((meeting for meeting in meetings if meeting.ended is None), None)
     if going_on is None and not allowed(Action.MEETING_BEGUN, current_user().role):
         st.caption("Meetings are begun by reviewers.")
@@ -92,6 +92,8 @@ def _begin(worklist: Worklist, meetings: Sequence[Meeting]) -> None:
     if st.button(plain(label), key="meeting_begin", type="primary"):
         with show_errors():
             MEETING.set(resources.store().meetings.begin(current_user(), worklist.id).id)
+            if going_on is None and rows:
+                state.OPEN_CASE.set(rows[0])
             st.rerun()
     if going_on is None or not allowed(Action.MEETING_ENDED, current_user().role):
         return

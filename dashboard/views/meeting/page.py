@@ -25,6 +25,7 @@ def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
     with show_errors():
+        worklists.choose_the_only(workspace)
         rows = picker.options(workspace)
         worklist = worklists.chosen(workspace)
         worklists.name_in_address(worklist)

@@ -58,7 +58,10 @@ def test_without_a_worklist_the_page_says_what_to_do(open_app: OpenApp, store: S
     assert "No worklist has a case of this cohort." in text_of(app)
     store.create_worklist(ADMINISTRATOR, cohort_key(), "Monday", tokens()[:2])
     app.run()
-    assert "Choose the worklist that the board walks." in text_of(app)
+    assert app.button(key="meeting_begin").label == "Begin the meeting"
+    store.create_worklist(ADMINISTRATOR, cohort_key(), "Tuesday", tokens()[:2])
+    again = open_app("meeting")
+    assert "Choose the worklist that the board walks." in text_of(again)
 
 
 def test_a_meeting_walks_the_list_and_says_what_was_said_last_time(

@@ -147,11 +147,11 @@ def pick_view(page: Page, name: str) -> None:
     rerun(page)
 
 
-def sample_tables(folder: Path, prefix: str) -> list[Path]:
-    """Tables of 60 patients of the lung sample, called ``prefix`` and a number."""
+def sample_tables(folder: Path, prefix: str, rows: int | None = 60) -> list[Path]:
+    """Tables of the first patients of the lung sample, called ``prefix`` and a number."""
     paths = []
     for source in sorted((ROOT / "sample_data" / "luad").glob("*.csv*")):
-        table = pd.read_csv(source, dtype=str, nrows=60)
+        table = pd.read_csv(source, dtype=str, nrows=rows)
         table["patient_id"] = table["patient_id"].str.replace("SYN", prefix)
         paths.append(folder / source.name.removesuffix(".gz"))
         table.to_csv(paths[-1], index=False)

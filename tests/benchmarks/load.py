@@ -31,15 +31,15 @@ NEXT, PREVIOUS = ("click", "case_1"), ("click", "case_-1")
 YEARS, MONTHS = ("choose", "time_unit", "years"), ("choose", "time_unit", "months")
 CASE, COHORT, EXPLAIN = ("go", ""), ("go", "cohort"), ("go", "explain")
 WALK: tuple[Step, ...] = (
-    *(NEXT, NEXT, ("choose", "year", "3 y"), NEXT, PREVIOUS),
+    *(NEXT, NEXT, ("choose", "year", "5 y"), NEXT, PREVIOUS),
     *(COHORT, YEARS, ("choose", "view", "Hazard by subtype"), ("choose", "view", "Kaplan-Meier")),
-    *(MONTHS, EXPLAIN, CASE, NEXT, NEXT, ("choose", "year", "5 y"), NEXT, COHORT, YEARS, MONTHS),
+    *(MONTHS, EXPLAIN, CASE, NEXT, NEXT, ("choose", "year", "3 y"), NEXT, COHORT, YEARS, MONTHS),
     CASE,
 )
-"""Twenty interactions."""
+"""Twenty interactions, each of which changes something: a browser sends nothing otherwise."""
 SINGLE = {
     "next case": (NEXT,) * 10,
-    "horizon on Case": (("choose", "year", "3 y"), ("choose", "year", "5 y")) * 5,
+    "horizon on Case": (("choose", "year", "5 y"), ("choose", "year", "3 y")) * 5,
     "time axis on Cohort": (YEARS, MONTHS) * 5,
     "page switch": (COHORT, CASE) * 5,
 }

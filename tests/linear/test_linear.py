@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from camlif.config import Ties
 from camlif.exceptions import ConfigError, DataError, NoEventsError
 from camlif.linear.elastic_net import elastic_net_path, elastic_net_steps
-from camlif.linear.penalised import linear_cox
+from camlif.linear.penalised import MIN_PENALIZER, linear_cox, non_negative_cox
 from camlif.losses import cox_partial_likelihood
 from camlif.statistics.likelihood import CoxData
 
@@ -55,6 +55,18 @@ def test_linear_cox_equals_lifelines_at_the_same_penalizer(penalizer: float, tie
     fitter.fit(table, "duration", "event", fit_options={"precision": 1e-10})
     own = linear_cox(x, event, duration, penalizer=penalizer, ties="efron")
     np.testing.assert_allclose(own, fitter.params_.to_numpy(), atol=1e-5)
+
+
+def test_coefficients_below_zero_become_zero_and_the_others_those_without_these_columns() -> None:
+    x, event, duration = draw(tied=True)
+    found = non_negative_cox(x, event, duration)
+    kept = found > 0
+    assert 0 < kept.sum() < len(kept)
+    alone = linear_cox(x[:, kept], event, duration, penalizer=MIN_PENALIZER, ties="efron")
+    np.testing.assert_allclose(found[kept], alone, atol=1e-5)
+    data = CoxData.sort(x, event, duration, ties="efron")
+    _, gradient = data.value_and_gradient(data.x @ found)
+    assert gradient[~kept].min() > 0  # a step to above zero would cost
 
 
 @pytest.mark.parametrize("tied", [False, True])

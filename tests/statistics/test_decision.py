@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from camlif.exceptions import DataError, EstimationError
-from camlif.statistics import decision_curve
+from camlif.statistics import calibration, decision_curve
 
 RISK = np.array([0.9, 0.8, 0.6, 0.5, 0.4, 0.2, 0.1, 0.05])
 EVENT = np.array([1, 1, 0, 1, 0, 1, 0, 0], dtype=bool)
@@ -26,6 +26,15 @@ def test_without_censoring_net_benefit_is_made_of_counts() -> None:
         assert model == pytest.approx(true / 8 - false / 8 * p / (1 - p))
         assert everyone == pytest.approx(4 / 8 - 4 / 8 * p / (1 - p))
     assert (found.n_patients, found.n_events) == (8, 4)
+
+
+def test_an_event_at_the_horizon_has_happened_by_it() -> None:
+    duration = np.where(EVENT, 60.0, 90.0)
+    found = decision_curve(1 - RISK, EVENT, duration, horizon=60, thresholds=[0.3])
+    assert found.n_events == 4
+    calibrated = calibration(1 - RISK, EVENT, duration, horizon=60)
+    assert calibrated.n_events == 4
+    assert calibrated.observed == pytest.approx(0.5)
 
 
 def test_censored_patients_count_through_kaplan_meier() -> None:

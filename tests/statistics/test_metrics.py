@@ -32,6 +32,7 @@ from camlif.statistics import (
     ipcw_c_index,
     time_dependent_auc,
 )
+from camlif.statistics.horizon import KNOTS, _spline
 from camlif.statistics.pairs import compiled_counter, count_later
 from tests.builders.strategies import Patients, patients
 
@@ -478,3 +479,28 @@ def test_undefined_calibration_raises(
 ) -> None:
     with pytest.raises(error, match=match):
         calibration(survival, event, [1.0, 2.0, 3.0], horizon=horizon)
+
+
+def test_the_smooth_curve_is_straight_beyond_its_outer_knots() -> None:
+    x = np.linspace(-3.0, 3.0, 601)
+    _, bend = _spline(x).T
+    curvature = np.abs(np.diff(bend, 2))
+    outside = np.abs(x[1:-1]) > np.quantile(x, KNOTS[-1]) + 0.02
+    assert curvature[outside].max() < 1e-9
+    assert curvature[~outside].max() > 1e-6
+
+
+def test_two_times_are_enough_for_an_integrated_score() -> None:
+    event, duration = np.array([True, True, True, True]), np.array([1.0, 2.0, 3.0, 4.0])
+    survival = np.array([[0.1, 0.1], [0.6, 0.1], [0.8, 0.3], [0.9, 0.7]])
+    times = np.array([1.5, 2.5])
+    alive = duration[:, None] > times
+    scores = ((survival - alive) ** 2).mean(axis=0)
+    assert integrated_brier_score(
+        survival,
+        event,
+        duration,
+        times=times,
+        train_event=event,
+        train_duration=duration,
+    ) == pytest.approx(scores.mean())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from camlif.statistics.calibration import (
     calibration_slope,
     cross_fitted_slope,
 )
-from camlif.statistics.gate import MAX_ICI, MIN_EVENTS, MIN_PATIENTS, MIN_SLOPE
+from camlif.statistics.gate import MAX_ICI, MIN_EVENTS, MIN_PATIENTS, MIN_SLOPE, _slope_off
 from tests.builders.outcomes import (
     Outcomes,
     count_opened,
@@ -178,6 +178,17 @@ def test_it_closes_where_a_slope_of_some_patients_does_not_hold_for_the_others()
         "outside 0.9 to 1.1"
     )
     assert gate_at(HORIZON, *draw(400)).slope_after == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("after", "fault"), [(0.85, "too spread"), (0.9, ""), (1.1, ""), (1.2, "too alike")]
+)
+def test_a_slope_on_other_patients_says_in_which_direction_it_is_off(
+    after: float, fault: str
+) -> None:
+    gate = replace(gate_at(HORIZON, *draw(400)), slope_after=after)
+    assert fault in _slope_off(gate)
+    assert bool(fault) == bool(_slope_off(gate))
 
 
 def test_the_cross_fitted_slope_is_the_shrinkage_of_van_houwelingen_and_le_cessie() -> None:

@@ -27,7 +27,15 @@ _begun: set[str] = set()
 def request_key(
     workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]
 ) -> tuple[str, str, tuple[int, ...]]:
-    """Digests and patients, as requests for explanations take them."""
+    """Digests and patients, as requests for explanations take them.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    scoring : Scoring
+    rows : int array
+        Patients, by position.
+    """
     return workspace.loaded.digest, scoring.model.digest, tuple(rows.tolist())
 
 

@@ -144,7 +144,17 @@ def _checked(
 def check_request(
     cohort: Cohort, scoring: Scoring, checks: Checks, method: str
 ) -> Request[Faithfulness]:
-    """Ask for the verdict on a method, a key of `METHODS`."""
+    """Ask for the verdict on a method.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    scoring : Scoring
+    checks : Checks
+        Knows which verdicts are kept.
+    method : str
+        A key of `METHODS`.
+    """
     scored = scoring.result.scored.nonzero()[0]
     rows = spread_by_risk(scoring.result.z, scored, N_PATIENTS)
     compute = partial(checks.compute, method, scoring.bundle, cohort, rows)

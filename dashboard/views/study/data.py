@@ -144,7 +144,10 @@ def open_study(entry: InstalledStudy, workspace: Workspace) -> OpenStudy:
     """
     study = resources.study(entry.path, entry.changed)
     cohort = _own_cohort(entry, workspace) or _cohort_of(study)
-    return OpenStudy(study=study, cohort=cohort, profile=load_profile(study.cohort.profile))
+    profile = load_profile(study.cohort.profile)
+    if cohort is not None:
+        profile = profile.with_names(cohort.info)
+    return OpenStudy(study=study, cohort=cohort, profile=profile)
 
 
 def _own_cohort(entry: InstalledStudy, workspace: Workspace) -> Cohort | None:

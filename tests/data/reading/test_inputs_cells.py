@@ -366,7 +366,7 @@ INPUTS = {
                 h=ct()["g1"] + 1, **{g: [0] * 4 + ct()[g].tolist()[4:] for g in FEATURES}
             )
         ),
-        names=("4 patients have zeros in up to 6 columns", "KM-001"),
+        names=("4 patients have a zero in up to 6 columns", "KM-001"),
         tables={"ct": (*FEATURES, "h"), "rna": FEATURES}, same=False,
     ),
     "true and false as a clinical column": Input(

@@ -88,11 +88,17 @@ def absent(workspace: Workspace, worklist: Worklist) -> int:
     return len(set(worklist.tokens) - set(workspace.loaded.tokens))
 
 
+def absent_words(workspace: Workspace, worklist: Worklist) -> str:
+    """Say how many cases the loaded tables do not have; empty where they have all."""
+    missing = absent(workspace, worklist)
+    return f"Not in the loaded tables: {count(missing, 'case')} of this list." if missing else ""
+
+
 def say_absent(workspace: Workspace, worklist: Worklist) -> None:
     """Warn of the cases of a worklist that the loaded tables do not have."""
-    missing = absent(workspace, worklist)
-    if missing:
-        st.warning(plain(f"Not in the loaded tables: {count(missing, 'case')} of this list."))
+    words = absent_words(workspace, worklist)
+    if words:
+        st.warning(plain(words))
 
 
 def what_is_walked(workspace: Workspace) -> str:

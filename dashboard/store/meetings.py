@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from dashboard.access.access import Action, User
 from dashboard.store import audit, rules, worklists
-from dashboard.store.database import StoreError, reading, writing
+from dashboard.store.database import reading, writing
 from dashboard.store.models import MeetingRow, WorklistRow
+
+GONE = "This meeting was deleted in the meantime. Choose another list."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +77,7 @@ class Meetings:
             If it is gone.
         """
         with writing(self._engine) as session:
-            row = session.get(MeetingRow, meeting_id)
-            if row is None:
-                raise StoreError("This meeting was deleted in the meantime. Choose another list.")
+            row = rules.known(session, MeetingRow, meeting_id, GONE)
             if row.ended is None:
                 worklist = worklists.known(session, row.worklist_id)
                 _append(session, Action.MEETING_ENDED, author, worklist)

@@ -22,6 +22,7 @@ from dashboard.store.models import GroupRow, MemberRow
 
 NAME_LIMIT = 60  # characters
 GROUP_LIMIT = 40
+GONE = "This group was deleted in the meantime. Choose another one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +107,7 @@ class PatientGroups:
             If it is gone.
         """
         with writing(self._engine) as session:
-            row = session.get(GroupRow, group_id)
-            if row is None:
-                raise StoreError("This group was deleted in the meantime. Choose another one.")
+            row = rules.known(session, GroupRow, group_id, GONE)
             _append(session, author, row.cohort_digest)
             session.delete(row)
 

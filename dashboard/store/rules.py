@@ -7,7 +7,7 @@ wrong.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from dashboard.store.database import StoreError
 from dashboard.store.keys import CaseKey, CohortKey
 from dashboard.store.models import CohortRow, SettingName, SettingRow
 
+Row = TypeVar("Row")
 TEXT_LIMIT = 4000  # characters
 DEFAULTS = {SettingName.KEEP_RECORDS: True}
 STORAGE_OFF = "Storage is switched off by the administrator. Nothing was stored."
@@ -43,6 +44,29 @@ def require_storage(session: Session) -> None:
     """
     if not is_on(session, SettingName.KEEP_RECORDS):
         raise StoreError(STORAGE_OFF)
+
+
+def known(session: Session, kind: type[Row], number: int, gone: str) -> Row:
+    """Return a record by its number.
+
+    Parameters
+    ----------
+    session : Session
+    kind : type
+        Of its row.
+    number : int
+    gone : str
+        What is said where it is gone.
+
+    Raises
+    ------
+    StoreError
+        If there is none of this number.
+    """
+    row = session.get(kind, number)
+    if row is None:
+        raise StoreError(gone)
+    return row
 
 
 def keep_cohort(session: Session, cohort: CohortKey) -> None:

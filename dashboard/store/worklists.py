@@ -13,13 +13,14 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from dashboard.access.access import User
+from dashboard.store import rules
 from dashboard.store.database import StoreError
 from dashboard.store.keys import CohortKey, check_token
 from dashboard.store.models import CohortRow, EntryRow, WorklistRow
-from dashboard.store.rules import now
 
 NAME_LIMIT = 60  # characters
 CASE_LIMIT = 500
+GONE = "This worklist was deleted in the meantime. Choose another one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,9 @@ def create(session: Session, author: User, cohort: CohortKey, name: str) -> Work
         raise StoreError(f"Give the worklist a name of up to {NAME_LIMIT} characters.")
     if clean in {worklist.name for worklist in worklists_of(session, cohort)}:
         raise StoreError("There is a worklist of this name already. Choose another name.")
-    row = WorklistRow(cohort_digest=cohort.digest, name=clean, author=author.name, recorded=now())
+    row = WorklistRow(
+        cohort_digest=cohort.digest, name=clean, author=author.name, recorded=rules.now()
+    )
     session.add(row)
     session.flush()
     return row
@@ -85,10 +88,7 @@ def known(session: Session, worklist_id: int) -> WorklistRow:
     StoreError
         If there is none of this number.
     """
-    row = session.get(WorklistRow, worklist_id)
-    if row is None:
-        raise StoreError("This worklist was deleted in the meantime. Choose another one.")
-    return row
+    return rules.known(session, WorklistRow, worklist_id, GONE)
 
 
 def extend(session: Session, row: WorklistRow, tokens: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
 from camlif.arrays import Float32Array
 from camlif.data.reading.matrices import ModalityData
@@ -69,19 +70,13 @@ def report_copies(modalities: Sequence[ModalityData], found: Findings) -> None:
 
 def _equal_share(one: ModalityData, other: ModalityData) -> float:
     """Return the share of equal values in columns and patients that two tables have in common."""
-    places = [
-        ({p: i for i, p in enumerate(t.ids)}, {c: j for j, c in enumerate(t.spec.columns)})
-        for t in (one, other)
-    ]
-    rows, columns = (
-        list(first.keys() & second.keys()) for first, second in zip(*places, strict=True)
-    )
-    if len(columns) < MIN_TELLING or len(rows) < MIN_TELLING:
+    patients = sorted({*one.ids} & {*other.ids})[:_ROWS_TRIED]
+    names = sorted({*one.spec.columns} & {*other.spec.columns})[:_COLUMNS_TRIED]
+    if len(names) < MIN_TELLING or len(patients) < MIN_TELLING:
         return 0.0
-    tried = sorted(rows)[:_ROWS_TRIED], sorted(columns)[:_COLUMNS_TRIED]
     a, b = (
-        table.values[np.ix_([row[p] for p in tried[0]], [column[c] for c in tried[1]])]
-        for table, (row, column) in zip((one, other), places, strict=True)
+        pd.DataFrame(t.values, t.ids, t.spec.columns).loc[patients, names].to_numpy()
+        for t in (one, other)
     )
     known = np.isfinite(a) & np.isfinite(b)
     return float((a == b)[known].mean()) if known.any() else 0.0

@@ -120,12 +120,20 @@ class _Ids:
 
 def _read_ids(table: TextTable, reading: Reading) -> _Ids:
     """Read identifiers as the patients' will be, telling nobody."""
-    named = find_id(table.columns, declared_id(reading, table.file))
-    column = named or table.columns[0]
+    column = _id_column(table, reading)
     rules = reading.id_rules
     if rules.spellings is not None:
         rules = replace(rules, spellings=dict(rules.spellings))
-    return _Ids(column, rules.read(table, column, Findings()), named is not None)
+    named = _named_id(table, reading) is not None
+    return _Ids(column, rules.read(table, column, Findings()), named)
+
+
+def _id_column(table: TextTable, reading: Reading) -> str:
+    return _named_id(table, reading) or table.columns[0]
+
+
+def _named_id(table: TextTable, reading: Reading) -> str | None:
+    return find_id(table.columns, declared_id(reading, table.file))
 
 
 def _ask(tables: Sequence[TextTable], reading: Reading) -> None:
@@ -133,13 +141,13 @@ def _ask(tables: Sequence[TextTable], reading: Reading) -> None:
     manifest = reading.manifest
     named = {manifest.clinical.file, *(s.file for s in manifest.modalities.values())}
     free = [t for t in tables if t.file not in named]
-    ids = {t.file: _read_ids(t, reading) for t in free if len(free) > 1}
+    ids: dict[str, _Ids] = {}
     seen: set[str] = set()
     for i, first in enumerate(free):
         for way in ("rows", "columns"):
             alike = [first]
             for other in free[i + 1 :]:
-                ways = {_way(t, other, ids) for t in alike}
+                ways = {_way(t, other, ids, reading) for t in alike}
                 if ways == {way} and other.file not in seen and _stem([*alike, other]):
                     alike.append(other)
             if first.file not in seen and len(alike) > 1:
@@ -147,18 +155,25 @@ def _ask(tables: Sequence[TextTable], reading: Reading) -> None:
                 _ask_about(alike, ids, reading, side_by_side=way == "columns")
 
 
-def _way(table: TextTable, other: TextTable, ids: Mapping[str, _Ids]) -> str:
+def _way(table: TextTable, other: TextTable, ids: dict[str, _Ids], reading: Reading) -> str:
     """Return ``rows`` or ``columns``, which two tables may be of one; empty where neither.
 
     Rows have most columns in common and few patients. Columns have most patients in common, no
-    column, and names that differ by a number, a letter or a word such as part.
+    column, and names that differ by a number, a letter or a word such as part. Identifiers, which
+    are long to read, are put into ``ids`` once the columns leave it open.
     """
-    a, b = ({*t.columns} - {ids[t.file].column} for t in (table, other))
+    a, b = ({*t.columns} - {_id_column(t, reading)} for t in (table, other))
+    by_rows = 2 * len(a & b) > max(len(a), len(b))
+    if not by_rows and (a & b or not _are_numbered([table, other])):
+        return ""
+    for t in (table, other):
+        if t.file not in ids:
+            ids[t.file] = _read_ids(t, reading)
     mine, theirs = ({*ids[t.file].ids} for t in (table, other))
     few = 2 * len(mine & theirs) <= min(len(mine), len(theirs))
-    if few and 2 * len(a & b) > max(len(a), len(b)):
-        return "rows"
-    return "columns" if not few and not a & b and _are_numbered([table, other]) else ""
+    if by_rows:
+        return "rows" if few else ""
+    return "" if few else "columns"
 
 
 def _ask_about(

@@ -49,14 +49,14 @@ def panel(case: CaseView) -> None:
         with left:
             st.markdown("**Notes**")
             notes = store.notes(case.token)
-            if _note_form(case, keeps=keeps) is None and not notes:
+            if not _note_form(case, keeps=keeps) and not notes:
                 st.caption("No note so far.")
             for note in notes:
                 _entry(case, note)
         with right:
             st.markdown("**The board's decision**")
             decisions = store.decisions(case.token)
-            if _decision_form(case, keeps=keeps) is None and not decisions:
+            if not _decision_form(case, keeps=keeps) and not decisions:
                 st.caption("No decision so far.")
             for place, decision in enumerate(decisions):
                 _entry(case, decision, "Earlier decision. " if place else "")
@@ -127,16 +127,16 @@ def _may(action: Action) -> bool:
     return allowed(action, current_user().role)
 
 
-def _note_form(case: CaseView, *, keeps: bool) -> SessionKey[str] | None:
-    """Draw the form of a note; return its field, None where the user may write none."""
+def _note_form(case: CaseView, *, keeps: bool) -> bool:
+    """Draw the form of a note, where the user may write one; return whether."""
     if not (keeps and _may(Action.NOTE_ADDED)):
-        return None
+        return False
     field: SessionKey[str] = SessionKey(f"note_text_{case.token}")
     with st.form(f"note_{case.token}", border=False):
         st.text_area("Note", key=field.name, height=90, help=LEAVE_OUT)
         st.form_submit_button("Add note", key="note_add", on_click=_add_note, args=(case, field))
     say_refusal(NOTE_REFUSED)
-    return field
+    return True
 
 
 def _add_note(case: CaseView, field: SessionKey[str]) -> None:
@@ -150,16 +150,16 @@ def _add_note(case: CaseView, field: SessionKey[str]) -> None:
         drafts.saved(field, text)
 
 
-def _decision_form(case: CaseView, *, keeps: bool) -> SessionKey[str] | None:
-    """Draw the estimate and the form of a decision; return its field, None where there is none."""
+def _decision_form(case: CaseView, *, keeps: bool) -> bool:
+    """Draw the estimate and the form of a decision; return whether there is a form."""
     estimate = commit_first.estimate_of(case)
     if estimate is not None:
         st.markdown(plain(commit_first.estimate_sentence(estimate)))
     if commit_first.waiting(case) is not None:
         st.caption("The decision follows the board's estimate.")
-        return None
+        return False
     if not (keeps and _may(Action.DECISION_RECORDED)):
-        return None
+        return False
     group: SessionKey[RiskGroup | None] = SessionKey(f"decision_group_{case.token}")
     field: SessionKey[str] = SessionKey(f"decision_text_{case.token}")
     # Outside of the form, which would send it with the text only: it is kept as soon as it is set.
@@ -176,7 +176,7 @@ def _decision_form(case: CaseView, *, keeps: bool) -> SessionKey[str] | None:
             "Record decision", key="decision_add", on_click=_decide, args=(case, group, field)
         )
     say_refusal(DECISION_REFUSED)
-    return field
+    return True
 
 
 def _decide(case: CaseView, group: SessionKey[RiskGroup | None], field: SessionKey[str]) -> None:

@@ -103,7 +103,7 @@ def worklist_button(
     key: str,
     label: str | None = None,
     note: str = "",
-    minutes: Minutes | None = None,
+    minutes: Callable[[], Minutes] | None = None,
 ) -> None:
     """Offer a PDF with a cover and a page for each case; commit first hides its results there, too.
 
@@ -120,8 +120,9 @@ def worklist_button(
         Of the button; by default how many cases there are.
     note : str
         On the cover.
-    minutes : Minutes, optional
-        Of a meeting about these cases; without them the cover is an agenda.
+    minutes : callable, optional
+        Gives those of a meeting about these cases, when the file is made; without them the cover is
+        an agenda.
     """
     if workspace.scoring is None or not len(rows):
         return
@@ -139,7 +140,8 @@ def worklist_button(
 
     def data() -> bytes:
         pages = reports(cases, show_id=show_id, hidden=hidden)
-        return worklist_pdf(pages, paper, title=title, note=note, minutes=minutes)
+        said = None if minutes is None else minutes()
+        return worklist_pdf(pages, paper, title=title, note=note, minutes=said)
 
     offer_download(
         label or f"PDF of {count(len(cases), 'case')}",

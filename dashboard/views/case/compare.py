@@ -18,8 +18,6 @@ from camlif.model.sentences import outcomes_sentence
 from camlif.wording import count, in_sentence, shown_value
 from dashboard.components.case_view import CaseView, ScoredCase, view_case
 from dashboard.components.chart import draw, show_chart, theme
-from dashboard.components.contributions import feature_contributions
-from dashboard.components.explanation_choice import choice_of
 from dashboard.components.text import plain
 from dashboard.figures.attribution import (
     FeatureContribution,
@@ -28,16 +26,13 @@ from dashboard.figures.attribution import (
     sum_by_group,
 )
 from dashboard.profiles import patient_facts
-from dashboard.session import resources
-from dashboard.session.resources import BaselineKey
-from dashboard.views.case import commit_first, panels
+from dashboard.views.case import commit_first, evidence, panels
 from dashboard.views.cohort import patient_groups
 
 PATIENT, GROUP = "A patient", "A group"
 MOST_OFFERED = 1000
 """Patients offered in the list, which goes to the browser at every rerun."""
 N_FEATURES = 10
-MEDIAN: BaselineKey = "median"
 HIDDEN = "The other patient's result stays hidden until the board has recorded its estimate."
 
 
@@ -114,27 +109,9 @@ def _answer(case: ScoredCase) -> None:
     st.markdown(plain(case.summary.certainty.sentence))
 
 
-def _features(case: ScoredCase, baseline: BaselineKey) -> list[FeatureContribution]:
-    """Contributions by the method that may be shown; none where none may."""
-    method = choice_of(case.workspace, case.scoring).method
-    if method is None:
-        return []
-    found = resources.feature_attribution(
-        case.workspace.loaded.digest,
-        case.scoring.model.digest,
-        (case.row,),
-        method,
-        baseline,
-        case.scoring.missing,
-        case.workspace.cohort,
-        case.scoring.bundle,
-    )
-    return feature_contributions(case.workspace, case.scoring, found, 0)
-
-
 def _reasons_of_both(case: ScoredCase, other: ScoredCase) -> None:
     ids = case.workspace.cohort.patient_ids
-    first, second = (_features(c, MEDIAN) for c in (case, other))
+    (_, first), (_, second) = (evidence.explained(c, "median") for c in (case, other))
     if not first or not second:
         st.info("No method for feature groups passes its check on this model.")
         return
@@ -195,7 +172,7 @@ def _against(case: ScoredCase) -> None:
         held = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
         st.markdown(plain("; ".join(f"{s} risk: {held[s]:,}" for s in order)))
         st.markdown(plain(_course(case, rows)))
-    features = _features(case, tuple(rows.tolist()))
+    _, features = evidence.explained(case, tuple(rows.tolist()))
     if not features:
         st.info("No method for feature groups passes its check on this model.")
         return

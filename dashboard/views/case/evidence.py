@@ -64,26 +64,17 @@ def contributions(case: ScoredCase) -> None:
     """
     st.header("Why", anchor=False)
     choice = _pick_baseline(case)
-    scoring, baseline = case.scoring, baseline_of(case, choice)
-    key = (case.workspace.loaded.digest, scoring.model.digest, (case.row,))
-    cohort, missing, bundle = case.workspace.cohort, scoring.missing, scoring.bundle
-    shown = choice_of(case.workspace, scoring)
+    baseline, shown = baseline_of(case, choice), choice_of(case.workspace, case.scoring)
     left, right = st.columns([3, 2])
-    features = None
-    if shown.method is not None:
-        features = resources.feature_attribution(
-            *key, shown.method, baseline, missing, cohort, bundle
-        )
-        words = case.workspace.profile, cohort.info.units
-        found = resources.compute_once(
-            partial(feature_contributions, case.workspace, scoring, features, 0),
-            f"contributions of {key}, {shown.method}, {baseline}, {missing}, {words}",
-        )
+    features, found = explained(case, baseline)
+    if features is not None:
         with left:
             chart = draw(group_bars, sum_by_group(found), theme=theme())
             show_chart(chart, key="case_groups")
     with right if features else left:
-        modalities = resources.modality_attribution(*key, baseline, missing, cohort, bundle)
+        modalities = resources.modality_attribution(
+            *_key(case), baseline, case.scoring.missing, case.workspace.cohort, case.scoring.bundle
+        )
         _modality_chart(case, modalities, choice)
         if shown.limit:
             st.info(plain(shown.limit))
@@ -98,6 +89,36 @@ def contributions(case: ScoredCase) -> None:
         st.caption(
             plain(f"Modalities: exact Shapley values. {how}Baseline: {choice}. {shown.verdict}")
         )
+
+
+def explained(
+    case: ScoredCase, baseline: BaselineKey
+) -> tuple[FeatureAttribution | None, list[FeatureContribution]]:
+    """Explain a case by the method that may be shown; None and nothing where none may.
+
+    Parameters
+    ----------
+    case : ScoredCase
+    baseline : BaselineKey
+    """
+    workspace, scoring = case.workspace, case.scoring
+    cohort, missing = workspace.cohort, scoring.missing
+    method = choice_of(workspace, scoring).method
+    if method is None:
+        return None, []
+    found = resources.feature_attribution(
+        *_key(case), method, baseline, missing, cohort, scoring.bundle
+    )
+    words = workspace.profile, cohort.info.units
+    contributions = resources.compute_once(
+        partial(feature_contributions, workspace, scoring, found, 0),
+        f"contributions of {_key(case)}, {method}, {baseline}, {missing}, {words}",
+    )
+    return found, contributions
+
+
+def _key(case: ScoredCase) -> tuple[str, str, tuple[int, ...]]:
+    return case.workspace.loaded.digest, case.scoring.model.digest, (case.row,)
 
 
 def _pick_baseline(case: ScoredCase) -> str:

@@ -6,11 +6,11 @@ A worklist goes in; the meeting that the session has joined comes out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from camlif.wording import count
 from dashboard.access.access import Action, allowed
 from dashboard.components import trail, worklists
 from dashboard.components.text import moment, plain, zone
@@ -111,8 +111,7 @@ def _files(
     if workspace.scoring is None:
         st.caption("No installed model fits this cohort, so there is nothing to print.")
         return
-    missing = worklists.absent(workspace, worklist)
-    note = f"Not in the loaded tables: {count(missing, 'case')} of this list." if missing else ""
+    note = worklists.absent_words(workspace, worklist)
     with st.container(horizontal=True, vertical_alignment="center"):
         case_exports.worklist_button(
             workspace,
@@ -131,7 +130,7 @@ def _files(
                 key="minutes",
                 label="Minutes with decisions (PDF)",
                 note=note,
-                minutes=_minutes(workspace, rows, meeting),
+                minutes=partial(_minutes, workspace, rows, meeting, zone()),
             )
         with st.popover("Paper"):
             case_exports.options()
@@ -152,12 +151,14 @@ def _pick_meeting(meetings: Sequence[Meeting]) -> Meeting | None:
     return by_number[chosen]
 
 
-def _minutes(workspace: Workspace, rows: Sequence[int], meeting: Meeting) -> Minutes:
+def _minutes(
+    workspace: Workspace, rows: Sequence[int], meeting: Meeting, time_zone: str
+) -> Minutes:
     said = {}
     for token in (workspace.loaded.tokens[row] for row in rows):
         kept = (row for row in _kept(workspace, token) if meeting.holds(row.recorded))
         said[token] = [as_row(row) for row in sorted(kept, key=lambda row: row.recorded)]
-    return Minutes(began=meeting.began, ended=meeting.ended, zone=zone(), said=said)
+    return Minutes(began=meeting.began, ended=meeting.ended, zone=time_zone, said=said)
 
 
 def _kept(workspace: Workspace, token: str) -> list[Note | Estimate | Decision]:

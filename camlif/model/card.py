@@ -374,6 +374,17 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
         limits.append(
             f"{count(splits.n_never_tested, 'patient was', 'patients were')} never in a test part."
         )
+    return [*limits, *reference_limits(reference)]
+
+
+def reference_limits(reference: Reference) -> list[str]:
+    """Say for whom the model gives no score or no absolute risk, or ranks weakly.
+
+    Parameters
+    ----------
+    reference : Reference
+    """
+    limits = []
     closed = [f"{count(h, 'month')}" for h in HORIZONS if not reference.whole.gate(h).open]
     if reference.whole.fault:
         limits.append(
@@ -387,17 +398,10 @@ def _limits(cohort: Cohort, config: RunConfig, splits: Splits, reference: Refere
         limits.append(f"With only {'; '.join(weak)} the ranking is weak, see the table.")
     if unscored:
         limits.append(f"Patients with only {'; '.join(unscored)} are not scored.")
-    limits += subgroup_limits(reference.subgroups)
-    return limits
+    return [*limits, *_subgroup_limits(reference.subgroups)]
 
 
-def subgroup_limits(subgroups: Sequence[SubgroupValidation]) -> list[str]:
-    """Say which subgroups the model does not rank.
-
-    Parameters
-    ----------
-    subgroups : sequence of SubgroupValidation
-    """
+def _subgroup_limits(subgroups: Sequence[SubgroupValidation]) -> list[str]:
     unless = {"subtype": "", "age": ", unless their subtype decides"}
     return [
         f"Patients of {found.name} are not scored{unless[found.kind]}: the model does not rank "

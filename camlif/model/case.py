@@ -14,6 +14,7 @@ import numpy as np
 
 from camlif.config import HORIZONS
 from camlif.model import sentences
+from camlif.model.card import reference_limits
 from camlif.model.certainty import Certainty, case_certainty
 from camlif.model.inputs import InputCheck
 from camlif.model.modality_check import ModalityCheck, check_modality
@@ -165,7 +166,8 @@ class CaseSummary:
     notes : tuple of str
         Warnings of the score file, or why there is no score.
     caveats : tuple of str
-        What a reader must keep in mind: warnings of the case, then limits of the model.
+        What a reader must keep in mind: warnings of the case, then limits of the model for every
+        case.
     """
 
     patient_id: str
@@ -248,10 +250,14 @@ def summarise_case(
         subgroups=subgroups,
         withheld=withheld,
         notes=notes,
-        caveats=bundle.card.limits
-        if score is None
-        else (*warnings, ranking, *within, *bundle.card.limits),
+        caveats=(*((*warnings, ranking, *within) if score else ()), *_general_limits(bundle)),
     )
+
+
+def _general_limits(bundle: Bundle) -> list[str]:
+    """Limits of the model for every case; those of other patients are told by the card alone."""
+    of_some = reference_limits(bundle.reference)
+    return [limit for limit in bundle.card.limits if limit not in of_some]
 
 
 def _called(subgroup: SubgroupValidation, column: Callable[[str], str]) -> SubgroupValidation:

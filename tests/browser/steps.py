@@ -6,7 +6,6 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 SECONDS = 1000
 SLOW = 120 * SECONDS
+STILL = '[data-test-script-state="notRunning"]'
 PANELS = (
     "Who and what data",
     "Result",
@@ -44,20 +44,28 @@ FAILED = re.compile(r"Traceback|E-50: |circular import|partially initialized", r
 
 
 def settled(page: Page) -> None:
-    """Wait until the script has run and the footer is there."""
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
+    """Wait until the script has run, the footer is there and no further run begins by itself."""
     page.get_by_role("button", name="Forget my data").wait_for(timeout=SLOW)
-    page.wait_for_timeout(300)
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=SLOW)
+    page.wait_for_selector(STILL, timeout=SLOW)
+    while _begins(page, seconds=0.3):
+        page.wait_for_selector(STILL, timeout=SLOW)
 
 
 def rerun(page: Page) -> None:
     """Wait until the script has run anew after a click; one that runs none is waited for, too."""
+    _begins(page, seconds=0.5)
+    settled(page)
+
+
+def _begins(page: Page, *, seconds: float) -> bool:
+    """Whether the script begins to run within ``seconds``."""
     from playwright.sync_api import TimeoutError as NotBegun
 
-    with suppress(NotBegun):
-        page.wait_for_selector('[data-test-script-state="running"]', timeout=SECONDS // 2)
-    settled(page)
+    try:
+        page.wait_for_selector('[data-test-script-state="running"]', timeout=seconds * SECONDS)
+    except NotBegun:
+        return False
+    return True
 
 
 def go(page: Page, name: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from camlif.model.bundle import Bundle
+from camlif.model.card import reference_limits
 from camlif.model.modality_sets import ValidatedSet
 from camlif.model.reference import Reference
 from camlif.statistics import GateResult
@@ -59,7 +60,11 @@ def scored_without(reference: Reference, absent: str) -> Reference:
 
 def judged_as_a_whole(bundle: Bundle) -> Bundle:
     """A bundle too small to rank its subgroups, scored as if it had none."""
-    return replace(bundle, reference=replace(bundle.reference, subgroups=()))
+    reference = replace(bundle.reference, subgroups=())
+    gone = {*reference_limits(bundle.reference)} - {*reference_limits(reference)}
+    limits = tuple(limit for limit in bundle.card.limits if limit not in gone)
+    card = bundle.card.model_copy(update={"subgroups": (), "limits": limits})
+    return replace(bundle, reference=reference, card=card)
 
 
 def ranked(bundle: Bundle) -> Bundle:

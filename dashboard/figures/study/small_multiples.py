@@ -14,10 +14,11 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from camlif.config import HORIZONS
 from camlif.data.schema import Endpoint
-from camlif.statistics import kaplan_meier, too_few
+from camlif.statistics import kaplan_meier
 from camlif.statistics.outcome import FollowUp
-from camlif.wording import count, format_p
+from camlif.wording import count
 from dashboard.figures.chart import Chart, escape
 from dashboard.figures.layout import (
     Marks,
@@ -27,8 +28,9 @@ from dashboard.figures.layout import (
     empty_figure,
     hover_text,
 )
-from dashboard.figures.palette import STRATUM_ROLES, Theme, line_styles
+from dashboard.figures.palette import STRATUM_ROLES, Theme, line_styles, rgba
 from dashboard.figures.survival_lines import (
+    BAND_OPACITY,
     TAIL_OPACITY,
     Line,
     curve_end,
@@ -55,21 +57,11 @@ class CurvePanel:
         Months.
     stratum : ndarray of str
         Among ``low``, ``intermediate`` and ``high``.
-    p_value : float or None
-        Over splits, see `camlif.statistics.SplitPValues`.
     """
 
     title: str
     followed: FollowUp
     stratum: NDArray[np.str_]
-    p_value: float | None
-
-    @property
-    def p_text(self) -> str:
-        """Log-rank p-value in words; hidden where a group is too small."""
-        if too_few(self.followed.event, self.stratum):
-            return "p hidden: too few"
-        return "p not defined" if self.p_value is None else format_p(self.p_value)
 
 
 def curves_by_variant(
@@ -90,7 +82,8 @@ def curves_by_variant(
 
     Notes
     -----
-    The p-value of a panel compares low and high risk of that variant over the splits, not variants.
+    Bands are pointwise 95 % intervals. There is no p-value: that of held-out groups does not hold
+    its level for every learner (`camlif.statistics.SplitPValues`).
     """
     alt = f"Kaplan-Meier curves of {endpoint.name} by risk group, one panel per variant"
     if not panels:
@@ -128,7 +121,7 @@ def curves_by_variant(
     for k, panel in enumerate(panels):
         _head(marks, panel, k)
     marks.put_on(figure)
-    return Chart(figure, _finding(panels, endpoint), _table(panels, lines), alt)
+    return Chart(figure, _finding(panels, lines, endpoint), _table(panels, lines), alt)
 
 
 def _lines(panel: CurvePanel, theme: Theme) -> list[Line]:
@@ -147,11 +140,28 @@ def _lines(panel: CurvePanel, theme: Theme) -> list[Line]:
 def _add_curve(
     figure: go.Figure, line: Line, axis: TimeAxis, endpoint: Endpoint, row: int, column: int
 ) -> None:
-    """Add the faint tail, then the reliable part, which explains the colour in the legend."""
+    """Add the band and the faint tail, then the reliable part, which explains the colour."""
     steps = steps_of(line.curve)
     last = curve_end(line, axis)
     turn = min(line.reliable_until, last)
-    for part, opacity in ((steps.between(turn, last), TAIL_OPACITY), (steps.between(0, turn), 1.0)):
+    reliable = steps.between(0, turn)
+    drawn = np.isfinite(reliable.low) & np.isfinite(reliable.high)
+    for edge, fill in ((reliable.low, "none"), (reliable.high, "tonexty")):
+        figure.add_scatter(
+            x=axis.scale(reliable.time[drawn]),
+            y=edge[drawn],
+            mode="lines",
+            line={"shape": "hv", "width": 0, "color": line.style.color},
+            fill=fill,
+            fillcolor=rgba(line.style.color, BAND_OPACITY),
+            legendgroup=line.name,
+            showlegend=False,
+            hoverinfo="skip",
+            meta="band",
+            row=row,
+            col=column,
+        )
+    for part, opacity in ((steps.between(turn, last), TAIL_OPACITY), (reliable, 1.0)):
         texts = [
             f"{escape(line.name)}<br>{t:.3g} {axis.unit}: {s:.0f} % {escape(endpoint.event_free)}"
             f"<br>at risk: {n:.0f}"
@@ -187,8 +197,7 @@ def _head(marks: Marks, panel: CurvePanel, place: int) -> None:
     n, events = len(panel.followed), int(panel.followed.event.sum())
     marks.over_panel(
         place,
-        f"{escape(panel.title, limit=30)}<br>log-rank {escape(panel.p_text)}; "
-        f"n = {n:,}, {count(events, 'event')}",
+        f"{escape(panel.title, limit=30)}<br>n = {n:,}, {count(events, 'event')}",
         x=0,
         xanchor="left",
         align="left",
@@ -201,15 +210,25 @@ def _table(panels: Sequence[CurvePanel], lines: Sequence[Sequence[Line]]) -> pd.
         for line in part:
             table = curve_table(line.name, line.curve)
             table.insert(0, "variant", panel.title)
-            tables.append(table.assign(log_rank=panel.p_text))
+            tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
-def _finding(panels: Sequence[CurvePanel], endpoint: Endpoint) -> str:
+def _finding(
+    panels: Sequence[CurvePanel], lines: Sequence[Sequence[Line]], endpoint: Endpoint
+) -> str:
+    """Survival of the first panel's groups at the last horizon that all of them reach."""
     sizes = sorted({len(panel.followed) for panel in panels})
     n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    first = panels[0]
+    about = f"{count(len(panels), 'panel')}, {endpoint.name}, {n} in each"
+    until = min((line.reliable_until for line in lines[0]), default=0.0)
+    reached = [months for months in HORIZONS if months <= until]
+    if not reached:
+        return f"Risk groups of {panels[0].title}: followed too briefly to compare; {about}."
+    alive = ", ".join(
+        f"{line.name} {100 * float(line.curve.at(reached[-1])):.0f}" for line in lines[0]
+    )
     return (
-        f"Log-rank of the risk groups of {first.title}: {first.p_text}; "
-        f"{count(len(panels), 'panel')}, {endpoint.name}, {n} in each."
+        f"Of 100 of each risk group of {panels[0].title}, {endpoint.event_free} at "
+        f"{count(reached[-1], 'month')}: {alive}; {about}."
     )

@@ -130,7 +130,7 @@ def strata_chart(
     tests = f"{WITHHELD[0].upper()}{WITHHELD[1:]}."
     if not against_grades:
         chart = kaplan_meier_chart(
-            predicted, theme=theme, endpoint=endpoint, months_or_years="years", show_interval=False
+            predicted, theme=theme, endpoint=endpoint, months_or_years="years"
         )
         return _with_tests(chart, tests, patients.held)
     kinds = (Grouping("predicted", predicted), Grouping("actual", _graded(patients)))

@@ -21,7 +21,7 @@ from camlif.model.sentences import told_sentence
 from camlif.model.telling_inputs import telling_inputs
 from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
 from camlif.statistics.split_p_values import WITHHELD
-from camlif.wording import count, format_p
+from camlif.wording import count
 from dashboard.components import worklists
 from dashboard.components.chart import draw, selected_points, show_chart, show_numbers, theme
 from dashboard.components.text import plain
@@ -90,7 +90,7 @@ def metrics(workspace: Workspace) -> None:
     except EstimationError as error:
         columns[3].metric("C-index", "not defined", help=plain(error))
     stratum = workspace.scoring.result.stratum[scored.rows].astype(str)
-    _separation(columns[4], workspace, workspace.scoring, scored, stratum)
+    _separation(columns[4], workspace, scored, stratum)
     _say_training(workspace.scoring.result, rows)
 
 
@@ -115,23 +115,14 @@ def _say_training(result: ScoreResult, rows: NDArray[np.int_]) -> None:
 def _separation(
     column: DeltaGenerator,
     workspace: Workspace,
-    scoring: Scoring,
     outcome: KnownOutcome,
     stratum: NDArray[np.str_],
 ) -> None:
-    """Show the log-rank p-value of the risk groups: of training patients, the card's."""
-    if not rests_on_held_out(workspace, RISK, outcome.rows):
+    """Show the log-rank p-value of the risk groups, of patients whom no model has seen."""
+    if rests_on_held_out(workspace, RISK, outcome.rows):
+        column.metric("Log-rank, risk groups", "withheld", help=plain(f"{WITHHELD}."))
+    else:
         column.metric("Log-rank, risk groups", log_rank_words(outcome, stratum))
-        return
-    found = scoring.bundle.card.p_values
-    p = found.over_splits if found else None
-    column.metric(
-        "Log-rank over splits",
-        "not given" if p is None else format_p(p),
-        help=plain(
-            f"Of the whole training cohort, from the model card. Of the groups shown, {WITHHELD}."
-        ),
-    )
 
 
 def _words(

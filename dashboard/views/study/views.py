@@ -12,6 +12,7 @@ import streamlit as st
 
 from camlif.config import QUICK_SPLITS
 from camlif.exceptions import EstimationError
+from camlif.statistics.split_p_values import WITHHELD
 from camlif.study.heldout import MEDIAN, Unit, cut_strata
 from camlif.study.printed import COHORTS
 from camlif.wording import count, listed
@@ -144,10 +145,6 @@ def curves_view(choice: StudyChoice) -> None:
         return
     unit = pick_unit(f"{choice.page}_curves_unit")
     titles, panels, words = opened.titles, [], ""
-    p_values = {
-        row.key: row.p_values.over_splits if row.p_values else None
-        for row in opened.study.summary.rows
-    }
     for key in choice.keys[:MAX_CURVE_PANELS]:
         try:
             patients = opened.patients(key, unit)
@@ -156,19 +153,12 @@ def curves_view(choice: StudyChoice) -> None:
             st.caption(plain(f"{titles[key]} is left out: {error}"))
             continue
         words = words or pooling_words(patients.held)
-        panels.append(
-            CurvePanel(
-                title=titles[key],
-                followed=patients.followed,
-                stratum=stratum,
-                p_value=p_values[key],
-            )
-        )
+        panels.append(CurvePanel(title=titles[key], followed=patients.followed, stratum=stratum))
     chart = curves_by_variant(panels, theme=theme(), endpoint=opened.endpoint)
     show_chart(chart, key=f"{choice.page}_curves", settings={**_settings(choice), "unit": unit})
     st.caption(
-        f"{WITHIN[0].upper()}{WITHIN[1:]}. Cut at the median of the variant's own risks. p: "
-        "log-rank over the splits, each test part cut at its training median."
+        f"{WITHIN[0].upper()}{WITHIN[1:]}. Cut at the median of the variant's own risks. "
+        f"{WITHHELD[0].upper()}{WITHHELD[1:]}."
     )
     if len(choice.keys) > MAX_CURVE_PANELS:
         n = len(choice.keys) - MAX_CURVE_PANELS

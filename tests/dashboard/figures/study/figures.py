@@ -92,7 +92,6 @@ def curve_panel(title: str = EVIL, n: int = 240, seed: int = 0) -> CurvePanel:
         title=title,
         followed=found.followed,
         stratum=cut_strata(found.held.risk, MEDIAN),
-        p_value=0.0213,
     )
 
 

@@ -35,17 +35,35 @@ def traces(figure: go.Figure, meta: str) -> list[Any]:
 # Curves by variant
 
 
-def test_every_panel_has_its_own_p_value_over_splits() -> None:
-    panels = [
-        replace(curve_panel("one", seed=1), p_value=0.0004),
-        replace(curve_panel("two", seed=2), p_value=0.0312),
-        replace(curve_panel("three", seed=3), p_value=None),
-    ]
-    chart = curves_by_variant(panels, theme="light", endpoint=DEATH)
-    texts = ["log-rank p &lt; 0.001", "log-rank p = 0.031", "p not defined"]
-    for text, drawn, note in zip(texts, panels, chart.figure.layout.annotations, strict=True):
-        assert text in note.text
+def test_every_panel_has_its_numbers_and_bands_and_no_p_value() -> None:
+    panels = [curve_panel("one", seed=1), curve_panel("two", n=200, seed=2)]
+    figure = curves_by_variant(panels, theme="light", endpoint=DEATH).figure
+    for drawn, note in zip(panels, figure.layout.annotations, strict=True):
         assert f"n = {len(drawn.followed)}" in note.text
+        assert "log-rank" not in note.text
+    assert len(traces(figure, "band")) == 2 * 2 * 2  # both edges of two groups in two panels
+
+
+def test_the_band_of_a_panel_is_the_interval_of_lifelines() -> None:
+    drawn = curve_panel("one")
+    chart = curves_by_variant([drawn], theme="light", endpoint=DEATH, months_or_years="months")
+    low_edge = next(t for t in traces(chart.figure, "band") if t.legendgroup == "low")
+    low = drawn.stratum == "low"
+    fitter = KaplanMeierFitter().fit(drawn.followed.duration[low], drawn.followed.event[low])
+    interval = fitter.confidence_interval_survival_function_
+    times = np.array(low_edge.x)[1:-1] + 1e-9
+    row = np.searchsorted(interval.index, times, side="right") - 1
+    assert list(low_edge.y[1:-1]) == pytest.approx((100 * interval.iloc[row, 0]).tolist())
+
+
+def test_the_finding_says_how_many_of_each_group_are_alive() -> None:
+    drawn = curve_panel("one")
+    finding = curves_by_variant([drawn], theme="light", endpoint=DEATH).finding
+    months = int(re.findall(r"at (\d+) months", finding)[0])
+    for name in ("low", "high"):
+        own = drawn.stratum == name
+        fitter = KaplanMeierFitter().fit(drawn.followed.duration[own], drawn.followed.event[own])
+        assert f"{name} {100 * float(fitter.predict(months)):.0f}" in finding
 
 
 def test_curves_of_a_panel_equal_lifelines() -> None:
@@ -66,9 +84,9 @@ def test_panels_share_their_axes() -> None:
     assert sum(layout[name].matches is None for name in names) == 1  # the one they follow
 
 
-def test_a_p_value_of_too_few_patients_is_hidden() -> None:
-    few = curve_panel("few", n=14)
-    assert few.p_text == "p hidden: too few"
+def test_groups_followed_too_briefly_are_said_to_be() -> None:
+    finding = curves_by_variant([curve_panel("few", n=14)], theme="light", endpoint=DEATH).finding
+    assert "followed too briefly to compare" in finding
 
 
 def test_the_legend_explains_each_group_once() -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import count
+from queue import PriorityQueue
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -21,7 +24,7 @@ def failed(future: Future[Any]) -> bool:
 
 
 class SharedWork:
-    """Computations of one kind.
+    """Computations of one kind, by threads that stay: what they keep for themselves is kept.
 
     Parameters
     ----------
@@ -30,7 +33,9 @@ class SharedWork:
     """
 
     def __init__(self, at_once: int) -> None:
-        self._turns = threading.BoundedSemaphore(at_once)
+        self._free = at_once
+        self._order = count()
+        self._wanted: PriorityQueue[_Wanted] = PriorityQueue()
         self._lock = threading.Lock()
         self._asked: WeakValueDictionary[str, Future[Any]] = WeakValueDictionary()
 
@@ -42,19 +47,43 @@ class SharedWork:
         key : str
             Names everything that the result depends on.
         compute : callable
-            Runs in a thread of its own, outside of any session.
+            Runs in a thread outside of any session.
         """
         with self._lock:
             future = self._asked.get(key)
             if future is None or failed(future):
                 future = self._asked[key] = Future()
-                # A daemon: a server that is told to end does not wait for it.
-                threading.Thread(target=self._run, args=(future, compute), daemon=True).start()
+                self._begin(_Wanted((False, next(self._order)), future, compute))
             return future
 
-    def _run(self, future: Future[T], compute: Callable[[], T]) -> None:
-        with self._turns:
-            try:
-                future.set_result(compute())
-            except BaseException as error:  # raised again where the result is read
-                future.set_exception(error)
+    def do_later(self, compute: Callable[[], object]) -> None:
+        """Compute something that nobody waits for, after all that somebody asks for."""
+        with self._lock:
+            self._begin(_Wanted((True, next(self._order)), Future(), compute))
+
+    def _begin(self, wanted: _Wanted) -> None:
+        self._wanted.put(wanted)
+        if self._free:
+            self._free -= 1
+            # A daemon: a server that is told to end does not wait for it.
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            _compute(self._wanted.get())
+
+
+@dataclass(order=True, frozen=True, slots=True)
+class _Wanted:
+    """A computation that waits for a thread; those that come first sort first."""
+
+    turn: tuple[bool, int]
+    future: Future[Any] = field(compare=False)
+    compute: Callable[[], Any] = field(compare=False)
+
+
+def _compute(wanted: _Wanted) -> None:
+    try:
+        wanted.future.set_result(wanted.compute())
+    except BaseException as error:  # raised again where the result is read
+        wanted.future.set_exception(error)

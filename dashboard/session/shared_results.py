@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 import streamlit as st
 
 from dashboard.runs.shared_work import SharedWork, failed
-from dashboard.store.kept_explanations import KeptExplanations
+from dashboard.store.kept_explanations import Explanation, KeptExplanations
 
 SESSION_TTL = "2h"
 LOOK_EVERY = 0.5
@@ -57,10 +57,19 @@ class Request(Generic[T]):
         """Return the result under way, begun unless somebody holds it."""
         return _work(long=self.long).ask(self.key, self._read_or_compute)
 
+    def prepare(self) -> None:
+        """Put the result on disk for later, when nothing is asked for; none is kept otherwise."""
+        if self.kept is not None:
+            _work(long=True).do_later(self._keep)
+
     def result(self) -> T:
         """Wait for the result and hold it for this session."""
         future: Future[T] = _held(self.key, self.begin)
         return wait(future)
+
+    def _keep(self) -> None:
+        if self.kept is not None and not self.kept.has(self.key):
+            self.kept.write(self.key, cast(Explanation, self.compute()))
 
     def _read_or_compute(self) -> T:
         found: Any = None if self.kept is None else self.kept.read(self.key)

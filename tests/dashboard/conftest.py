@@ -63,7 +63,8 @@ def point_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PointAt]:
 def _few_patients_check_explanations_on_the_page() -> Iterator[None]:
     """Let Explain check as few patients, too, and none before it is opened."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dashboard.views.explain.beforehand._requests", lambda _: [])
+        patch.setattr("dashboard.views.explain.beforehand._of_explain", lambda *_: [])
+        patch.setattr("dashboard.views.explain.beforehand._of_cases", lambda *_: [])
         patch.setattr("dashboard.views.explain.trust.N_PATIENTS", 12)
         yield
 

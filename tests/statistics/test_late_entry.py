@@ -33,6 +33,7 @@ from camlif.statistics import (
     subgroup_performance,
     time_dependent_auc,
 )
+from camlif.statistics.censoring import CensoringWeights
 from camlif.statistics.outcome import MIN_AT_RISK, life_table
 from tests.builders.late_entry import draw_late, true_survival
 
@@ -289,8 +290,6 @@ HORIZON = 36.0
 
 def test_weights_of_one_cohort_sum_to_one_after_the_start() -> None:
     """Cases weigh as much as the curve falls, controls as much as is left of it."""
-    from camlif.statistics.censoring import CensoringWeights
-
     p = draw_late(400, np.random.default_rng(4))
     weights = CensoringWeights(p.event, p.duration, p.entry)
     cases = p.event & (p.duration <= HORIZON)
@@ -300,6 +299,30 @@ def test_weights_of_one_cohort_sum_to_one_after_the_start() -> None:
     assert fallen == pytest.approx(1 - float(curve.at(HORIZON)))
     assert controls.sum() * weights.at(HORIZON) == pytest.approx(float(curve.at(HORIZON)))
     assert life_table(p.event, p.duration, p.entry).start < 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(tied(min_size=6))
+def test_the_weight_of_a_time_is_survival_before_it_over_those_at_risk(p: Tied) -> None:
+    entry = np.maximum(p.entry, 0.5)  # all enter late, so the weights are those of late entry
+    weights = CensoringWeights(p.event, p.duration, entry)
+    start = life_table(p.event, p.duration, entry).start
+
+    def at_risk(time: float) -> int:
+        return int(((entry < time) & (p.duration >= time)).sum())
+
+    def event_free_before(time: float) -> float:
+        times = np.unique(p.duration[p.event & (p.duration > start) & (p.duration < time)])
+        lost = [(p.event & (p.duration == t)).sum() / at_risk(t) for t in times]
+        return float(np.prod([1 - share for share in lost]))
+
+    assert weights.at(start) == 0
+    for time in (*np.unique(p.duration), start + 0.25):
+        if time > start and at_risk(time):
+            expected = event_free_before(time) / at_risk(time)
+            assert weights.at(time) == pytest.approx(expected)
+    with pytest.raises(EstimationError, match="No training patient was followed beyond"):
+        weights.at(p.duration.max() + 0.25)
 
 
 def test_measures_of_a_large_cohort_are_those_of_everyone(many: NDArray[np.float64]) -> None:

@@ -73,9 +73,28 @@ def test_what_nobody_holds_is_computed_anew() -> None:
     held = work.ask("a", Result)
     found = held.result(SECONDS)
     assert work.ask("a", Result).result(SECONDS) is found
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.daemon and "_run" in thread.name:
-            thread.join(SECONDS)
+    work.ask("b", Result).result(SECONDS)  # its thread has let go of "a"
     del held
     gc.collect()
     assert work.ask("a", Result).result(SECONDS) is not found
+
+
+def test_what_somebody_waits_for_comes_before_what_nobody_does() -> None:
+    work, go, order = SharedWork(1), threading.Event(), []
+    work.ask("first", lambda: go.wait(SECONDS))
+    for name in "abc":
+        work.do_later(lambda name=name: order.append(name))
+    wanted = [work.ask(name, lambda name=name: order.append(name)) for name in "xy"]
+    go.set()
+    for future in wanted:
+        future.result(SECONDS)
+    work.ask("last", lambda: None).result(SECONDS)
+    while len(order) < 5:
+        work.ask("again", lambda: None).result(SECONDS)
+    assert order == ["x", "y", "a", "b", "c"]
+
+
+def test_computations_of_one_thread_follow_each_other_in_it() -> None:
+    work = SharedWork(1)
+    first, second = (work.ask(key, threading.get_ident).result(SECONDS) for key in "ab")
+    assert first == second != threading.get_ident()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from camlif.explain.results import ModalityAttribution
-from dashboard.session import resources, settings
+from dashboard.session import resources, settings, shared_results
 
 
 @pytest.fixture
@@ -78,6 +79,24 @@ def test_a_shipped_cohort_is_explained_once_for_every_start_of_the_server(
     assert show("shipped") == first
     assert len(calls) == 1
     assert len(list(home.rglob("*.npz"))) == 1
+
+
+def test_a_case_explained_ahead_is_read_when_it_is_opened(home: Path, calls: list[int]) -> None:
+    def prepare(cohort: str) -> None:
+        bundle: Any = SimpleNamespace(device="cpu")
+        resources.modality_request(cohort, "m", (0,), "median", (), None, bundle).prepare()  # type: ignore[arg-type]
+
+    def wait() -> None:
+        shared_results._work(long=True).ask("another", lambda: None).result(20)
+
+    prepare("shipped")
+    while not list(home.rglob("*.npz")):
+        wait()
+    prepare("shipped")
+    prepare("uploaded")
+    show("shipped")
+    show("uploaded")
+    assert len(calls) == 2  # one ahead, and the uploaded cohort's when it was opened
 
 
 def test_another_model_or_patient_is_explained_anew(home: Path, calls: list[int]) -> None:

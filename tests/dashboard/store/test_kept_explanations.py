@@ -109,9 +109,14 @@ def test_a_record_of_another_make_counts_as_none(
     assert kept.read(KEY) is None
 
 
-def test_the_oldest_go_where_there_are_too_many(tmp_path: Path) -> None:
+def test_the_oldest_go_where_there_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_explanations, "SWEPT_AFTER", 1)
     kept = KeptExplanations(tmp_path)
+    assert not kept.has(KEY)
     kept.write(KEY, FEATURES)
+    assert kept.has(KEY)
     size = (tmp_path / f"{KEY}.npz").stat().st_size
     kept = replace(kept, most_bytes=int(2.5 * size))
     for name in "bcd":

@@ -30,6 +30,7 @@ RANGE_ARRAYS = ("range.", "distance.", "reach.")
 """How the arrays of a training range are called in a model folder, before the modality."""
 
 Number = float | NDArray[np.float64]
+_Grid = tuple[Float32Array, NDArray[np.float64]]
 
 _SPREADS = ((0.25, 0.75, 1.349), (0.05, 0.95, 3.290), (0.005, 0.995, 5.152))
 """Quantile ranges and what they are of a normal distribution's SD, the most robust first."""
@@ -101,6 +102,9 @@ class TrainingRange:
     levels: Mapping[str, Float32Array]
     distances: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     reach: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    _grids: dict[str, list[_Grid]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return every array by its name in a model folder."""
@@ -221,16 +225,23 @@ class TrainingRange:
 
         Interpolated between the stored levels; ties take the middle of their levels.
         """
-        stored = self.levels[modality]
-        percents = 100 * np.asarray(LEVELS)
         result = np.full(values.shape, np.nan)
-        for column in range(values.shape[1]):
-            grid, where = np.unique(stored[:, column], return_inverse=True)
-            middle = np.bincount(where, weights=percents) / np.bincount(where)
+        for column, (grid, middle) in enumerate(self._percentiles_of(modality)):
             x = values[:, column]
             observed = np.isfinite(x)
             result[observed, column] = np.interp(x[observed], grid, middle)
         return result
+
+    def _percentiles_of(self, modality: str) -> list[_Grid]:
+        """Distinct levels of each column with their percentiles, found once."""
+        if modality not in self._grids:
+            percents = 100 * np.asarray(LEVELS)
+            found = []
+            for levels in self.levels[modality].T:
+                grid, where = np.unique(levels, return_inverse=True)
+                found.append((grid, np.bincount(where, weights=percents) / np.bincount(where)))
+            self._grids[modality] = found
+        return self._grids[modality]
 
 
 def _descends(levels: NDArray[np.float32]) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 _NEEDED = ("torch", "pandas", "plotly.graph_objects", "camlif.model.bundle")
 _LATER = ("lifelines", "captum.attr", "shap")
 _lock = threading.Lock()
-_state = {"ready": False, "started_rest": False, "has_all": False}
+_state = {"ready": False, "started_rest": False, "has_all": False, "settled": False}
 
 
 def is_ready() -> bool:
@@ -64,14 +64,24 @@ def import_the_rest(then: Callable[[], None]) -> None:
         threading.Thread(target=_import_later, args=(then,), name="warmup", daemon=True).start()
     elif _state["has_all"]:
         then()
+        if not _state["settled"]:
+            _state["settled"] = True
+            _leave_out_of_collections()  # models and cohorts, which stay as well
 
 
 def _import_later(then: Callable[[], None]) -> None:
     for name in _LATER:
         importlib.import_module(name)
-    # Streamlit collects garbage after every run of a page; looking each time through all objects of
-    # the libraries, which never go, took 0.3 s.
-    gc.collect()
-    gc.freeze()
+    _leave_out_of_collections()
     _state["has_all"] = True
     then()
+
+
+def _leave_out_of_collections() -> None:
+    """Look no more at what is there now when garbage is collected.
+
+    Streamlit collects after every run of a page; looking each time through all objects of the
+    libraries, which never go, took 0.3 s.
+    """
+    gc.collect()
+    gc.freeze()

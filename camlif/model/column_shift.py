@@ -222,10 +222,10 @@ def _other_flags(
     of_two &= (low < high) & (n >= MIN_SIGNED)
     observed = np.maximum(np.isfinite(x).sum(axis=0), 1)
     with np.errstate(invalid="ignore"):
-        known = (np.abs(x - low) <= _slack(low)) | (np.abs(x - high) <= _slack(high))
+        known = (np.abs(x - low) <= slack(low)) | (np.abs(x - high) <= slack(high))
         others = (np.isfinite(x) & ~known).sum(axis=0) / observed
-        share = (x <= low + _slack(low)).sum(axis=0) / observed
-    least, most = _share_up_to(levels, at, low)
+        share = (x <= low + slack(low)).sum(axis=0) / observed
+    least, most = share_up_to(levels, at, low)
     off = np.abs(share - np.clip(share, least, most)) >= MIN_SHARE_OFF
     differs = off & (np.abs(_z(share, least, most, n)) >= sure)
     return np.asarray(of_two & (differs | (others >= MIN_OTHER_VALUES)))
@@ -246,34 +246,42 @@ def _surprise(
     low, median, high = (levels[list(at).index(q)] for q in (0.25, 0.5, 0.75))
     observed = np.maximum(np.isfinite(x).sum(axis=0), 1)
     with np.errstate(invalid="ignore"):
-        up_to = (x <= median + _slack(median)).sum(axis=0) / observed
-        below = (x < median - _slack(median)).sum(axis=0) / observed
-        inside = ((x >= low - _slack(low)) & (x <= high + _slack(high))).sum(axis=0) / observed
-    least, most = _share_up_to(levels, at, median)
+        up_to = (x <= median + slack(median)).sum(axis=0) / observed
+        below = (x < median - slack(median)).sum(axis=0) / observed
+        inside = ((x >= low - slack(low)) & (x <= high + slack(high))).sum(axis=0) / observed
+    least, most = share_up_to(levels, at, median)
     least_below, most_below = _share_below(levels, at, median)
     higher = -_z(up_to, least, most, n)
     lower = _z(below, least_below, most_below, n)
-    least_high, most_high = _share_up_to(levels, at, high)
+    least_high, most_high = share_up_to(levels, at, high)
     least_low, most_low = _share_below(levels, at, low)
     spread = np.abs(_z(inside, least_high - most_low, most_high - least_low, n))
     return _Surprise(median=np.maximum(higher, lower), spread=spread)
 
 
-def _share_up_to(
+def share_up_to(
     levels: Float64Array, at: Float64Array, value: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Least and most share of training patients with at most a value, shape (f,)."""
-    return _bounds(levels <= value + _slack(value), at)
+    """Return the least and most share of training patients with at most a value, each shape (f,).
+
+    Parameters
+    ----------
+    levels : float64, shape (k, f)
+        Training quantiles of each column at ``at``.
+    at : float64, shape (k,)
+    value : float64, shape (f,)
+    """
+    return _bounds(levels <= value + slack(value), at)
 
 
 def _share_below(
     levels: Float64Array, at: Float64Array, value: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
     """Least and most share of training patients below a value, shape (f,)."""
-    return _bounds(levels < value - _slack(value), at)
+    return _bounds(levels < value - slack(value), at)
 
 
-def _slack(value: Float64Array) -> Float64Array:
+def slack(value: Float64Array) -> Float64Array:
     """Distance within which a number is a quantile: many patients have it, as zero reads."""
     return ROUNDING * np.abs(value)
 

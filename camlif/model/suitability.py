@@ -14,25 +14,23 @@ import pandas as pd
 
 from camlif.data.cohort import Cohort
 from camlif.data.levels import match_levels
-from camlif.data.preprocessing import CLINICAL, clinical_names, encode_clinical, read_input
+from camlif.data.preprocessing import CLINICAL, read_input
 from camlif.data.reading.problems import Problem, examples
 from camlif.data.schema import ClinicalColumn, FeatureSchema
-from camlif.model.column_shift import MAX_COMPARED, find_other_sign, find_shifted
+from camlif.model.column_shift import MAX_COMPARED
 from camlif.model.follow_up_unit import FollowUpFacts, unit_warning
 from camlif.model.input_worth import InputWorth, ranks_without, worth_of
 from camlif.model.inputs import cell_text
 from camlif.model.matching import MatchReport, TableMatch, align, match_columns
 from camlif.model.renames import Rename, propose_features, propose_inputs
-from camlif.model.training_range import LEVELS, MAX_SHARE_OUTSIDE, TrainingRange
+from camlif.model.scale_check import ScaleCheck
+from camlif.model.training_range import TrainingRange
 from camlif.wording import count, listed, verb, with_interval
 
-MAX_SHARE_OF_PATIENTS = 0.2
-"""With more patients out of range than this, a modality seems to be on another scale."""
 MIN_RENAMED = 0.5
 """Of an absent modality's columns that another table must seem to have under other names."""
 UNUSED = "E-14"
 """Code of the notes on columns that a model does not read."""
-UNIT_FIX = "Check units and normalisation before trusting scores"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +91,13 @@ def check_suitability(
     complete = [m for m in used if m.complete]
     left_out = tuple(m.modality for m in report.modalities if m not in complete)
     aligned = align(cohort, schema, missing=left_out)
+    scale = ScaleCheck(aligned, schema, expected.training_range)
     for match in complete:
-        problems += _scale(match, aligned, expected, places)
+        problems += scale.table(match.modality, places.get(match.source or "", match.source))
     problems += _absent_inputs(report.inputs, cohort, expected, places[CLINICAL])
     for column in schema.clinical:
         problems += _values(column, cohort.clinical, places[CLINICAL])
-    problems += _shifted_inputs(aligned, expected, places[CLINICAL])
+    problems += scale.inputs(places[CLINICAL])
     problems += _follow_up(cohort, expected.follow_up, places[CLINICAL])
     problems += _not_used(report.modalities, cohort.schema, places)
     return tuple(problems)
@@ -127,13 +126,7 @@ def table_notes(
     # A sample first: a large cohort is not held a second time in the model's order.
     sample = cohort.take(np.arange(0, len(cohort), step))
     aligned = align(sample, expected.schema, missing=tuple(missing))
-    notes = {}
-    for name in (*aligned.schema.names, CLINICAL):
-        shifted = examples(shift.name for shift in _shifted(name, aligned, expected))
-        words = shifted or _other_sign(name, aligned, expected)
-        if words:
-            notes[name] = f"{name}: another unit or scale than in training ({words})"
-    return notes
+    return ScaleCheck(aligned, expected.schema, expected.training_range).notes()
 
 
 def _mismatch(expected: FeatureSchema, found: FeatureSchema) -> Problem:
@@ -204,90 +197,6 @@ def _renamed_tables(
             )
         )
     return problems
-
-
-@dataclass(frozen=True, slots=True)
-class _Shifted:
-    """A column in another unit, and how that is said."""
-
-    name: str
-    words: str
-
-
-def _shifted(name: str, aligned: Cohort, expected: Expected) -> list[_Shifted]:
-    """Columns of a modality, or clinical inputs, that are in another unit than in training."""
-    known = expected.training_range
-    if name not in known.levels:  # clinical inputs: none, or in models of before they were stored
-        return []
-    n_patients = None
-    if name == CLINICAL:
-        columns: Sequence[str] = clinical_names(expected.schema)
-        rows = values = encode_clinical(aligned.clinical, expected.schema)
-    else:
-        columns = expected.schema[name].columns
-        rows = values = aligned.rows(name)
-        if name in aligned.bags:
-            bags = aligned.bags[name]
-            values = np.concatenate([rows[:0], *bags])
-            n_patients = sum(len(bag) > 0 for bag in bags)
-    far = (known.times_reach(name, rows) > 1).sum(axis=0)
-    found = find_shifted(
-        values,
-        known.levels[name],
-        LEVELS,
-        n_patients=n_patients,
-        beyond=far > np.isfinite(rows).sum(axis=0) / 2,
-        flags=name != CLINICAL,
-    )
-    return [_Shifted(columns[shift.column], shift.words) for shift in found]
-
-
-def _other_sign(name: str, aligned: Cohort, expected: Expected) -> str:
-    if name == CLINICAL or name in aligned.bags:
-        return ""
-    rows, levels = aligned.rows(name), expected.training_range.levels[name]
-    groups = [(group.name, group.n_features) for group in expected.schema[name].groups]
-    return find_other_sign(rows, levels, LEVELS, groups=groups)
-
-
-def _scale(
-    match: TableMatch, aligned: Cohort, expected: Expected, files: Mapping[str, str]
-) -> list[Problem]:
-    """Say that columns, or the values of many patients, are not as in training."""
-    name, place = match.modality, files.get(match.source or "", match.source)
-    shifted = _shifted(name, aligned, expected)
-    sign = _other_sign(name, aligned, expected)
-    messages = []
-    if sign:
-        messages.append(f"{name} is in another unit or scale than in training: {sign}.")
-    if shifted:
-        words = examples(f"{shift.name} ({shift.words})" for shift in shifted)
-        n = expected.schema[name].n_features
-        messages.append(
-            f"{len(shifted):,} of {count(n, 'column')} of {name} "
-            f"{verb(len(shifted), 'is', 'are')} in another unit or scale than in training: "
-            f"{words}."
-        )
-    share = expected.training_range.share_outside(name, aligned.rows(name))
-    share = share[np.isfinite(share)]
-    if len(share) and (share > MAX_SHARE_OUTSIDE).mean() > MAX_SHARE_OF_PATIENTS:
-        messages.append(
-            f"{100 * share.mean():.0f}% of {name} features fall outside the training range, in "
-            f"{100 * (share > MAX_SHARE_OUTSIDE).mean():.0f}% of patients more than "
-            f"{100 * MAX_SHARE_OUTSIDE:.0f}%."
-        )
-    if not messages:
-        return []
-    return [
-        Problem(
-            severity="warning",
-            code="E-16",
-            message=" ".join(messages),
-            file=place,
-            fix=f"{UNIT_FIX}, or leave the table out.",
-            topic="suitability",
-        )
-    ]
 
 
 def _absent_inputs(
@@ -393,20 +302,6 @@ def _values(column: ClinicalColumn, clinical: pd.DataFrame, file: str) -> list[P
                 )
             )
     return problems
-
-
-def _shifted_inputs(aligned: Cohort, expected: Expected, file: str) -> list[Problem]:
-    return [
-        Problem(
-            severity="warning",
-            code="E-16",
-            message=f"{shift.name} is in another unit or scale than in training: {shift.words}.",
-            file=file,
-            column=shift.name,
-            fix=f"{UNIT_FIX}.",
-        )
-        for shift in _shifted(CLINICAL, aligned, expected)
-    ]
 
 
 def _follow_up(cohort: Cohort, known: FollowUpFacts | None, file: str) -> list[Problem]:

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from camlif.data.cohort import Cohort
-from camlif.data.preprocessing import CLINICAL
+from camlif.data.preprocessing import CLINICAL, clinical_names
 from camlif.data.reading.problems import Problem
 from camlif.data.schema import FeatureSchema, GroupSpec, ModalitySpec
 from camlif.model.inputs import AGE_REACH
 from camlif.model.suitability import check_suitability, table_notes
+from camlif.model.training_range import LEVELS
 from tests.builders.bundles import new_patients, tiny_bundle
 from tests.builders.cohorts import make_cohort
 
@@ -36,6 +37,20 @@ def with_column(name: str, column: int, change: Callable[[np.ndarray], np.ndarra
     table = cohort.tables[name].copy()
     table[:, column] = change(table[:, column])
     return replace(cohort, tables={**cohort.tables, name: table})
+
+
+EXCHANGED = {"male": "female", "female": "male"}
+
+
+def with_shares(male: float) -> dict[str, np.ndarray]:
+    """The training quantiles with so many men."""
+    known, names = tiny_bundle().expected, clinical_names(tiny_bundle().schema)
+    levels = dict(known.training_range.levels)
+    clinical = levels[CLINICAL].copy()
+    at = np.asarray(LEVELS)
+    clinical[:, names.index("sex=male")] = at >= 1 - male
+    clinical[:, names.index("sex=female")] = at >= male
+    return levels | {CLINICAL: clinical}
 
 
 def renamed_table(cohort: Cohort, name: str, rename: Callable[[str], str]) -> Cohort:
@@ -123,6 +138,27 @@ def test_an_age_in_another_unit_is_told_with_its_factor(factor: float, times: st
     assert float(spread) == pytest.approx(float(times), rel=0.6)
 
 
+def test_the_unit_that_fits_is_named() -> None:
+    (problem,) = check(with_clinical(lambda t: t.assign(age=t["age"] * 12)))
+    assert problem.message.endswith("as months would be, where training has years.")
+
+
+def test_sexes_the_wrong_way_round_are_told_in_the_check_and_in_every_score() -> None:
+    mostly = np.where(np.arange(60) % 6 == 0, "female", "male")
+    training = replace(tiny_bundle().expected.training_range, levels=with_shares(0.8))
+    expected = replace(tiny_bundle().expected, training_range=training)
+    cohort = with_clinical(lambda t: t.assign(sex=mostly))
+    assert not [p for p in check_suitability(cohort, expected) if p.column == "sex"]
+    cohort = with_clinical(lambda t: t.assign(sex=mostly[::-1]).replace({"sex": EXCHANGED}))
+    (problem,) = (p for p in check_suitability(cohort, expected) if p.column == "sex")
+    assert (problem.severity, problem.code) == ("warning", "E-16")
+    assert problem.message == (
+        "sex is in another unit, coding or scale than in training: 83% are female, as if the words "
+        "were exchanged."
+    )
+    assert table_notes(cohort, expected)[CLINICAL].endswith("(sex)")
+
+
 def test_one_patient_with_an_age_in_days_is_told() -> None:
     cohort = with_clinical(lambda t: t.assign(age=t["age"] * 365.25)).take([0])
     (problem,) = check(cohort)
@@ -136,7 +172,8 @@ def test_one_feature_in_another_unit_is_told_and_named(factor: float) -> None:
     assert (problem.code, problem.file, problem.topic) == ("E-16", "ct.tsv", "suitability")
     column = cohort.schema["ct"].columns[3]
     assert problem.message.startswith(
-        f"1 of 7 columns of ct is in another unit or scale than in training: {column} (median "
+        "1 of 7 columns of ct is in another unit, coding or scale than in training: "
+        f"{column} (median "
     )
 
 
@@ -172,7 +209,7 @@ def test_a_modality_declared_missing_is_not_checked() -> None:
 def test_every_patient_of_a_table_in_another_unit_is_told_in_the_scores() -> None:
     cohort = with_column("ct", 3, lambda x: x / 1000)
     column = cohort.schema["ct"].columns[3]
-    note = f"ct: another unit or scale than in training ({column})"
+    note = f"ct: another unit, coding or scale than in training ({column})"
     assert table_notes(cohort, tiny_bundle().expected) == {"ct": note}
     table = tiny_bundle().score(cohort).table
     assert table["warnings"].str.contains(note, regex=False).all()
@@ -188,7 +225,7 @@ def test_an_age_in_days_makes_patients_unlike_the_training_data() -> None:
     told = result.table["warnings"][result.scored & given]
     assert told.str.contains("age: beyond anything in the training data").all()
     assert told.str.contains(
-        "clinical: another unit or scale than in training (age)", regex=False
+        "clinical: another unit, coding or scale than in training (age)", regex=False
     ).all()
 
 

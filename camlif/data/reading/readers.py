@@ -41,6 +41,7 @@ from camlif.data.reading.outcomes import choose_outcome
 from camlif.data.reading.patients import PatientTable, assign_patients, check_overlap
 from camlif.data.reading.personal import report_personal_ids
 from camlif.data.reading.problems import Findings, cohort_error
+from camlif.data.reading.row_scale import report_scaled
 from camlif.data.reading.sources import Files, read_sources
 from camlif.data.reading.specimens import by_patient
 from camlif.data.reading.tables import TextTable
@@ -250,6 +251,7 @@ def _read_tables(tables: list[TextTable], reading: Reading) -> None:
             fix="Add one table per modality, the first column patient_id.",
         )
     report_copies(reading.modalities, reading.found)
+    report_scaled(reading.modalities, reading.found)
     asked = report_alike(reading.all_tables, reading.manifest.ids, reading.found)
     clinical, ids = reading.clinical_table, reading.manifest.ids
     within = set() if asked else report_within(reading.tables, clinical, ids, reading.found)

@@ -72,8 +72,8 @@ FORMATS = (
         name="text",
         endings=(".csv", ".tsv", ".txt", ".maf"),
         reader=TableReader(read_text),
-        about="table; delimiter (comma, tab, semicolon, bar; a first line `sep=;`) and decimal "
-        "comma found; unpacked up to a limit",
+        about="table; delimiter (comma, tab, semicolon, bar, R's spaces; a first line `sep=;`) and "
+        "decimal comma found; unpacked up to a limit",
         packed=True,
     ),
     FileFormat(

@@ -26,6 +26,8 @@ OTHER_ENCODINGS = ("cp1250", "cp1251", "cp1253", "cp1254", "mac_roman", "shift_j
 """Read without an error as the guessed one, with other letters."""
 
 DELIMITERS = (",", "\t", ";", "|")
+SPACE = " "
+"""Parts the fields of a table only where none of `DELIMITERS` does, as R's `write.table` writes."""
 SNIFFED_LINES = 20
 MAX_NAMED = 5
 """Rows and widths that an error names."""
@@ -69,6 +71,9 @@ def read_text(source: Source, options: ReadOptions) -> RawTable:
     if delimiter == "|" and (ruled := _RULE.search(text)):
         text = _EDGES.sub("", text[: ruled.start()] + text[ruled.end() :])
     header_end, header = _first_record(text, delimiter)
+    if named is None and len(header) == 1 and (spaced := _spaced(text)):
+        delimiter, (header_end, header) = SPACE, _first_record(text, SPACE)
+        header = [""] * (spaced - len(header)) + header
     check_shape(0, len(header))
     body = text[header_end:].encode()
     if body.count(delimiter.encode()) > MAX_CELLS:
@@ -194,6 +199,20 @@ def _sniff(text: str) -> str:
         return (sum(w == widths[0] for w in widths) / len(widths), widths[0])
 
     return max(DELIMITERS, key=rank)
+
+
+def _spaced(text: str) -> int:
+    """Return the fields of a table that R wrote, which spaces part; 0 where the text is none.
+
+    Over names of rows its header has no field: it is one shorter than each line.
+    """
+    lines = text[: 2**20].splitlines()[:SNIFFED_LINES]
+    try:
+        header, *widths = (len(row) for row in csv.reader(lines, delimiter=SPACE))
+    except (csv.Error, ValueError):
+        return 0
+    even = len(set(widths)) == 1 and widths[0] > 2
+    return widths[0] if even and 1 < header <= widths[0] <= header + 1 else 0
 
 
 def _first_record(text: str, delimiter: str) -> tuple[int, list[str]]:

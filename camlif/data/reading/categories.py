@@ -15,8 +15,9 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from camlif.arrays import IntArray
 from camlif.data.levels import word_key
+from camlif.data.reading.coding import said_yes
+from camlif.data.reading.misspelt import misspelt
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.problems import Findings, examples
 from camlif.wording import count, verb
@@ -46,6 +47,16 @@ UNKNOWN = _cells(
 )
 """Whole cells, in lower case, that say that nobody knows; "indeterminate" is a result."""
 
+PERHAPS_UNKNOWN = _cells(
+    "nc, nr, nx, ne, nd, ns, n.d., n.e., n.b., nx?, unk/ns, not applicable, indeterminate, "
+    "see note, see comment, other/unknown, n.z., nicht zutreffend, non applicable, no aplica"
+)
+"""Whole cells that say so in some columns and are a result in others: NR is also no responder."""
+
+MIN_LEVELS, MAX_SHARE = 3, 0.2
+"""Levels of a column and share of its cells up to which one of `PERHAPS_UNKNOWN` is told of: of
+two, NR is a result."""
+
 _WORD = re.compile(r"[^\W\d_]{3}")
 """Of fewer letters, capitals may tell: genotypes Aa and AA."""
 
@@ -65,22 +76,48 @@ def one_spelling(
     """
     spelt: dict[str, list[str]] = {}
     unsure: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
     read = {name: values.copy() for name, values in columns.items()}
     for name, values in read.items():
+        for words in _yes_and_no(values.dropna()):
+            said.setdefault(name, []).append(" and ".join(words))
+            values[values.isin(words)] = words[0]
         for spellings in _alike(values.dropna()):
             told = spelt if _WORD.search(spellings[0]) else unsure
             told.setdefault(name, []).append(" and ".join(spellings))
             if told is spelt:
                 values[values.isin(spellings)] = spellings[0]
-    for told, what in ((spelt, "are one level"), (unsure, "stay levels of their own")):
+    alike = "Spellings that differ in capitals or spaces"
+    for told, what in (
+        (spelt, f"{alike} are one level"),
+        (unsure, f"{alike} stay levels of their own"),
+        (said, "Words for yes and no are one level each"),
+    ):
         if told:
             found.note(
-                f"Spellings that differ in capitals or spaces {what}: {_listed(told)}.",
+                f"{what}: {_listed(told)}.",
                 file=table.rows.file,
                 column=next(iter(told)) if len(told) == 1 else None,
             )
     _tell_unknown(table, read, found)
+    _warn_of_slips(table, read, found)
     return read
+
+
+def _yes_and_no(values: pd.Series) -> Iterable[list[str]]:
+    """Yield several words for yes, and for no, in a column of nothing else, the commonest first."""
+    counts = values.value_counts()
+    meant = {
+        level: None if level.isdigit() else said_yes(level)
+        for level in counts.index
+        if word_key(level) not in UNKNOWN
+    }
+    if None in meant.values():
+        return
+    for answer in (True, False):
+        words = [level for level in counts.index if meant.get(level) is answer]
+        if len({_folded(word) for word in words}) > 1:
+            yield sorted(words, key=lambda level: (-counts[level], level))
 
 
 def _alike(values: pd.Series) -> Iterable[list[str]]:
@@ -102,20 +139,36 @@ def _listed(told: Mapping[str, list[str]]) -> str:
 
 
 def _tell_unknown(table: PatientTable, columns: Mapping[str, pd.Series], found: Findings) -> None:
-    """Tell of levels that say that nobody knows."""
-    where: dict[str, IntArray] = {}
-    cells: dict[str, None] = {}
+    """Tell of levels that say that nobody knows, or that may."""
+    sure: dict[str, list[str]] = {}
+    perhaps: dict[str, list[str]] = {}
     for name, values in columns.items():
-        levels = {level: word_key(level) in UNKNOWN for level in values.dropna().unique()}
-        rows = np.flatnonzero([levels.get(cell, False) for cell in values])
-        if len(rows) and not all(levels.values()):
-            where[name] = rows
-            cells |= dict.fromkeys(level for level, unknown in levels.items() if unknown)
-    if not where:
+        shares = values.value_counts(normalize=True)
+        levels = [level for level in shares.index if word_key(level) in UNKNOWN]
+        if levels and len(levels) < len(shares):
+            sure[name] = levels
+        doubtful = [level for level in shares.index if word_key(level) in PERHAPS_UNKNOWN]
+        if doubtful and len(shares) >= MIN_LEVELS and shares[doubtful].sum() <= MAX_SHARE:
+            perhaps[name] = doubtful
+    _note_unknown(table, columns, sure, found, verb_of=("says", "say"))
+    _note_unknown(table, columns, perhaps, found, verb_of=("may say", "may say"))
+
+
+def _note_unknown(
+    table: PatientTable,
+    columns: Mapping[str, pd.Series],
+    levels: Mapping[str, list[str]],
+    found: Findings,
+    *,
+    verb_of: tuple[str, str],
+) -> None:
+    if not levels:
         return
+    where = {name: np.flatnonzero(columns[name].isin(those)) for name, those in levels.items()}
+    cells = tuple(dict.fromkeys(level for those in levels.values() for level in those))
     n = sum(map(len, where.values()))
     found.note(
-        f"{count(n, 'cell')} {verb(n, 'says', 'say')} that nobody knows ({examples(cells)}), and "
+        f"{count(n, 'cell')} {verb(n, *verb_of)} that nobody knows ({examples(cells)}), and "
         f"{verb(n, 'is', 'are')} a level of {verb(n, 'its', 'their')} own: "
         f"{examples(f'{name} ({len(rows)})' for name, rows in where.items())}.",
         code="E-15",
@@ -124,5 +177,25 @@ def _tell_unknown(table: PatientTable, columns: Mapping[str, pd.Series], found: 
         rows=table.rows_at(np.unique(np.concatenate(list(where.values())))),
         topic="code",
         columns=tuple(where),
-        values=tuple(cells),
+        values=cells,
     )
+
+
+def _warn_of_slips(table: PatientTable, columns: Mapping[str, pd.Series], found: Findings) -> None:
+    """Warn of rare levels that are one letter away from a common one."""
+    for name, values in columns.items():
+        counts = {str(level): int(n) for level, n in values.value_counts().items()}
+        for rare, common in misspelt(counts).items():
+            found.warn(
+                f"{name} holds {rare} ({counts[rare]}) beside {common} ({counts[common]}): a slip "
+                "of the pen? It is a level of its own.",
+                code="E-15",
+                file=table.rows.file,
+                column=name,
+                rows=table.rows_at(np.flatnonzero(values == rare)),
+                fix=f"Write {common} if that is meant.",
+                topic="level",
+                columns=(name,),
+                values=(rare,),
+                choices=(common,),
+            )

@@ -43,6 +43,7 @@ from camlif.data.reading.values import (
     blank_missing,
     marks_in,
     sentinels,
+    tiny_codes,
     to_numbers,
 )
 from camlif.data.schema import ClinicalColumn
@@ -277,7 +278,8 @@ def _report_numbers(
     table: PatientTable, column: str, numbers: Numbers, found: Findings, asked: set[float]
 ) -> None:
     where: dict[str, Any] = {"file": table.rows.file, "column": column}
-    codes = [c for c in sentinels(numbers.values, CLINICAL_SENTINELS) if c not in asked]
+    found_codes = (*sentinels(numbers.values, CLINICAL_SENTINELS), *tiny_codes(numbers.values))
+    codes = [c for c in found_codes if c not in asked]
     if codes:
         found.warn(
             f"{column} holds {examples(f'{c:g}' for c in codes)}, far from its other values.",

@@ -43,8 +43,8 @@ _FREE = re.compile(
 )
 _CODES = ("0", "1", "2")
 _UNKNOWN = word_set("unknown unk uk unbekannt inconnu desconocido sconosciuto onbekend unclear")
-_YES = word_set("1 true t yes y ja si oui sim da")
-_NO = word_set("0 false f no n nein non nao niet")
+_YES = word_set("1 true t yes y ja si sí oui sim da tak ano evet kyllä")
+_NO = word_set("0 false f no n nein non nao não niet nee nej nei nie ne hayır ei")
 
 
 def key_of(cell: str) -> str:

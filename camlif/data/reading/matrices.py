@@ -35,6 +35,8 @@ from camlif.data.reading.roles import (
     role_by_values,
 )
 from camlif.data.reading.values import Numbers, feature_codes, to_numbers
+from camlif.data.reading.vocabulary import COUNTS
+from camlif.data.reading.words import parts
 from camlif.data.schema import BagSpec, GroupSpec, ModalitySpec
 from camlif.exceptions import SchemaError
 from camlif.wording import count
@@ -356,7 +358,8 @@ def _look_at(column: str, values: NDArray[np.float64], matrix: _Matrix) -> None:
     known = values[np.isfinite(values)]
     if not len(known) or known.min() >= known.max():
         matrix.constant.append(column)
-    if codes := feature_codes(known):
+    counted = bool(COUNTS & {*parts(column)})
+    if codes := feature_codes(known, counted=counted):
         matrix.codes[column] = codes
 
 
@@ -364,8 +367,8 @@ def _note_values(table: PatientTable, matrix: _Matrix, found: Findings) -> None:
     codes, constant = matrix.codes, matrix.constant
     if codes:
         found.warn(
-            f"{count(len(codes), 'column holds', 'columns hold')} codes such as 999 or -9, far "
-            f"from all other values: {examples(codes)}.",
+            f"{count(len(codes), 'column holds', 'columns hold')} codes such as 999, -9 or 1e-30, "
+            f"far from all other values: {examples(codes)}.",
             file=table.rows.file,
             fix="If they mean 'missing', leave the cells blank.",
             topic="code",

@@ -63,7 +63,7 @@ _NO_FEATURE_COLUMNS = {
 }
 _DOCUMENTS = frozenset(
     {
-        *("md", "rst", "pdf", "png", "jpg", "jpeg", "svg", "gif", "tif", "tiff", "html", "htm"),
+        *("md", "rst", "pdf", "png", "jpg", "jpeg", "svg", "gif", "tif", "tiff"),
         *("py", "r", "rmd", "ipynb", "sh", "log", "toml", "yaml", "yml", "docx", "doc", "pptx"),
         *("bib", "lock", "cfg", "ini", "license", "sha256", "md5"),
     }

@@ -59,6 +59,10 @@ CLINICAL_SENTINELS = (*FEATURE_SENTINELS, *(-1.0, 0.0, 8.0, 9.0, 88.0, 98.0, 99.
 MIN_VALUES_BESIDE_ONE = 10
 """Of a feature with fewer, such as a number of copies, -1 is a value."""
 
+TINY = 1e-20
+"""Share of the median below which a number is none; what is left of a computed zero is 1e-17."""
+MAX_TINY = 5
+
 _CODES_IF_REPEATED = (8.0, 9.0)
 MAX_SHARE_OF_ZEROS = 0.1
 """Where more patients have a zero, it is a value: no cigarettes, no radiation."""
@@ -242,13 +246,38 @@ def sentinels(values: NDArray[np.float64], codes: Sequence[float] = SENTINELS) -
     return tuple(float(c) for c in there[far])
 
 
-def feature_codes(known: NDArray[np.float64]) -> tuple[float, ...]:
-    """Return the codes of `sentinels` in a feature; -1 is one if repeated, among many values."""
+def feature_codes(known: NDArray[np.float64], *, counted: bool = False) -> tuple[float, ...]:
+    """Return the codes of `sentinels` and `tiny_codes` in a feature.
+
+    -1 is one if repeated, among many values, and in any column that counts.
+
+    Parameters
+    ----------
+    known : float64, shape (n,)
+    counted : bool
+        Whether the column's name says that it counts something.
+    """
     repeated = (known == -1).sum() > 1
-    if not repeated and not np.isin(known, FEATURE_SENTINELS).any():
+    tiny = tiny_codes(known)
+    if not counted and not repeated and not np.isin(known, FEATURE_SENTINELS).any():
+        return tiny
+    one = counted or (repeated and len(np.unique(known)) > MIN_VALUES_BESIDE_ONE)
+    return (*sentinels(known, (*FEATURE_SENTINELS, -1.0) if one else FEATURE_SENTINELS), *tiny)
+
+
+def tiny_codes(values: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the numbers so near to zero that they stand for none: 1e-30 among values about 1.
+
+    Parameters
+    ----------
+    values : float64, shape (n,)
+        NaN where missing.
+    """
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    if not len(sizes) or sizes.min() >= TINY * sizes.max():
         return ()
-    many = repeated and len(np.unique(known)) > MIN_VALUES_BESIDE_ONE
-    return sentinels(known, (*FEATURE_SENTINELS, -1.0) if many else FEATURE_SENTINELS)
+    tiny = (values != 0) & (np.abs(values) < TINY * np.median(sizes))
+    return tuple(float(v) for v in np.unique(values[tiny])[:MAX_TINY])
 
 
 def clean_ids(column: pa.ChunkedArray) -> list[str]:

@@ -40,6 +40,16 @@ def markdown(rule: str = "---|") -> bytes:
     return "\n".join([lines[0], "|" + rule * 5, *lines[1:]]).encode()
 
 
+def of_r(table: Frame) -> bytes:
+    """A table as R's write.table writes it: texts in quotes, no name above those of the rows."""
+    columns = " ".join(f'"{c}"' for c in table.columns)
+    rows = (
+        (f'"{i}"', *(f'"{v}"' if isinstance(v, str) else str(v) for v in row))
+        for i, *row in table.itertuples()
+    )
+    return "\n".join([columns, *map(" ".join, rows), ""]).encode()
+
+
 def with_ids(ids: list[str], suffix: str) -> Files:
     tables = {"clinical": clinical(), "ct": ct(), "rna": rna()}
     files = {k: csv(t.assign(patient_id=ids)) for k, t in tables.items()}
@@ -71,6 +81,16 @@ INPUTS = {
     ),
     "Markdown": Input(files=lambda: study(clinical=markdown())),
     "Markdown with sides": Input(files=lambda: study(clinical=markdown(" :---: |"))),
+    "a table that R wrote, with row names": Input(
+        files=lambda: study(ct=None, **{"ct.txt": of_r(ct().set_index("patient_id"))}),
+    ),
+    "a table that R wrote, with numbers of rows": Input(
+        files=lambda: study(clinical=None, **{"clinical.txt": of_r(clinical())}),
+    ),
+    "a page of the web beside the tables": Input(
+        files=lambda: {**study(), "clinical.html": clinical().to_html(index=False).encode()},
+        names=("clinical.html", "This is no table that is read; left out."),
+    ),
     **{
         f"open times such as {mark.format(120)}": Input(
             files=lambda mark=mark: study(clinical=opened(mark, ~DEAD)),

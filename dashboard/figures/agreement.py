@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.wording import count, verb
@@ -19,13 +18,14 @@ from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import (
     CHARACTER_PX,
     SMALL_FONT_SIZE,
-    base_figure,
+    base_layout,
     coordinates,
     empty_figure,
     hover_text,
     spread,
 )
 from dashboard.figures.palette import Theme, band_tones, palette, strata_colors, text_tone
+from dashboard.figures.sketch import Sketch
 
 HEIGHT = 230
 COMPACT_HEIGHT = 96
@@ -88,15 +88,15 @@ def agreement_strip(
     if not counted.any():
         finding = f"No unbiased prediction: 0 of {count(len(z), 'model')} had not seen this case."
         return Chart(empty_figure("No unbiased prediction", theme), finding, table, alt)
-    figure = go.Figure()
+    sketch = Sketch()
     low, high = z_limits(z, cutoffs, ensemble)
-    _add_bands(figure, cutoffs, strata, low, high, theme)
-    _add_members(figure, z, counted, low, high, theme)
+    _add_bands(sketch, cutoffs, strata, low, high, theme)
+    _add_members(sketch, z, counted, low, high, theme)
     if ensemble is not None:
-        _add_ensemble(figure, ensemble, theme)
-    top = max(max(trace.y) for trace in figure.data if trace.meta == "used")
-    base_figure(
-        figure,
+        _add_ensemble(sketch, ensemble, theme)
+    top = max(max(trace["y"]) for trace in sketch.traces if trace["meta"] == "used")
+    sketch.layout = base_layout(
+        sketch.layout,
         theme,
         height=COMPACT_HEIGHT if compact else HEIGHT,
         legend=not compact,
@@ -111,7 +111,7 @@ def agreement_strip(
             "yaxis": {"range": [UNUSED_Y - 0.15, max(1.0, top + 0.3)], "visible": False},
         },
     )
-    return Chart(figure, _finding(place, counted, strata, z, ensemble), table, alt)
+    return Chart(sketch.figure(), _finding(place, counted, strata, z, ensemble), table, alt)
 
 
 def z_limits(
@@ -136,7 +136,7 @@ def z_limits(
 
 
 def _add_bands(
-    figure: go.Figure,
+    sketch: Sketch,
     cutoffs: Sequence[float],
     strata: Sequence[str],
     low: float,
@@ -147,8 +147,8 @@ def _add_bands(
     line = {"color": palette(theme).muted, "dash": "dash", "width": 1}
     whole = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
     marks = [{"type": "line", "x0": c, "x1": c, "line": line, **whole} for c in cutoffs]
-    figure.layout.shapes = band_shapes(edges, theme) + marks
-    figure.layout.annotations = band_names(edges, strata, theme)
+    sketch.layout["shapes"] = band_shapes(edges, theme) + marks
+    sketch.layout["annotations"] = band_names(edges, strata, theme)
 
 
 def band_shapes(edges: Sequence[float], theme: Theme) -> list[dict[str, Any]]:
@@ -222,7 +222,7 @@ def name_places(edges: Sequence[float], strata: Sequence[str]) -> list[float]:
 
 
 def _add_members(
-    figure: go.Figure,
+    sketch: Sketch,
     z: NDArray[np.float64],
     counted: NDArray[np.bool_],
     low: float,
@@ -239,7 +239,7 @@ def _add_members(
         if not len(members):
             continue
         stacked = base + STACK_STEP * stack(z[members], STACK_WIDTH * (high - low))
-        figure.add_scatter(
+        sketch.add_scatter(
             x=coordinates(z[members]),
             y=coordinates(stacked if meta == "used" else np.full(len(members), base)),
             mode="markers",
@@ -269,10 +269,10 @@ def stack(values: ArrayLike, width: float) -> NDArray[np.int_]:
     return height
 
 
-def _add_ensemble(figure: go.Figure, ensemble: tuple[float, float, float], theme: Theme) -> None:
+def _add_ensemble(sketch: Sketch, ensemble: tuple[float, float, float], theme: Theme) -> None:
     value, low, high = ensemble
     color = palette(theme).raises
-    figure.add_scatter(
+    sketch.add_scatter(
         x=[low, value, high],
         y=[ENSEMBLE_Y] * 3,
         mode="lines+markers",

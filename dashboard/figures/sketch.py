@@ -32,7 +32,19 @@ class Sketch:
             Properties by their names in JSON; nested ones as mappings.
         """
         place = "" if row == col else str(row)
-        self.traces.append({"type": "scatter", "xaxis": f"x{place}", "yaxis": f"y{place}", **trace})
+        self.add("scatter", xaxis=f"x{place}", yaxis=f"y{place}", **trace)
+
+    def add(self, kind: str, **trace: Any) -> None:
+        """Add a trace of any kind, in the first plot unless it names its axes.
+
+        Parameters
+        ----------
+        kind : str
+            As Plotly's JSON calls it.
+        **trace
+            As in `add_scatter`.
+        """
+        self.traces.append({"type": kind, **trace})
 
     def figure(self) -> go.Figure:
         """Return what was collected as a figure."""

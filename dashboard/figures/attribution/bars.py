@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from camlif.data.schema import Worse
 from camlif.wording import count
@@ -18,7 +17,7 @@ from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import (
     CHARACTER_PX,
     SMALL_FONT_SIZE,
-    base_figure,
+    base_layout,
     empty_figure,
     hover_text,
     label_room,
@@ -30,6 +29,7 @@ from dashboard.figures.palette import (
     palette,
     text_tone,
 )
+from dashboard.figures.sketch import Sketch
 
 MAX_NAME = 38
 MODALITY_ROW, FEATURE_ROW = 46, 42
@@ -116,13 +116,13 @@ def modality_bars(
     alt = "Contribution of each modality to this case"
     if not names:
         return Chart(empty_figure("No modality", theme), "No modality is explained.", table, alt)
-    figure = go.Figure()
+    sketch = Sketch()
     # On two lines: beside a long name the column leaves little room.
-    add_bars(figure, labels, values, [f"{signed(v)}<br>{direction(v)}" for v in values], theme)
-    frame_bars(figure, labels, values, theme, row_height=MODALITY_ROW, longest=len("raises risk"))
+    add_bars(sketch, labels, values, [f"{signed(v)}<br>{direction(v)}" for v in values], theme)
+    frame_bars(sketch, labels, values, theme, row_height=MODALITY_ROW, longest=len("raises risk"))
     parts = [f"{n} {direction(v)} ({signed(v)})" for n, v in zip(names, values, strict=True)]
     finding = f"Against {baseline}: {', '.join(parts)}; sum {signed(sum(values))} in log risk."
-    return Chart(figure, finding, table, alt)
+    return Chart(sketch.figure(), finding, table, alt)
 
 
 def feature_bars(
@@ -149,7 +149,7 @@ def feature_bars(
         return Chart(empty_figure("No feature", theme), "No feature is explained.", table, alt)
     labels = [_feature_label(f, theme) for f in top]
     values = [f.contribution for f in top]
-    figure = go.Figure()
+    sketch = Sketch()
     others = _others(rest)
     labels += [escape(name, limit=MAX_NAME) for name, _ in others]
     values += [value for _, value in others]
@@ -160,9 +160,9 @@ def feature_bars(
         for f in top
     ] + [f"{escape(name, limit=80)}<br>sum {signed(value)} in log risk" for name, value in others]
     patterns = [MISSING_PATTERN if f.value is None else "" for f in top] + ["."] * len(others)
-    add_bars(figure, labels, values, texts, theme, patterns=patterns, hovers=hovers)
-    frame_bars(figure, labels, values, theme, row_height=FEATURE_ROW, longest=6)
-    return Chart(figure, _feature_finding(top[0], rest), _feature_table(top, others), alt)
+    add_bars(sketch, labels, values, texts, theme, patterns=patterns, hovers=hovers)
+    frame_bars(sketch, labels, values, theme, row_height=FEATURE_ROW, longest=6)
+    return Chart(sketch.figure(), _feature_finding(top[0], rest), _feature_table(top, others), alt)
 
 
 def _feature_finding(first: FeatureContribution, rest: Sequence[FeatureContribution]) -> str:
@@ -220,8 +220,9 @@ def waterfall(
     labels = ["baseline", *(label for label, _, _ in rows), "log risk of this case"]
     values = [baseline, *(value for _, _, value in rows), total]
     texts = [signed(v) for v in values]
-    figure = go.Figure()
-    figure.add_waterfall(
+    sketch = Sketch()
+    sketch.add(
+        "waterfall",
         orientation="h",
         y=list(range(len(labels))),
         x=values,
@@ -239,9 +240,9 @@ def waterfall(
     )
     levels = np.cumsum(values[:-1]).tolist()
     ends = [*levels, total]
-    frame_bars(figure, labels, ends, theme, row_height=FEATURE_ROW, longest=6, title="Log risk")
+    frame_bars(sketch, labels, ends, theme, row_height=FEATURE_ROW, longest=6, title="Log risk")
     return Chart(
-        figure=figure,
+        figure=sketch.figure(),
         finding=(
             f"Log risk {signed(total)} = baseline {signed(baseline)} "
             f"{signed(sum(f.contribution for f in ordered))} from {count(len(ordered), 'feature')}"
@@ -307,7 +308,7 @@ def _feature_table(
 
 
 def add_bars(
-    figure: go.Figure,
+    sketch: Sketch,
     labels: Sequence[str],
     values: Sequence[float],
     texts: Sequence[str],
@@ -321,7 +322,7 @@ def add_bars(
 
     Parameters
     ----------
-    figure : Figure
+    sketch : Sketch
     labels, texts : sequence of str
         Name of each row, and what stands at the end of its bar, as markup: names from files are
         escaped before.
@@ -335,7 +336,8 @@ def add_bars(
     """
     p = palette(theme)
     tones = [p.raises if v > 0 else p.lowers for v in values]
-    figure.add_bar(
+    sketch.add(
+        "bar",
         orientation="h",
         x=list(values),
         y=list(range(len(labels))),
@@ -366,7 +368,7 @@ def add_bars(
 
 
 def frame_bars(
-    figure: go.Figure,
+    sketch: Sketch,
     labels: Sequence[str],
     values: Sequence[float],
     theme: Theme,
@@ -379,7 +381,7 @@ def frame_bars(
 
     Parameters
     ----------
-    figure, labels, values, theme
+    sketch, labels, values, theme
         As in `add_bars`.
     row_height : int
         Pixels.
@@ -412,4 +414,4 @@ def frame_bars(
         },
     }
     height = OUTSIDE_PX + row_height * len(labels)
-    base_figure(figure, theme, height=height, legend=False, layout=axes)
+    sketch.layout = base_layout(sketch.layout, theme, height=height, legend=False, layout=axes)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from camlif.wording import count, listed
 from dashboard.figures.attribution.bars import (
@@ -22,6 +21,7 @@ from dashboard.figures.attribution.bars import (
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import empty_figure
 from dashboard.figures.palette import Theme, palette
+from dashboard.figures.sketch import Sketch
 
 MAX_NAME = 34
 GROUP_ROW = 40
@@ -133,10 +133,10 @@ def group_bars(groups: Sequence[GroupContribution], *, theme: Theme) -> Chart:
     values = [g.contribution for g in drawn]
     texts = [g.words for g in drawn]
     hovers = [f"{escape(g.name, limit=80)}<br>{signed(g.contribution)}: {g.words}" for g in drawn]
-    figure = go.Figure()
-    add_bars(figure, labels, values, texts, theme, hovers=hovers)
-    frame_bars(figure, labels, values, theme, row_height=GROUP_ROW, longest=max(map(len, texts)))
-    return Chart(figure, finding, table, alt)
+    sketch = Sketch()
+    add_bars(sketch, labels, values, texts, theme, hovers=hovers)
+    frame_bars(sketch, labels, values, theme, row_height=GROUP_ROW, longest=max(map(len, texts)))
+    return Chart(sketch.figure(), finding, table, alt)
 
 
 def fold(groups: Sequence[GroupContribution], most: int = MOST_DRAWN) -> list[GroupContribution]:

@@ -21,6 +21,7 @@ from dashboard.figures.attribution.cells import CELL_HEIGHT, CellScale, add_cell
 from dashboard.figures.chart import Chart, escape, signed
 from dashboard.figures.layout import SMALL_FONT_SIZE, base_figure, empty_figure
 from dashboard.figures.palette import Theme, modality_colors, palette
+from dashboard.figures.sketch import Sketch
 
 DENSE_HEIGHT = 34
 """Row height from `DENSE_FROM` rows on."""
@@ -148,11 +149,11 @@ def interaction_bars(
         for pair in top
     ]
     spread = np.nan_to_num([pair.member_sd for pair in top]).tolist()
-    figure = go.Figure()
+    sketch = Sketch()
     texts = [signed(v) for v in values]
-    add_bars(figure, labels, values, [""] * len(top), theme, spread=spread, hovers=texts)
+    add_bars(sketch, labels, values, [""] * len(top), theme, spread=spread, hovers=texts)
     reach = [v + s if v > 0 else v - s for v, s in zip(values, spread, strict=True)]
-    figure.add_scatter(
+    sketch.add_scatter(
         x=reach,
         y=list(range(len(top))),
         mode="text",
@@ -164,7 +165,7 @@ def interaction_bars(
         meta="values",
     )
     title = "Interaction in log risk; line: SD over the models"
-    frame_bars(figure, labels, reach, theme, row_height=ROW_HEIGHT, longest=8, title=title)
+    frame_bars(sketch, labels, reach, theme, row_height=ROW_HEIGHT, longest=8, title=title)
     first = top[0]
     finding = (
         f"Of {count(len(ordered), 'pair')} of {level}, {first.name} matters most: "
@@ -175,7 +176,7 @@ def interaction_bars(
             else "."
         )
     )
-    return Chart(figure, finding, table, alt)
+    return Chart(sketch.figure(), finding, table, alt)
 
 
 def _full_name(x: Input) -> str:

@@ -155,15 +155,6 @@ def shown_age(age: float) -> str:
     return f"{OLDEST_SHOWN}+" if round(age) >= OLDEST_SHOWN else f"{age:.0f}"
 
 
-def shown_value(name: str, value: Any) -> str | None:
-    """Return a clinical value as text, ages capped; None where it is missing."""
-    if value is None or pd.isna(value):
-        return None
-    if isinstance(value, int | float | np.number):
-        return shown_age(float(value)) if name == AGE else f"{value:g}"
-    return str(value)
-
-
 def cap_ages(values: NDArray[Any], names: Sequence[str]) -> NDArray[Any]:
     """Return values with every age over 90 as 90.
 

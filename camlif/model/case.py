@@ -16,7 +16,7 @@ from camlif.config import HORIZONS
 from camlif.model import sentences
 from camlif.model.card import reference_limits
 from camlif.model.certainty import Certainty, case_certainty
-from camlif.model.inputs import InputCheck
+from camlif.model.inputs import WITHOUT, InputCheck
 from camlif.model.modality_check import ModalityCheck, check_modality
 from camlif.model.modality_sets import SubsetValidation
 from camlif.model.recognition import Membership
@@ -214,13 +214,14 @@ def summarise_case(
     names, presence = bundle.schema.names, result.presence[row]
     absent = tuple(m for m, there in zip(names, presence, strict=True) if not there)
     notes = tuple(note for note in str(record["warnings"]).split("; ") if note)
-    score = _score(bundle, result, row, column) if result.scored[row] else None
+    score = _score(bundle, result, row, modality, column) if result.scored[row] else None
     modalities = tuple(
         _check(result, row, name, label=modality(name), present=bool(there), column=column)
         for name, there in zip(names, presence, strict=True)
     )
     inputs = result.inputs.of(row)
-    warnings = [_renamed(note, modalities) for note in notes]
+    said_inputs = [replace(check, name=in_sentence(column(check.name))) for check in inputs]
+    warnings = [_renamed(note, modalities, inputs, said_inputs) for note in notes]
     if score and result.is_training[row]:
         warnings.append(sentences.held_out_sentence(score.members_used, bundle.n_members))
     ranking = sentences.ranking_sentence(bundle.card)
@@ -243,7 +244,7 @@ def summarise_case(
         present=tuple(m for m, there in zip(names, presence, strict=True) if there),
         absent=absent,
         modalities=modalities,
-        unlike=_unlike(modalities, inputs),
+        unlike=_unlike(modalities, said_inputs),
         inputs=inputs,
         gates=_validated(bundle, result, row).gates if score else (),
         judged=tuple(_judged(result, row).values()) if score else (),
@@ -294,7 +295,11 @@ def _known(value: float) -> float | None:
 
 
 def _score(
-    bundle: Bundle, result: ScoreResult, row: int, column: Callable[[str], str]
+    bundle: Bundle,
+    result: ScoreResult,
+    row: int,
+    modality: Callable[[str], str],
+    column: Callable[[str], str],
 ) -> CaseScore:
     record, n_training = result.table.iloc[row], bundle.card.data.n_patients
     membership, held_out = result.membership[row], bool(result.held_out[row])
@@ -328,7 +333,11 @@ def _score(
                 bundle.reference.z(result.member_log_risk[row]), used, strict=True
             )
         ),
-        subset_sentence=sentences.subset_sentence(part, _inputs(result, row)),
+        subset_sentence=sentences.subset_sentence(
+            part,
+            [modality(name) for name in validated.modalities],
+            [in_sentence(column(c.name)) for c in result.inputs.of(row) if c.known],
+        ),
         subgroup_sentence=(
             ""
             if own is None
@@ -364,11 +373,6 @@ def _deciding(bundle: Bundle, result: ScoreResult, row: int) -> SubgroupValidati
 def _judged(result: ScoreResult, row: int) -> Mapping[int, GateResult]:
     """What outcomes of new patients say of the absolute risk of one of them, by horizon."""
     return result.judged if result.membership[row] == Membership.NEW else {}
-
-
-def _inputs(result: ScoreResult, row: int) -> list[str]:
-    """Clinical inputs of which the patient has a value."""
-    return [check.name for check in result.inputs.of(row) if check.known]
 
 
 def _hazard_ratio(bundle: Bundle, result: ScoreResult, row: int, z: Interval) -> Interval:
@@ -437,8 +441,17 @@ def _unlike(modalities: Sequence[ModalityCheck], inputs: Sequence[InputCheck]) -
     )
 
 
-def _renamed(note: str, modalities: Sequence[ModalityCheck]) -> str:
-    """Return a warning that is led by a modality's name with the name that people know it by."""
+def _renamed(
+    note: str,
+    modalities: Sequence[ModalityCheck],
+    inputs: Sequence[InputCheck],
+    said: Sequence[InputCheck],
+) -> str:
+    """Return a warning with the names that people know modalities and inputs by."""
     name, colon, rest = note.partition(": ")
     labels = {check.name: check.label for check in modalities}
+    labels |= {check.name: named.name for check, named in zip(inputs, said, strict=True)}
+    lacking, called = (listed([c.name for c in checks if not c.known]) for checks in (inputs, said))
+    if lacking and note.startswith(f"{WITHOUT} {lacking},"):
+        return note.replace(lacking, called, 1)
     return f"{labels.get(name, name)}{colon}{rest}"

@@ -22,6 +22,8 @@ from camlif.model.input_worth import InputWorth, change_without, missing_inputs,
 from camlif.model.training_range import TrainingRange
 from camlif.wording import listed, with_interval
 
+WITHOUT = "scored without"
+"""Begins the note on missing inputs; their names follow."""
 InputStatus = Literal["given", "missing", "unknown", "far"]
 
 AGE_REACH = 15.0
@@ -224,9 +226,9 @@ def _without_words(lacking: Sequence[str], measured: Sequence[InputWorth]) -> st
         return ""
     worth = worth_of(lacking, measured)
     if worth is None:
-        return f"scored without {listed(lacking)}, with a wider interval"
+        return f"{WITHOUT} {listed(lacking)}, with a wider interval"
     c_index = with_interval(worth.c_index, worth.low, worth.high)
     return (
-        f"scored without {listed(lacking)}, with a wider interval (held-out C-index {c_index} "
+        f"{WITHOUT} {listed(lacking)}, with a wider interval (held-out C-index {c_index} "
         f"against {worth.c_index_with:.2f} with)"
     )

@@ -46,7 +46,9 @@ MIN_WHOLE_MONTHS = 3
 
 
 def percentile_words(percentile: float, n_training: int) -> str:
-    """Say how many training patients have a lower risk; never 0 or 100 % of some but all.
+    """Say where a risk lies among those of the training patients, after "risk".
+
+    Of some but not all it is never 0 or 100 %.
 
     Parameters
     ----------
@@ -55,16 +57,16 @@ def percentile_words(percentile: float, n_training: int) -> str:
     n_training : int
         Training patients.
     """
+    patients = count(n_training, "training patient")
     if percentile >= 100:
-        return f"higher than all {count(n_training, 'training patient')}"
+        return f"higher than all {patients}"
     if percentile <= 0:
-        return f"not higher than any of {count(n_training, 'training patient')}"
-    share = f"{min(max(round(percentile), 1), 99)}%"
+        return f"not higher than any of {patients}"
     if percentile < 1:
-        share = f"under {share}"
-    elif percentile > 99:
-        share = f"over {share}"
-    return f"higher than {share} of {count(n_training, 'training patient')}"
+        return f"among the lowest 1% of {patients}"
+    if percentile > 99:
+        return f"among the highest 1% of {patients}"
+    return f"higher than {percentile:.0f}% of {patients}"
 
 
 def survival_sentence(survival: Interval, months: int, endpoint: Endpoint, n_training: int) -> str:
@@ -191,19 +193,22 @@ def frequencies(survival: Mapping[int, Interval], endpoint: Endpoint) -> str:
     return f"{endpoint.event_free.capitalize()}, of 100: {', '.join(parts)}" if parts else ""
 
 
-def subset_sentence(subset: SubsetValidation | None, inputs: Sequence[str]) -> str:
+def subset_sentence(
+    subset: SubsetValidation | None, modalities: Sequence[str], inputs: Sequence[str]
+) -> str:
     """Say what a reduced-modality result was validated by; empty where nothing is absent.
 
     Parameters
     ----------
     subset : SubsetValidation or None
         Of the patient's modalities; None where all are there.
-    inputs : sequence of str
-        Clinical inputs of which the patient has a value, and on which the score rests too.
+    modalities, inputs : sequence of str
+        Names of its modalities, and of the clinical inputs of which the patient has a value, and
+        on which the score rests too.
     """
     if subset is None:
         return ""
-    used = listed([*subset.modalities, *inputs])
+    used = listed([*modalities, *inputs])
     weak = " This is weak: little better than chance." if subset.weak else ""
     return (
         f"Scored from {used} only: held-out C-index of the model without the rest "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,14 +16,31 @@ from pandas.api.types import is_numeric_dtype
 
 from camlif.data.preprocessing import CLINICAL
 from camlif.explain import FeatureAttribution
-from camlif.wording import AGE, OLDEST_SHOWN, shown_age
 from dashboard.figures.attribution import FeatureContribution
+from dashboard.profiles import distinct
 from dashboard.session.state import Scoring, Workspace
 
 
 def display_name(workspace: Workspace, player: str) -> str:
     """Name of a modality, or of the clinical inputs."""
     return "Clinical" if player == CLINICAL else workspace.profile.modality(player)
+
+
+def group_name(workspace: Workspace, player: str, group: str) -> str:
+    """Name of a feature group; a modality's only group is called by the modality."""
+    if group == player:
+        return display_name(workspace, player)
+    return workspace.profile.column_name(group)
+
+
+def feature_names(workspace: Workspace, features: FeatureAttribution) -> list[str]:
+    """Plain names of the features or feature groups of an explanation, all different."""
+    if features.level == "group":
+        return list(group_names(workspace, features).values())
+    columns = [column for _, _, column in features.columns]
+    names = distinct([workspace.profile.column_name(c) for c in columns], columns)
+    players = [display_name(workspace, player) for player, _, _ in features.columns]
+    return distinct(names, players)
 
 
 def feature_contributions(
@@ -53,7 +69,7 @@ def feature_contributions(
             for group in modality.groups
         }
         return _group_contributions(features, position, groups, sizes)
-    units, profile = workspace.cohort.info.units, workspace.profile
+    profile = workspace.profile
     merged = features.by_clinical_column(scoring.bundle.schema)
     found = []
     for player, part in zip(merged.players, merged.contributions, strict=True):
@@ -72,8 +88,8 @@ def feature_contributions(
                     column=column,
                     group=groups[player, group],
                     contribution=float(part.values[position, j]),
-                    value=_shown_value(column, raw[j], words.levels),
-                    unit=units.get(column, words.unit),
+                    value=profile.value(column, raw[j]),
+                    unit=words.unit,
                     worse=words.worse,
                     percentile=float(percentile[j]) if np.isfinite(percentile[j]) else None,
                 )
@@ -82,12 +98,9 @@ def feature_contributions(
 
 
 def group_names(workspace: Workspace, features: FeatureAttribution) -> dict[tuple[str, str], str]:
-    """Display name of each (player, group); a modality's only group is called by the modality."""
+    """Display name of each (player, group); the modality is said where two share one."""
     keys = list(dict.fromkeys((player, group) for player, group, _ in features.columns))
-    names = [
-        display_name(workspace, player) if group == player else workspace.profile.column_name(group)
-        for player, group in keys
-    ]
+    names = [group_name(workspace, player, group) for player, group in keys]
     return {
         key: f"{display_name(workspace, key[0])}: {name}" if names.count(name) > 1 else name
         for key, name in zip(keys, names, strict=True)
@@ -125,18 +138,3 @@ def _clinical_percentiles(
             lower = (known < float(value)).mean() + 0.5 * (known == float(value)).mean()
             found[j] = 100 * float(lower)
     return found
-
-
-def _shown_value(column: str, value: Any, levels: Mapping[str, str]) -> float | str | None:
-    """Raw value as files take it: None where missing, no age over 89, codes in words."""
-    if pd.isna(value):
-        return None
-    if not isinstance(value, Real):
-        return str(value)
-    if f"{float(value):g}" in levels:
-        return levels[f"{float(value):g}"]
-    if levels and float(value).is_integer():
-        return f"code {value:g}"
-    if column == AGE and float(value) >= OLDEST_SHOWN:
-        return shown_age(float(value))
-    return float(value)

@@ -35,6 +35,8 @@ VALUES_PX, CLOSE_TOP_PX, BOTTOM_PX = 66, 18, 20
 """Tick labels and title left of the curves; above them where height is given; below all."""
 OUTSIDE_PX = 48
 """Margins above and below the two rows."""
+LEGEND_ROW_PX = 20
+"""Of a legend, which has a row for each curve where the screen is narrow."""
 
 
 def draw(
@@ -133,12 +135,7 @@ def label(
         Months.
     """
     layout, marks = sketch.layout, Marks(theme)
-    for months in landmarks:
-        add_landmark(marks, lines, axis, months)
-    low, high = layout["yaxis"]["domain"]
-    plot_px = (high - low) * (layout["height"] - OUTSIDE_PX)
-    add_end_labels(marks, ends, axis, plot_px=plot_px)
-    marks.text(
+    marks.text(  # the first, by which a phone knows it
         "Number at risk",
         x=0,
         xref="x2 domain",
@@ -148,6 +145,12 @@ def label(
         yanchor="bottom",
         color=palette(theme).muted,
     )
+    for months in landmarks:
+        add_landmark(marks, lines, axis, months)
+    low, high = layout["yaxis"]["domain"]
+    legend_px = LEGEND_ROW_PX * len(lines) if layout["showlegend"] else 0
+    plot_px = (high - low) * (layout["height"] - OUTSIDE_PX - legend_px)
+    add_end_labels(marks, ends, axis, plot_px=plot_px)
     layout["annotations"] = marks.texts
     if marks.lines:
         layout["shapes"] = marks.lines

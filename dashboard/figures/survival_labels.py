@@ -24,8 +24,8 @@ from dashboard.figures.survival_lines import Line, add_beside, at_risk, curve_en
 
 LABEL_GAP = 6.0
 """Smallest distance of two line-end labels, in per cent of survival."""
-LABEL_PX = 15
-"""The same in pixels."""
+LABEL_PX = 18
+"""The same in pixels: a line of small text on its plate."""
 MAX_LABEL = 24
 RISK_LABEL_GAP = 22
 """Pixels between group names and the numbers at risk at time 0, which are centred on it."""

@@ -8,18 +8,19 @@ one. What a cohort says in its ``[names]`` goes before the profile, and that bef
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from camlif.data.manifest import NameEntry
 from camlif.data.schema import ColumnWords
-from camlif.wording import shown_age
+from camlif.wording import AGE, OLDEST_SHOWN, shown_age
 from dashboard.profiles.feature_rules import name_by_rule
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Profile(BaseModel):
     """Words of one disease; a name without an entry is called by rule.
 
     ``columns`` are those of columns, feature groups and modalities; ``*`` in a name matches any
-    text, and stands for it in the words.
+    text, and stands for it in the words. ``units`` are those that a cohort gives its columns.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +49,7 @@ class Profile(BaseModel):
     grades: dict[str, str] = {}
     modalities: dict[str, str] = {}
     columns: dict[str, NameEntry] = {}
+    units: dict[str, str] = {}
 
     def subtype(self, level: str) -> str:
         """Short name of a subtype level."""
@@ -65,11 +67,34 @@ class Profile(BaseModel):
 
     def column(self, name: str) -> ColumnWords:
         """Words of a column or a feature group."""
-        return self._listed(name) or name_by_rule(name)
+        words = self._listed(name) or name_by_rule(name)
+        return replace(words, unit=self.units.get(name, words.unit))
 
     def column_name(self, name: str) -> str:
         """Plain name of a column or a feature group."""
         return self.column(name).name
+
+    def value(self, column: str, value: Any) -> float | str | None:
+        """Raw value as people read it: None where missing, no age over 89, codes in words."""
+        if pd.isna(value):
+            return None
+        levels = self.column(column).levels
+        if not isinstance(value, Real):
+            return levels.get(str(value), str(value))
+        number = float(value)
+        if f"{number:g}" in levels:
+            return levels[f"{number:g}"]
+        if levels and number.is_integer():
+            return f"code {number:g}"
+        return shown_age(number) if column == AGE and number >= OLDEST_SHOWN else number
+
+    def value_text(self, column: str, value: Any) -> str | None:
+        """Value with its unit, as people read it; None where it is missing."""
+        found = self.value(column, value)
+        if column == AGE and isinstance(found, float):
+            found = shown_age(found)
+        text = f"{found:g}" if isinstance(found, float) else found
+        return text and f"{text} {self.column(column).unit}".strip()
 
     def _listed(self, name: str) -> ColumnWords | None:
         """Words that profile or cohort give a name: by itself, else by a pattern."""
@@ -98,6 +123,7 @@ class Profile(BaseModel):
             update={
                 "columns": own | {k: v for k, v in self.columns.items() if k not in own},
                 "modalities": self.modalities | {k: v.name for k, v in own.items()},
+                "units": dict(info.units),
             }
         )
         labels: dict[str, str] = {}
@@ -125,6 +151,19 @@ def load_profile(name: str) -> Profile:
 
 def _read(path: Path) -> Profile:
     return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def distinct(names: Sequence[str], codes: Sequence[str]) -> list[str]:
+    """Return names, each with its code behind it where several columns go by the same.
+
+    Parameters
+    ----------
+    names, codes : sequence of str, length n
+    """
+    return [
+        f"{name} ({code})" if names.count(name) > 1 else name
+        for name, code in zip(names, codes, strict=True)
+    ]
 
 
 def patient_facts(cohort: Cohort, row: int, profile: Profile) -> tuple[str, ...]:

@@ -16,11 +16,10 @@ from camlif.data.course import before_prediction
 from camlif.model.case import CaseSummary
 from camlif.model.certainty import Certainty
 from camlif.statistics import KaplanMeierCurve
-from camlif.wording import shown_value
 from dashboard import messages
 from dashboard.figures.kaplan_meier import case_curve_chart
 from dashboard.known_outcome import subtype_curve
-from dashboard.profiles import Profile, patient_facts
+from dashboard.profiles import Profile, distinct, patient_facts
 from dashboard.report.record import (
     CaseRecord,
     CohortRecord,
@@ -180,10 +179,12 @@ def _cohort(source: ReportSource) -> CohortRecord:
 
 def _clinical(source: ReportSource, row: int, summary: CaseSummary) -> dict[str, str | None]:
     """Values of the clinical inputs; None where the model treats one as missing."""
-    clinical = source.cohort.clinical.iloc[row]
+    clinical, profile = source.cohort.clinical.iloc[row], source.profile
+    codes = [check.name for check in summary.inputs]
+    names = distinct([profile.column_name(code) for code in codes], codes)
     return {
-        check.name: shown_value(check.name, clinical.get(check.name)) if check.known else None
-        for check in summary.inputs
+        name: profile.value_text(check.name, clinical.get(check.name)) if check.known else None
+        for name, check in zip(names, summary.inputs, strict=True)
     }
 
 

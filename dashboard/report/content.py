@@ -12,7 +12,7 @@ from camlif.explain.verdicts import NOUNS
 from camlif.model.case import CaseScore
 from camlif.model.sentences import RECALIBRATED
 from camlif.statistics import GateResult
-from camlif.wording import count, listed, of_100, period, range_of_100
+from camlif.wording import count, in_sentence, listed, of_100, period, range_of_100
 from dashboard.figures.attribution import fold
 from dashboard.figures.chart import ELLIPSIS, signed
 from dashboard.figures.palette import LIGHT, strata_colors, text_tone
@@ -155,8 +155,8 @@ def _range(verdict: str) -> str:
 
 
 def _clinical(inputs: dict[str, str | None]) -> str:
-    given = [f"{cut(k, 30)} {cut(v, 30)}" for k, v in inputs.items() if v is not None]
-    missing = [cut(k, 30) for k, v in inputs.items() if v is None]
+    given = [f"{cut(in_sentence(k), 30)} {cut(v, 30)}" for k, v in inputs.items() if v is not None]
+    missing = [cut(in_sentence(k), 30) for k, v in inputs.items() if v is None]
     words = f"{len(given)} of {len(inputs)} given"
     if given:
         words += f" ({_first(given)})"

@@ -153,7 +153,7 @@ class CaseRecord(_Part):
     unlike : str or None
         The warning that the case is unlike the training data.
     clinical : dict
-        Clinical inputs of the model: value as text, or None where missing.
+        Clinical inputs of the model by plain name: value with unit, or None where missing.
     result : CaseScore or None
         None where the model abstains; ``reasons`` then say why.
     certainty : Certainty

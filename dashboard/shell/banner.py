@@ -34,6 +34,7 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
   outline: 2px solid light-dark(#0B5CAD, #7FB8F0); outline-offset: -2px;
 }
 .st-key-header { padding-right: 3rem; gap: 0.6rem; }
+body:has([data-testid="stExpandSidebarButton"]) .st-key-header { padding-left: 2rem; }
 .st-key-header p { font-size: 0.8125rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
 .st-key-case_page, .st-key-case_page [data-testid="stVerticalBlock"] { gap: 0.45rem; }
@@ -55,9 +56,13 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
 @media (min-width: 641px) { .st-key-case_picture { flex-wrap: nowrap; } }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 2rem; overflow-x: clip; }
-  /* The names at the ends of curves, which have the room of END_ROOM, stand below as well. */
+  /* The names at the ends of curves, which have the room of END_ROOM, stand below as well: of
+     what is written on curves only the first, the heading of the numbers at risk, is shown. */
   .st-key-case_curves, .st-key-kaplan_meier {
     width: calc(100% + 96px) !important; max-width: none !important;
+  }
+  :is(.st-key-case_curves, .st-key-kaplan_meier) .annotation:not([data-index="0"]) {
+    display: none;
   }
 }
 /* Four panels on a small screen: who and how sure at the left, result and curves at the right. */
@@ -95,7 +100,12 @@ button[kind^="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1117); }
   .st-key-case_first > [data-testid="stLayoutWrapper"]:has(> .st-key-case_curves_panel) {
     grid-area: 3 / 2 / 4 / 3;
   }
-  .st-key-case_curves { zoom: 0.76; }
+  /* Within the frame that is measured: what shrinks the frame shrinks the chart twice. */
+  .st-key-case_curves_panel { overflow-x: clip; }
+  .st-key-case_curves {
+    width: calc(100% / 0.76) !important; max-width: none !important; margin-bottom: -72px;
+  }
+  .st-key-case_curves .plot-container { zoom: 0.76; }
 }
 .st-key-case_page [data-testid="stPopoverButton"] { min-height: 1.5rem; padding-block: 0; }
 .st-key-case_bar [data-testid="stPopoverButton"] { min-height: 2.25rem; }

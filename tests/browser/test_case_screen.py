@@ -22,6 +22,20 @@ _BANNER = """e => ({
   below: document.querySelector('.st-key-header').getBoundingClientRect().top
     - e.getBoundingClientRect().bottom,
 })"""
+_FILLED = """() => {
+  const panel = document.querySelector('.st-key-case_curves_panel').getBoundingClientRect();
+  const chart = document.querySelector('.st-key-case_curves .main-svg').getBoundingClientRect();
+  return Math.abs(chart.width - panel.width) <= 2;
+}"""
+"""Whether the chart is as wide as its panel."""
+_OVERLAPS = """e => {
+  const texts = [...e.querySelectorAll('.annotation-text-g')].filter(t => t.checkVisibility());
+  const boxes = texts.map(t => [t.textContent, t.getBoundingClientRect()]);
+  return boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([, q]) =>
+    p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1
+  ).map(([b]) => `${a} on ${b}`));
+}"""
+"""Texts in a chart that lie on each other."""
 _AT_RISK = """e => {
   const box = n => n.getBoundingClientRect();
   const numbers = [...e.querySelectorAll('.textpoint text, .points text')].filter(
@@ -67,6 +81,8 @@ def test_four_panels_and_people_who_can_be_counted_fit_a_screen(
             assert set(found) == set(PANELS)
             assert max(found.values()) <= height, (width, case, found)
             assert icons(page) >= SMALLEST_ICONS
+            page.wait_for_function(_FILLED, timeout=SLOW)
+            assert page.locator(".st-key-case_curves").evaluate(_OVERLAPS) == []
             assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
             shot(page, f"case_{width}_{cohort}_{case}")
         page.keyboard.press("Alt+j")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from camlif.data.samples import load_sample
@@ -66,15 +69,33 @@ def _result(bundle: Bundle, z: float, half: float) -> ScoreResult:
     ("percentile", "said"),
     [
         (0.0, "not higher than any of 480"),
-        (0.2, "higher than under 1% of 480"),
+        (0.2, "among the lowest 1% of 480"),
         (41.7, "higher than 42% of 480"),
         (98.6, "higher than 99% of 480"),
-        (99.8, "higher than over 99% of 480"),
+        (99.8, "among the highest 1% of 480"),
         (100.0, "higher than all 480"),
     ],
 )
 def test_no_percentile_is_rounded_to_none_or_all(percentile: float, said: str) -> None:
     assert percentile_words(percentile, 480) == f"{said} training patients"
+
+
+@given(percentile=st.floats(0, 100), n=st.integers(2, 10_000))
+def test_every_percentile_is_said_in_one_comparison(percentile: float, n: int) -> None:
+    said = percentile_words(percentile, n)
+    start, share, rest = re.fullmatch(
+        r"(higher than all|not higher than any of|among the lowest|among the highest|higher than)"
+        r"(?: (\d+)% of)? ([\d,]+) training patients",
+        said,
+    ).groups()  # type: ignore[union-attr]
+    assert rest == f"{n:,}"
+    assert (share is None) == (percentile in (0, 100))
+    if share is not None:
+        low, high = {"among the lowest": (0, 1), "among the highest": (99, 100)}.get(
+            start, (int(share) - 0.5, int(share) + 0.5)
+        )
+        assert 1 <= int(share) <= 99
+        assert low <= percentile <= high
 
 
 @pytest.mark.parametrize(

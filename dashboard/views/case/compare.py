@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from camlif.arrays import BoolArray
 from camlif.model.sentences import outcomes_sentence
-from camlif.wording import count, in_sentence, shown_value
+from camlif.wording import count, in_sentence
 from dashboard.components.case_view import CaseView, ScoredCase, view_case
 from dashboard.components.chart import draw, show_chart, theme
 from dashboard.components.text import plain
@@ -207,7 +207,7 @@ def _typical(case: ScoredCase, feature: FeatureContribution, rows: NDArray[np.in
             return "not known"
         numeric = pd.api.types.is_numeric_dtype(values)
         value = values.median() if numeric else values.mode().iloc[0]
-        return str(shown_value(feature.column, value))
+        return case.workspace.profile.value_text(feature.column, value) or "not known"
     for modality in cohort.schema.modalities:
         if feature.column in modality.columns and modality.name in cohort.tables:
             column = cohort.tables[modality.name][rows, modality.columns.index(feature.column)]

@@ -5,6 +5,8 @@ A case goes in and is drawn; where it has no score, the reason is.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -12,7 +14,7 @@ import streamlit as st
 from camlif.data.cohort import completeness
 from camlif.exceptions import EstimationError
 from camlif.explain.sensitivity import SensitivityRange, sensitivity_range
-from camlif.wording import count, in_sentence, shown_value
+from camlif.wording import count, in_sentence
 from dashboard import messages
 from dashboard.components.case_view import CaseView, ModelledCase
 from dashboard.components.text import plain
@@ -56,9 +58,10 @@ def _clinical(case: ModelledCase) -> list[tuple[str, str, str]]:
     inputs = case.summary.inputs
     if not inputs:
         return []
-    wrong = ", ".join(check.short for check in inputs if check.short)
     called = case.workspace.profile.column_name
-    name = f"Clinical ({', '.join(in_sentence(called(check.name)) for check in inputs)})"
+    named = [replace(check, name=in_sentence(called(check.name))) for check in inputs]
+    wrong = ", ".join(check.short for check in named if check.short)
+    name = f"Clinical ({', '.join(check.name for check in named)})"
     return [(name, wrong or "complete", "orange" if wrong else "green")]
 
 
@@ -76,7 +79,8 @@ def _clinical_values(case: CaseView) -> None:
             "what": [case.workspace.profile.column_name(str(n)) for n in clinical.columns],
             "column": [str(name) for name in clinical.columns],
             "value": [
-                shown_value(str(name), values[name]) or "not given" for name in clinical.columns
+                case.workspace.profile.value_text(str(n), values[n]) or "not given"
+                for n in clinical.columns
             ],
             "read by the model": ["yes" if n in inputs else "no" for n in clinical.columns],
             "known in the cohort": [f"{100 * s:.0f}%" for s in clinical.notna().mean()],

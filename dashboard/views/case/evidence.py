@@ -19,7 +19,7 @@ from camlif.explain import METHODS, FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
 from camlif.explain.verdicts import NOUNS
 from camlif.model import sentences
-from camlif.wording import count, shown_value
+from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import draw, show_chart, theme
 from dashboard.components.contributions import display_name, feature_contributions
@@ -109,10 +109,9 @@ def explained(
     found = resources.feature_attribution(
         *_key(case), method, baseline, missing, cohort, scoring.bundle
     )
-    words = workspace.profile, cohort.info.units
     contributions = resources.compute_once(
         partial(feature_contributions, workspace, scoring, found, 0),
-        f"contributions of {_key(case)}, {method}, {baseline}, {missing}, {words}",
+        f"contributions of {_key(case)}, {method}, {baseline}, {missing}, {workspace.profile}",
     )
     return found, contributions
 
@@ -243,7 +242,9 @@ def _similar_table(case: ScoredCase, found: SimilarCases) -> pd.DataFrame:
         table["status"] = np.where(known, status, "not known")
     for name in _treatments(cohort):
         values = cohort.clinical[name].iloc[rows]
-        table[profile.column_name(name)] = [shown_value(name, v) or "not given" for v in values]
+        table[profile.column_name(name)] = [
+            profile.value_text(name, v) or "not given" for v in values
+        ]
     table["distance"] = found.distances.round(2)
     return table
 

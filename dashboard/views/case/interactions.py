@@ -23,7 +23,7 @@ from camlif.explain.interactions import InteractionLevel
 from camlif.wording import count
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
-from dashboard.components.contributions import display_name
+from dashboard.components.contributions import display_name, group_name
 from dashboard.components.text import plain
 from dashboard.figures.attribution import (
     Input,
@@ -103,8 +103,9 @@ def _interactions(case: ScoredCase) -> None:
 
 def _input(case: ScoredCase, player: Player) -> Input:
     modality = display_name(case.workspace, player.modality)
-    whole = player.name in (player.modality, CLINICAL)
-    return Input(modality=modality, name=modality if whole else player.name)
+    if player.name == CLINICAL:
+        return Input(modality=modality, name=modality)
+    return Input(modality=modality, name=group_name(case.workspace, player.modality, player.name))
 
 
 def _pairs(case: ScoredCase, found: Interactions) -> list[Pair]:
@@ -163,8 +164,8 @@ def _attention(case: ScoredCase) -> None:
 
 def _attention_chart(case: ScoredCase, weights: AttentionWeights, *, key: str) -> None:
     chart = attention_map(
-        weights.readers,
-        weights.read,
+        _tokens(case, weights.modality, weights.readers),
+        _tokens(case, weights.other, weights.read),
         weights.values,
         weights.member_sd,
         modality=display_name(case.workspace, weights.modality),
@@ -172,6 +173,12 @@ def _attention_chart(case: ScoredCase, weights: AttentionWeights, *, key: str) -
         theme=theme(),
     )
     show_chart(chart, key=key)
+
+
+def _tokens(case: ScoredCase, modality: str, names: Sequence[str]) -> list[str]:
+    """Tokens of a modality as people call them: its feature groups; others have no other name."""
+    groups = {group.name for group in case.scoring.bundle.schema[modality].groups}
+    return [group_name(case.workspace, modality, n) if n in groups else n for n in names]
 
 
 def _attention_told(case: ScoredCase, found: Sequence[AttentionWeights]) -> str:

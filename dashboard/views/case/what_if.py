@@ -20,8 +20,9 @@ from camlif.explain import (
 from camlif.model.case import CaseScore
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
-from dashboard.components.contributions import display_name
+from dashboard.components.contributions import display_name, group_name
 from dashboard.components.text import plain
+from dashboard.figures.attribution.bars import ordinal
 from dashboard.figures.chart import Chart, signed
 from dashboard.figures.prediction import PredictedCurve
 from dashboard.figures.what_if import changed_contributions, changed_curves, changed_members
@@ -101,11 +102,12 @@ def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list
         for modality in explored.present
         for group in explored.bundle.schema[modality].groups
     ]
+    names = {pick: _group_label(case, *pick) for pick in options}
     chosen = st.multiselect(
         "Set feature groups",
         options,
         key=f"{prefix}_groups",
-        format_func=lambda pick: f"{display_name(case.workspace, pick[0])}: {pick[1]}",
+        format_func=names.__getitem__,
         max_selections=MAX_GROUPS,
         placeholder="Pick a group",
         wrap=True,
@@ -115,7 +117,7 @@ def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list
     changes: list[WhatIfChange] = []
     for modality, group in chosen:
         percent = st.segmented_control(
-            plain(f"{group}: percentile of training"),
+            plain(f"{names[modality, group]}: percentile of training"),
             PERCENTS,
             default=50.0,
             key=f"{prefix}_group_{modality}_{group}",
@@ -124,6 +126,11 @@ def _group_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> list
         )
         changes.append(SetGroup(modality, group, percent))
     return changes
+
+
+def _group_label(case: ScoredCase, modality: str, group: str) -> str:
+    name = group_name(case.workspace, modality, group)
+    return name if group == modality else f"{display_name(case.workspace, modality)}: {name}"
 
 
 def _dropped(case: ScoredCase, explored: ExploredCase, prefix: str) -> list[WhatIfChange]:
@@ -175,7 +182,7 @@ def _numbers(before: Answer, after: Answer, was: CaseScore, now: CaseScore) -> N
     risk, change = after.log_risk, after.log_risk - before.log_risk
     cells = (
         ("Risk group", now.label, f"was {was.label}"),
-        ("Percentile", f"{now.percentile:.0f}", f"was {was.percentile:.0f}"),
+        ("Percentile", ordinal(now.percentile), f"was {ordinal(was.percentile)}"),
         ("z", signed(now.z.value), f"was {signed(was.z.value)}"),
         ("Log risk", signed(risk), f"{signed(change)} from {signed(before.log_risk)}"),
     )

@@ -11,6 +11,8 @@ import numpy as np
 import streamlit as st
 
 from camlif.data.preprocessing import CLINICAL
+from camlif.data.schema import ColumnWords
+from camlif.exceptions import ConfigError
 from camlif.explain import (
     ExploredCase,
     FeatureAttribution,
@@ -28,6 +30,7 @@ from dashboard.components.contributions import display_name
 from dashboard.components.explanation_choice import choice_of
 from dashboard.components.text import plain
 from dashboard.figures.attribution.bars import ordinal
+from dashboard.profiles import distinct
 from dashboard.session import resources
 from dashboard.session.keys import SessionKey
 
@@ -72,11 +75,15 @@ def feature_inputs(case: ScoredCase, explored: ExploredCase, prefix: str) -> lis
     prefix : str
         Begins the keys of its widgets.
     """
+    options = _options(case, explored)
+    called = case.workspace.profile.column_name
+    names = [f"{display_name(case.workspace, p.player)}: {called(p.column)}" for p in options]
+    labels = dict(zip(options, distinct(names, [p.column for p in options]), strict=True))
     chosen = st.multiselect(
         "Change features",
-        _options(case, explored),
+        options,
         key=f"{prefix}_features",
-        format_func=lambda pick: f"{display_name(case.workspace, pick.player)}: {pick.column}",
+        format_func=labels.__getitem__,
         max_selections=MAX_FEATURES,
         placeholder="Pick a feature",
         wrap=True,
@@ -108,32 +115,43 @@ def _options(case: ScoredCase, explored: ExploredCase) -> list[Pick]:
 
 def _change(case: ScoredCase, explored: ExploredCase, pick: Pick, key: str) -> WhatIfChange | None:
     bundle, raw = explored.bundle, explored.raw
-    unit = case.workspace.cohort.info.units.get(pick.column, "")
+    words = case.workspace.profile.column(pick.column)
     if pick.player != CLINICAL:
         limits = feature_limits(bundle, raw, pick.player, pick.column)
-        value = _number(pick.column, unit, limits, key)
+        value = _number(pick.column, words, limits, key)
         return None if value is None else SetFeature(pick.player, pick.column, value)
     (spec,) = (c for c in bundle.schema.clinical if c.name == pick.column)
     if spec.kind == "numeric":
-        value = _number(pick.column, unit, clinical_limits(bundle, raw, pick.column), key)
+        value = _number(pick.column, words, clinical_limits(bundle, raw, pick.column), key)
         return None if value is None else SetClinical(pick.column, value)
     own = clinical_level(bundle, raw, pick.column)
     level = st.selectbox(
-        plain(pick.column),
+        plain(words.name),
         spec.levels,
         index=None if own is None else spec.levels.index(own),
+        format_func=lambda level: words.levels.get(level, level),
         placeholder="not given",
         key=key,
+        help=_column(pick.column),
     )
     return None if level is None or level == own else SetClinical(pick.column, level)
 
 
-def _number(name: str, unit: str, limits: TrainingLimits, key: str) -> float | None:
-    """Slider and number that follow each other; None where the value is as it was."""
-    label = f"{name} ({unit})" if unit else name
+def _column(name: str) -> str:
+    return plain(f"Column {name}")
+
+
+def _number(column: str, words: ColumnWords, limits: TrainingLimits, key: str) -> float | None:
+    """Slider and number that follow each other; None where the value is as it was.
+
+    Codes with words are chosen by them.
+    """
+    label = f"{words.name} ({words.unit})" if words.unit else words.name
     if not limits.varies:
         st.caption(plain(f"{label} does not vary in the training data."))
         return None
+    if words.levels and limits.whole:
+        return _code(column, words, limits, key)
     start = float(
         np.clip(limits.median if limits.own is None else limits.own, limits.low, limits.high)
     )
@@ -152,6 +170,7 @@ def _number(name: str, unit: str, limits: TrainingLimits, key: str) -> float | N
             step=step,
             format=style,
             key=slide,
+            help=_column(column),
             on_change=_follow,
             args=(slide, typed, limits),
         )
@@ -165,8 +184,31 @@ def _number(name: str, unit: str, limits: TrainingLimits, key: str) -> float | N
             args=(typed, slide, limits),
             label_visibility="collapsed",
         )
-    st.caption(plain(_told(name, unit, limits)))
-    return None if value is None or value == start else float(value)
+    st.caption(plain(_told(column, words.unit, limits)))
+    if value is None or value == start:
+        return None
+    try:
+        limits.require(words.name, value)
+    except ConfigError as error:
+        st.error(plain(str(error)))
+        return None
+    return float(value)
+
+
+def _code(column: str, words: ColumnWords, limits: TrainingLimits, key: str) -> float | None:
+    """Choose a code of the training range by its words; None where it is as it was."""
+    codes = np.arange(limits.low, limits.high + 1).tolist()
+    own = limits.own if limits.own in codes else None
+    code = st.selectbox(
+        plain(words.name),
+        codes,
+        index=None if own is None else codes.index(own),
+        format_func=lambda code: words.levels.get(f"{code:g}", f"code {code:g}"),
+        placeholder="not given" if limits.own is None else "outside the training range",
+        key=key,
+        help=_column(column),
+    )
+    return None if code is None or code == own else float(code)
 
 
 def _follow(source: str, target: str, limits: TrainingLimits) -> None:
@@ -178,12 +220,12 @@ def _follow(source: str, target: str, limits: TrainingLimits) -> None:
         follower.set(float(np.clip(value, limits.low, limits.high)))
 
 
-def _told(name: str, unit: str, limits: TrainingLimits) -> str:
+def _told(column: str, unit: str, limits: TrainingLimits) -> str:
     """The own value with unit and percentile, and the range that may be tried."""
     if limits.own is None:
         own = "missing, so the slider starts at the training median"
     else:
-        own = shown_age(limits.own) if name == AGE else f"{limits.own:.4g}"
+        own = shown_age(limits.own) if column == AGE else f"{limits.own:.4g}"
         own = f"{own} {unit}".strip()
         if limits.percentile is not None:
             own += f", {ordinal(limits.percentile)} percentile of training"

@@ -15,7 +15,7 @@ from camlif.explain import METHODS, FeatureAttribution, agreement, owc_weights
 from camlif.explain.verdicts import spread_by_risk
 from camlif.wording import count
 from dashboard.components.chart import draw, show_chart, theme
-from dashboard.components.contributions import display_name
+from dashboard.components.contributions import display_name, feature_names
 from dashboard.components.explanation_choice import checks_of
 from dashboard.components.text import plain
 from dashboard.figures.attribution import beeswarm, method_agreement, modality_share, owc_blocks
@@ -128,6 +128,7 @@ def _features(
     shown = features.by_group() if grouped else features.by_clinical_column(scoring.bundle.schema)
     explanation = shown.to_shap()
     explanation.data = _numbers(explanation.data)
+    explanation.feature_names = feature_names(workspace, shown)
     tokens = [workspace.loaded.tokens[row] for row in rows]
     chart = beeswarm(explanation, k=N_FEATURES, tokens=tokens, theme=theme())
     show_chart(chart, key="beeswarm", settings=_settings(workspace, scoring, features))

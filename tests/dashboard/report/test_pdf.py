@@ -487,6 +487,6 @@ def test_a_word_that_the_model_does_not_know_is_missing_in_the_report() -> None:
     cohort = replace(found.cohort, clinical=found.cohort.clinical.assign(age=50.0, sex="diverse"))
     found = replace(found, bundle=bundle, cohort=cohort, result=bundle.score(cohort))
     printed = text_of(case_pdf(report(row, found)))
-    assert "Clinical inputs: 1 of 2 given (age 50); missing: sex" in printed
+    assert "Clinical inputs: 1 of 2 given (age 50 years); missing: sex" in printed
     assert "sex: diverse is not known to the model, treated as missing" in printed
     assert "scored without sex, with a wider interval" in printed

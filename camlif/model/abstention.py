@@ -138,7 +138,7 @@ def subset_notes(presence: BoolArray, reference: Reference) -> list[str | None]:
             weak = ", weak" if subset.weak else ""
             for row in rows:
                 notes[row] = (
-                    f"scored without {absent} (validation C-index so {subset.c_index:.2f}{weak}, "
+                    f"scored without {absent} (held-out C-index then {subset.c_index:.2f}{weak}, "
                     f"n = {subset.n_patients})"
                 )
     return notes

@@ -221,7 +221,12 @@ def summarise_case(
     )
     inputs = result.inputs.of(row)
     said_inputs = [replace(check, name=in_sentence(column(check.name))) for check in inputs]
-    warnings = [_renamed(note, modalities, inputs, said_inputs) for note in notes]
+    reduced = f"{WITHOUT} {' and '.join(absent)} ("  # the score's own sentence says it, too
+    warnings = [
+        _renamed(note, modalities, inputs, said_inputs)
+        for note in notes
+        if not note.startswith(reduced)
+    ]
     if score and result.is_training[row]:
         warnings.append(sentences.held_out_sentence(score.members_used, bundle.n_members))
     ranking = sentences.ranking_sentence(bundle.card)
@@ -251,7 +256,13 @@ def summarise_case(
         subgroups=subgroups,
         withheld=withheld,
         notes=notes,
-        caveats=(*((*warnings, ranking, *within) if score else ()), *_general_limits(bundle)),
+        caveats=tuple(
+            line[:1].upper() + line[1:]
+            for line in (
+                *((*warnings, ranking, *within) if score else ()),
+                *_general_limits(bundle),
+            )
+        ),
     )
 
 
@@ -335,7 +346,7 @@ def _score(
         ),
         subset_sentence=sentences.subset_sentence(
             part,
-            [modality(name) for name in validated.modalities],
+            [in_sentence(modality(name)) for name in validated.modalities],
             [in_sentence(column(c.name)) for c in result.inputs.of(row) if c.known],
         ),
         subgroup_sentence=(

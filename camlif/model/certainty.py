@@ -80,11 +80,7 @@ def case_certainty(
         groups = bundle.strata.between(float(record["z_low"]), float(record["z_high"]))
         return Certainty(state, f"the model's interval reaches from {groups[0]} to {groups[-1]}")
     if state == "consistent":
-        words = sentences.agreement_words(float(record["agreement"]))
-        group = result.stratum[row]
-        return Certainty(
-            state, f"of 100 ensembles of many models, {words} would place it in {group}"
-        )
+        return Certainty(state, f"the model's interval stays within {result.stratum[row]}")
     if not result.scored[row]:
         return Certainty(state, "there is no score")
     if result.unlike[row]:

@@ -315,7 +315,8 @@ def borderline_sentence(z: Interval, cutoffs: Sequence[float]) -> str:
         Between the strata, in the same unit, ascending.
     """
     crossed = [f"{c:+.2f}" for c in cutoffs if z.low < c <= z.high]
-    return f"Borderline: the interval of z crosses {listed(crossed)}."
+    noun = verb(len(crossed), "cut-off", "cut-offs")
+    return f"The interval of z crosses the {noun} {listed(crossed)}."
 
 
 def no_score_sentence(notes: Sequence[str], absent: Sequence[str]) -> str:

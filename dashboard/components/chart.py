@@ -10,6 +10,7 @@ import json
 import pickle  # nosec B403
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec, cast
@@ -50,6 +51,7 @@ def show_chart(
     settings: Mapping[str, Any] | None = None,
     finding: bool = True,
     table: bool = True,
+    wide: bool = False,
 ) -> Any:
     """Draw a chart, its finding, and its numbers as a table with downloads.
 
@@ -66,17 +68,20 @@ def show_chart(
         Whether to print the finding above the chart.
     table : bool
         Whether to offer the numbers below; if not, `table_button` belongs elsewhere.
+    wide : bool
+        Has several plots, or texts on both sides: on a phone it scrolls sideways by itself.
     """
     if finding:
         st.markdown(plain(chart.finding))
-    event = st.plotly_chart(
-        _ready(chart.figure),
-        key=key,
-        on_select="rerun" if select else "ignore",
-        config=CONFIG,
-        theme=None,  # the figure brings its own fonts and colours
-        alt=chart.alt,
-    )
+    with st.container(key=f"wide_{key}") if wide else nullcontext():
+        event = st.plotly_chart(
+            _ready(chart.figure),
+            key=key,
+            on_select="rerun" if select else "ignore",
+            config=CONFIG,
+            theme=None,  # the figure brings its own fonts and colours
+            alt=chart.alt,
+        )
     if table:
         table_button(chart, key=key, settings=settings)
     return cast(Any, event)

@@ -5,7 +5,8 @@ Hazard ratios of a Cox model with intervals go in, a `Chart` on a logarithmic ax
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,14 @@ WIDEST = 50.0
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
-def forest_chart(rows: Sequence[HazardRatio], *, n: int, events: int, theme: Theme) -> Chart:
+def forest_chart(
+    rows: Sequence[HazardRatio],
+    *,
+    n: int,
+    events: int,
+    theme: Theme,
+    untested: Collection[str] = (),
+) -> Chart:
     """Draw hazard ratios of one Cox model on a log axis.
 
     Parameters
@@ -35,8 +43,11 @@ def forest_chart(rows: Sequence[HazardRatio], *, n: int, events: int, theme: The
     n, events : int
         Patients and events in the model.
     theme : {"light", "dark"}
+    untested : collection of str
+        Rows whose p-value is withheld.
     """
     p = palette(theme)
+    rows = [replace(r, p_value=np.nan) if r.name in untested else r for r in rows]
     figure = go.Figure()
     marks = Marks(theme)
     marks.vertical(1, color=p.text, dash="solid")
@@ -79,7 +90,8 @@ def forest_chart(rows: Sequence[HazardRatio], *, n: int, events: int, theme: The
 def _text(row: HazardRatio) -> str:
     """Say it: ``1.82 (1.31 to 2.53), p < 0.001``."""
     upper = f"{row.high:.2f}" if row.high < 1000 else "over 1000"
-    return f"{row.ratio:.2f} ({row.low:.2f} to {upper}), {format_p(row.p_value)}"
+    tested = "" if np.isnan(row.p_value) else f", {format_p(row.p_value)}"
+    return f"{row.ratio:.2f} ({row.low:.2f} to {upper}){tested}"
 
 
 def _limits(rows: Sequence[HazardRatio]) -> tuple[float, float]:
@@ -135,8 +147,9 @@ def _finding(rows: Sequence[HazardRatio], n: int, events: int) -> str:
     model = f"Cox model of {count(n, 'patient')} with {count(events, 'event')}"
     if not rows:
         return f"{model}: no hazard ratio was estimated."
-    strongest = min(rows, key=lambda row: row.p_value)
-    return (
-        f"{model}: the smallest p belongs to {strongest.name}, hazard ratio (95 % CI) "
-        f"{_text(strongest)}."
-    )
+    tested = [row for row in rows if not np.isnan(row.p_value)]
+    if len(tested) == len(rows):
+        row, said = min(rows, key=lambda row: row.p_value), "the smallest p belongs to"
+    else:  # a withheld p may be the smallest
+        row, said = max(rows, key=lambda row: abs(np.log(row.ratio))), "farthest from 1 is"
+    return f"{model}: {said} {row.name}, hazard ratio (95 % CI) {_text(row)}."

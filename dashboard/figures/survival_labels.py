@@ -29,7 +29,7 @@ LABEL_PX = 18
 MAX_LABEL = 24
 RISK_LABEL_GAP = 22
 """Pixels between group names and the numbers at risk at time 0, which are centred on it."""
-END_ROOM, END_LETTERS = 104, 13
+END_ROOM, END_LETTERS = 124, 17
 """Pixels and letters right of the plot for names at the ends of curves; a phone hides them."""
 FAR_END = 0.85
 """A curve that ends before this share of the axis is labelled where it ends, on a plate."""

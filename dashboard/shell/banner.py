@@ -58,15 +58,23 @@ body:has([data-testid="stExpandSidebarButton"]) .st-key-header { padding-left: 2
   [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 2rem; overflow-x: clip; }
   /* The names at the ends of curves, which have the room of END_ROOM, stand below as well: of
      what is written on curves only the first, the heading of the numbers at risk, is shown. */
-  .st-key-case_curves, .st-key-kaplan_meier {
-    width: calc(100% + 96px) !important; max-width: none !important;
+  .st-key-case_curves, .st-key-kaplan_meier, .st-key-training_curves {
+    width: calc(100% + 116px) !important; max-width: none !important;
   }
-  :is(.st-key-case_curves, .st-key-kaplan_meier) .annotation:not([data-index="0"]) {
+  :is(.st-key-case_curves, .st-key-kaplan_meier, .st-key-training_curves)
+    .annotation:not([data-index="0"]) {
     display: none;
+  }
+  /* Charts of several plots, or with texts on both sides, keep what they need, and scroll. */
+  [class*="st-key-wide_"] { overflow-x: auto; }
+  [class*="st-key-wide_"] > .stElementContainer {
+    width: 640px !important; max-width: none !important;
   }
 }
 /* Four panels on a small screen: who and how sure at the left, result and curves at the right. */
 @media (min-width: 641px) and (max-width: 1199px) {
+  [data-testid="stMetricValue"] { font-size: 1.5rem; }
+  [data-testid="stMetricLabel"] * { white-space: normal; }
   [data-testid="stSidebar"][data-collapsed="false"] {
     min-width: 200px !important; max-width: 200px !important;
   }

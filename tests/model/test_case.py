@@ -120,7 +120,7 @@ def test_a_case_is_borderline_where_its_interval_crosses_a_cutoff(
     assert (score.z.low, score.z.high) == pytest.approx((z - half, z + half))
     assert (score.borderline_sentence is None) == (len(groups) == 1)
     if len(groups) == 3:
-        crossed = "Borderline: the interval of z crosses -1.00 and +1.00."
+        crossed = "The interval of z crosses the cut-offs -1.00 and +1.00."
         assert score.borderline_sentence == crossed
 
 

@@ -76,3 +76,17 @@ def test_a_case_ranked_hardly_better_than_chance_names_what_it_lacks(
     (absent,) = np.array(bundle.schema.names)[~result.presence[row]]
     reason = f"without {absent.upper()} the model ranks little better than chance"
     assert said == Certainty("can't say", reason)
+
+
+def test_nothing_beside_how_sure_is_said_twice(scored: tuple[Bundle, ScoreResult]) -> None:
+    bundle, result = scored
+    for row in range(len(result.table)):
+        case = summarise_case(bundle, result, row)
+        if case.score is None:
+            continue
+        told = [case.certainty.sentence, case.score.agreement_sentence]
+        told += filter(None, [case.score.borderline_sentence, case.score.subset_sentence])
+        clauses = [c.strip() for text in (*told, *case.caveats) for c in text.split(";")]
+        assert sum(c.startswith("Borderline") for c in clauses) <= 1
+        assert sum("of 100 ensembles" in c for c in clauses) == 1
+        assert sum(c.lower().startswith(("scored without", "scored from")) for c in clauses) <= 1

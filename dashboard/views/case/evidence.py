@@ -284,7 +284,7 @@ def _where_compared(case: ScoredCase, rows: NDArray[np.int_]) -> str:
 
 def caveats(case: ScoredCase) -> None:
     """What a reader must keep in mind."""
-    lines = [f"- {plain(c[:1].upper() + c[1:])}" for c in case.summary.caveats]
+    lines = [f"- {plain(caveat)}" for caveat in case.summary.caveats]
     st.header("Caveats", anchor=False)
     with st.expander(count(len(lines), "caveat")):
         st.markdown("\n".join(lines))

@@ -92,7 +92,7 @@ def _interactions(case: ScoredCase) -> None:
     with left:
         inputs = [_input(case, player) for player in found.players]
         chart = interaction_map(inputs, found.index, found.main, theme=theme())
-        show_chart(chart, key="interaction_map")
+        show_chart(chart, key="interaction_map", wide=True)
     with right:
         chart = interaction_bars(
             _pairs(case, found), n_members=found.n_members, theme=theme(), level=plural

@@ -242,10 +242,16 @@ def _comparisons(
             st.info(plain(str(error)))
             return
         rows = [replace(r, name=f"{r.name} vs {reference}") for r in ratios]
+        held_out = rests_on_held_out(workspace, label, outcome.rows)
         chart = draw(
-            forest_chart, rows, n=len(group), events=int(outcome.event.sum()), theme=theme()
+            forest_chart,
+            rows,
+            n=len(group),
+            events=int(outcome.event.sum()),
+            theme=theme(),
+            untested=[row.name for row in rows] if held_out else [],
         )
-        show_chart(chart, key=f"ratios_{label}")
+        show_chart(chart, key=f"ratios_{label}", wide=True)
 
 
 def _restricted_means(outcome: KnownOutcome, group: NDArray[np.str_], names: Sequence[str]) -> None:

@@ -170,7 +170,7 @@ def hazard_view(workspace: Workspace) -> None:
         if cohort.subtype is not None
         else RISK,
     )
-    event = show_chart(chart, key="hazard", select=True)
+    event = show_chart(chart, key="hazard", select=True, wide=True)
     _say_what_inputs_tell(workspace, workspace.scoring)
     _use_selection(workspace, event)
 
@@ -310,6 +310,9 @@ def table_view(workspace: Workspace) -> None:
         worklist_button(workspace, rows.tolist(), title="Cases shown", key="shown")
 
 
+SCORE = "Risk score (per SD)"
+
+
 def forest_view(workspace: Workspace) -> None:
     """Show what the score adds to age, grade and subtype."""
     outcome = need_outcome(workspace, workspace.scored_rows)
@@ -335,14 +338,19 @@ def forest_view(workspace: Workspace) -> None:
         st.info(plain(str(error)))
         return
     n, events = len(outcome.event), int(outcome.event.sum())
-    chart = draw(forest_chart, ratios, n=n, events=events, theme=theme())
-    show_chart(chart, key="forest")
-    st.caption("One Cox model with all rows at once; risk score per training SD, age per 10 years.")
+    held_out = [SCORE] if rests_on_held_out(workspace, RISK, outcome.rows) else []
+    chart = draw(forest_chart, ratios, n=n, events=events, theme=theme(), untested=held_out)
+    show_chart(chart, key="forest", wide=True)
+    why = f" The score has no p-value: {WITHHELD.partition(': ')[2]}." if held_out else ""
+    st.caption(
+        "One Cox model with all rows at once; risk score per training SD, age per 10 years."
+        f"{plain(why)}"
+    )
 
 
 def _covariates(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) -> pd.DataFrame:
     cohort, profile = workspace.cohort, workspace.profile
-    frame = pd.DataFrame({"Risk score (per SD)": scoring.result.z[rows]})
+    frame = pd.DataFrame({SCORE: scoring.result.z[rows]})
     if "age" in cohort.clinical:
         age = pd.to_numeric(cohort.clinical["age"].iloc[rows], errors="coerce")
         frame["Age (per 10 years)"] = age.to_numpy("float64") / 10

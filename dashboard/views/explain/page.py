@@ -96,7 +96,7 @@ def _modalities(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) 
         for name, member in members.items()
     }
     sizes = {name: int(member.sum()) for name, member in members.items()}
-    show_chart(draw(modality_share, groups, sizes, theme=theme()), key="modality_share")
+    show_chart(draw(modality_share, groups, sizes, theme=theme()), key="modality_share", wide=True)
     st.caption("Exact Shapley values of the ensemble's log risk against the training median.")
 
 
@@ -131,7 +131,7 @@ def _features(
     explanation.feature_names = feature_names(workspace, shown)
     tokens = [workspace.loaded.tokens[row] for row in rows]
     chart = beeswarm(explanation, k=N_FEATURES, tokens=tokens, theme=theme())
-    show_chart(chart, key="beeswarm", settings=_settings(workspace, scoring, features))
+    show_chart(chart, key="beeswarm", wide=True, settings=_settings(workspace, scoring, features))
     _gap(method, features)
     if not grouped:
         st.caption("Sums within feature groups are more stable than single features.")

@@ -111,7 +111,9 @@ def trust_section(
             st.rerun()  # the default has just failed: show the next one
         label = METHODS[method].label
         st.markdown(plain(_verdict(label, found)))
-        show_chart(faithfulness_curves(found, method=label, theme=theme()), key="faithfulness")
+        show_chart(
+            faithfulness_curves(found, method=label, theme=theme()), key="faithfulness", wide=True
+        )
     if st.button("Check all methods", key="check_all", help="Takes up to a minute, once."):
         _checked(workspace, scoring, checks, METHODS)
     known = [v for v in map(checks.known, METHODS) if v is not None]

@@ -123,7 +123,9 @@ def _figure_a5(opened: OpenStudy, models: Models, settings: dict[str, object]) -
             keep = np.array([name == picked for name in patients.subtype])
             patients = _without_grade(patients.take(keep), NOT_DRAWN.get(picked))
         chart = strata_chart(patients, TERTILES, theme=theme(), endpoint=opened.endpoint)
-        show_chart(chart, key=f"paper_a5_{number}", settings={**settings, "subtype": picked})
+        show_chart(
+            chart, key=f"paper_a5_{number}", wide=True, settings={**settings, "subtype": picked}
+        )
     without = "" if subtypes else f"{label} is not given in this cohort; "
     return f"solid: predicted, {note}; dashed: actual grade; {without}{_pooled(models)}"
 
@@ -140,9 +142,9 @@ def _figure_a6a(opened: OpenStudy, models: Models, settings: dict[str, object]) 
         binary = strata_chart(
             patients, MEDIAN, theme=theme(), endpoint=opened.endpoint, against_grades=False
         )
-        show_chart(binary, key=f"paper_a6a_median_{number}", settings=settings)
+        show_chart(binary, key=f"paper_a6a_median_{number}", wide=True, settings=settings)
         quarters = strata_chart(patients, QUARTILES, theme=theme(), endpoint=opened.endpoint)
-        show_chart(quarters, key=f"paper_a6a_quarters_{number}", settings=settings)
+        show_chart(quarters, key=f"paper_a6a_quarters_{number}", wide=True, settings=settings)
     return (
         "above: low against high, cut at the median; below: solid, quarters of the risk, dashed, "
         f"actual {opened.profile.grade_label}; {_pooled(models)}"

@@ -104,7 +104,7 @@ def dots_view(choice: StudyChoice) -> None:
         printed_of=COHORTS[choice.printed_of],
         not_comparable=_not_comparable(choice),
     )
-    show_chart(chart, key=f"{choice.page}_dots", settings=_settings(choice))
+    show_chart(chart, key=f"{choice.page}_dots", wide=True, settings=_settings(choice))
     st.caption(plain(caption(choice)))
     if choice.measure is not C_INDEX:
         st.caption("The paper prints the C-index only, so no hollow mark is shown.")
@@ -116,7 +116,7 @@ def differences_view(choice: StudyChoice) -> None:
     # A constant risk has C = 0.5 in every split; on the common scale it would flatten all others.
     pairs = tuple(pair for pair in pairs if len(pair.own) == 1 or np.ptp(pair.own) > 0)
     chart = slope_chart(pairs, choice.measure, theme=theme(), reference="CA-MLIF")
-    show_chart(chart, key=f"{choice.page}_differences", settings=_settings(choice))
+    show_chart(chart, key=f"{choice.page}_differences", wide=True, settings=_settings(choice))
     st.caption(
         "Each line is one split. Below the number of splits: mean of variant minus CA-MLIF with "
         "its 95% Nadeau-Bengio interval. An interval around zero: no difference shown."
@@ -155,7 +155,9 @@ def curves_view(choice: StudyChoice) -> None:
         words = words or pooling_words(patients.held)
         panels.append(CurvePanel(title=titles[key], followed=patients.followed, stratum=stratum))
     chart = curves_by_variant(panels, theme=theme(), endpoint=opened.endpoint)
-    show_chart(chart, key=f"{choice.page}_curves", settings={**_settings(choice), "unit": unit})
+    show_chart(
+        chart, key=f"{choice.page}_curves", wide=True, settings={**_settings(choice), "unit": unit}
+    )
     st.caption(
         f"{WITHIN[0].upper()}{WITHIN[1:]}. Cut at the median of the variant's own risks. "
         f"{WITHHELD[0].upper()}{WITHHELD[1:]}."
@@ -228,7 +230,7 @@ def show_figure_3(opened: OpenStudy, prefix: str, settings: dict[str, object], n
         order=list(profile.subtypes.values()),
         boxes=boxes,
     )
-    show_chart(chart, key=f"{prefix}_hazard", settings={**settings, "unit": unit})
+    show_chart(chart, key=f"{prefix}_hazard", wide=True, settings={**settings, "unit": unit})
     own = (
         f"z within the test part of each split; {words}. {_missing_panels(opened)}A subtype among "
         "the inputs separates by construction."

@@ -117,7 +117,7 @@ def _calibration(workspace: Workspace, scoring: Scoring, found: Measured) -> Non
     if found.panels:
         endpoint = workspace.cohort.info.endpoint
         chart = calibration_chart(found.panels, endpoint=endpoint, theme=theme())
-        show_chart(chart, key="validation_calibration")
+        show_chart(chart, key="validation_calibration", wide=True)
     own = {gate.horizon: gate for gate in scoring.bundle.reference.whole.gates}
     rows = [
         {
@@ -347,7 +347,7 @@ def _distances(workspace: Workspace, scoring: Scoring) -> None:
             "the training range; a model trained anew has this panel."
         )
         return
-    show_chart(distance_chart(rows, theme=theme()), key="validation_distance")
+    show_chart(distance_chart(rows, theme=theme()), key="validation_distance", wide=True)
     st.caption(
         plain(
             "Distance: root mean square of a patient's values in robust SDs from the training "

@@ -210,3 +210,12 @@ def test_c_index_shows_splits_mean_interval_chance_and_ceiling() -> None:
         "Mean C-index 0.720 (95 % interval 0.690 to 0.750) over 3 covering splits; "
         "500 patients, 210 events; the true log-hazard reaches 0.810."
     )
+
+
+def test_forest_says_no_p_of_a_row_whose_test_would_be_wrong() -> None:
+    names = [row.name for row in ROWS]
+    chart = forest_chart(ROWS, n=612, events=214, theme="light", untested=names[:1])
+    texts = [a.text for a in chart.figure.layout.annotations]
+    assert texts[:2] == ["1.82 (1.31 to 2.53)", "1.00 (0.50 to 2.00), p = 1"]
+    assert chart.table["p"].isna().tolist() == [True, False, False]
+    assert "smallest p" not in chart.finding

@@ -488,5 +488,5 @@ def test_a_word_that_the_model_does_not_know_is_missing_in_the_report() -> None:
     found = replace(found, bundle=bundle, cohort=cohort, result=bundle.score(cohort))
     printed = text_of(case_pdf(report(row, found)))
     assert "Clinical inputs: 1 of 2 given (age 50 years); missing: sex" in printed
-    assert "sex: diverse is not known to the model, treated as missing" in printed
-    assert "scored without sex, with a wider interval" in printed
+    assert "Sex: diverse is not known to the model, treated as missing" in printed
+    assert "Scored without sex, with a wider interval" in printed

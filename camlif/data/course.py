@@ -65,6 +65,17 @@ def chief_events(events: Sequence[CourseEvent], n: int) -> tuple[CourseEvent, ..
     return tuple(events[i] for i in sorted(ranked[:n]))
 
 
+def course_line(events: Sequence[CourseEvent], n: int = 6) -> str:
+    """Say up to n chief events with their months: ``Surgery 0, Chemotherapy 1 to 4, Death 14``."""
+    said = []
+    for event in chief_events(events, n):
+        ends = (event.start,) if event.stop is None else (event.start, event.stop)
+        months = dict.fromkeys(f"{round(end) + 0:d}" for end in ends)
+        said.append(f"{event.label} {' to '.join(months)}")
+    more = len(events) - len(said)
+    return ", ".join(said) + (f" and {more} more" if more > 0 else "")
+
+
 def course_sentence(events: Sequence[CourseEvent]) -> str:
     """Say how much happened, over which time; months count from time zero."""
     first, last = events[0], events[-1]

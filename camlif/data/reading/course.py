@@ -39,6 +39,8 @@ NO_TYPE = "Status"
 MAX_DETAILS = 3
 """Columns of a timeline file that a label says."""
 
+# Fewer words than `vocabulary.DEATH` and `vocabulary.RELAPSE`, which name columns: they are looked
+# for in labels, too, where "Progress note" is no relapse and "tot" or "expired" no death.
 _DEATH = frozenset({"death", "dead", "died", "deceased", "dod"})
 _RECURRENCE = frozenset(
     {

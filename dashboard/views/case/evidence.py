@@ -14,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from camlif.data.cohort import Cohort
+from camlif.data.course import course_line
 from camlif.exceptions import EstimationError
 from camlif.explain import METHODS, FeatureAttribution, ModalityAttribution
 from camlif.explain.similarity import SimilarCases, similar_cases
@@ -245,10 +246,15 @@ def _similar_table(case: ScoredCase, found: SimilarCases) -> pd.DataFrame:
         table[profile.column_name(name)] = [
             profile.value_text(name, v) or "not given" for v in values
         ]
+    courses = [course_line(cohort.course_of(int(row))) for row in rows]
+    if any(courses):
+        table["course (months)"] = [course or "not given" for course in courses]
     table["distance"] = found.distances.round(2)
     return table
 
 
+# Of parts of words in names of columns, in which `camlif.data.reading.course` looks for whole words
+# of what happened when: "adjuvant" and "regimen" are no event there, "biopsy" is no treatment here.
 TREATMENT = re.compile(
     r"treat|therap|chemo|radiat|radioth|surger|operation|resection|regimen|adjuvant|drug|transplant",
     re.IGNORECASE,

@@ -20,6 +20,7 @@ from camlif.data.reading.ages import age_in_years, odd_ages
 from camlif.data.reading.categories import one_spelling
 from camlif.data.reading.cells import CellFaults
 from camlif.data.reading.evidence import OutcomeByPatient, is_coded
+from camlif.data.reading.mixed_units import two_heaps
 from camlif.data.reading.patients import PatientTable
 from camlif.data.reading.personal import report_personal
 from camlif.data.reading.problems import Findings, examples
@@ -52,11 +53,6 @@ from camlif.wording import count, verb
 AGE = "age"
 MODEL_NAMES = (AGE, "sex")
 """Roles whose column gets the role's name, under which models know it."""
-
-MIN_HEAPED, MIN_SHARE_HEAPED = 20, 0.1
-MIN_GAP = 2.0
-"""So many numbers, of which each heap has such a share, are in two units where the least of the
-higher heap is more than so many times the greatest of the lower."""
 
 MAX_SPELT = 3 * MAX_CATEGORIES
 """Texts of more spellings are no categories."""
@@ -251,17 +247,10 @@ def _report_two_units(
     table: PatientTable, column: str, values: Float64Array, found: Findings
 ) -> None:
     """Warn of numbers that lie in two heaps far apart, as g/dL among g/L do."""
-    known = np.sort(values[values > 0])
-    # A quantity with a unit has one sign; among both, ratios say nothing.
-    if (values < 0).any() or len(known) < MIN_HEAPED or len(np.unique(known)) < len(known) / 2:
+    heaps = two_heaps(values)
+    if heaps is None:
         return
-    steps = known[1:] / known[:-1]
-    at = int(steps.argmax()) + 1
-    low, high = known[:at], known[at:]
-    ratio = np.median(high) / np.median(low)
-    apart = steps[at - 1] >= MIN_GAP and max(low[-1] / low[0], high[-1] / high[0]) < ratio
-    if not apart or min(len(low), len(high)) < MIN_SHARE_HEAPED * len(known):
-        return
+    low, high = heaps
     few = (values >= high[0]) if len(high) <= len(low) else (values > 0) & (values <= low[-1])
     found.warn(
         f"{column} has {count(len(low), 'value')} about {np.median(low):.3g} and {len(high)} about "

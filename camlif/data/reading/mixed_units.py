@@ -1,4 +1,4 @@
-"""Follow-up in two units: a second site's months among days, or one patient's.
+"""Numbers in two units: a second site's months among days, or one patient's.
 
 A column of times goes in; where some of its cells are written otherwise than the rest and far
 shorter or longer, or those of one site are, somebody is asked. A single whole number among whole
@@ -40,6 +40,11 @@ MIN_RATIO_GROUPS = 20.0
 MAX_OVERLAP = 0.05
 """Of the medians of a site and the others, and the share of pairs of them in the other order. Sites
 of 13 cohorts, some of which recruited late, came to 13."""
+
+MIN_HEAPED, MIN_SHARE_HEAPED = 20, 0.1
+MIN_GAP = 2.0
+"""So many numbers, of which each heap has such a share, are in two units where the least of the
+higher heap is more than so many times the greatest of the lower."""
 
 _PREFIX = re.compile(r"[^\W\d]+")
 
@@ -93,6 +98,26 @@ def ask_of_another_unit(
         values=cells,
     )
     return True
+
+
+def two_heaps(values: Float64Array) -> tuple[Float64Array, Float64Array] | None:
+    """Return the ascending values of two heaps far apart, as g/dL among g/L; None where none are.
+
+    Parameters
+    ----------
+    values : float64, shape (n,)
+        NaN where missing. A quantity with a unit has one sign; among both, ratios say nothing.
+    """
+    known = np.sort(values[values > 0])
+    if (values < 0).any() or len(known) < MIN_HEAPED or len(np.unique(known)) < len(known) / 2:
+        return None
+    steps = known[1:] / known[:-1]
+    at = int(steps.argmax()) + 1
+    low, high = known[:at], known[at:]
+    ratio = np.median(high) / np.median(low)
+    apart = steps[at - 1] >= MIN_GAP and max(low[-1] / low[0], high[-1] / high[0]) < ratio
+    enough = min(len(low), len(high)) >= MIN_SHARE_HEAPED * len(known)
+    return (low, high) if apart and enough else None
 
 
 def _written_otherwise(values: Float64Array) -> BoolArray | None:

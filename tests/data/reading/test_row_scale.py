@@ -22,7 +22,7 @@ def measured(negative: bool = False) -> pd.DataFrame:
 def told(values: pd.DataFrame) -> list[str]:
     table = ct()[["patient_id"]].join(values)
     _, report = read_cohort(study(ct=table))
-    return [p.message for p in report.warnings if "of another unit" in p.message]
+    return [p.message for p in report.warnings if p.code == "E-09"]
 
 
 @pytest.mark.parametrize("times", [10, 1000, 0.1])
@@ -34,10 +34,17 @@ def test_rows_of_one_site_in_another_unit_are_told(times: float) -> None:
     assert "KM-001" in words
 
 
+def test_a_column_of_one_site_in_another_unit_is_told() -> None:
+    values = measured().assign(m3=np.where(SITE, 10, 1) * np.linspace(5, 8, N))
+    (words,) = told(values)
+    assert words.startswith("1 column has values about two numbers and none between")
+    assert "m3 (" in words
+
+
 def test_larger_and_smaller_patients_are_no_other_unit() -> None:
     size = np.exp(np.random.default_rng(4).normal(0, 0.5, N))
     assert told(measured().mul(size, axis=0)) == []
-    assert told(measured().assign(m0=np.where(SITE, 1, 100))) == []
+    assert told(measured().assign(m0=np.where(SITE, 1, 4) * np.linspace(5, 8, N))) == []
 
 
 def test_tables_of_both_signs_or_of_few_columns_tell_nothing() -> None:

@@ -298,7 +298,5 @@ def _finding(
         if len(part := frame.loc[frame["subtype"] == name, "z"])
     ]
     n_left_out = len(last.z) - len(frame)
-    return (
-        f"Median hazard z of {last.title}: {listed(medians)}; {unit}; "
-        f"{n_left_out:,} without subtype or grade left out."
-    )
+    left_out = f"; {n_left_out:,} without subtype or grade left out" if n_left_out else ""
+    return f"Median hazard z of {last.title}: {listed(medians)}; {unit}{left_out}."

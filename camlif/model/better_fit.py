@@ -25,6 +25,7 @@ from camlif.arrays import Float64Array
 from camlif.data.preprocessing import quantiles
 from camlif.data.units import conversions
 from camlif.model.column_shift import MAX_COMPARED, QUARTILE_SD, share_up_to, slack
+from camlif.wording import count, verb
 
 AnyFloat = NDArray[np.floating]
 
@@ -161,8 +162,8 @@ def _unit(name: str, j: int, x: Float64Array, levels: Float64Array, at: Float64A
         likely = strays.sum() >= few and usual[strays, k].mean() >= MIN_USUAL_STRAYS
         if likely and _fits(mended, len(column))[0]:
             return (
-                f"{strays.sum()} of {len(column)} values as {unit.other} would be, where training "
-                f"has {unit.unit}"
+                f"{strays.sum()} of {count(len(column), 'value')} as {unit.other} would be, "
+                f"where training has {unit.unit}"
             )
     return ""
 
@@ -283,10 +284,12 @@ def find_other_profile(
         like = _correlations(x[:, part], known)
         other = like < MAX_OTHER_PROFILE
         n = int(np.isfinite(like).sum())
-        if n >= MIN_PROFILE_PATIENTS and other.sum() >= MIN_SHARE_OTHER * n:
+        n_other = int(other.sum())
+        if n >= MIN_PROFILE_PATIENTS and n_other >= MIN_SHARE_OTHER * n:
+            have = verb(n_other, "has", "have")
             return (
-                f"{other.sum()} patients have quite another profile of the columns of {name}, as "
-                "if centred"
+                f"{count(n_other, 'patient')} {have} quite another profile of the columns of "
+                f"{name}, as if centred"
             )
     return ""
 

@@ -167,7 +167,7 @@ SOURCES = sorted(
 )
 NO_COUNTS = re.compile(
     r"(name|column|scheme|counts|observed|place|time|when|len\(sizes\))( == 1)?$|"
-    r"(count|listed|signed|_short|shown_age|replace|join)\("
+    r"(count|verb|listed|signed|_short|shown_age|replace|join)\("
 )
 """Expressions before a plural that are words, or several numbers."""
 VERBS = {"does", "has", "is", "this", "vs", "was", "across", "per", "thus", "unless", "as"}

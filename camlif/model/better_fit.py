@@ -55,7 +55,7 @@ MAX_NEAR = 5.0
 """Factor of a unit in which single values are not beyond reach; see `TrainingRange.times_reach`."""
 MAX_MIRRORED = -0.5
 """Correlation of the columns' skewness with that in training. It was above -0.3 in parts of 30
-patients of all measured groups of the development cohorts, and in 56 pairs of cohorts of two
+patients of all measured groups of the development cohorts, and in 40 pairs of cohorts of two
 cancers."""
 MIN_USUAL_PROFILE, MAX_OTHER_PROFILE, MIN_SHARE_OTHER = 0.8, 0.2, 0.25
 """Correlation with the training medians that a training patient comes to, at least; that of

@@ -31,6 +31,8 @@ from dashboard.session.shared_results import SESSION_TTL
 P = ParamSpec("P")
 MAX_ROWS = 1000
 """Of a table beside its file: it goes to the browser at every rerun."""
+MAX_DRAWN = 24
+"""Charts that a session holds: those of some cases."""
 CONFIG = {
     "displaylogo": False,
     "toImageButtonOptions": {"format": "svg"},
@@ -132,7 +134,7 @@ def draw(function: Callable[P, Chart], *args: P.args, **options: P.kwargs) -> Ch
     return _drawn(hashlib.sha256(values).hexdigest(), partial(function, *args, **options))
 
 
-@st.cache_resource(scope="session", max_entries=64, ttl=SESSION_TTL, show_spinner=False)
+@st.cache_resource(scope="session", max_entries=MAX_DRAWN, ttl=SESSION_TTL, show_spinner=False)
 def _drawn(key: str, _draw: Callable[[], Chart]) -> Chart:  # noqa: ARG001  # cache key
     chart = _draw()
     return replace(chart, figure=_ready(chart.figure))

@@ -23,7 +23,7 @@ from dashboard.figures.attribution import (
     sum_by_group,
 )
 
-SCHEMA_VERSION: Literal["2.1"] = "2.1"
+SCHEMA_VERSION: Literal["2.2"] = "2.2"
 DEFAULT_HORIZON = 36
 """Months of the icon array, where its gate is open."""
 
@@ -168,7 +168,7 @@ class CaseRecord(_Part):
         Estimate, decisions and notes of the board, as the store gives them.
     """
 
-    schema_version: Literal["2.1"] = SCHEMA_VERSION
+    schema_version: Literal["2.2"] = SCHEMA_VERSION
     notice: str
     created: dt.date
     case: str

@@ -227,7 +227,9 @@ def own_scores(
     return ScoringJob(_bundle, _cohort, missing)
 
 
-def compute_once(compute: Callable[[], T], what: str, *of: NDArray[Any]) -> T:
+def compute_once(
+    compute: Callable[[], T], what: str, *of: NDArray[Any], objects: bool = False
+) -> T:
     """Return what a computation gave before, in this session, for the same arrays.
 
     Parameters
@@ -238,12 +240,16 @@ def compute_once(compute: Callable[[], T], what: str, *of: NDArray[Any]) -> T:
         Names the computation and its settings.
     of : array
         Everything else that it depends on; numbers, bools or fixed-width texts, whole.
+    objects : bool
+        The result is many small objects: only the last two are held. Streamlit collects garbage
+        after every run of a page, and looks at each of every session.
     """
     digest = hashlib.sha256(what.encode())
     for values in of:
         digest.update(f"{values.dtype} {values.shape}".encode())
         digest.update(np.ascontiguousarray(values).tobytes())
-    found: T = _compute_once(digest.hexdigest(), compute)
+    once = _compute_last if objects else _compute_once
+    found: T = once(digest.hexdigest(), compute)
     return found
 
 
@@ -252,9 +258,14 @@ def _compute_once(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
     return _compute()
 
 
+@st.cache_resource(scope="session", max_entries=2, ttl=SESSION_TTL, show_spinner=False)
+def _compute_last(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
+    return _compute()
+
+
 def forget() -> None:
     """Erase what this session has computed of its tables."""
-    for cached in (own_scores, _compute_once, fused_space):
+    for cached in (own_scores, _compute_once, _compute_last, fused_space):
         cached.clear()
 
 

@@ -113,6 +113,7 @@ def explained(
     contributions = resources.compute_once(
         partial(feature_contributions, workspace, scoring, found, 0),
         f"contributions of {_key(case)}, {method}, {baseline}, {missing}, {workspace.profile}",
+        objects=True,
     )
     return found, contributions
 

@@ -451,7 +451,7 @@ def test_a_record_survives_json_and_names_its_schema() -> None:
     for found in map(case_of, KINDS):
         again = CaseRecord.model_validate_json(found.record.to_json())
         assert again == found.record
-        assert again.schema_version == "2.1"
+        assert again.schema_version == "2.2"
         assert again.notice == messages.BANNER
         assert "NaN" not in found.record.to_json()
 

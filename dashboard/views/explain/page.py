@@ -206,9 +206,13 @@ def _agreement(
 
 
 def _blocks(workspace: Workspace, scoring: Scoring, rows: NDArray[np.int_]) -> None:
-    with st.expander("Advanced: how much each fused block counts", key="blocks"):
+    """How much each fused block counts, once opened: every member runs for it."""
+    box = st.expander("Advanced: how much each fused block counts", key="blocks", on_change="rerun")
+    if not box.open:
+        return
+    with box:
         try:
-            found = owc_weights(scoring.bundle, workspace.cohort, rows)
+            found = owc_weights(scoring.bundle, workspace.cohort, rows, missing=scoring.missing)
         except (ConfigError, EstimationError) as error:
             st.info(plain(str(error)))
             return

@@ -387,6 +387,15 @@ def test_methods_are_compared(open_app: OpenApp) -> None:
     assert len(app.get("plotly_chart")) == before + 1
 
 
+def test_weights_of_fused_blocks_are_computed_once_opened(open_app: OpenApp) -> None:
+    words = "Optimal weight concatenation scales each block"
+    patients = few_patients("glioma")
+    assert words not in text_of(open_app("explain", age_range=patients))
+    app = open_app("explain", age_range=patients, blocks=True)
+    assert problems_of(app) == []
+    assert words in text_of(app)
+
+
 def test_features_are_summed_by_group(open_app: OpenApp) -> None:
     app = open_app("explain", age_range=few_patients("glioma"))
     app.toggle(key="explain_grouped").set_value(True).run()

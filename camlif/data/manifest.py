@@ -47,7 +47,7 @@ from camlif.exceptions import SchemaError
 
 MANIFEST = "cohort.toml"
 DurationUnit = Literal["days", "weeks", "months", "years"]
-AgeUnit = Literal["days", "months", "years"]
+AgeUnit = Literal["days", "weeks", "months", "years"]
 Encoding = Literal[
     "utf-8",
     "utf-16",
@@ -110,7 +110,7 @@ class ClinicalSection(_Section):
     subtype, grade : str or None
     age, sex : str or None
         Columns that models read as ``age`` and ``sex``.
-    age_unit : {"days", "months", "years"} or None
+    age_unit : {"days", "weeks", "months", "years"} or None
         What ages are given in; models read years.
     centre : str or None
         Column of the hospital or site, which no model reads.

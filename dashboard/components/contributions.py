@@ -27,7 +27,16 @@ def display_name(workspace: Workspace, player: str) -> str:
 
 
 def group_name(workspace: Workspace, player: str, group: str) -> str:
-    """Name of a feature group; a modality's only group is called by the modality."""
+    """Name of a feature group; a modality's only group is called by the modality.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    player : str
+        Its modality, or `camlif.data.preprocessing.CLINICAL`.
+    group : str
+        As the schema calls it.
+    """
     if group == player:
         return display_name(workspace, player)
     return workspace.profile.column_name(group)

@@ -17,7 +17,12 @@ from camlif.data.reading.problems import Findings, examples
 from camlif.wording import count
 
 PLAUSIBLE = (0.0, 120.0)
-YEARS_PER_UNIT: dict[AgeUnit, float] = {"days": 1 / 365.25, "months": 1 / 12, "years": 1.0}
+YEARS_PER_UNIT: dict[AgeUnit, float] = {
+    "days": 1 / 365.25,
+    "weeks": 7 / 365.25,
+    "months": 1 / 12,
+    "years": 1.0,
+}
 YOUNGEST_MEDIAN = 1.3
 """Years: half of a cohort are older, unless ages were divided."""
 
@@ -95,13 +100,14 @@ def age_in_years(
 
 def _ask(table: PatientTable, column: str, known: Float64Array, found: Findings, why: str) -> None:
     found.error(
-        f"{column} runs from {known.min():g} to {known.max():g}, {why}. Is this days or months?",
+        f"{column} runs from {known.min():g} to {known.max():g}, {why}. Is this days, weeks or "
+        "months?",
         code="E-09",
         file=table.rows.file,
         column=column,
         fix="Choose the unit, or give ages in years.",
         topic="age unit",
-        values=("days", "months", "years"),
+        values=tuple(YEARS_PER_UNIT),
     )
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from camlif.arrays import Float32Array
+from camlif.arrays import Float32Array, Float64Array
 from camlif.data.reading.matrices import ModalityData
 from camlif.data.reading.problems import Findings, examples
 from camlif.wording import count, verb
@@ -25,6 +26,9 @@ MIN_TELLING = 3
 TELLING_SHARE = 0.5
 MIN_SAME = 0.5
 """Share of equal values from which two tables are versions of one."""
+
+MIN_CORRELATION, MIN_CORRELATED = 0.995, 10
+"""Of a column with itself in another version of a table, over so many patients at least."""
 
 MAX_SHARE_FILLED, MIN_SHARE_ZEROS, MIN_FILLED = 0.25, 0.9, 5
 """Who has a zero in most columns in which so few have one, and in so many, was not measured."""
@@ -57,10 +61,11 @@ def report_copies(modalities: Sequence[ModalityData], found: Findings) -> None:
                     fix="Leave one of the tables out.",
                     topic="file",
                 )
-            elif (share := _equal_share(data, other)) >= MIN_SAME:
+            elif (share := _alike_share(data, other)) >= MIN_SAME:
                 found.warn(
-                    f"{100 * share:.0f} of 100 values of {data.file} are those of {other.file} in "
-                    "the columns of the same names, as of another version of one table.",
+                    f"{100 * share:.0f} of 100 values of {data.file} are those of {other.file}, or "
+                    "rise and fall with them, in the columns of the same names, as of another "
+                    "version of one table.",
                     file=data.file,
                     fix="Leave one of the tables out.",
                     topic="file",
@@ -68,8 +73,11 @@ def report_copies(modalities: Sequence[ModalityData], found: Findings) -> None:
         columns[data.spec.name] = data, mine
 
 
-def _equal_share(one: ModalityData, other: ModalityData) -> float:
-    """Return the share of equal values in columns and patients that two tables have in common."""
+def _alike_share(one: ModalityData, other: ModalityData) -> float:
+    """Return the share of values that are equal, or in columns that hardly differ but in scale.
+
+    Of the columns and patients that two tables have in common.
+    """
     patients = sorted({*one.ids} & {*other.ids})[:_ROWS_TRIED]
     names = sorted({*one.spec.columns} & {*other.spec.columns})[:_COLUMNS_TRIED]
     if len(names) < MIN_TELLING or len(patients) < MIN_TELLING:
@@ -79,7 +87,23 @@ def _equal_share(one: ModalityData, other: ModalityData) -> float:
         for t in (one, other)
     )
     known = np.isfinite(a) & np.isfinite(b)
-    return float((a == b)[known].mean()) if known.any() else 0.0
+    if not known.any():
+        return 0.0
+    alike = a == b
+    if len(patients) >= MIN_CORRELATED:
+        alike |= _correlations(np.ma.masked_where(~known, a), np.ma.masked_where(~known, b)) >= (
+            MIN_CORRELATION
+        )
+    return float(alike[known].mean())
+
+
+def _correlations(a: np.ma.MaskedArray[Any, Any], b: np.ma.MaskedArray[Any, Any]) -> Float64Array:
+    """Correlation of each column of a table with that of another, shape (f,); 0 for a constant."""
+    x, y = (t.astype(np.float64) - t.mean(axis=0, dtype=np.float64) for t in (a, b))
+    size = np.ma.filled(np.ma.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0)), 0.0)
+    product = np.ma.filled((x * y).sum(axis=0), 0.0)
+    found: Float64Array = np.divide(product, size, out=np.zeros_like(product), where=size > 0)
+    return found
 
 
 def _tells(values: Float32Array) -> bool:

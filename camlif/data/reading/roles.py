@@ -21,6 +21,7 @@ from camlif.data.reading.names import PromisedKind, may_be_gene, promise
 from camlif.data.reading.problems import Findings, shorten
 from camlif.data.reading.tables import INDEX_NAME, table_stem
 from camlif.data.reading.values import Numbers, blank_missing, is_date
+from camlif.data.reading.vocabulary import UNITS
 from camlif.data.reading.words import named_unit, parts, plain, without_entity
 from camlif.wording import count
 
@@ -75,9 +76,9 @@ CLINICAL_STEMS = ("clinical", "data_clinical_patient", "clinical_data", "patient
 SUBTYPE_NAMES = ("subtype", "who_subtype", "histological_subtype", "histology", "histological_type")
 SEX_NAMES = ("sex", "gender", "geschlecht", "sexo", "sexe", "sesso", "geslacht", "patient_sex")
 _AGE_WORDS = ("age", "alter", "edad", "idade", "leeftijd", "eta", "wiek")
-_AGE_AT = frozenset(
+_AGE_AT = frozenset(UNITS) | frozenset(
     {
-        *("at", "in", "on", "of", "years", "year", "yrs", "y", "days", "day", "months", "month"),
+        *("at", "in", "on", "of", "y", "w", "d"),
         *("diagnosis", "dx", "initial", "pathologic", "surgery", "baseline", "enrolment"),
         *("enrollment", "inclusion", "operation", "treatment", "study", "entry", "scan", "imaging"),
         *("patient", "presentation", "registration", "index"),

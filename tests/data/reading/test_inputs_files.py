@@ -39,6 +39,11 @@ def again(table: Frame) -> Frame:
     return table.assign(**{f: table[f] + 0.5 for f in FEATURES})
 
 
+def stretched(table: Frame, factor: float) -> Frame:
+    """A feature table whose numbers are all so many times as large."""
+    return table.assign(**{name: table[name] * factor for name in FEATURES})
+
+
 def on_its_side(table: Frame) -> bytes:
     """Patients in columns."""
     turned = table.set_index("patient_id").T
@@ -269,6 +274,11 @@ INPUTS = {
         files=lambda: study(ct=None, ct_1=ct().head(25), ct_2=ct().tail(N - 25).assign(g=1)),
         asks="E-07", names=("nearly the same columns",), answers=("parts=ct",),
         tables={"ct": (*FEATURES, "g"), "rna": FEATURES}, same=False,
+    ),
+    "a modality and one of another scanner setting": Input(
+        files=lambda: study(ct=None, ct_new=ct(), ct_old=stretched(ct(), 1.01)),
+        names=("100 of 100 values", "ct_old.csv", "rise and fall with them"),
+        tables={"ct_new": FEATURES, "ct_old": FEATURES, "rna": FEATURES}, same=False,
     ),
     "a modality and an older version of it": Input(
         files=lambda: study(ct=None, ct_new=ct(), ct_old=ct().assign(g1=0.5).tail(N - 3)),

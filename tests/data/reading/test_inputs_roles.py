@@ -345,12 +345,22 @@ INPUTS = {
     "an age in months": Input(
         files=lambda: study(clinical=clinical().assign(age=AGE * 12)),
         asks="E-09",
-        names=("age", "days or months"),
+        names=("age", "days, weeks or months"),
         answers=("age=months",),
     ),
     "an age whose name tells months": Input(
         files=lambda: study(clinical=clinical().assign(age_months=AGE * 12).drop(columns="age")),
         names=("age_months", "months"),
+    ),
+    "an age whose name tells weeks": Input(
+        files=lambda: study(
+            clinical=clinical().assign(age_weeks=AGE * 365.25 / 7).drop(columns="age")
+        ),
+        names=("age_weeks", "weeks"),
+    ),
+    "an age in German months": Input(
+        files=lambda: study(clinical=clinical().assign(Alter_Monate=AGE * 12).drop(columns="age")),
+        names=("Alter_Monate", "months"),
     ),
     "an age in German": Input(
         files=lambda: study(

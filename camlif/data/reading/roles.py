@@ -78,7 +78,7 @@ SEX_NAMES = ("sex", "gender", "geschlecht", "sexo", "sexe", "sesso", "geslacht",
 _AGE_WORDS = ("age", "alter", "edad", "idade", "leeftijd", "eta", "wiek")
 _AGE_AT = frozenset(UNITS) | frozenset(
     {
-        *("at", "in", "on", "of", "y", "w", "d"),
+        *("at", "in", "on", "of", "y", "w", "d", "h", "hr", "hrs", "hour", "hours"),
         *("diagnosis", "dx", "initial", "pathologic", "surgery", "baseline", "enrolment"),
         *("enrollment", "inclusion", "operation", "treatment", "study", "entry", "scan", "imaging"),
         *("patient", "presentation", "registration", "index"),

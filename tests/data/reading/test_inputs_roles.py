@@ -358,6 +358,10 @@ INPUTS = {
         ),
         names=("age_weeks", "weeks"),
     ),
+    "an age in hours": Input(
+        files=lambda: study(clinical=clinical().assign(age_h=AGE * 8766).drop(columns="age")),
+        asks="E-09", names=("age_h",), refused=True,
+    ),
     "an age in German months": Input(
         files=lambda: study(clinical=clinical().assign(Alter_Monate=AGE * 12).drop(columns="age")),
         names=("Alter_Monate", "months"),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from dashboard.session.shared_results import Request
 from dashboard.views.explain import beforehand
+
+OF_CASES: Callable[..., Iterable[Any]] = (
+    beforehand._of_cases
+)  # tests of pages put nothing in its place
 
 
 def _workspace(key: str = "glioma") -> SimpleNamespace:
@@ -40,3 +47,23 @@ def test_nothing_begins_without_a_cohort_or_for_uploaded_tables(calls: list[str]
     beforehand.plan(None)()
     beforehand.plan(_workspace("upload-1"))()  # type: ignore[arg-type]
     assert calls == []
+
+
+@pytest.mark.parametrize(("method", "asked"), [("ig", ["ig", "ig"]), ("shapley_sampling", [])])
+def test_features_of_every_case_are_explained_ahead_by_a_quick_method_only(
+    monkeypatch: pytest.MonkeyPatch, method: str, asked: list[str]
+) -> None:
+    features: list[str] = []
+    modalities: list[tuple[int, ...]] = []
+    monkeypatch.setattr(
+        beforehand.resources, "modality_request", lambda *a: modalities.append(a[2])
+    )
+    monkeypatch.setattr(beforehand.resources, "feature_request", lambda *a: features.append(a[3]))
+    result = SimpleNamespace(scored=np.array([True, False, True]))
+    scoring = SimpleNamespace(
+        model=SimpleNamespace(digest="m"), missing=(), bundle=None, result=result
+    )
+    workspace = SimpleNamespace(loaded=SimpleNamespace(digest="c"), cohort=None)
+    list(OF_CASES(workspace, scoring, method))
+    assert modalities == [(0,), (2,)]
+    assert features == asked

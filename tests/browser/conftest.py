@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dashboard.store.kept_explanations import FOLDER as EXPLAINED
 from tests.builders.models import tiny_models
 
 if TYPE_CHECKING:
@@ -154,11 +153,9 @@ def start_server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     Positional arguments are Streamlit's, others those of `Server`.
     """
     running: list[Server] = []
-    explained = tmp_path_factory.mktemp("explained")
 
     def start(*arguments: str, **options: Any) -> Server:
         home = tmp_path_factory.mktemp("home")
-        (home / EXPLAINED).symlink_to(explained)  # a server explains all cases of its cohort ahead
         server = Server(free_port(), home, **{"models": models, "arguments": arguments} | options)
         running.append(server)
         server.start()

@@ -12,9 +12,8 @@ import pytest
 from dashboard.session.shared_results import Request
 from dashboard.views.explain import beforehand
 
-OF_CASES: Callable[..., Iterable[Any]] = (
-    beforehand._of_cases
-)  # tests of pages put nothing in its place
+OF_CASES: Callable[..., Iterable[Any]] = beforehand._of_cases
+"""As the server has it: tests of pages put nothing in its place."""
 
 
 def _workspace(key: str = "glioma") -> SimpleNamespace:

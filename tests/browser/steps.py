@@ -45,7 +45,9 @@ FAILED = re.compile(r"Traceback|E-50: |circular import|partially initialized", r
 
 def settled(page: Page) -> None:
     """Wait until the script has run, the footer is there and no further run begins by itself."""
-    page.get_by_role("button", name="Forget my data").wait_for(timeout=SLOW)
+    page.wait_for_selector(STILL, timeout=SLOW)
+    # The first: a page that is just left has one, too.
+    page.get_by_role("button", name="Forget my data").first.wait_for(timeout=SLOW)
     page.wait_for_selector(STILL, timeout=SLOW)
     while _begins(page, seconds=0.3):
         page.wait_for_selector(STILL, timeout=SLOW)

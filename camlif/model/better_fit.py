@@ -24,7 +24,13 @@ from numpy.typing import NDArray
 from camlif.arrays import Float64Array
 from camlif.data.preprocessing import quantiles
 from camlif.data.units import conversions
-from camlif.model.column_shift import MAX_COMPARED, QUARTILE_SD, share_up_to, slack
+from camlif.model.column_shift import (
+    QUARTILE_SD,
+    group_slices,
+    sample_step,
+    share_up_to,
+    slack,
+)
 from camlif.wording import count, verb
 
 AnyFloat = NDArray[np.floating]
@@ -111,7 +117,7 @@ def find_better(
     at : sequence of float, length k
         Ascending.
     """
-    x, known = _sample(values).astype(np.float64), levels.astype(np.float64)
+    x, known = values[:: sample_step(len(values))].astype(np.float64), levels.astype(np.float64)
     steps = np.asarray(at, dtype=np.float64)
     n, own = np.isfinite(x).sum(axis=0), misfit(x, known, steps)
     odd = np.flatnonzero(own * np.sqrt(n) >= SURE)
@@ -128,10 +134,6 @@ def find_better(
                 for one, other in ((j, k), (k, j)):
                     found[one] = f"as {names[other]} was in training"
     return found
-
-
-def _sample(values: AnyFloat) -> AnyFloat:
-    return values[:: max(1, -(-len(values) // MAX_COMPARED))]
 
 
 def _fits(misfits: Float64Array, n: NDArray[np.int_] | int) -> NDArray[np.bool_]:
@@ -237,16 +239,15 @@ def find_mirrored(
     groups : sequence of (str, int)
         Names and sizes of the groups of columns, in order.
     """
-    x = _sample(values)
+    x = values[:: sample_step(len(values))]
     if np.isfinite(x).any(axis=1).sum() < MIN_PROFILE_PATIENTS:
         return ""
     ends = [list(at).index(q) for q in (0.1, 0.5, 0.9)]
     measured = (np.diff(levels, axis=0) > 0).sum(axis=0) >= MIN_STEPS
     trained = np.where(measured, _skewness(levels[ends]), np.nan)
     own = _skewness(quantiles(x.astype(np.float32), (0.1, 0.5, 0.9)))
-    stops = np.cumsum([size for _, size in groups])
-    for (name, size), stop in zip(groups, stops.tolist(), strict=True):
-        known, found = trained[stop - size : stop], own[stop - size : stop]
+    for name, part in group_slices(groups):
+        known, found = trained[part], own[part]
         both = np.isfinite(known) & np.isfinite(found)
         if both.sum() < MIN_PROFILE or known[both].std() < MIN_VARIED or not found[both].std():
             continue
@@ -272,14 +273,12 @@ def find_other_profile(
     values, levels, at, groups
         As in `find_mirrored`.
     """
-    x = _sample(values).astype(np.float64)
+    x = values[:: sample_step(len(values))].astype(np.float64)
     low, median, high = (levels[list(at).index(q)].astype(np.float64) for q in (0.25, 0.5, 0.75))
-    stops = np.cumsum([size for _, size in groups])
-    for (name, size), stop in zip(groups, stops.tolist(), strict=True):
-        part = slice(stop - size, stop)
+    for name, part in group_slices(groups):
         known, spread = median[part], (high - low)[part] / QUARTILE_SD
         usual = np.sqrt(known.var() / max(known.var() + (spread**2).mean(), np.finfo(float).tiny))
-        if size < MIN_PROFILE or usual < MIN_USUAL_PROFILE:
+        if len(known) < MIN_PROFILE or usual < MIN_USUAL_PROFILE:
             continue
         like = _correlations(x[:, part], known)
         other = like < MAX_OTHER_PROFILE

@@ -19,7 +19,7 @@ none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +104,25 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def sample_step(n: int) -> int:
+    """Return every how-manieth of n patients is compared: at most `MAX_COMPARED`, evenly spread."""
+    return max(1, -(-n // MAX_COMPARED))
+
+
+def group_slices(groups: Sequence[tuple[str, int]]) -> Iterator[tuple[str, slice]]:
+    """Yield the name of each group of columns with its columns.
+
+    Parameters
+    ----------
+    groups : sequence of (str, int)
+        Names and sizes, in order.
+    """
+    start = 0
+    for name, size in groups:
+        yield name, slice(start, start + size)
+        start += size
+
+
 def find_shifted(
     values: AnyFloat,
     levels: AnyFloat,
@@ -130,7 +149,7 @@ def find_shifted(
     flags : bool
         Whether columns without spread are compared: not where they are the levels of a category.
     """
-    step = max(1, -(-len(values) // MAX_COMPARED))
+    step = sample_step(len(values))
     x, known = values[::step], levels.astype(np.float64)
     first, middle, last = (list(at).index(q) for q in (0.25, 0.5, 0.75))
     low, median, high = known[first], known[middle], known[last]
@@ -188,16 +207,16 @@ def find_other_sign(
     """
     if said := _other_sign(values, levels, at):
         return said
-    ends = np.cumsum([size for _, size in groups])
-    for (name, size), end in zip(groups, ends.tolist(), strict=True):
-        part = slice(end - size, end)
-        if size >= MIN_SIDED and (said := _other_sign(values[:, part], levels[:, part], at)):
+    for name, part in group_slices(groups):
+        if part.stop - part.start >= MIN_SIDED and (
+            said := _other_sign(values[:, part], levels[:, part], at)
+        ):
             return f"of {name} {said}"
     return ""
 
 
 def _other_sign(values: AnyFloat, levels: AnyFloat, at: Sequence[float]) -> str:
-    x = values[:: max(1, -(-len(values) // MAX_COMPARED))]
+    x = values[:: sample_step(len(values))]
     known = np.isfinite(x)
     if known.any(axis=1).sum() < MIN_SIGNED:
         return ""

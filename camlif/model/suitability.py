@@ -17,7 +17,7 @@ from camlif.data.levels import match_levels
 from camlif.data.preprocessing import CLINICAL, read_input
 from camlif.data.reading.problems import Problem, examples
 from camlif.data.schema import ClinicalColumn, FeatureSchema
-from camlif.model.column_shift import MAX_COMPARED
+from camlif.model.column_shift import sample_step
 from camlif.model.follow_up_unit import FollowUpFacts, unit_warning
 from camlif.model.input_worth import InputWorth, ranks_without, worth_of
 from camlif.model.inputs import cell_text
@@ -122,7 +122,7 @@ def table_notes(
     dict of modality to sentence
         Which columns are in another unit; of the clinical inputs under `CLINICAL`.
     """
-    step = max(1, -(-len(cohort) // MAX_COMPARED))
+    step = sample_step(len(cohort))
     # A sample first: a large cohort is not held a second time in the model's order.
     sample = cohort.take(np.arange(0, len(cohort), step))
     aligned = align(sample, expected.schema, missing=tuple(missing))

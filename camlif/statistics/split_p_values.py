@@ -25,6 +25,7 @@ WITHHELD = (
     "so it would be too small"
 )
 """Said where groups of held-out risks are compared without `split_p_values`."""
+WITHHELD_SENTENCE = f"{WITHHELD[0].upper()}{WITHHELD[1:]}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.statistics.outcome import FollowUp
-from camlif.statistics.split_p_values import WITHHELD
+from camlif.statistics.split_p_values import WITHHELD_SENTENCE
 from camlif.study.heldout import STRATUM_NAMES, HeldOut, cut_strata
 from camlif.wording import count
 from dashboard.figures.chart import Chart
@@ -127,7 +127,7 @@ def strata_chart(
         _group(name, patients.followed.take(stratum == name), name if len(names) < 4 else None)
         for name in names
     ]
-    tests = f"{WITHHELD[0].upper()}{WITHHELD[1:]}."
+    tests = WITHHELD_SENTENCE
     if not against_grades:
         chart = kaplan_meier_chart(
             predicted, theme=theme, endpoint=endpoint, months_or_years="years"

@@ -25,7 +25,7 @@ from camlif.statistics import (
     too_few,
 )
 from camlif.statistics.outcome import FollowUp
-from camlif.statistics.split_p_values import WITHHELD
+from camlif.statistics.split_p_values import WITHHELD, WITHHELD_SENTENCE
 from camlif.wording import count, format_p, with_interval
 from dashboard.components.chart import draw, show_chart, theme
 from dashboard.components.text import plain
@@ -216,7 +216,7 @@ def _comparisons(
     with left:
         st.markdown(f"**{plain(label)}: pairwise log-rank (Holm)**")
         if rests_on_held_out(workspace, label, outcome.rows):
-            st.markdown(plain(f"{WITHHELD[0].upper()}{WITHHELD[1:]}."))
+            st.markdown(plain(WITHHELD_SENTENCE))
         else:
             st.dataframe(_pairwise_table(outcome, group, names), hide_index=True)
             with st.expander("Where hazards cross: restricted mean time", key=f"means_{label}"):

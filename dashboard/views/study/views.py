@@ -12,7 +12,7 @@ import streamlit as st
 
 from camlif.config import QUICK_SPLITS
 from camlif.exceptions import EstimationError
-from camlif.statistics.split_p_values import WITHHELD
+from camlif.statistics.split_p_values import WITHHELD_SENTENCE
 from camlif.study.heldout import MEDIAN, Unit, cut_strata
 from camlif.study.printed import COHORTS
 from camlif.wording import count, listed
@@ -160,7 +160,7 @@ def curves_view(choice: StudyChoice) -> None:
     )
     st.caption(
         f"{WITHIN[0].upper()}{WITHIN[1:]}. Cut at the median of the variant's own risks. "
-        f"{WITHHELD[0].upper()}{WITHHELD[1:]}."
+        f"{WITHHELD_SENTENCE}"
     )
     if len(choice.keys) > MAX_CURVE_PANELS:
         n = len(choice.keys) - MAX_CURVE_PANELS

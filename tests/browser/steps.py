@@ -93,6 +93,13 @@ def healthy(page: Page, record: Record, server: Server) -> None:
     assert record.errors() == []
 
 
+def holds(field: Locator, text: str) -> None:
+    """Wait until a field holds a text."""
+    from playwright.sync_api import expect
+
+    expect(field).to_have_value(text, timeout=SLOW)
+
+
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).first.click()
     rerun(page)

@@ -14,7 +14,7 @@ from dashboard.report.build import HIDDEN
 from dashboard.store import Store, default_url
 from tests.browser import accessibility
 from tests.browser.conftest import NewPage, Server, StartServer
-from tests.browser.steps import SLOW, healthy, press, rerun, settled, shot, shown, words
+from tests.browser.steps import SLOW, healthy, holds, press, rerun, settled, shot, shown, words
 from tests.browser.test_board import (
     BOARD,
     CASES,
@@ -189,8 +189,7 @@ def test_what_was_decided_is_said_at_the_next_meeting(later: Server, new_page: N
     assert note.input_value() == "Half written"
     page.reload()
     said.wait_for(timeout=SLOW)
-    settled(page)
-    assert note.input_value() == "Half written"
+    holds(note, "Half written")
     said.click()
     token = token_of(page)
     page.keyboard.press("Alt+l")

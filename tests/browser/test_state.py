@@ -16,10 +16,12 @@ from tests.browser.steps import (
     add_files,
     go,
     healthy,
+    holds,
     open_cohort,
     opened_patient,
     pick,
     press,
+    rerun,
     sample_tables,
     settled,
     shot,
@@ -58,13 +60,6 @@ def note_field(page: Page) -> Locator:
 
 def decision_field(page: Page) -> Locator:
     return page.get_by_role("textbox", name="What was decided", exact=True)
-
-
-def holds(field: Locator, text: str) -> None:
-    """Wait until a field holds a text."""
-    from playwright.sync_api import expect
-
-    expect(field).to_have_value(text, timeout=SLOW)
 
 
 def score(page: Page, folder: Path) -> None:
@@ -324,13 +319,16 @@ def test_enter_picks_one_of_the_options_that_fit(server: Server, new_page: NewPa
     page.goto(f"{server.url}/runs")
     settled(page)
     page.get_by_role("tab", name="Run a study").click()
+    rerun(page)
     methods = page.locator(".st-key-study_form_methods")
-    before = methods.locator("[data-tag]").count()
+    chosen = methods.locator("[data-tag]")
+    chosen.first.wait_for(timeout=SLOW)
+    before = chosen.count()
     methods.get_by_role("combobox").fill("cox")
     page.get_by_role("option").first.wait_for(timeout=SLOW)
     page.keyboard.press("Enter")
     page.wait_for_timeout(500)
-    assert methods.locator("[data-tag]").count() == before + 1
+    assert chosen.count() == before + 1
     healthy(page, record, server)
 
 

@@ -322,11 +322,12 @@ def _z(
 
 
 def stretch(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> Float64Array:
-    """How many times a column's range would have to grow to hold each value, shape (n, f).
+    """How many times a column's range would have to grow to hold each value, shape (2, n, f).
 
-    1 inside. A range of positive numbers grows by factors for a positive value, so that
-    ``low / 10`` and ``10 * high`` are equally far; another by its width to each side, or its size
-    where it has no width. NaN where a value is missing.
+    To its lower end and to its upper end: 1 where it need not, and where a value is missing. A
+    range of positive numbers grows by factors for a positive value, so that ``low / 10`` and
+    ``10 * high`` are equally far; another by its width to each side, or its size where it has no
+    width.
 
     Parameters
     ----------
@@ -338,18 +339,20 @@ def stretch(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> Float64Array:
     size = np.where(high != 0, np.abs(high), 1.0)
     width = np.where(high > low, high - low, size)
     with np.errstate(divide="ignore", invalid="ignore"):
-        by_width = 1 + np.maximum(x - high, low - x) / width
-        by_factor = np.maximum(x / high, low / x)
+        by_width = 1 + np.stack([low - x, x - high]) / width
+        by_factor = np.stack([low / x, x / high])
     found = np.maximum(np.where((low > 0) & (x > 0), by_factor, by_width), 1.0)
-    result: Float64Array = np.where(np.isfinite(x), found, np.nan)
+    result: Float64Array = np.where(np.isfinite(x), found, 1.0)
     return result
 
 
 def fit_reach(values: AnyFloat, low: AnyFloat, high: AnyFloat, *, seed: int = 0) -> Float64Array:
-    """How many times a range may grow before a value is another measurement, shape (f,).
+    """How many times a range may grow before a value is another measurement, shape (2, f).
 
-    At least `FACTOR`. More where the column's own tail is longer, or where patients of the same
-    table often have a value somewhere far out of what the others have.
+    To its lower and to its upper end, at least `FACTOR`. More where the column's own tail is
+    longer, or where patients of the same table often have a value somewhere far out of what the
+    others have. The ends apart: positive numbers that come near 0 are many times below the others,
+    and never many times above them.
 
     Parameters
     ----------
@@ -363,23 +366,19 @@ def fit_reach(values: AnyFloat, low: AnyFloat, high: AnyFloat, *, seed: int = 0)
     x = values.astype(np.float32)
     first, last = quantiles(x, (0.25, 0.75))
     dense = last > first
-    outermost = np.ones(len(x))
+    outermost = np.ones((2, max(len(x), 1)))
     fold = np.random.default_rng(seed).permutation(len(x)) % REACH_FOLDS
     for k in range(REACH_FOLDS if dense.any() else 0):
         rest, own = x[fold != k][:, dense], x[fold == k][:, dense]
         ends = quantiles(rest, (0.005, 0.995))
-        beyond = _filled(stretch(own, *ends)) / _tail(rest, *ends)
-        outermost[fold == k] = beyond.max(axis=1)
-    together = np.percentile(outermost, REACH_PERCENT, method="higher") if len(x) else 1.0
+        beyond = stretch(own, *ends) / _tail(rest, *ends)[:, None]
+        outermost[:, fold == k] = beyond.max(axis=2)
+    together = np.percentile(outermost, REACH_PERCENT, axis=1, method="higher", keepdims=True)
     reach = np.maximum(FACTOR, REACH_SPREAD * together * _tail(x, low, high))
     return np.where(dense, reach, np.maximum(reach, SPARSE_REACH))
 
 
 def _tail(values: AnyFloat, low: AnyFloat, high: AnyFloat) -> Float64Array:
-    """Largest stretch of each column, rounded up to a power of two, no patient's own; (f,)."""
-    largest = _filled(stretch(values, low, high)).max(axis=0, initial=1.0)
+    """Largest stretch of each end, rounded up to a power of two, no patient's own; (2, f)."""
+    largest = stretch(values, low, high).max(axis=1, initial=1.0)
     return np.asarray(2.0 ** np.ceil(np.log2(largest)))
-
-
-def _filled(stretched: Float64Array) -> Float64Array:
-    return np.where(np.isnan(stretched), 1.0, stretched)

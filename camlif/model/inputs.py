@@ -193,7 +193,7 @@ def cell_text(cell: object) -> str:
 
 def _far(raw: RawInputs, schema: FeatureSchema, known: TrainingRange) -> BoolArray:
     far = np.zeros((len(raw), len(schema.clinical)), dtype=bool)
-    if CLINICAL not in known.levels:  # as in models of before it was stored
+    if not schema.clinical:
         return far
     times, columns = known.times_reach(CLINICAL, raw.clinical), clinical_names(schema)
     for j, column in enumerate(schema.clinical):

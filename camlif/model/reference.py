@@ -70,12 +70,12 @@ class Reference:
     bound : SurvivalBound
         What 9 of 10 patients with all modalities outlive.
     training_range : TrainingRange
-    inputs : tuple of InputWorth
-        What clinical inputs are worth.
     subgroups : tuple of SubgroupValidation
         How patients of each subtype and age band are ranked.
-    follow_up : FollowUpFacts or None
-        Of the training patients; None, and no ``inputs``, in models of before they were stored.
+    follow_up : FollowUpFacts
+        Of the training patients.
+    inputs : tuple of InputWorth
+        What clinical inputs are worth.
     """
 
     mean: float
@@ -89,8 +89,8 @@ class Reference:
     sets: tuple[ValidatedSet, ...]
     bound: SurvivalBound
     training_range: TrainingRange
+    follow_up: FollowUpFacts
     inputs: tuple[InputWorth, ...] = ()
-    follow_up: FollowUpFacts | None = None
     subgroups: tuple[SubgroupValidation, ...] = ()
 
     @property

@@ -46,7 +46,7 @@ from camlif.statistics import Calibration, GateResult, KaplanMeierCurve, Surviva
 from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
 
-FORMAT = 2
+FORMAT = 3
 FINITE = ("member.", "columns.", "offset", "reference.", "calibration.", *RANGE_ARRAYS)
 """Arrays in which a value that is not finite is damage; others use NaN for "unknown"."""
 
@@ -144,7 +144,7 @@ def _config(bundle: BundleParts) -> dict[str, Any]:
             "bound": asdict(reference.bound),
             "sets": [asdict(found.validation) for found in reference.sets],
             "inputs": [asdict(worth) for worth in reference.inputs],
-            "follow_up": None if reference.follow_up is None else asdict(reference.follow_up),
+            "follow_up": asdict(reference.follow_up),
             "subgroups": [asdict(found) for found in reference.subgroups],
             "digests": reference.digests.to_json(),
         },
@@ -185,9 +185,7 @@ def load(path: Path, kind: type[Parts]) -> Parts:
         if not (home / name).is_file():
             raise ArtifactError(f"{path.name}: no file {name}. A model folder needs it.")
     check_seal(home, path.name)
-    config = _read_json(path / CONFIG)
-    if config.get("format") != FORMAT:
-        raise ArtifactError(f"{path.name}/{CONFIG}: format {config.get('format')}, not {FORMAT}.")
+    config = _read_config(path)
     tensors, header = _read_tensors(path)
     try:
         _require_same_schema(json.loads(header), config["schema"], path)
@@ -216,7 +214,7 @@ def load(path: Path, kind: type[Parts]) -> Parts:
 def read_schema(path: Path) -> FeatureSchema:
     """Read the columns of a model folder without its weights; ArtifactError if it is damaged."""
     try:
-        return FeatureSchema.from_json(_read_json(path / CONFIG)["schema"])
+        return FeatureSchema.from_json(_read_config(path)["schema"])
     except (LookupError, AttributeError, TypeError, SchemaError) as error:
         raise ArtifactError(f"{path.name}/{CONFIG}: no valid schema ({error!r}).") from error
 
@@ -237,7 +235,7 @@ def read_expected(path: Path) -> Expected:
         return Expected(
             schema=schema,
             training_range=TrainingRange.from_arrays(arrays, schema),
-            **_trained_on(_read_json(path / CONFIG)["reference"]),
+            **_trained_on(_read_config(path)["reference"]),
         )
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path.name}/{WEIGHTS}: damaged ({error}).") from error
@@ -251,6 +249,16 @@ def read_card(path: Path) -> Card:
         return Card.model_validate(_read_json(path / CARD))
     except ValueError as error:
         raise ArtifactError(f"{path.name}/{CARD}: not a valid card ({error}).") from error
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    config = _read_json(path / CONFIG)
+    if config.get("format") != FORMAT:
+        raise ArtifactError(
+            f"{path.name}/{CONFIG}: format {config.get('format')}, not {FORMAT}: another version "
+            "wrote it. Train the model again."
+        )
+    return config
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -423,11 +431,8 @@ def _validated(tensors: dict[str, Tensor], place: int, data: dict[str, Any]) -> 
 
 
 def _trained_on(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what inputs are worth and how long patients were followed; absent before stored."""
-    followed = data.get("follow_up")
+    """Return what inputs are worth and how long patients were followed."""
     return {
-        "inputs": tuple(
-            InputWorth(**{**w, "inputs": tuple(w["inputs"])}) for w in data.get("inputs", ())
-        ),
-        "follow_up": None if followed is None else FollowUpFacts(**followed),
+        "inputs": tuple(InputWorth(**{**w, "inputs": tuple(w["inputs"])}) for w in data["inputs"]),
+        "follow_up": FollowUpFacts(**data["follow_up"]),
     }

@@ -42,14 +42,14 @@ class Expected:
     schema : FeatureSchema
     training_range : TrainingRange
     inputs : tuple of InputWorth
-    follow_up : FollowUpFacts or None
+    follow_up : FollowUpFacts
         As in `camlif.model.reference.Reference`.
     """
 
     schema: FeatureSchema
     training_range: TrainingRange
-    inputs: tuple[InputWorth, ...] = ()
-    follow_up: FollowUpFacts | None = None
+    inputs: tuple[InputWorth, ...]
+    follow_up: FollowUpFacts
 
 
 def check_suitability(
@@ -304,8 +304,8 @@ def _values(column: ClinicalColumn, clinical: pd.DataFrame, file: str) -> list[P
     return problems
 
 
-def _follow_up(cohort: Cohort, known: FollowUpFacts | None, file: str) -> list[Problem]:
-    if known is None or not cohort.has_outcome:
+def _follow_up(cohort: Cohort, known: FollowUpFacts, file: str) -> list[Problem]:
+    if not cohort.has_outcome:
         return []
     found = FollowUpFacts.of(cohort.follow_up(cohort.with_outcome))
     warning = unit_warning(found, known)

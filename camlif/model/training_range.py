@@ -17,7 +17,7 @@ from camlif.arrays import Float32Array
 from camlif.data.cohort import Cohort
 from camlif.data.preprocessing import CLINICAL, clinical_names, encode_clinical, quantiles
 from camlif.data.schema import FeatureSchema
-from camlif.model.column_shift import SPARSE_REACH, fit_reach, stretch
+from camlif.model.column_shift import fit_reach, stretch
 from camlif.wording import count
 
 LEVELS = (0.005, *(round(0.05 * i, 2) for i in range(1, 20)), 0.995)
@@ -90,11 +90,10 @@ class TrainingRange:
     levels : mapping of modality to float32, shape (n_levels, n_features)
         Quantiles of each column at `LEVELS`.
     distances : mapping of modality to float64, shape (99,)
-        `DISTANCE_PERCENTS` of the training patients' `distance`; without an entry in models of
-        before it was stored.
-    reach : mapping of modality to float64, shape (n_features,)
-        See `camlif.model.column_shift.fit_reach`; without an entry in models of before it was
-        stored.
+        `DISTANCE_PERCENTS` of the training patients' `distance`; without an entry where none of
+        them has the modality.
+    reach : mapping of modality to float64, shape (2, n_features)
+        See `camlif.model.column_shift.fit_reach`.
 
     ``levels`` and ``reach`` also have the encoded clinical inputs, under `CLINICAL`.
     """
@@ -140,9 +139,15 @@ class TrainingRange:
         )
         widths = {m.name: m.n_features for m in schema.modalities}
         widths[CLINICAL] = len(clinical_names(schema))
-        absent = [name for name in schema.names if name not in found.levels]
+        needed = (*schema.names, *((CLINICAL,) if schema.clinical else ()))
+        absent = [
+            start + name
+            for start, stored in (("range.", found.levels), ("reach.", found.reach))
+            for name in needed
+            if name not in stored
+        ]
         if absent:
-            raise ValueError(f"no array {RANGE_ARRAYS[0]}{absent[0]}")
+            raise ValueError(f"no array {absent[0]}")
         for name, values in found.levels.items():
             if values.shape != (len(LEVELS), widths[name]):
                 raise ValueError("training range has a wrong number of levels or columns")
@@ -150,7 +155,7 @@ class TrainingRange:
                 raise ValueError("levels of the training range do not ascend")
         if any(len(values) != len(DISTANCE_PERCENTS) for values in found.distances.values()):
             raise ValueError("training distances have a wrong number of percentiles")
-        if any(values.shape != (widths[name],) for name, values in found.reach.items()):
+        if any(values.shape != (2, widths[name]) for name, values in found.reach.items()):
             raise ValueError("reach of the training range has a wrong number of columns")
         return found
 
@@ -185,7 +190,7 @@ class TrainingRange:
     def distance_percent(self, modality: str, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """Training patients of 100 that lie nearer the middle, shape (n,): 0 to 99.
 
-        NaN where there is no distance, and in models of before distances were stored.
+        NaN where there is no distance, and where no training patient has the modality.
         """
         stored = self.distances.get(modality)
         if stored is None:
@@ -206,7 +211,7 @@ class TrainingRange:
         return np.where(n_observed > 0, share, np.nan)
 
     def times_reach(self, modality: str, values: Float32Array) -> NDArray[np.float64]:
-        """How far out values lie, shape (n, n_features); 0 where missing.
+        """How far out values lie, shape (n, n_features); at most 1 where missing.
 
         Above 1 a value is no measurement of the same thing: a broken cell, or another unit.
 
@@ -217,8 +222,9 @@ class TrainingRange:
         values : float32, shape (n, n_features)
         """
         low, high = self.levels[modality][0], self.levels[modality][-1]
-        reach = self.reach.get(modality, np.full(len(low), SPARSE_REACH))
-        return np.nan_to_num(stretch(values, low, high) / reach, posinf=np.inf)
+        far = stretch(values, low, high) / self.reach[modality][:, None]
+        times: NDArray[np.float64] = far.max(axis=0)
+        return times
 
     def percentile(self, modality: str, values: Float32Array) -> NDArray[np.float64]:
         """Percentile (0-100) of each value among the training patients, same shape; NaN if missing.

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from camlif.data.cohort import Cohort
 from camlif.model.bundle import Bundle
 from camlif.model.scoring import ScoreResult
+from dashboard.runs.background import at_work
 
 
 class ScoringJob:
@@ -32,12 +33,13 @@ class ScoringJob:
         threading.Thread(target=self._run, args=(bundle, cohort), daemon=True).start()
 
     def _run(self, bundle: Bundle, cohort: Cohort) -> None:
-        try:
-            scored = bundle.score(cohort, missing=self.missing, progress=self._note)
-        except BaseException as error:  # raised again where the result is read
-            self._future.set_exception(error)
-        else:
-            self._future.set_result(scored)
+        with at_work():
+            try:
+                scored = bundle.score(cohort, missing=self.missing, progress=self._note)
+            except BaseException as error:  # raised again where the result is read
+                self._future.set_exception(error)
+            else:
+                self._future.set_result(scored)
 
     def _note(self, done: int, _: int) -> None:
         self.done = done

@@ -15,6 +15,8 @@ from queue import PriorityQueue
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from dashboard.runs.background import at_work
+
 T = TypeVar("T")
 
 
@@ -65,7 +67,7 @@ class SharedWork:
         self._wanted.put(wanted)
         if self._free:
             self._free -= 1
-            # A daemon: a server that is told to end does not wait for it.
+            # A daemon: a server that is told to end waits for no more than what is begun.
             threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:
@@ -83,7 +85,10 @@ class _Wanted:
 
 
 def _compute(wanted: _Wanted) -> None:
-    try:
-        wanted.future.set_result(wanted.compute())
-    except BaseException as error:  # raised again where the result is read
-        wanted.future.set_exception(error)
+    with at_work() as begins:
+        if not begins:
+            return
+        try:
+            wanted.future.set_result(wanted.compute())
+        except BaseException as error:  # raised again where the result is read
+            wanted.future.set_exception(error)

@@ -47,6 +47,7 @@ body:has([data-testid="stExpandSidebarButton"]) .st-key-header { padding-left: 2
 .st-key-case_page .st-key-case_answer p, .st-key-case_answer span.stMarkdownBadge {
   font-size: 1.2rem !important; line-height: 1.35 !important;
 }
+.stMarkdownBadge { white-space: normal !important; text-overflow: clip; }
 .st-key-case_sentence pre, .st-key-case_sentence code {
   font: inherit; font-size: 0.9rem; line-height: 1.4; background: transparent; padding: 0;
 }

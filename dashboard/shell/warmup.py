@@ -12,6 +12,8 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
+from dashboard.runs.background import at_work
+
 _NEEDED = ("torch", "pandas", "plotly.graph_objects", "camlif.model.bundle")
 _LATER = ("lifelines", "captum.attr", "shap")
 _lock = threading.Lock()
@@ -70,11 +72,12 @@ def import_the_rest(then: Callable[[], None]) -> None:
 
 
 def _import_later(then: Callable[[], None]) -> None:
-    for name in _LATER:
-        importlib.import_module(name)
-    _leave_out_of_collections()
-    _state["has_all"] = True
-    then()
+    with at_work():
+        for name in _LATER:
+            importlib.import_module(name)
+        _leave_out_of_collections()
+        _state["has_all"] = True
+        then()
 
 
 def _leave_out_of_collections() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,12 @@ def test_a_folder_of_the_server_is_read_where_it_is(open_app: OpenApp, import_fo
 def test_groups_too_small_for_a_p_value_are_named(open_app: OpenApp) -> None:
     app = open_app("cohort", age_range=(60, 62), group_by="sex")
 
-    assert "E-20: At least 10 patients and 5 events per group" in text_of(app)
+    shown = text_of(app)
+    assert "E-20: At least 10 patients and 5 events per group" in shown
+    pairs = next(t.value for t in app.dataframe if "p (Holm)" in t.value)
+    assert set(pairs["p (Holm)"]) == {"hidden: too few"}
+    assert set(pairs["chi-squared"]) == {""}
+    assert not re.search(r"hazard ratio \(95 % CI\) [\d.]+ \([^)]*\), p", shown)
 
 
 def test_a_group_without_events_leaves_the_hazard_ratios_out(open_app: OpenApp) -> None:

@@ -21,7 +21,7 @@ import camlif
 from camlif.exceptions import AlignmentError, ArtifactError, ConfigError
 from camlif.model.bundle import Bundle, load_bundle
 from camlif.model.seal import SEAL, write_seal
-from camlif.model.storage import CARD, CARD_TEXT, CONFIG, WEIGHTS
+from camlif.model.storage import CARD, CARD_TEXT, CONFIG, WEIGHTS, read_expected, read_schema
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort, tiny_config
 from tests.builders.cohorts import make_cohort
 
@@ -310,6 +310,13 @@ def test_a_spoiled_configuration_is_refused(
     _edit(folder, change)
     with pytest.raises(ArtifactError):
         _load(folder)
+
+
+def test_a_model_of_another_version_is_refused_with_what_to_do(folder: Path) -> None:
+    _edit(folder, lambda c: c.update(format=2))
+    for read in (_load, read_schema, read_expected):
+        with pytest.raises(ArtifactError, match=r"format 2, not 3.*Train the model again"):
+            read(folder)
 
 
 def test_a_folder_that_cannot_be_written_is_an_artifact_error(tmp_path: Path) -> None:

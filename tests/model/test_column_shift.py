@@ -178,9 +178,13 @@ def test_only_so_many_patients_are_compared_and_the_answer_is_the_same() -> None
 def test_positive_ranges_stretch_by_factors_and_others_by_width() -> None:
     low, high = np.array([10.0, -1.0, 0.0]), np.array([40.0, 3.0, 0.0])
     values = np.array([[400.0, 7.0, 6.0], [1.0, -5.0, 0.0], [20.0, 0.0, 0.0], [-20.0, np.nan, 0.0]])
-    np.testing.assert_allclose(
-        stretch(values, low, high), [[10, 2, 7], [10, 2, 1], [1, 1, 1], [2, np.nan, 1]]
-    )
+    below, above = stretch(values, low, high)
+    np.testing.assert_allclose(below, [[1, 1, 1], [10, 2, 1], [1, 1, 1], [2, 1, 1]])
+    np.testing.assert_allclose(above, [[10, 2, 7], [1, 1, 1], [1, 1, 1], [1, 1, 1]])
+
+
+def is_far(values: np.ndarray, low: np.ndarray, high: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    return (stretch(values, low, high) > reach[:, None]).any(axis=0)
 
 
 def test_values_of_the_same_population_are_within_reach() -> None:
@@ -188,7 +192,7 @@ def test_values_of_the_same_population_are_within_reach() -> None:
     low, high = KNOWN[0], KNOWN[-1]
     reach = fit_reach(training, low, high)
     assert (reach >= 3).all()
-    far = stretch(drawn(1, 5000), low, high) > reach
+    far = is_far(drawn(1, 5000), low, high, reach)
     assert far.any(axis=1).mean() < 0.01
 
 
@@ -198,8 +202,20 @@ def test_one_patient_in_another_unit_is_out_of_reach(column: int, factor: float)
     reach = fit_reach(drawn(0), low, high)
     patient = np.array([[60.0, 13.0, 0.0, 8.0]])
     patient[0, column] *= factor
-    far = stretch(patient, low, high) > reach
+    far = is_far(patient, low, high, reach)
     assert np.flatnonzero(far[0]).tolist() == [column]
+
+
+def test_values_near_0_widen_the_lower_end_alone() -> None:
+    rng = np.random.default_rng(2)
+    table = rng.normal(480, 130, size=(400, 200))
+    table[0, 0], table[1, 1] = 0.01, 0.02
+    low, high = quantiles(table.astype("f4"), (0.005, 0.995))
+    reach = fit_reach(table, low, high)
+    assert reach[0].min() > 1000
+    assert reach[1].max() == 3
+    far = is_far(np.diag(np.full(200, 480e3)) + 480, low, high, reach)
+    assert np.array_equal(far, np.eye(200, dtype=bool))
 
 
 def test_rare_counts_are_far_only_where_a_cell_is_broken() -> None:
@@ -207,4 +223,4 @@ def test_rare_counts_are_far_only_where_a_cell_is_broken() -> None:
     counts[:4] = 9
     low, high = quantiles(counts.astype("f4"), (0.005, 0.995))
     reach = fit_reach(counts, low, high)
-    assert (stretch(np.array([[30.0], [1e38]]), low, high) > reach)[:, 0].tolist() == [False, True]
+    assert is_far(np.array([[30.0], [1e38]]), low, high, reach)[:, 0].tolist() == [False, True]

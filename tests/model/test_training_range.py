@@ -85,7 +85,7 @@ def test_a_bag_is_placed_by_its_mean() -> None:
     np.testing.assert_allclose(known.distances["regions"], expected, rtol=1e-5)
 
 
-def test_a_bundle_keeps_its_distances_and_an_older_one_has_none(tmp_path: Path) -> None:
+def test_a_bundle_keeps_its_distances_and_reach(tmp_path: Path) -> None:
     bundle = tiny_bundle()
     bundle.save(tmp_path / "new")
     read = load_bundle(tmp_path / "new", device="cpu")
@@ -95,14 +95,16 @@ def test_a_bundle_keeps_its_distances_and_an_older_one_has_none(tmp_path: Path) 
     assert set(read.reference.training_range.reach) == {*bundle.schema.names, CLINICAL}
     for name, reach in bundle.reference.training_range.reach.items():
         np.testing.assert_array_equal(read.reference.training_range.reach[name], reach)
-    levels = bundle.reference.training_range.levels
-    older = replace(
-        bundle, reference=replace(bundle.reference, training_range=TrainingRange(levels))
-    )
-    older.save(tmp_path / "old")
-    read = load_bundle(tmp_path / "old", device="cpu")
-    assert read.reference.training_range.distances == {}
     assert set(bundle.distances(make_cohort(5, clinical=True))) == set(bundle.schema.names)
+
+
+@pytest.mark.parametrize("array", ["range.pathology", "reach.pathology", "reach.clinical"])
+def test_a_range_without_one_of_its_arrays_is_refused(array: str) -> None:
+    bundle = tiny_bundle()
+    arrays = bundle.reference.training_range.to_arrays()
+    del arrays[array]
+    with pytest.raises(ValueError, match=f"no array {array}"):
+        TrainingRange.from_arrays(arrays, bundle.schema)
 
 
 def test_distance_percent_counts_the_training_patients_nearer_the_middle() -> None:
@@ -111,7 +113,7 @@ def test_distance_percent_counts_the_training_patients_nearer_the_middle() -> No
     np.testing.assert_array_equal(found, [0, 1, 50, 99, np.nan])
 
 
-def test_a_model_without_stored_distances_has_no_distance_percent() -> None:
+def test_a_modality_without_training_patients_has_no_distance_percent() -> None:
     assert np.isnan(TrainingRange({}).distance_percent("a", np.array([1.0]))).all()
 
 

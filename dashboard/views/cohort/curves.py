@@ -43,6 +43,7 @@ from dashboard.session import resources
 from dashboard.session.state import Workspace
 from dashboard.views.cohort.groups import (
     GROUP_BY,
+    HIDDEN,
     RISK,
     groupings_of,
     log_rank_words,
@@ -218,7 +219,10 @@ def _comparisons(
         if rests_on_held_out(workspace, label, outcome.rows):
             st.markdown(plain(WITHHELD_SENTENCE))
         else:
-            st.dataframe(_pairwise_table(outcome, group, names), hide_index=True)
+            table, hidden = _pairwise_table(outcome, group, names)
+            st.dataframe(table, hide_index=True)
+            if hidden:
+                st.caption(plain(" ".join(hidden)))
             with st.expander("Where hazards cross: restricted mean time", key=f"means_{label}"):
                 _restricted_means(outcome, group, names)
     with right:
@@ -249,7 +253,11 @@ def _comparisons(
             n=len(group),
             events=int(outcome.event.sum()),
             theme=theme(),
-            untested=[row.name for row in rows] if held_out else [],
+            untested=[
+                row.name
+                for row, ratio in zip(rows, ratios, strict=True)
+                if held_out or _too_few_of(outcome, group, (ratio.name, reference))
+            ],
         )
         show_chart(chart, key=f"ratios_{label}", wide=True)
 
@@ -265,10 +273,8 @@ def _restricted_means(outcome: KnownOutcome, group: NDArray[np.str_], names: Seq
     }
     rows = []
     for first, second in combinations(names, 2):
-        pair = np.isin(group, (first, second))
-        reason = too_few(outcome.event[pair], group[pair])
-        if reason is not None:
-            rows.append({"pair": f"{first} vs {second}", "difference": reason})
+        if _too_few_of(outcome, group, (first, second)):
+            rows.append({"pair": f"{first} vs {second}", "difference": HIDDEN})
             continue
         found = restricted_means(followed[first], followed[second])
         rows.append(
@@ -287,9 +293,17 @@ def _restricted_means(outcome: KnownOutcome, group: NDArray[np.str_], names: Seq
     )
 
 
+def _too_few_of(
+    outcome: KnownOutcome, group: NDArray[np.str_], pair: tuple[str, str]
+) -> str | None:
+    rows = np.isin(group, pair)
+    return too_few(outcome.event[rows], group[rows])
+
+
 def _pairwise_table(
     outcome: KnownOutcome, group: NDArray[np.str_], names: Sequence[str]
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, list[str]]:
+    """Tests of each pair, and why some have no p-value."""
     pairs = resources.compute_once(
         lambda: pairwise_log_rank(
             outcome.event, outcome.duration, group, names=names, entry=outcome.entry
@@ -298,12 +312,11 @@ def _pairwise_table(
         *outcome.arrays,
         group,
     )
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "pair": [f"{p.first} vs {p.second}" for p in pairs],
-            "chi-squared": [p.statistic for p in pairs],
-            "p (Holm)": [
-                format_p(p.adjusted) if p.adjusted is not None else p.reason for p in pairs
-            ],
+            "chi-squared": ["" if p.statistic is None else f"{p.statistic:.4f}" for p in pairs],
+            "p (Holm)": [HIDDEN if p.adjusted is None else format_p(p.adjusted) for p in pairs],
         }
     )
+    return table, list(dict.fromkeys(p.reason for p in pairs if p.adjusted is None))

@@ -28,6 +28,7 @@ NEXT_VIEW: SessionKey[str] = SessionKey("next_view")
 """View that the page turns to on its next run: a view cannot change its own picker."""
 SELECTION = "Selected patients"
 MAX_GROUPS = 8
+HIDDEN = "hidden: too few"
 
 
 def need_outcome(workspace: Workspace, rows: NDArray[np.int_]) -> KnownOutcome | None:
@@ -49,7 +50,7 @@ def log_rank_words(outcome: KnownOutcome, group: NDArray[np.str_]) -> str:
     """Say the log-rank p-value of groups, hidden where a group is too small."""
     try:
         if too_few(outcome.event, group):
-            return "hidden: too few"
+            return HIDDEN
         test = resources.compute_once(
             lambda: log_rank(outcome.event, outcome.duration, group, entry=outcome.entry),
             "log-rank",

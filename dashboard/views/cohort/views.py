@@ -19,7 +19,7 @@ from camlif.model.certainty import certainty_states
 from camlif.model.scoring import ScoreResult
 from camlif.model.sentences import told_sentence
 from camlif.model.telling_inputs import telling_inputs
-from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up
+from camlif.statistics import bootstrap_c_index, cox_table, median_follow_up, too_few
 from camlif.statistics.split_p_values import WITHHELD
 from camlif.wording import count
 from dashboard.components import worklists
@@ -122,7 +122,12 @@ def _separation(
     if rests_on_held_out(workspace, RISK, outcome.rows):
         column.metric("Log-rank, risk groups", "withheld", help=plain(f"{WITHHELD}."))
     else:
-        column.metric("Log-rank, risk groups", log_rank_words(outcome, stratum))
+        reason = too_few(outcome.event, stratum)
+        column.metric(
+            "Log-rank, risk groups",
+            log_rank_words(outcome, stratum) if reason is None else "hidden",
+            help=None if reason is None else plain(reason),
+        )
 
 
 def _words(

@@ -43,9 +43,6 @@ from dashboard.views.cohort.groups import need_outcome, say_late_entry
 from dashboard.views.validation.data import Measured, measure, subgroups
 
 THRESHOLDS = np.arange(0.02, 0.99, 0.02)
-# Training patients that can stand in for percentiles that an older model lacks. No string below a
-# name here: Streamlit shows those of a page's script.
-MIN_TRAINING = 100
 TOO_FEW = "too few"
 EVEN = 0.05
 
@@ -340,46 +337,31 @@ def _decision(workspace: Workspace, found: Measured) -> None:
 
 def _distances(workspace: Workspace, scoring: Scoring) -> None:
     st.header("Unlike the training data", anchor=False)
-    rows, source = _distance_rows(workspace, scoring)
-    if not rows:
-        st.info(
-            "This model keeps no training distances. Case still shows the share of values outside "
-            "the training range; a model trained anew has this panel."
-        )
-        return
+    rows = _distance_rows(workspace, scoring)
     show_chart(distance_chart(rows, theme=theme()), key="validation_distance", wide=True)
     st.caption(
         plain(
             "Distance: root mean square of a patient's values in robust SDs from the training "
-            f"median, the modality's columns taken as independent. Percentiles {source}."
+            "median, the modality's columns taken as independent. Percentiles are those of the "
+            "training cohort, stored with the model."
         )
     )
 
 
-def _distance_rows(workspace: Workspace, scoring: Scoring) -> tuple[list[ModalityDistance], str]:
-    """Distances of the patients shown, and whose percentiles they stand against."""
+def _distance_rows(workspace: Workspace, scoring: Scoring) -> list[ModalityDistance]:
+    """Distances of the patients shown, against percentiles of the training patients."""
     distances = scoring.bundle.distances(workspace.cohort, missing=scoring.missing)
     stored = scoring.bundle.reference.training_range.distances
-    training = scoring.result.is_training
-    if not stored and int(training.sum()) < MIN_TRAINING:
-        return [], ""
-    rows = []
-    for name, distance in distances.items():
-        known = distance[training & np.isfinite(distance)]
-        percentiles = stored.get(name) if stored else np.percentile(known, DISTANCE_PERCENTS)
-        if percentiles is None:
-            continue
-        rows.append(
-            ModalityDistance(
-                name=display_name(workspace, name),
-                distance=distance[workspace.shown],
-                p95=float(percentiles[DISTANCE_PERCENTS.index(95)]),
-                p99=float(percentiles[DISTANCE_PERCENTS.index(99)]),
-            )
+    return [
+        ModalityDistance(
+            name=display_name(workspace, name),
+            distance=distance[workspace.shown],
+            p95=float(stored[name][DISTANCE_PERCENTS.index(95)]),
+            p99=float(stored[name][DISTANCE_PERCENTS.index(99)]),
         )
-    if stored:
-        return rows, "are those of the training cohort, stored with the model"
-    return rows, f"are those of the {count(int(training.sum()), 'training patient')} in this cohort"
+        for name, distance in distances.items()
+        if name in stored
+    ]
 
 
 main()

@@ -16,7 +16,6 @@ from camlif.data.reading.readers import load_cohort
 from camlif.data.samples import load_sample
 from camlif.data.simulator import simulate, write_simulated
 from camlif.model.bundle import load_bundle
-from camlif.model.training_range import TrainingRange
 from camlif.statistics import calibration_gates, concordance_index
 from dashboard.session import resources, state
 from dashboard.views.validation.data import MEASURED, Measured
@@ -128,28 +127,6 @@ def test_distances_stand_against_the_stored_percentiles(open_app: OpenApp) -> No
     shown = text_of(open_app("validation"))
     assert "Beyond the training 99th percentile" in shown
     assert "stored with the model" in shown
-
-
-def test_an_older_model_takes_percentiles_of_training_patients_or_has_no_panel(
-    open_app: OpenApp, models: Path, tmp_path: Path
-) -> None:
-    bundle = load_bundle(models / "glioma", device="cpu")
-    levels = bundle.reference.training_range.levels
-    reference = replace(bundle.reference, training_range=TrainingRange(levels))
-    replace(bundle, reference=reference).save(tmp_path / "models" / "glioma")
-    app = open_app("validation", folder=tmp_path / "models")
-    assert problems_of(app) == []
-    assert "training patients in this cohort" in text_of(app)
-    app.slider(key="age_range").set_value((20, 35)).run()
-    assert "training patients in this cohort" in text_of(app)  # whatever the filters show
-
-    write_simulated(simulate("glioma", n_patients=120, seed=12), tmp_path / "new")
-    loaded = resources.loaded(state.UPLOADED, load_cohort(tmp_path / "new"))
-    app = open_app(
-        "validation", state.UPLOADED, folder=tmp_path / "models", **{state.UPLOAD.name: loaded}
-    )
-    assert problems_of(app) == []
-    assert any("keeps no training distances" in i.value for i in app.info)
 
 
 def test_another_endpoint_is_never_called_death(open_app: OpenApp) -> None:

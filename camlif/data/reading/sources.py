@@ -63,12 +63,14 @@ _NO_FEATURE_COLUMNS = {
 }
 _DOCUMENTS = frozenset(
     {
-        *("md", "rst", "pdf", "png", "jpg", "jpeg", "svg", "gif", "tif", "tiff"),
-        *("py", "r", "rmd", "ipynb", "sh", "log", "toml", "yaml", "yml", "docx", "doc", "pptx"),
+        *("md", "rst", "png", "jpg", "jpeg", "svg", "gif", "tif", "tiff"),
+        *("py", "r", "rmd", "ipynb", "sh", "log", "toml", "yaml", "yml"),
         *("bib", "lock", "cfg", "ini", "license", "sha256", "md5"),
     }
 )
 """Endings of files that nobody takes for a table."""
+_PAGES = frozenset({"pdf", "doc", "docx", "rtf", "odt", "ppt", "pptx", "odp", "pages"})
+"""Endings of documents, in which a table may stand."""
 
 
 _OF_THE_SYSTEM = re.compile(r"(?:.*/)?(?:\._.*|~\$.*|\.ds_store|thumbs\.db|desktop\.ini)", re.I)
@@ -151,7 +153,13 @@ def _tables_of(name: str, source: Source, reading: Reading) -> Iterator[TextTabl
         return
     stem = plain(table_stem(name))
     if form is None and conversion(name) is None and _may_be_table(name):
-        reading.found.note("This is no table that is read; left out.", code="E-01", file=name)
+        reading.found.note(
+            "A document is not read; left out. Save a table that stands in it as CSV."
+            if name.lower().rpartition(".")[2] in _PAGES
+            else "This is no table that is read; left out.",
+            code="E-01",
+            file=name,
+        )
     if form is None or stem in NO_TABLES:
         return
     if stem.startswith("meta_") and _META.fullmatch(first_bytes(source, MAX_META_BYTES)):

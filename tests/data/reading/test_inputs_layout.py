@@ -91,6 +91,10 @@ INPUTS = {
         files=lambda: {**study(), "clinical.html": clinical().to_html(index=False).encode()},
         names=("clinical.html", "This is no table that is read; left out."),
     ),
+    "a document beside the tables": Input(
+        files=lambda: {**study(), "clinical notes.DOCX": b"PK", "protocol.pdf": b"%PDF"},
+        names=("clinical notes.DOCX", "protocol.pdf", "Save a table that stands in it as CSV."),
+    ),
     **{
         f"open times such as {mark.format(120)}": Input(
             files=lambda mark=mark: study(clinical=opened(mark, ~DEAD)),

@@ -28,6 +28,7 @@ from camlif.model.column_shift import (
     QUARTILE_SD,
     group_slices,
     sample_step,
+    share_below,
     share_up_to,
     slack,
 )
@@ -76,7 +77,7 @@ MIN_VARIED = 0.1
 
 
 def misfit(values: AnyFloat, levels: Float64Array, at: Float64Array) -> Float64Array:
-    """Largest difference of the share of patients up to a training quantile, shape (f,).
+    """Largest difference of the share of patients up to, or below, a training quantile.
 
     Parameters
     ----------
@@ -96,9 +97,11 @@ def misfit(values: AnyFloat, levels: Float64Array, at: Float64Array) -> Float64A
     largest = np.zeros(values.shape[1])
     for level in levels:
         with np.errstate(invalid="ignore"):
-            share = (values <= level + slack(level)).sum(axis=0) / np.maximum(observed, 1)
-        least, most = share_up_to(levels, at, level)
-        largest = np.maximum(largest, np.abs(share - np.clip(share, least, most)))
+            reached = values <= level + slack(level), values < level - slack(level)
+        for inside, bounds in zip(reached, (share_up_to, share_below), strict=True):
+            share = inside.sum(axis=0) / np.maximum(observed, 1)
+            least, most = bounds(levels, at, level)
+            largest = np.maximum(largest, np.abs(share - np.clip(share, least, most)))
     return np.where(observed > 0, largest, 0.0)
 
 
@@ -121,9 +124,10 @@ def find_better(
     steps = np.asarray(at, dtype=np.float64)
     n, own = np.isfinite(x).sum(axis=0), misfit(x, known, steps)
     odd = np.flatnonzero(own * np.sqrt(n) >= SURE)
+    likely = np.flatnonzero(own * np.sqrt(n) >= USUAL)
     found = {j: words for j, name in enumerate(names) if (words := _unit(name, j, x, known, steps))}
-    for j in odd.tolist():
-        if j not in found and (words := _codes(x[:, j], known[:, j], steps)):
+    for j in likely.tolist():
+        if j not in found and (words := _codes(x[:, j], known[:, j], steps, sure=j in odd)):
             found[j] = words
     free = [j for j in odd.tolist() if j not in found and n[j] >= MIN_PATIENTS]
     if len(free) <= MAX_ODD:
@@ -170,8 +174,8 @@ def _unit(name: str, j: int, x: Float64Array, levels: Float64Array, at: Float64A
     return ""
 
 
-def _codes(column: Float64Array, levels: Float64Array, at: Float64Array) -> str:
-    """Say that codes begin at another number, or that a part of them does not occur; else ""."""
+def _codes(column: Float64Array, levels: Float64Array, at: Float64Array, *, sure: bool) -> str:
+    """Say that codes begin at another number, or, if sure, have other shares; else ""."""
     own, between = column[np.isfinite(column)], levels % 1 != 0
     codes = np.unique(levels[~between])
     if not 2 < len(codes) <= MAX_CODES or len(own) < MIN_PATIENTS:
@@ -188,7 +192,7 @@ def _codes(column: Float64Array, levels: Float64Array, at: Float64Array) -> str:
             return (
                 f"codes {own.min():g} to {own.max():g}, in training {codes[0]:g} to {codes[-1]:g}"
             )
-    if before >= MIN_GAIN:
+    if sure and before >= MIN_GAIN:
         return (
             f"codes {own.min():g} to {own.max():g} with other shares than in training "
             f"({codes[0]:g} to {codes[-1]:g})"

@@ -221,7 +221,7 @@ def _other_sign(values: AnyFloat, levels: AnyFloat, at: Sequence[float]) -> str:
     if known.any(axis=1).sum() < MIN_SIGNED:
         return ""
     quantile = levels.astype(np.float64)
-    below = _share_below(quantile, np.asarray(at), np.zeros(levels.shape[1]))[0]
+    below = share_below(quantile, np.asarray(at), np.zeros(levels.shape[1]))[0]
     trained = float(below.mean())
     share = float((x[known] < 0).mean())
     if trained >= MIN_NEGATIVE and share == 0:
@@ -269,11 +269,11 @@ def _surprise(
         below = (x < median - slack(median)).sum(axis=0) / observed
         inside = ((x >= low - slack(low)) & (x <= high + slack(high))).sum(axis=0) / observed
     least, most = share_up_to(levels, at, median)
-    least_below, most_below = _share_below(levels, at, median)
+    least_below, most_below = share_below(levels, at, median)
     higher = -_z(up_to, least, most, n)
     lower = _z(below, least_below, most_below, n)
     least_high, most_high = share_up_to(levels, at, high)
-    least_low, most_low = _share_below(levels, at, low)
+    least_low, most_low = share_below(levels, at, low)
     spread = np.abs(_z(inside, least_high - most_low, most_high - least_low, n))
     return _Surprise(median=np.maximum(higher, lower), spread=spread)
 
@@ -293,10 +293,10 @@ def share_up_to(
     return _bounds(levels <= value + slack(value), at)
 
 
-def _share_below(
+def share_below(
     levels: Float64Array, at: Float64Array, value: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Least and most share of training patients below a value, shape (f,)."""
+    """Return the least and most share below a value; as `share_up_to`."""
     return _bounds(levels < value - slack(value), at)
 
 

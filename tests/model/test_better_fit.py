@@ -94,6 +94,15 @@ def test_codes_that_begin_elsewhere_are_told(
     assert better(changed(2, change)) == ({"pT_code": words} if words else {})
 
 
+def test_codes_with_gaps_that_begin_elsewhere_are_told_by_what_fills_the_gaps() -> None:
+    codes, shares = [1.0, 2, 3, 5, 6, 7, 8], [0.01, 0.31, 0.04, 0.36, 0.17, 0.1, 0.01]
+    rng = np.random.default_rng(0)
+    known = quantiles(rng.choice(codes, (760, 1), p=shares).astype("f4"), LEVELS)
+    drawn = [rng.choice(codes, (60, 1), p=shares) for _ in range(20)]
+    assert all(find_better(["pT_code"], own, known, LEVELS) == {} for own in drawn)
+    assert sum(bool(find_better(["pT_code"], own - 1, known, LEVELS)) for own in drawn) >= 18
+
+
 def test_columns_in_each_others_place_are_named() -> None:
     values = drawn(1, 60)
     values[:, [3, 4]] = values[:, [4, 3]]

@@ -7,8 +7,8 @@ errors of `camlif.explain.changes`; where a change cannot be scored the answer s
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +23,11 @@ from camlif.explain.modalities import attribute_modalities
 from camlif.explain.results import ModalityAttribution
 from camlif.model.abstention import unscored_reasons
 from camlif.model.case import CaseSummary, summarise_case
+from camlif.model.outcome_check import hold_to_outcomes
 from camlif.model.recognition import Recognised
 from camlif.model.scoring import ScoreResult, assemble_result
 from camlif.model.subgroups import find_members
+from camlif.statistics import GateResult
 
 if TYPE_CHECKING:
     from camlif.model.bundle import Bundle
@@ -89,16 +91,25 @@ class ExploredCase:
         As it is.
     recognised : Recognised
         Whether it is a training patient, and the members that saw it or may have.
+    judged : mapping of horizon in months to GateResult
+        What the outcomes of its cohort say of absolute risk, as in `ScoreResult`.
     """
 
     bundle: Bundle
     cohort: Cohort
     raw: RawInputs
     recognised: Recognised
+    judged: Mapping[int, GateResult] = field(default_factory=dict)
 
     @classmethod
     def open(
-        cls, bundle: Bundle, cohort: Cohort, row: int, *, missing: tuple[str, ...] = ()
+        cls,
+        bundle: Bundle,
+        cohort: Cohort,
+        row: int,
+        *,
+        missing: tuple[str, ...] = (),
+        judged: Mapping[int, GateResult] | None = None,
     ) -> ExploredCase:
         """Encode a patient of a cohort.
 
@@ -110,11 +121,13 @@ class ExploredCase:
             The patient.
         missing : tuple of str
             Modalities to treat as missing whatever columns are there.
+        judged : mapping of horizon in months to GateResult, optional
+            Of the score result of the whole cohort: absolute risk that it contradicts stays hidden.
         """
         one = cohort.take([row])
         raw = bundle.prepare(one, missing=missing)
         recognised = bundle.recognise(raw, one.patient_ids)
-        return cls(bundle=bundle, cohort=one, raw=raw, recognised=recognised)
+        return cls(bundle=bundle, cohort=one, raw=raw, recognised=recognised, judged=judged or {})
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -159,6 +172,7 @@ class ExploredCase:
             started=started,
             device=str(bundle.device),
         )
+        result = hold_to_outcomes(result, self.judged)
         modalities = None
         if result.scored[0]:
             explained = prepare_encoded(bundle, raw, self.recognised.seen, reasons)

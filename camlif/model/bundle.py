@@ -25,7 +25,7 @@ from camlif.exceptions import AlignmentError
 from camlif.model import storage
 from camlif.model.abstention import unscored_reasons
 from camlif.model.matching import MatchReport, align, match_columns
-from camlif.model.outcome_check import hold_to_outcomes
+from camlif.model.outcome_check import hold_to_outcomes, judge_table
 from camlif.model.recognition import Recognised
 from camlif.model.scoring import (
     ScoreResult,
@@ -128,7 +128,7 @@ class Bundle(BundleParts):
             if progress is not None:
                 progress(sum(map(len, parts)), len(cohort))
         joined = join_results(parts, seconds=time.perf_counter() - start)
-        return hold_to_outcomes(joined, cohort)
+        return hold_to_outcomes(joined, judge_table(joined.table, cohort))
 
     def score_blocks(
         self,

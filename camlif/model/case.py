@@ -157,7 +157,7 @@ class CaseSummary:
         Whether absolute risk from the patient's modalities is calibrated, by horizon; none without
         a score. See `sentences.calibration_sentence`.
     judged : tuple of GateResult
-        What the outcomes of the scored cohort say of it, where it has patients new to the model.
+        What the outcomes of the scored cohort say of it, for a patient not known from training.
     subgroups : tuple of SubgroupValidation
         Subtype and age band of the patient, as far as the model knows how it ranks within them; a
         patient without score may owe it to one of them.
@@ -382,8 +382,8 @@ def _deciding(bundle: Bundle, result: ScoreResult, row: int) -> SubgroupValidati
 
 
 def _judged(result: ScoreResult, row: int) -> Mapping[int, GateResult]:
-    """What outcomes of new patients say of the absolute risk of one of them, by horizon."""
-    return result.judged if result.membership[row] == Membership.NEW else {}
+    """What outcomes of others than training patients say of the risk of one of them, by horizon."""
+    return {} if result.membership[row] == Membership.TRAINING else result.judged
 
 
 def _hazard_ratio(bundle: Bundle, result: ScoreResult, row: int, z: Interval) -> Interval:

@@ -71,7 +71,7 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         for name in bundle.strata.names
         if (stratum == name).any()
     }
-    heldout = int(result.is_training[rows].sum())
+    heldout, unclear = int(result.is_training[rows].sum()), int(result.unclear[rows].sum())
     survival = bundle.reference.survival(risk, result.presence[rows], HORIZONS)
     return {
         "model": bundle.name,
@@ -80,12 +80,12 @@ def evaluate(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         "events": int(event.sum()),
         "time_unit": "months",
         "heldout": heldout,
-        "unclear": int(result.unclear[rows].sum()),
+        "unclear": unclear,
         "unscored": int((~result.scored).sum()),
         "c_index": _c_index_report(risk, followed),
         "strata": groups,
         "log_rank": {"p_value": None, "reason": WITHHELD}
-        if heldout
+        if heldout or unclear
         else _log_rank_report(followed, stratum),
         "calibration": [
             _calibration_report(survival[:, i], followed, h) for i, h in enumerate(HORIZONS)

@@ -1,7 +1,8 @@
 """Whether the outcomes of the scored patients bear out the absolute risks that they would be shown.
 
 A table of scores and its cohort go in, a verdict at each horizon comes out. The gates of a model
-rest on its own cohort; where patients that it has never seen have outcomes, those say more.
+rest on its own cohort; where other patients have outcomes, those say more. Of whom it cannot be
+told whether they are of the training cohort count as others: the safe side.
 Absolute risk that they contradict is hidden, too few of them change nothing. Nothing fails.
 """
 
@@ -27,7 +28,7 @@ MAX_JUDGED = 2_000
 
 
 def judge_table(table: pd.DataFrame, cohort: Cohort) -> dict[int, GateResult]:
-    """Judge the survival probabilities of new patients by their outcomes.
+    """Judge the survival probabilities of patients not known from training by their outcomes.
 
     Parameters
     ----------
@@ -38,17 +39,17 @@ def judge_table(table: pd.DataFrame, cohort: Cohort) -> dict[int, GateResult]:
     Returns
     -------
     mapping of horizon in months to GateResult
-        Of horizons at which `MIN_JUDGED` patients, none of the training cohort, have a probability
-        and an outcome.
+        Of horizons at which `MIN_JUDGED` patients, none known from training, have a probability and
+        an outcome.
     """
     found: dict[int, GateResult] = {}
     if not cohort.has_outcome:
         return found
-    new = _new(table) & cohort.with_outcome
+    others = _others(table) & cohort.with_outcome
     risk = table["log_risk"].to_numpy("float64")
     for months in HORIZONS:
         survival = table[f"survival_{months}m"].to_numpy("float64")
-        rows = np.flatnonzero(new & np.isfinite(survival))
+        rows = np.flatnonzero(others & np.isfinite(survival))
         if len(rows) > MAX_JUDGED:
             rows = np.sort(np.random.default_rng(0).choice(rows, MAX_JUDGED, replace=False))
         if len(rows) >= MIN_JUDGED:
@@ -67,7 +68,7 @@ def judge_table(table: pd.DataFrame, cohort: Cohort) -> dict[int, GateResult]:
 def hide_contradicted(
     table: pd.DataFrame, judged: Mapping[int, GateResult], *, empty: float | str = np.nan
 ) -> pd.DataFrame:
-    """Empty what the outcomes contradict, for patients who are not of the training cohort.
+    """Empty what the outcomes contradict, for patients who are not known from training.
 
     Parameters
     ----------
@@ -80,8 +81,8 @@ def hide_contradicted(
     columns = [f"survival_{h}m" for h in contradicted_horizons(judged)]
     if not columns:
         return table
-    new = _new(table)
-    hidden = {column: table[column].where(~new, empty) for column in (*columns, OUTLIVED)}
+    others = _others(table)
+    hidden = {column: table[column].where(~others, empty) for column in (*columns, OUTLIVED)}
     return table.assign(**hidden)
 
 
@@ -90,22 +91,21 @@ def contradicted_horizons(judged: Mapping[int, GateResult]) -> list[int]:
     return [months for months, gate in judged.items() if gate.verdict == "closed"]
 
 
-def hold_to_outcomes(result: ScoreResult, cohort: Cohort) -> ScoreResult:
-    """Judge a result by the outcomes of its cohort, and hide the absolute risks they contradict.
+def hold_to_outcomes(result: ScoreResult, judged: Mapping[int, GateResult]) -> ScoreResult:
+    """Return a result without the absolute risks that outcomes contradict.
 
     Parameters
     ----------
     result : ScoreResult
-    cohort : Cohort
-        The scored one.
+    judged : mapping of horizon to GateResult
+        By the outcomes of the cohort that the patients are of; see `judge_table`.
     """
-    judged = judge_table(result.table, cohort)
     hidden = contradicted_horizons(judged)
     if not hidden:
         return replace(result, judged=judged)
-    new = _new(result.table)
+    others = _others(result.table)
     shown = [h for h in HORIZONS if h <= result.times[-1] and h not in hidden]
-    beyond = new[:, None] & (result.times > max(shown, default=-1))
+    beyond = others[:, None] & (result.times > max(shown, default=-1))
     return replace(
         result,
         table=hide_contradicted(result.table, judged),
@@ -116,7 +116,7 @@ def hold_to_outcomes(result: ScoreResult, cohort: Cohort) -> ScoreResult:
     )
 
 
-def _new(table: pd.DataFrame) -> BoolArray:
-    """Patients who are not of the training cohort."""
-    new: BoolArray = (table["in_training"] == str(Membership.NEW)).to_numpy()
-    return new
+def _others(table: pd.DataFrame) -> BoolArray:
+    """Patients who are not known to be of the training cohort."""
+    others: BoolArray = (table["in_training"] != str(Membership.TRAINING)).to_numpy()
+    return others

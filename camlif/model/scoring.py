@@ -91,8 +91,8 @@ class ScoreResult:
         By the calibration of the patient's modalities. NaN beyond the last horizon at which its
         gate is open, and for a patient unlike the training data.
     judged : mapping of horizon in months to GateResult
-        What the outcomes of patients new to the model say of their absolute risk; empty where there
-        are none. See `camlif.model.outcome_check`.
+        What the outcomes of patients not known from training say of their absolute risk; empty
+        where there are none. See `camlif.model.outcome_check`.
     seconds : float
     device : str
         Where the risks were computed; several where memory ran out on the way.

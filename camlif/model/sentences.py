@@ -125,11 +125,12 @@ def contradicted_words(gate: GateResult) -> str:
 
 
 def judged_sentence(gate: GateResult) -> str:
-    """Say how absolute risk fared among patients of the scored cohort, new to the model."""
+    """Say how absolute risk fared among patients of the scored cohort not known from training."""
     when = period(gate.horizon)
     if gate.verdict == "closed":
         return f"Calibration at {when} fails {contradicted_words(gate)}."
-    return f"Calibration at {when}, checked on new patients of this cohort. {_gate_numbers(gate)}."
+    whom = "patients of this cohort not known from training"
+    return f"Calibration at {when}, checked on {whom}. {_gate_numbers(gate)}."
 
 
 def hidden_sentence(months: int, reason: str) -> str:

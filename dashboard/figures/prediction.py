@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
+from camlif.wording import of_100
 from dashboard.figures.chart import Chart
 from dashboard.figures.layout import Marks, TimeAxis, base_figure, coordinates, hover_text
 from dashboard.figures.palette import Theme, palette, rgba
@@ -115,7 +116,10 @@ def add_prediction(
             hoverinfo="skip",
             meta="prediction band",
         )
-    texts = [f"{THIS_CASE}<br>{t:.3g} {axis.unit}: {s:.0f} %" for t, s in zip(x, y, strict=True)]
+    texts = [
+        f"{THIS_CASE}<br>{t:.3g} {axis.unit}: {of_100(s)} of 100"
+        for t, s in zip(x, predicted.survival[shown], strict=True)
+    ]
     figure.add_scatter(
         x=coordinates(x),
         y=coordinates(y),

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from camlif.data.schema import Endpoint
-from camlif.wording import count, period, verb
+from camlif.wording import count, of_100, period, range_of_100, verb
 from dashboard.figures.agreement import band_names, band_shapes
 from dashboard.figures.attribution.bars import direction
 from dashboard.figures.chart import Chart, escape, signed
@@ -80,7 +80,7 @@ def changed_curves(
             meta=name,
             **hover_text(
                 [
-                    f"{name}<br>{t:.3g} months: {100 * s:.0f} %"
+                    f"{name}<br>{t:.3g} months: {of_100(s)} of 100"
                     for t, s in zip(curve.times, curve.survival, strict=True)
                 ]
             ),
@@ -91,10 +91,10 @@ def changed_curves(
         range=[0, 102], title_text=f"{escape(endpoint.event_free.capitalize(), limit=40)} (%)"
     )
     months = next((float(m) for m in FINDING_MONTHS if m <= axis.end), axis.end)
-    was, (now, low, high) = 100 * before.at(months)[0], (100 * v for v in after.at(months))
+    was, (now, low, high) = before.at(months)[0], after.at(months)
     finding = (
         f"Of 100 patients with such a score, {endpoint.event_free} at {period(months)}: "
-        f"{was:.0f} {BEFORE}, {now:.0f} {AFTER} (model interval {low:.0f} to {high:.0f})."
+        f"{of_100(was)} {BEFORE}, {of_100(now)} {AFTER} (model interval {range_of_100(low, high)})."
     )
     return Chart(figure, finding, table, alt)
 

@@ -11,8 +11,10 @@ import pytest
 
 from camlif.data.reading.readers import load_cohort
 from camlif.exceptions import DataError, EstimationError
+from camlif.model.bundle import Bundle
 from camlif.model.card import split_c_indices
 from camlif.model.evaluation import evaluate
+from camlif.model.recognition import Membership
 from camlif.statistics import concordance_index, log_rank
 from camlif.statistics.split_p_values import WITHHELD
 from tests.builders.bundles import new_patients, tiny_bundle, tiny_cohort
@@ -65,6 +67,19 @@ def test_new_patients_need_no_caution() -> None:
 def test_groups_of_held_out_risks_are_not_tested() -> None:
     report = evaluate(tiny_bundle(), tiny_cohort())
     assert report["heldout"] > 0
+    assert report["log_rank"] == {"p_value": None, "reason": WITHHELD}
+
+
+def test_groups_of_patients_who_may_be_of_the_training_cohort_are_not_tested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle, cohort = tiny_bundle(), new_patients()
+    result = bundle.score(cohort)
+    unclear = np.full(len(cohort), Membership.UNCLEAR, dtype=object)
+    unsure = replace(result, membership=unclear)
+    monkeypatch.setattr(Bundle, "score", lambda *_, **__: unsure)
+    report = evaluate(bundle, cohort)
+    assert (report["heldout"], report["unclear"]) == (0, report["n"])
     assert report["log_rank"] == {"p_value": None, "reason": WITHHELD}
 
 

@@ -12,9 +12,11 @@ import pytest
 
 from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
+from camlif.explain import ExploredCase
 from camlif.model.bundle import Bundle
 from camlif.model.case import summarise_case
-from camlif.model.outcome_check import MAX_JUDGED, MIN_JUDGED, judge_table
+from camlif.model.outcome_check import MAX_JUDGED, MIN_JUDGED, hide_contradicted, judge_table
+from camlif.model.recognition import Membership
 from camlif.model.score_file import write_scores
 from camlif.model.scoring import OUTLIVED
 from tests.builders.bundles import tiny_bundle, tiny_cohort
@@ -87,6 +89,27 @@ def test_outcomes_that_contradict_the_predictions_hide_them_and_are_quoted() -> 
     assert "patients of this cohort with an outcome" in summary.score.outlived.reason
 
 
+def test_whoever_may_be_of_the_training_cohort_is_judged_as_others(tmp_path: Path) -> None:
+    cohort = site(slower=4.0)
+    table = opened().score(replace(cohort, event=None, duration=None)).table
+    unclear = table.assign(in_training=str(Membership.UNCLEAR))
+    judged = judge_table(unclear, cohort)
+    assert judged[36].verdict == "closed"
+    assert hide_contradicted(unclear, judged)["survival_36m"].isna().all()
+
+
+def test_exploring_a_case_shows_no_absolute_risk_that_outcomes_contradict() -> None:
+    cohort = site(slower=4.0)
+    result = opened().score(cohort)
+    row = int(np.flatnonzero((result.membership == Membership.NEW) & ~result.unlike)[0])
+    for judged, hidden in (({}, False), (result.judged, True)):
+        answer = ExploredCase.open(opened(), cohort, row, judged=judged).ask()
+        assert answer.summary.score is not None
+        survival = {h.months: h.survival for h in answer.summary.score.horizons}
+        assert (survival[36] is None) == hidden
+        assert np.isnan(answer.result.survival[0, -1]) == hidden
+
+
 def test_few_outcomes_say_nothing() -> None:
     cohort = site(slower=4.0)
     table = opened().score(replace(cohort, event=None, duration=None)).table
@@ -99,7 +122,7 @@ def test_patients_of_the_training_cohort_are_not_judged_as_new() -> None:
     late = replace(cohort, duration=cohort.outcome()[1] * 4)
     result = opened().score(late)
     judged = result.judged.get(36)
-    assert judged is None or judged.n_patients <= (result.table["in_training"] == "no").sum()
+    assert judged is None or judged.n_patients <= (~result.is_training).sum()
     known = result.is_training & result.scored & ~result.unlike
     assert known.any()
     assert result.table.loc[known, SURVIVAL].notna().all(axis=None)

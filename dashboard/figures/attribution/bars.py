@@ -259,9 +259,14 @@ def waterfall(
     )
 
 
+def whole_percentile(percentile: float) -> int:
+    """Round a percentile; 0 only where nothing is below, 100 only where nothing is above."""
+    return round(percentile) if percentile in (0, 100) else min(max(round(percentile), 1), 99)
+
+
 def ordinal(percentile: float) -> str:
-    """Return a percentile as ``1st``, ``42nd``, ``13th``; 100 only where nothing is above."""
-    n = round(percentile) if percentile in (0, 100) else min(max(round(percentile), 1), 99)
+    """Return a percentile as ``1st``, ``42nd``, ``13th``; see `whole_percentile`."""
+    n = whole_percentile(percentile)
     if 10 <= n % 100 <= 20:
         return f"{n}th"
     return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th') }"

@@ -74,7 +74,11 @@ def _opened(case: ScoredCase) -> tuple[ExploredCase, Answer]:
     kept = OPENED.get()
     if kept is None or kept[0] != key:
         explored = ExploredCase.open(
-            scoring.bundle, loaded.cohort, case.row, missing=scoring.missing
+            scoring.bundle,
+            loaded.cohort,
+            case.row,
+            missing=scoring.missing,
+            judged=scoring.result.judged,
         )
         kept = (key, explored, explored.ask())
         OPENED.set(kept)

@@ -74,7 +74,8 @@ def rests_on_held_out(workspace: Workspace, label: str, rows: NDArray[np.int_]) 
         Patients of the cohort.
     """
     scoring = workspace.scoring
-    by_risk = label == RISK or (
+    # Patients are selected in the hazard chart, so by their risk.
+    by_risk = label in (RISK, SELECTION) or (
         label == patient_groups.GROUPS
         and patient_groups.rests_on_risk(patient_groups.groups_to_compare(workspace))
     )

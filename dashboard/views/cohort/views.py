@@ -25,6 +25,7 @@ from camlif.wording import count
 from dashboard.components import worklists
 from dashboard.components.chart import draw, selected_points, show_chart, show_numbers, theme
 from dashboard.components.text import plain
+from dashboard.figures.attribution.bars import whole_percentile
 from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart
@@ -290,7 +291,7 @@ def table_view(workspace: Workspace) -> None:
         shown = ["z", "percentile", "risk_group", "how sure", "agreement", "missing", "warnings"]
         table[shown] = scores[shown]
     picked = st.dataframe(
-        table,
+        _as_read(table),
         hide_index=True,
         key="cohort_table",
         on_select="rerun",
@@ -313,6 +314,14 @@ def table_view(workspace: Workspace) -> None:
     with st.expander("Download"):
         show_numbers(table, key="patients")
         worklist_button(workspace, rows.tolist(), title="Cases shown", key="shown")
+
+
+def _as_read(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with percentiles rounded as they are said: of some but not all never 0 or 100."""
+    if "percentile" not in table:
+        return table
+    percentiles = table["percentile"].map(whole_percentile, na_action="ignore")
+    return table.assign(percentile=percentiles)
 
 
 SCORE = "Risk score (per SD)"

@@ -38,8 +38,15 @@ def test_before_is_dashed_and_after_is_solid() -> None:
     assert only(chart.figure, BEFORE).line.dash == "dash"
     assert only(chart.figure, AFTER).line.dash == "solid"
     # exp(-0.36) = 0.70 and exp(-0.72) = 0.49 at 36 months; interval exp(-0.864) to exp(-0.576).
-    assert "alive at 3 years: 70 as it is, 49 as changed (model interval 42 to 56)" in chart.finding
+    words = "alive at 3 years: about 70 as it is, about 49 as changed (model interval 42 to 56)"
+    assert words in chart.finding
     assert set(chart.table["group"]) == {BEFORE, AFTER}
+
+
+def test_survival_below_5_of_100_is_no_number() -> None:
+    chart = changed_curves(predicted(0.01), predicted(0.15), endpoint=Endpoint(), theme="light")
+    assert "fewer than 5 as changed (model interval fewer than 5)" in chart.finding
+    assert only(chart.figure, AFTER).hovertext[36].endswith("36 months: fewer than 5 of 100")
 
 
 def test_a_hidden_curve_leaves_nothing_to_compare() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,13 @@ from scipy import stats
 from streamlit.testing.v1 import AppTest
 
 from camlif.data.samples import load_sample
+from camlif.model.recognition import Membership
 from dashboard.access.access import Role, User
 from dashboard.components import trail
 from dashboard.session import resources
+from dashboard.session.state import Workspace
 from dashboard.store import CohortKey, PatientGroup, Store
+from dashboard.views.cohort.groups import SELECTION, rests_on_held_out
 from dashboard.views.cohort.patient_groups import BY_RISK, GROUPS
 from tests.dashboard.conftest import OpenApp, PointAt
 from tests.dashboard.views.test_pages import problems_of, text_of
@@ -102,6 +107,17 @@ def test_a_risk_group_becomes_a_group_that_says_it_rests_on_risk(
     app.selectbox(key="group_source").select("Risk group").run()
     save(app, "High")
     assert store.groups.of(cohort_key())[0].rule.startswith(BY_RISK)
+
+
+def test_patients_selected_by_hazard_are_not_tested_where_risks_are_held_out() -> None:
+    rows = np.arange(2)
+    for membership, held_out in ((Membership.NEW, False), (Membership.UNCLEAR, True)):
+        result = SimpleNamespace(
+            is_training=np.zeros(2, dtype=bool),
+            unclear=np.full(2, membership == Membership.UNCLEAR),
+        )
+        workspace = cast(Workspace, SimpleNamespace(scoring=SimpleNamespace(result=result)))
+        assert rests_on_held_out(workspace, SELECTION, rows) == held_out
 
 
 def test_identifiers_that_are_nobody_are_named(open_app: OpenApp, store: Store) -> None:

@@ -15,8 +15,8 @@ from camlif.exceptions import ArtifactError
 from camlif.files import folders_in, standing
 from camlif.model.card import Card
 from camlif.model.matching import MatchReport, match_columns
-from camlif.model.seal import check_seal
-from camlif.model.storage import CARD, CONFIG, read_card, read_schema
+from camlif.model.seal import CARD, CONFIG, check_seal
+from camlif.model.storage import read_card, read_schema
 
 MODEL_FILES = frozenset(
     [

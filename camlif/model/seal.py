@@ -18,6 +18,9 @@ from typing import Any
 
 from camlif.exceptions import ArtifactError
 
+WEIGHTS, CONFIG, CARD, CARD_TEXT = "model.safetensors", "config.json", "card.json", "card.md"
+FILES = (WEIGHTS, CONFIG, CARD, CARD_TEXT)
+"""Of a model folder, besides its seal."""
 SEAL = "manifest.json"
 KEY_VARIABLE = "CAMLIF_MODEL_KEY"
 """Environment variable that names a file with the key; unset: nothing is signed or required."""
@@ -65,6 +68,8 @@ def check_seal(folder: Path, name: str) -> None:
     files = seal["files"]
     if _digest_of(files) != seal["digest"]:
         raise ArtifactError(f"{name}/{SEAL}: its own digest does not match; copy the folder again.")
+    if set(files) != set(FILES):
+        raise ArtifactError(f"{name}/{SEAL}: no list of the files {', '.join(FILES)}.")
     for file, known in files.items():
         if not (folder / file).is_file():
             raise ArtifactError(f"{name}: no file {file}. A model folder needs it.")
@@ -98,7 +103,7 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
         isinstance(seal, dict)
         and set(seal) == {"files", "digest", "signature"}
         and isinstance(seal["files"], dict)
-        and all(Path(f).name == f and isinstance(d, str) for f, d in seal["files"].items())
+        and all(isinstance(known, str) for known in seal["files"].values())
         and isinstance(seal["signature"], str | None)
     )
     if not well_formed:

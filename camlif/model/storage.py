@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,12 +36,21 @@ from camlif.model.member_spread import MemberSpread
 from camlif.model.modality_sets import SubsetValidation, ValidatedSet
 from camlif.model.recognition import TrainingDigests
 from camlif.model.reference import Reference
-from camlif.model.seal import check_seal, write_seal
+from camlif.model.seal import (
+    CARD,
+    CARD_TEXT,
+    CONFIG,
+    FILES,
+    WEIGHTS,
+    check_seal,
+    write_seal,
+)
+from camlif.model.stored_values import read_stored
 from camlif.model.subgroups import SubgroupValidation
 from camlif.model.suitability import Expected
 from camlif.model.training_range import RANGE_ARRAYS, TrainingRange
 from camlif.networks.registry import build_architecture
-from camlif.statistics import Calibration, GateResult, KaplanMeierCurve, SurvivalBound
+from camlif.statistics import Calibration, KaplanMeierCurve, SurvivalBound
 from camlif.statistics.strata import Strata
 from camlif.training.ensemble import Ensemble
 
@@ -55,7 +63,6 @@ TYPES = {
     **dict.fromkeys(("distance.", "reach.", "calibration.", "reference.sorted_z"), torch.float64),
 }
 """Types of arrays that are kept as they are read; of the others that in which they are saved."""
-WEIGHTS, CONFIG, CARD, CARD_TEXT = "model.safetensors", "config.json", "card.json", "card.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +182,7 @@ def _write(bundle: BundleParts, path: Path) -> None:
     (path / CARD).write_text(bundle.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (path / CARD_TEXT).write_text(render_markdown(bundle.card), encoding="utf-8")
     (path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    write_seal(path, (WEIGHTS, CONFIG, CARD, CARD_TEXT))
+    write_seal(path, FILES)
 
 
 def load(path: Path, kind: type[Parts]) -> Parts:
@@ -194,7 +201,7 @@ def load(path: Path, kind: type[Parts]) -> Parts:
         run = RunConfig.from_json(config["config"])
         ensemble = _ensemble(dict(tensors), schema, run, config["members"], path)
         bundle = kind(
-            name=config["name"],
+            name=read_stored(str, [config["name"]])[0],
             info=_info(config["info"]),
             config=run,
             ensemble=ensemble,
@@ -370,6 +377,8 @@ def _ensemble(
             )
         if not (columns[name]["scale"] > 0).all():
             raise ArtifactError(f"{path.name}/{WEIGHTS}: a scale of {name} is not above 0.")
+    if tensors["offset"].shape != (members,):
+        raise ArtifactError(f"{path.name}/{WEIGHTS}: offset has a wrong shape.")
     return Ensemble(
         schema=schema,
         config=run.network,
@@ -387,52 +396,54 @@ def _reference(
     tensors: dict[str, Tensor], data: dict[str, Any], schema: FeatureSchema
 ) -> Reference:
     strata = Strata.from_json(data["strata"])
-    if not (math.isfinite(data["mean"]) and math.isfinite(data["sd"]) and data["sd"] > 0):
-        raise ValueError("mean and sd of the reference must be finite, sd above 0")
-    if (np.diff(tensors["reference.sorted_z"].numpy()) < 0).any():
+    mean, sd = read_stored(float, [data["mean"], data["sd"]])
+    if sd <= 0:
+        raise ValueError("sd of the reference must be above 0")
+    sorted_z = tensors["reference.sorted_z"].numpy()
+    if sorted_z.ndim != 1 or not len(sorted_z) or (np.diff(sorted_z) < 0).any():
         raise ValueError("risks of the reference do not ascend")
     sets = tuple(_validated(tensors, i, stored) for i, stored in enumerate(data["sets"]))
     if not sets or sets[-1].validation.modalities != schema.names:
         raise ValueError("the model was not validated with all its modalities")
     sets[-1].require_calibration()
-    seen = tensors["reference.seen"].numpy().astype(bool)
+    seen = tensors["reference.seen"].numpy()
+    if seen.ndim != 2 or seen.shape[1] != len(tensors["offset"]) or not np.isin(seen, (0, 1)).all():
+        raise ValueError("reference.seen does not say which member saw which patient")
     digests = TrainingDigests.from_stored(data["digests"], _under(tensors, "digests."))
     digests.check(schema, len(seen))
     return Reference(
-        mean=data["mean"],
-        sd=data["sd"],
-        sorted_z=tensors["reference.sorted_z"].numpy(),
+        mean=mean,
+        sd=sd,
+        sorted_z=sorted_z,
         digests=digests,
-        seen=seen,
-        spread=MemberSpread(**data["spread"]),
+        seen=seen.astype(bool),
+        spread=read_stored(MemberSpread, [data["spread"]])[0],
         strata=strata,
         curves={
             s: KaplanMeierCurve.from_arrays(_under(tensors, f"curve.{s}.")) for s in strata.names
         },
         sets=sets,
-        bound=SurvivalBound.from_json(data["bound"]),
+        bound=read_stored(SurvivalBound, [data["bound"]])[0],
         training_range=TrainingRange.from_arrays(_under(tensors, ""), schema),
-        subgroups=tuple(SubgroupValidation(**found) for found in data.get("subgroups", ())),
+        subgroups=read_stored(SubgroupValidation, data["subgroups"]),
         **_trained_on(data),
     )
 
 
 def _validated(tensors: dict[str, Tensor], place: int, data: dict[str, Any]) -> ValidatedSet:
     """Build the set of modalities stored at a place."""
-    gates = tuple(GateResult(**gate) for gate in data["gates"])
-    if tuple(gate.horizon for gate in gates) != HORIZONS:
+    (validation,) = read_stored(SubsetValidation, [data])
+    if tuple(gate.horizon for gate in validation.gates) != HORIZONS:
         raise ValueError(f"calibration gates are not those of {HORIZONS} months")
-    modalities = tuple(data["modalities"])
     arrays = _under(tensors, f"calibration.{place}.")
     return ValidatedSet(
-        validation=SubsetValidation(**{**data, "modalities": modalities, "gates": gates}),
-        calibration=Calibration.from_arrays(arrays) if arrays else None,
+        validation=validation, calibration=Calibration.from_arrays(arrays) if arrays else None
     )
 
 
 def _trained_on(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what inputs are worth and how long patients were followed."""
     return {
-        "inputs": tuple(InputWorth(**{**w, "inputs": tuple(w["inputs"])}) for w in data["inputs"]),
-        "follow_up": FollowUpFacts(**data["follow_up"]),
+        "inputs": read_stored(InputWorth, data["inputs"]),
+        "follow_up": read_stored(FollowUpFacts, [data["follow_up"]])[0],
     }

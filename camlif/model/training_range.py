@@ -153,10 +153,15 @@ class TrainingRange:
                 raise ValueError("training range has a wrong number of levels or columns")
             if _descends(values):
                 raise ValueError("levels of the training range do not ascend")
-        if any(len(values) != len(DISTANCE_PERCENTS) for values in found.distances.values()):
-            raise ValueError("training distances have a wrong number of percentiles")
+        for name, distances in found.distances.items():
+            if name not in schema.names or distances.shape != (len(DISTANCE_PERCENTS),):
+                raise ValueError(f"training distances of {name} have a wrong number of percentiles")
+            if distances[0] < 0 or (np.diff(distances) < 0).any():
+                raise ValueError(f"training distances of {name} do not ascend")
         if any(values.shape != (2, widths[name]) for name, values in found.reach.items()):
             raise ValueError("reach of the training range has a wrong number of columns")
+        if any((values < 1).any() for values in found.reach.values()):
+            raise ValueError("reach of the training range is less than the range itself")
         return found
 
     def distance(self, modality: str, values: Float32Array) -> NDArray[np.float64]:

@@ -95,19 +95,18 @@ class Calibration:
         Raises
         ------
         DataError
-            If an array is absent or of another length than ``time``, or a value is not finite.
+            If an array is absent or of another length than ``time``, a value is not finite, or
+            times or hazards do not ascend.
         """
         names = ("slope", "time", "cumulative_hazard")
         if set(arrays) != set(names):
             raise DataError("A stored calibration is incomplete.", found=", ".join(sorted(arrays)))
         time = check_numbers("time", arrays["time"])
-        return cls(
-            slope=float(check_numbers("slope", arrays["slope"], length=1)[0]),
-            time=time,
-            cumulative_hazard=check_numbers(
-                "cumulative_hazard", arrays["cumulative_hazard"], length=len(time)
-            ),
-        )
+        hazard = check_numbers("cumulative_hazard", arrays["cumulative_hazard"], length=len(time))
+        if any((np.diff(values, prepend=0.0) < 0).any() for values in (time, hazard)):
+            raise DataError("Times or hazards of a stored calibration do not ascend from 0.")
+        slope = float(check_numbers("slope", arrays["slope"], length=1)[0])
+        return cls(slope=slope, time=time, cumulative_hazard=hazard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,7 @@ Robins and Rotnitzky 1992 (inverse probability of censoring weights).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,12 +88,6 @@ class SurvivalBound:
         place = np.searchsorted(calibration.cumulative_hazard, needed * (1 - ROUNDING))
         found = np.minimum(np.append(calibration.time, np.inf)[place], self.last)
         return np.where(np.isfinite(risks), found, np.nan)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> SurvivalBound:
-        """Build from the values of `dataclasses.asdict`."""
-        coverage = data["coverage"]
-        return cls(**{**data, "coverage": None if coverage is None else Coverage(**coverage)})
 
 
 def fit_survival_bound(

@@ -95,7 +95,8 @@ class KaplanMeierCurve:
         Raises
         ------
         DataError
-            If an array is absent, unknown or of another length than ``time``.
+            If an array is absent, unknown or of another length than ``time``, times do not ascend,
+            or a count or a probability cannot be one.
         """
         names = {f.name for f in fields(cls)}
         lengths = {values.shape for values in arrays.values()}
@@ -105,7 +106,7 @@ class KaplanMeierCurve:
                 found=", ".join(sorted(arrays)),
                 expected=", ".join(sorted(names)),
             )
-        return cls(
+        curve = cls(
             time=arrays["time"].astype(np.float64),
             survival=arrays["survival"].astype(np.float64),
             low=arrays["low"].astype(np.float64),
@@ -114,6 +115,12 @@ class KaplanMeierCurve:
             events=arrays["events"].astype(np.int64),
             censored=arrays["censored"].astype(np.int64),
         )
+        counts = (curve.at_risk, curve.events, curve.censored)
+        ascends = (np.diff(curve.time) >= 0).all()
+        probable = ((curve.survival >= 0) & (curve.survival <= 1)).all()
+        if not ascends or not probable or any((n < 0).any() for n in counts):
+            raise DataError("A stored Kaplan-Meier curve has falling times or impossible values.")
+        return curve
 
     @property
     def _table(self) -> LifeTable:

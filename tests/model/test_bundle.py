@@ -271,6 +271,18 @@ def test_unknown_absent_and_misshapen_weights_are_refused(saved: Path, tmp_path:
             {"range.ct": t["range.ct"].flip(0).contiguous()}
         ),
         "scale of ct": lambda t: t["columns.ct.scale"].zero_(),
+        "offset has a wrong shape": lambda t: t.update(offset=t["offset"][:1].clone()),
+        "reach of the training range": lambda t: t["reach.ct"].zero_(),
+        "training distances of other": lambda t: t.update(
+            {"distance.other": t["distance.ct"].clone()}
+        ),
+        "distances of ct do not ascend": lambda t: t["distance.ct"].neg_(),
+        "risks of the reference": lambda t: t.update(
+            {"reference.sorted_z": torch.zeros(0).double()}
+        ),
+        "which member saw which patient": lambda t: t["reference.seen"].fill_(7),
+        "stored calibration do not ascend": lambda t: t["calibration.0.time"].neg_(),
+        "impossible values": lambda t: t["curve.low.survival"].add_(1),
     }
     for i, (message, change) in enumerate(changes.items()):
         spoiled = Path(shutil.copytree(saved, tmp_path / str(i)))
@@ -301,7 +313,16 @@ def test_unreadable_json_is_refused(folder: Path, name: str, text: str) -> None:
         lambda c: c["reference"].update(mean=float("nan")),
         lambda c: c["reference"]["sets"].pop(),
         lambda c: c["reference"]["sets"][-1]["gates"].pop(),
+        lambda c: c["reference"].update(mean=10**400),
+        lambda c: c["reference"].update(mean=True),
         lambda c: c["reference"].update(strata=None),
+        lambda c: c["reference"]["spread"].update(trend="a"),
+        lambda c: c["reference"]["spread"].update(prior_df=None),
+        lambda c: c["reference"]["bound"].update(last=float("nan")),
+        lambda c: c["reference"]["sets"][-1].update(low="0.6"),
+        lambda c: c["reference"]["sets"][-1]["gates"][0].update(verdict="opened"),
+        lambda c: c["reference"]["follow_up"].update(median=None),
+        lambda c: c.update(name=None),
     ],
 )
 def test_a_spoiled_configuration_is_refused(
@@ -363,6 +384,13 @@ def test_another_number_of_the_reference_is_refused_though_it_could_be(folder: P
 def test_a_spoiled_seal_is_refused(folder: Path, text: str) -> None:
     (folder / SEAL).write_text(text)
     with pytest.raises(ArtifactError, match=SEAL):
+        _load(folder)
+
+
+@pytest.mark.parametrize("names", [(), (WEIGHTS, CONFIG, CARD)])
+def test_a_seal_that_leaves_out_a_file_is_refused(folder: Path, names: tuple[str, ...]) -> None:
+    write_seal(folder, names)
+    with pytest.raises(ArtifactError, match=f"{SEAL}: no list of the files"):
         _load(folder)
 
 

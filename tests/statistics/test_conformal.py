@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from camlif.exceptions import DataError, EstimationError
+from camlif.model.stored_values import read_stored
 from camlif.statistics import (
     SurvivalBound,
     fit_calibration,
@@ -156,7 +156,7 @@ def test_just_enough_patients_and_events_give_a_bound() -> None:
 
 def test_a_bound_survives_json() -> None:
     bound = _bound(draw_predicted(200, np.random.default_rng(0)))
-    assert SurvivalBound.from_json(json.loads(json.dumps(asdict(bound)))) == bound
+    assert read_stored(SurvivalBound, [asdict(bound)]) == (bound,)
 
 
 def test_a_missing_risk_is_refused() -> None:

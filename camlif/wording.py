@@ -152,7 +152,7 @@ def clock(time: datetime, zone: str) -> str:
 
 def shown_age(age: float) -> str:
     """Return an age in whole years; ``90+`` from 90 on."""
-    return f"{OLDEST_SHOWN}+" if round(age) >= OLDEST_SHOWN else f"{age:.0f}"
+    return f"{OLDEST_SHOWN}+" if age >= OLDEST_SHOWN - 0.5 else f"{age:.0f}"
 
 
 def cap_ages(values: NDArray[Any], names: Sequence[str]) -> NDArray[Any]:

@@ -71,7 +71,8 @@ def test_no_cell_of_the_file_starts_a_formula(cells: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "shown"), [(0, "0"), (89, "89"), (89.4, "89"), (90, "90+"), (104, "90+")]
+    ("age", "shown"),
+    [(0, "0"), (89, "89"), (89.4, "89"), (90, "90+"), (104, "90+"), (np.inf, "90+")],
 )
 def test_ages_over_89_are_one_group(age: float, shown: str) -> None:
     assert shown_age(age) == shown

@@ -228,7 +228,8 @@ class TrainingRange:
         """
         low, high = self.levels[modality][0], self.levels[modality][-1]
         far = stretch(values, low, high) / self.reach[modality][:, None]
-        times: NDArray[np.float64] = far.max(axis=0)
+        # An infinite value is read as the end of the range, as any other beyond it.
+        times: NDArray[np.float64] = np.where(np.isinf(values), np.inf, far.max(axis=0))
         return times
 
     def percentile(self, modality: str, values: Float32Array) -> NDArray[np.float64]:

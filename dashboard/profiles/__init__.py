@@ -7,6 +7,7 @@ one. What a cohort says in its ``[names]`` goes before the profile, and that bef
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -179,8 +180,8 @@ def patient_facts(cohort: Cohort, row: int, profile: Profile) -> tuple[str, ...]
     """
     clinical = cohort.clinical.iloc[row]
     facts = []
-    if "age" in clinical and pd.notna(clinical["age"]):
-        facts.append(f"{shown_age(float(clinical['age']))} years")
+    if "age" in clinical and math.isfinite(age := float(clinical["age"])):
+        facts.append(f"{shown_age(age)} years")
     if "sex" in clinical and pd.notna(clinical["sex"]):
         facts.append(str(clinical["sex"]))
     for label, column, words in (

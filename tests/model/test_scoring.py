@@ -416,10 +416,11 @@ def test_values_outside_the_training_range_are_warned_of() -> None:
     np.testing.assert_array_equal(result.checks.out_of_range["ct"], 1.0)
 
 
-def test_one_broken_cell_makes_a_patient_unlike_the_training_data() -> None:
+@pytest.mark.parametrize("value", [1e38, np.inf])
+def test_one_broken_cell_makes_a_patient_unlike_the_training_data(value: float) -> None:
     cohort, bundle = _complete(4), replace(tiny_bundle(), reference=_with_gates(is_open=True))
     table = cohort.tables["ct"].copy()
-    table[1, 2], table[2, 0] = 1e38, -1e38
+    table[1, 2], table[2, 0] = value, -value
     result = bundle.score(replace(cohort, tables={**cohort.tables, "ct": table}))
     assert result.checks.far["ct"].tolist() == [0, 1, 1, 0]
     columns = cohort.schema["ct"].columns

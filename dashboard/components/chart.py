@@ -10,6 +10,7 @@ import json
 import pickle  # nosec B403
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -22,11 +23,12 @@ import streamlit as st
 
 from camlif.wording import count, to_csv
 from dashboard.components.download import offer_download
+from dashboard.components.popover import fill_when_opened
 from dashboard.components.text import plain
 from dashboard.figures.chart import Chart
 from dashboard.figures.palette import Theme
 from dashboard.session.keys import SessionKey
-from dashboard.session.shared_results import SESSION_TTL
+from dashboard.session.shared_results import SESSION_TTL, did_not_fail, share, wait
 
 P = ParamSpec("P")
 MAX_ROWS = 1000
@@ -120,7 +122,7 @@ def take_click(event: object, last: SessionKey[tuple[int, ...]]) -> tuple[int, .
 
 
 def draw(function: Callable[P, Chart], *args: P.args, **options: P.kwargs) -> Chart:
-    """Return a chart, the one that this session has drawn of equal values if there is one.
+    """Return a chart, the one that this or another session holds of equal values if one does.
 
     Parameters
     ----------
@@ -131,17 +133,27 @@ def draw(function: Callable[P, Chart], *args: P.args, **options: P.kwargs) -> Ch
     """
     # Pickled to be compared, never to be read. What is pickled otherwise is only drawn anew.
     values = pickle.dumps((function.__module__, function.__qualname__, args, options))
-    return _drawn(hashlib.sha256(values).hexdigest(), partial(function, *args, **options))
+    future = _drawn(hashlib.sha256(values).hexdigest(), partial(function, *args, **options))
+    return wait(future)
 
 
-@st.cache_resource(scope="session", max_entries=MAX_DRAWN, ttl=SESSION_TTL, show_spinner=False)
-def _drawn(key: str, _draw: Callable[[], Chart]) -> Chart:  # noqa: ARG001  # cache key
-    chart = _draw()
-    return replace(chart, figure=_ready(chart.figure))
+@st.cache_resource(
+    scope="session",
+    max_entries=MAX_DRAWN,
+    ttl=SESSION_TTL,
+    show_spinner=False,
+    validate=did_not_fail,
+)
+def _drawn(key: str, _draw: Callable[[], Chart]) -> Future[Chart]:
+    def drawn() -> Chart:
+        chart = _draw()
+        return replace(chart, figure=_ready(chart.figure))
+
+    return share(key, drawn)
 
 
 def forget() -> None:
-    """Erase the charts that this session has drawn."""
+    """Let go of the charts that this session holds."""
     _drawn.clear()
 
 
@@ -180,7 +192,8 @@ def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None =
     settings : mapping, optional
         What the numbers depend on, which the file's header states.
     """
-    with st.popover("Table", type="tertiary", key=f"{key}_table"):
+
+    def fill() -> None:
         show_numbers(chart.table, key=key, settings=settings)
         offer_download(
             "Caption (text)",
@@ -190,6 +203,8 @@ def table_button(chart: Chart, *, key: str, settings: Mapping[str, Any] | None =
             key=f"{key}_caption",
             export_type=f"caption of {key}",
         )
+
+    fill_when_opened("Table", fill, key=f"{key}_table")
 
 
 def show_numbers(

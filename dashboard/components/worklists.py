@@ -53,11 +53,15 @@ def available(workspace: Workspace) -> tuple[Worklist, ...]:
 
 def chosen(workspace: Workspace) -> Worklist | None:
     """The worklist that the session walks, by its own choice or by its address; None for all."""
+    return _chosen_of(available(workspace))
+
+
+def _chosen_of(lists: Sequence[Worklist]) -> Worklist | None:
     if not CHOSEN.is_set:
         linked = st.query_params.get(CHOSEN.name, "")
         CHOSEN.set(int(linked) if linked.isdecimal() else ALL)
     number = CHOSEN.require()
-    return next((found for found in available(workspace) if found.id == number), None)
+    return next((found for found in lists if found.id == number), None)
 
 
 def choose_the_only(workspace: Workspace) -> None:
@@ -112,17 +116,18 @@ def what_is_walked(workspace: Workspace) -> str:
 
 def menu(case: CaseView) -> None:
     """Draw the board's menu: worklist to walk, this case's place on lists, commit first."""
-    workspace, worklist = case.workspace, chosen(case.workspace)
+    workspace, lists = case.workspace, available(case.workspace)
+    worklist = _chosen_of(lists)
     name_in_address(worklist)
     label = "All cases" if worklist is None else f"Worklist: {plain(worklist.name)}"
     with st.popover(label, key="board_menu", icon=":material/checklist:"):
-        pick(workspace, worklist)
-        if available(workspace):
+        pick(lists, worklist)
+        if lists:
             _meeting(case, worklist)
         if worklist is not None:
             _current(case, worklist)
         st.divider()
-        send(workspace, (case.token,), key="add_case", title="Add this case to")
+        send(workspace, lists, (case.token,), key="add_case", title="Add this case to")
         st.divider()
         commit_first_switch()
 
@@ -143,9 +148,9 @@ def name_in_address(worklist: Worklist | None) -> None:
         st.query_params[CHOSEN.name] = str(worklist.id)
 
 
-def pick(workspace: Workspace, worklist: Worklist | None) -> None:
-    """Choose the worklist to walk, or all cases."""
-    names = {found.id: found.name for found in available(workspace)}
+def pick(lists: Sequence[Worklist], worklist: Worklist | None) -> None:
+    """Choose the worklist to walk, of those given, or all cases."""
+    names = {found.id: found.name for found in lists}
 
     def changed() -> None:
         CHOSEN.set(PICKED.require())
@@ -171,12 +176,21 @@ def _current(case: CaseView, worklist: Worklist) -> None:
             st.rerun()
 
 
-def send(workspace: Workspace, tokens: Sequence[str], *, key: str, title: str = "Add to") -> None:
+def send(
+    workspace: Workspace,
+    lists: Sequence[Worklist],
+    tokens: Sequence[str],
+    *,
+    key: str,
+    title: str = "Add to",
+) -> None:
     """Draw the form that puts cases on a worklist, an old or a new one.
 
     Parameters
     ----------
     workspace : Workspace
+    lists : sequence of Worklist
+        The old ones.
     tokens : sequence of str
         Of the cases.
     key : str
@@ -187,7 +201,7 @@ def send(workspace: Workspace, tokens: Sequence[str], *, key: str, title: str = 
     if not allowed(Action.WORKLIST_CHANGED, current_user().role):
         st.caption("Worklists are made by reviewers.")
         return
-    names = {found.id: found.name for found in available(workspace)}
+    names = {found.id: found.name for found in lists}
     target = st.selectbox(
         title,
         [*names, NEW],

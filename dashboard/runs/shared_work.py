@@ -58,6 +58,22 @@ class SharedWork:
                 self._begin(_Wanted((False, next(self._order)), future, compute))
             return future
 
+    def share(self, key: str, compute: Callable[[], T]) -> Future[T]:
+        """Return the future of something quick, computed by the thread that asks first.
+
+        Parameters
+        ----------
+        key, compute
+            As in `ask`; a change of thread would take longer than what is computed.
+        """
+        with self._lock:
+            future = self._asked.get(key)
+            if future is not None and not failed(future):
+                return future
+            future = self._asked[key] = Future()
+        _compute(future, compute)
+        return future
+
     def do_later(self, compute: Callable[[], object]) -> None:
         """Compute something that nobody waits for, after all that somebody asks for."""
         with self._lock:
@@ -72,7 +88,10 @@ class SharedWork:
 
     def _work(self) -> None:
         while True:
-            _compute(self._wanted.get())
+            wanted = self._wanted.get()
+            with at_work() as begins:
+                if begins:
+                    _compute(wanted.future, wanted.compute)
 
 
 @dataclass(order=True, frozen=True, slots=True)
@@ -84,11 +103,8 @@ class _Wanted:
     compute: Callable[[], Any] = field(compare=False)
 
 
-def _compute(wanted: _Wanted) -> None:
-    with at_work() as begins:
-        if not begins:
-            return
-        try:
-            wanted.future.set_result(wanted.compute())
-        except BaseException as error:  # raised again where the result is read
-            wanted.future.set_exception(error)
+def _compute(future: Future[T], compute: Callable[[], T]) -> None:
+    try:
+        future.set_result(compute())
+    except BaseException as error:  # raised again where the result is read
+        future.set_exception(error)

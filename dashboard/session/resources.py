@@ -13,12 +13,11 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from camlif.data.cohort import Cohort
 from camlif.data.reading.checks import CheckReport
@@ -36,7 +35,7 @@ from camlif.explain import (
 from camlif.explain.similarity import FusedSpace
 from camlif.files import standing
 from camlif.model.bundle import Bundle, load_bundle
-from camlif.model.installed import InstalledModel, installed_models
+from camlif.model.installed import InstalledModel, ModelMatch, installed_models, rank_models
 from camlif.model.scoring import ScoreResult
 from camlif.model.seal import SEAL
 from camlif.study import Study, read_study
@@ -133,6 +132,28 @@ def catalogue() -> tuple[InstalledModel, ...]:
     return installed_models(settings().models, settings().own_models)
 
 
+def ranked_models(loaded: LoadedCohort) -> tuple[ModelMatch, ...]:
+    """Return the installed models that share columns with a cohort, best first.
+
+    Parameters
+    ----------
+    loaded : LoadedCohort
+    """
+    models = catalogue()
+    return _ranked(loaded.digest, id(models), models, loaded.cohort)[1]
+
+
+@st.cache_resource(scope="session", max_entries=4, ttl=SESSION_TTL, show_spinner=False)
+def _ranked(
+    cohort_digest: str,  # noqa: ARG001  # cache key
+    number: int,  # noqa: ARG001
+    _models: tuple[InstalledModel, ...],
+    _cohort: Cohort,
+) -> tuple[tuple[InstalledModel, ...], tuple[ModelMatch, ...]]:
+    """Rank the models, which are held: no other list has the same number meanwhile."""
+    return _models, rank_models(_models, _cohort)
+
+
 def results_changed() -> None:
     """List models and studies again: a run ended or was deleted."""
     for cached in (catalogue, _model, studies):
@@ -227,45 +248,9 @@ def own_scores(
     return ScoringJob(_bundle, _cohort, missing)
 
 
-def compute_once(
-    compute: Callable[[], T], what: str, *of: NDArray[Any], objects: bool = False
-) -> T:
-    """Return what a computation gave before, in this session, for the same arrays.
-
-    Parameters
-    ----------
-    compute : callable
-        Its result is shared; an exception is not kept.
-    what : str
-        Names the computation and its settings.
-    of : array
-        Everything else that it depends on; numbers, bools or fixed-width texts, whole.
-    objects : bool
-        The result is many small objects: only the last two are held. Streamlit collects garbage
-        after every run of a page, and looks at each of every session.
-    """
-    digest = hashlib.sha256(what.encode())
-    for values in of:
-        digest.update(f"{values.dtype} {values.shape}".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
-    once = _compute_last if objects else _compute_once
-    found: T = once(digest.hexdigest(), compute)
-    return found
-
-
-@st.cache_resource(scope="session", max_entries=256, ttl=SESSION_TTL, show_spinner=False)
-def _compute_once(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
-    return _compute()
-
-
-@st.cache_resource(scope="session", max_entries=2, ttl=SESSION_TTL, show_spinner=False)
-def _compute_last(key: str, _compute: Callable[[], Any]) -> Any:  # noqa: ARG001
-    return _compute()
-
-
 def forget() -> None:
     """Erase what this session has computed of its tables."""
-    for cached in (own_scores, _compute_once, _compute_last, fused_space):
+    for cached in (own_scores, _ranked, fused_space):
         cached.clear()
 
 

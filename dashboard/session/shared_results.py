@@ -7,15 +7,18 @@ session holds them. Errors of the function pass through and are not kept.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from dashboard.runs.shared_work import SharedWork, failed
 from dashboard.store.kept_explanations import Explanation, KeptExplanations
@@ -83,15 +86,36 @@ class Request(Generic[T]):
         return cast(T, found)
 
 
-def _did_not_fail(future: Future[Any]) -> bool:
+def did_not_fail(future: Future[Any]) -> bool:
+    """Whether a session may go on holding a result."""
     return not failed(future)
 
 
+def share(key: str, compute: Callable[[], T]) -> Future[T]:
+    """Return something quick that another session may hold, else computed here and now.
+
+    Parameters
+    ----------
+    key : str
+        Names everything that the result depends on.
+    compute : callable
+        Draws nothing on the page.
+    """
+    return _work(long=False).share(key, compute)
+
+
 @st.cache_resource(
-    scope="session", max_entries=128, ttl=SESSION_TTL, show_spinner=False, validate=_did_not_fail
+    scope="session", max_entries=128, ttl=SESSION_TTL, show_spinner=False, validate=did_not_fail
 )
 def _held(key: str, _begin: Callable[[], Future[Any]]) -> Future[Any]:  # noqa: ARG001  # cache key
     """Hold a result for this session: what nobody holds is gone."""
+    return _begin()
+
+
+@st.cache_resource(
+    scope="session", max_entries=2, ttl=SESSION_TTL, show_spinner=False, validate=did_not_fail
+)
+def _held_last(key: str, _begin: Callable[[], Future[Any]]) -> Future[Any]:  # noqa: ARG001
     return _begin()
 
 
@@ -108,6 +132,33 @@ def wait(future: Future[T]) -> T:
             place.empty()  # gives Streamlit the chance to end this run; the computation goes on
 
 
+def compute_once(
+    compute: Callable[[], T], what: str, *of: NDArray[Any], objects: bool = False
+) -> T:
+    """Return what a computation gave before, to any session that holds it, for the same arrays.
+
+    Parameters
+    ----------
+    compute : callable
+        Its result is shared; an exception is not kept.
+    what : str
+        Names the computation and its settings.
+    of : array
+        Everything else that it depends on; numbers, bools or fixed-width texts, whole.
+    objects : bool
+        The result is many small objects: only the last two are held, since garbage is looked for
+        among all objects of all sessions.
+    """
+    digest = hashlib.sha256(what.encode())
+    for values in of:
+        digest.update(f"{values.dtype} {values.shape}".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    key, hold = digest.hexdigest(), _held_last if objects else _held
+    future: Future[T] = hold(key, partial(share, key, compute))
+    return wait(future)
+
+
 def forget() -> None:
     """Let go of what this session holds."""
-    _held.clear()
+    for cached in (_held, _held_last):
+        cached.clear()

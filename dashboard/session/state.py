@@ -19,7 +19,7 @@ from camlif.data.cohort import Cohort
 from camlif.data.samples import SAMPLES
 from camlif.exceptions import ArtifactError, CamlifError
 from camlif.model.bundle import Bundle
-from camlif.model.installed import ModelMatch, rank_models
+from camlif.model.installed import ModelMatch
 from camlif.model.scoring import ScoreResult
 from camlif.wording import OLDEST_SHOWN
 from dashboard.profiles import GENERIC, Profile, load_profile
@@ -214,7 +214,7 @@ def workspace(wait: Callable[[Cohort, ScoringJob], None] | None = None) -> Works
         Called with the cohort and its scoring, which may be under way; returns when it has ended.
     """
     loaded = current_cohort()
-    matches = rank_models(resources.catalogue(), loaded.cohort)
+    matches = resources.ranked_models(loaded)
     name = MODEL.get() or (matches[0].model.name if matches and matches[0].report.usable else None)
     scoring, problem = None, None
     if name is not None:

@@ -6,6 +6,7 @@ A case goes in and is drawn; where it has no score, the reason is.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from camlif.explain.sensitivity import SensitivityRange, sensitivity_range
 from camlif.wording import count, in_sentence
 from dashboard import messages
 from dashboard.components.case_view import CaseView, ModelledCase
+from dashboard.components.popover import fill_when_opened
 from dashboard.components.text import plain
 from dashboard.profiles import patient_facts
 
@@ -35,7 +37,9 @@ def patient(case: CaseView) -> None:
     st.markdown("  \n".join(badges))  # a line each
     if isinstance(case, ModelledCase) and case.summary.unlike:
         st.markdown(f":red[{plain(case.summary.unlike)}]")
-    _clinical_values(case)
+    if len(cohort.clinical.columns):
+        draw_columns = partial(_clinical_values, case)
+        fill_when_opened("All clinical columns", draw_columns, key="case_clinical")
 
 
 def _modalities(case: CaseView) -> list[tuple[str, str, str]]:
@@ -67,27 +71,23 @@ def _clinical(case: ModelledCase) -> list[tuple[str, str, str]]:
 
 def _clinical_values(case: CaseView) -> None:
     """Every clinical column, with the share of the cohort that has it."""
-    clinical = case.workspace.cohort.clinical
-    if not len(clinical.columns):
-        return
+    clinical, called = case.workspace.cohort.clinical, case.workspace.profile
     inputs: set[str] = set()
     if isinstance(case, ModelledCase):
         inputs = {column.name for column in case.scoring.bundle.schema.clinical}
     values = clinical.iloc[case.row]
     table = pd.DataFrame(
         {
-            "what": [case.workspace.profile.column_name(str(n)) for n in clinical.columns],
+            "what": [called.column_name(str(n)) for n in clinical.columns],
             "column": [str(name) for name in clinical.columns],
             "value": [
-                case.workspace.profile.value_text(str(n), values[n]) or "not given"
-                for n in clinical.columns
+                called.value_text(str(n), values[n]) or "not given" for n in clinical.columns
             ],
             "read by the model": ["yes" if n in inputs else "no" for n in clinical.columns],
             "known in the cohort": [f"{100 * s:.0f}%" for s in clinical.notna().mean()],
         }
     )
-    with st.popover("All clinical columns", type="tertiary", key="case_clinical"):
-        st.dataframe(table, hide_index=True, key="case_clinical_table")
+    st.dataframe(table, hide_index=True, key="case_clinical_table")
 
 
 def no_model(case: CaseView) -> None:

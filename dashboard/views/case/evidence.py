@@ -34,7 +34,7 @@ from dashboard.figures.attribution import (
     sum_by_group,
     waterfall,
 )
-from dashboard.session import resources, state
+from dashboard.session import resources, shared_results, state
 from dashboard.session.resources import BaselineKey
 
 N_SIMILAR = 5
@@ -110,7 +110,7 @@ def explained(
     found = resources.feature_attribution(
         *_key(case), method, baseline, missing, cohort, scoring.bundle
     )
-    contributions = resources.compute_once(
+    contributions = shared_results.compute_once(
         partial(feature_contributions, workspace, scoring, found, 0),
         f"contributions of {_key(case)}, {method}, {baseline}, {missing}, {workspace.profile}",
         objects=True,

@@ -21,6 +21,7 @@ from camlif.model.case import CaseScore
 from dashboard.components.case_view import ScoredCase
 from dashboard.components.chart import show_chart, theme
 from dashboard.components.contributions import display_name, group_name
+from dashboard.components.popover import fill_when_opened
 from dashboard.components.text import plain
 from dashboard.figures.attribution.bars import ordinal
 from dashboard.figures.chart import Chart, signed
@@ -221,6 +222,9 @@ def _by_modality(case: ScoredCase, answer: Answer) -> dict[str, float]:
 def _chart(chart: Chart, *, key: str) -> None:
     """Draw a chart whose numbers can be read but not taken away as a file."""
     show_chart(chart, key=key, table=False)
-    with st.popover("Table", type="tertiary", key=f"{key}_table"):
+
+    def fill() -> None:
         st.caption("Exploration, not a prediction for this patient.")
         st.table(chart.table.round(3), hide_index=True)
+
+    fill_when_opened("Table", fill, key=f"{key}_table")

@@ -22,7 +22,7 @@ from dashboard.components.contributions import display_name
 from dashboard.components.text import plain
 from dashboard.figures.attribution import modality_share
 from dashboard.figures.group_columns import column_chart, volcano_chart
-from dashboard.session import resources
+from dashboard.session import resources, shared_results
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.views.case import commit_first
@@ -95,7 +95,7 @@ def _columns(workspace: Workspace, members: Mapping[str, BoolArray]) -> None:
     scoring = workspace.scoring
     model = None if scoring is None else scoring.model.digest
     try:
-        found, table = resources.compute_once(
+        found, table = shared_results.compute_once(
             compare,
             f"differences of {list(members)} in {workspace.loaded.digest} beside {model}",
             np.stack(list(members.values())),

@@ -39,7 +39,7 @@ from dashboard.figures.kaplan_meier import (
 )
 from dashboard.figures.layout import TimeUnit
 from dashboard.known_outcome import KnownOutcome
-from dashboard.session import resources
+from dashboard.session import shared_results
 from dashboard.session.state import Workspace
 from dashboard.views.cohort.groups import (
     GROUP_BY,
@@ -229,7 +229,7 @@ def _comparisons(
         st.markdown(f"**{plain(label)}: hazard ratios**")
         reference = st.selectbox("Reference group", names, key=f"ref_{label}")
         try:
-            ratios = resources.compute_once(
+            ratios = shared_results.compute_once(
                 lambda: group_hazard_ratios(
                     outcome.event,
                     outcome.duration,
@@ -304,7 +304,7 @@ def _pairwise_table(
     outcome: KnownOutcome, group: NDArray[np.str_], names: Sequence[str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Tests of each pair, and why some have no p-value."""
-    pairs = resources.compute_once(
+    pairs = shared_results.compute_once(
         lambda: pairwise_log_rank(
             outcome.event, outcome.duration, group, names=names, entry=outcome.entry
         ),

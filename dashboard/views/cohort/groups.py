@@ -17,7 +17,7 @@ from camlif.statistics.outcome import LATE_ENTRY
 from camlif.wording import format_p
 from dashboard import messages
 from dashboard.known_outcome import EVERYBODY, KnownOutcome, outcome_of
-from dashboard.session import resources, state
+from dashboard.session import shared_results, state
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Workspace
 from dashboard.views.cohort import patient_groups
@@ -51,7 +51,7 @@ def log_rank_words(outcome: KnownOutcome, group: NDArray[np.str_]) -> str:
     try:
         if too_few(outcome.event, group):
             return HIDDEN
-        test = resources.compute_once(
+        test = shared_results.compute_once(
             lambda: log_rank(outcome.event, outcome.duration, group, entry=outcome.entry),
             "log-rank",
             *outcome.arrays,

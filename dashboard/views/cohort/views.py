@@ -30,7 +30,7 @@ from dashboard.figures.forest import forest_chart
 from dashboard.figures.hazard import HazardPoints, hazard_chart
 from dashboard.figures.survivors import interval_composition, short_long_chart
 from dashboard.known_outcome import KnownOutcome, outcome_of
-from dashboard.session import resources, state
+from dashboard.session import shared_results, state
 from dashboard.session.state import Scoring, Workspace
 from dashboard.views.case import commit_first
 from dashboard.views.case.case_exports import worklist_button
@@ -68,7 +68,7 @@ def metrics(workspace: Workspace) -> None:
         return
     risk = workspace.scoring.result.log_risk[scored.rows]
     try:
-        c = resources.compute_once(
+        c = shared_results.compute_once(
             lambda: bootstrap_c_index(risk, scored.event, scored.duration, entry=scored.entry),
             "C-index",
             risk,
@@ -241,7 +241,7 @@ def _use_selection(workspace: Workspace, event: object) -> None:
             rule = f"{patient_groups.BY_RISK}: drawn in the hazard chart"
             patient_groups.save_form(workspace, picked, rule, key="lasso")
         with st.popover("Send to a worklist", key="selection_worklist"):
-            worklists.send(workspace, picked, key="selection")
+            worklists.send(workspace, worklists.available(workspace), picked, key="selection")
         chosen = [row for token in picked if (row := workspace.row_of(token)) is not None]
         worklist_button(workspace, chosen, title="Selected cases", key="selection")
 
@@ -310,7 +310,8 @@ def table_view(workspace: Workspace) -> None:
         open_case(workspace, int(rows[picked.selection.rows[0]]))
     with st.popover(f"Send the {len(rows):,} shown to a worklist", key="shown_worklist"):
         tokens = [workspace.loaded.tokens[row] for row in rows]
-        worklists.send(workspace, tokens, key="shown")
+        lists = worklists.available(workspace)
+        worklists.send(workspace, lists, tokens, key="shown")
     with st.expander("Download"):
         show_numbers(table, key="patients")
         worklist_button(workspace, rows.tolist(), title="Cases shown", key="shown")
@@ -342,7 +343,7 @@ def forest_view(workspace: Workspace) -> None:
     kept = frame[complete]
     kept = kept.loc[:, kept.nunique() > 1].astype(float)
     try:
-        ratios = resources.compute_once(
+        ratios = shared_results.compute_once(
             lambda: cox_table(kept, outcome.event, outcome.duration, entry=outcome.entry),
             f"Cox model of {list(kept)}",
             kept.to_numpy(),

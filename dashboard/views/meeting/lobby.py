@@ -61,12 +61,13 @@ def draw(workspace: Workspace, worklist: Worklist | None) -> None:
         "A board walks a worklist case by case, in large type: what was said last time, the "
         "result, and the decision and notes in place."
     )
-    if not worklists.available(workspace):
+    lists = worklists.available(workspace)
+    if not lists:
         st.info("No worklist has a case of this cohort. Make one on Case, in the menu All cases.")
         st.page_link("views/case/page.py", label="Open Case")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        worklists.pick(workspace, worklist)
+        worklists.pick(lists, worklist)
     if worklist is None:
         st.info("Choose the worklist that the board walks.")
         return

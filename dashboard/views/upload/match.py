@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from camlif.model.installed import ModelMatch, rank_models
+from camlif.model.installed import ModelMatch
 from camlif.model.suitability import UNUSED
 from camlif.wording import count
 from dashboard.session import resources, state
@@ -25,7 +25,7 @@ from dashboard.views.upload.training import offer_training
 def show_match(upload: CheckedUpload, loaded: LoadedCohort) -> None:
     """Draw the step."""
     st.header("4. Model match and score", anchor=False)
-    matches = rank_models(resources.catalogue(), loaded.cohort)
+    matches = resources.ranked_models(loaded)
     fits = bool(matches) and _score(upload, loaded, matches)
     if not matches:
         st.info(

@@ -31,6 +31,7 @@ from camlif.wording import count, format_p, period, with_interval
 from dashboard import messages
 from dashboard.components.chart import show_chart, show_numbers, theme
 from dashboard.components.contributions import display_name
+from dashboard.components.popover import fill_when_opened
 from dashboard.components.text import plain
 from dashboard.figures.calibration import calibration_chart
 from dashboard.figures.decision import decision_chart
@@ -243,8 +244,11 @@ def _subgroups(workspace: Workspace, found: Measured) -> None:
             "differ in case mix, so their C-indices are not comparable one to one."
         )
     )
-    with st.popover("Table", type="tertiary", key="subgroups_table"):
-        show_numbers(_subgroup_numbers(rows), key="subgroup_numbers")
+    fill_when_opened(
+        "Table",
+        lambda: show_numbers(_subgroup_numbers(rows), key="subgroup_numbers"),
+        key="subgroups_table",
+    )
 
 
 def _subgroup_rows(

@@ -150,7 +150,7 @@ def _remembering() -> None:
     import numpy as np
     import streamlit as st
 
-    from dashboard.session import resources
+    from dashboard.session import shared_results
 
     values = np.arange(100_000.0)
     calls: list[int] = []
@@ -160,11 +160,11 @@ def _remembering() -> None:
         return float(x.sum())
 
     for _ in range(2):
-        resources.compute_once(lambda: total(values), "sum", values)
+        shared_results.compute_once(lambda: total(values), "sum", values)
     other = values.copy()
     other[50_000] += 1
-    st.write(resources.compute_once(lambda: total(other), "sum", other) - total(values))
-    resources.compute_once(lambda: total(values), "another sum", values)
+    st.write(shared_results.compute_once(lambda: total(other), "sum", other) - total(values))
+    shared_results.compute_once(lambda: total(values), "another sum", values)
     st.write(len(calls) - 1)
 
 
@@ -205,3 +205,27 @@ def test_a_chart_is_drawn_once_for_equal_values_and_gone_when_forgotten() -> Non
     assert app.markdown[-1].value == "light plain light dark light"
     first, again, anew = (chart.proto.spec for chart in app.get("plotly_chart"))
     assert first == again == anew
+
+
+def _a_chart_with_numbers() -> None:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from dashboard.components.chart import show_chart
+    from dashboard.figures.chart import Chart
+
+    numbers = pd.DataFrame({"x": [1, 2]})
+    show_chart(Chart(go.Figure(go.Scatter(y=[1, 2])), "Rises.", numbers, "a line"), key="line")
+
+
+def test_the_numbers_of_a_chart_are_sent_once_they_are_opened() -> None:
+    app = AppTest.from_function(_a_chart_with_numbers)
+    app.session_state["cohort"] = "glioma"
+    app.run()
+    assert not app.dataframe
+    assert not app.get("download_button")
+    app.session_state["line_table"] = True
+    app.run()
+    assert app.dataframe[0].value["x"].tolist() == [1, 2]
+    labels = [button.proto.label for button in app.get("download_button")]
+    assert labels == ["Numbers (CSV)", "Caption (text)"]

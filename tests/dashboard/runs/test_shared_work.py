@@ -98,3 +98,30 @@ def test_computations_of_one_thread_follow_each_other_in_it() -> None:
     work = SharedWork(1)
     first, second = (work.ask(key, threading.get_ident).result(SECONDS) for key in "ab")
     assert first == second != threading.get_ident()
+
+
+def test_what_is_quick_is_computed_where_it_is_asked_first_and_shared_while_held() -> None:
+    work, places = SharedWork(1), []
+
+    def compute() -> Result:
+        places.append(threading.current_thread())
+        return Result()
+
+    with ThreadPoolExecutor(1) as session:
+        first = session.submit(work.share, "a", compute).result(SECONDS)
+        other = session.submit(threading.current_thread).result(SECONDS)
+    assert work.share("a", compute) is first
+    assert work.ask("a", compute) is first
+    assert places == [other]
+    del first
+    gc.collect()
+    work.share("a", compute)
+    assert places == [other, threading.current_thread()]
+
+
+def test_something_quick_that_failed_is_tried_anew() -> None:
+    work = SharedWork(1)
+    first = work.share("a", lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        first.result(SECONDS)
+    assert work.share("a", lambda: 7).result(SECONDS) == 7

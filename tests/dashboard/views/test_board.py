@@ -416,6 +416,9 @@ def test_a_file_is_noted_when_it_is_handed_out_in_a_thread_without_a_session(
 def test_no_download_starts_a_rerun_which_may_drop_its_answer(open_app: OpenApp, page: str) -> None:
     app = open_app()
     app.switch_page(page_file(page)).run()
+    for chart in ("case_curves", "kaplan_meier"):
+        app.session_state[f"{chart}_table"] = True  # opened
+    app.run()
     if page == "records":
         app.button(key="audit_prepare").click().run()
     offered = [button.proto for button in app.get("download_button")]

@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
 from dashboard.messages import BANNER
 from tests.benchmarks.harness import Line, Timing
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, PASS_THE_GATE, ROOT, free_port
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, WebSocket
 
 RUN = (sys.executable, "-m", "streamlit", "run", "dashboard/app.py")
 SIZES = {1000: "1k", 10_000: "10k", 100_000: "100k"}
@@ -46,10 +48,10 @@ WAIT = 900_000
 CHART = """() => [...document.querySelectorAll('.js-plotly-plot')]
   .some(e => e.getBoundingClientRect().height > 100 && e.data?.length > 0)"""
 IDLE = '[data-test-script-state="notRunning"]'
-COUNT_RUNS = """window.runsEnded = 0;
-new MutationObserver(changes => changes.forEach(change => {
-  if (change.target.getAttribute('data-test-script-state') === 'notRunning') window.runsEnded++;
-})).observe(document, {subtree: true, attributeFilter: ['data-test-script-state']});"""
+DRAWN = "() => new Promise(done => requestIdleCallback(() => done()))"
+"""Resolves when a page has nothing left to do."""
+LONGEST_END = 200
+"""Bytes of the message that a run has ended, at most: charts need not be read."""
 
 
 def run(device: str, *, full: bool) -> Iterator[Line]:
@@ -74,28 +76,28 @@ def _visit(browser: Browser, folder: Path, n: int) -> Iterator[tuple[str, Timing
     server, url = start(folder, folder / "home")
     try:
         watch = Watch(server.pid)
-        page = new_page(browser)
-        page.goto(url)
-        page.get_by_text(BANNER).first.wait_for(timeout=WAIT)
+        tab = Tab(browser)
+        tab.page.goto(url)
+        tab.page.get_by_text(BANNER).first.wait_for(timeout=WAIT)
         yield "cold server and browser to title", watch.stop()
-        page.wait_for_function(CHART, timeout=WAIT)
+        tab.wait_for_chart()
         yield "cold server and browser to first chart", watch.stop()
-        _settle(page)
-        yield "reload to first chart", _repeat(watch, lambda: _reload(page, url), page)
+        tab.settle()
+        yield "reload to first chart", _repeat(watch, lambda: tab.open(url), tab)
         names = iter(("Cohort", "Case") * REPEATS)
-        yield "page switch to chart", _repeat(watch, lambda: _switch(page, next(names)), page)
-        _switch(page, "Cohort")
-        _settle(page)
+        yield "page switch to chart", _repeat(watch, lambda: tab.switch(next(names)), tab)
+        tab.switch("Cohort")
+        tab.settle()
         units = iter(("years", "months") * REPEATS)
         yield (
             "widget change on KM",
-            _repeat(watch, lambda: _press(page, next(units), "stButtonGroup"), page),
+            _repeat(watch, lambda: tab.press(next(units), "stButtonGroup"), tab),
         )
-        _switch(page, "Case")
-        _settle(page)
+        tab.switch("Case")
+        tab.settle()
         for job, button in (("next case, explained anew", "Next"), ("next case", "Previous")):
-            yield job, _repeat(watch, lambda b=button: _press(page, b, "stButton"), page)
-        page.context.close()
+            yield job, _repeat(watch, lambda b=button: tab.press(b, "stButton"), tab)
+        tab.close()
     finally:
         server.terminate()
         server.wait(timeout=60)
@@ -158,51 +160,85 @@ class Watch:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _repeat(watch: Watch, action: Callable[[], None], page: Page) -> Timing:
+def _repeat(watch: Watch, action: Callable[[], None], tab: Tab) -> Timing:
     """Return the median of an action whose first round, which may fill a cache, is not counted."""
     timings = []
     for _ in range(REPEATS):
         watch.start()
         action()
         timings.append(watch.stop())
-        _settle(page)
+        tab.settle()
     kept = timings[1:]
     return Timing(
         statistics.median(t.clock for t in kept), statistics.median(t.processor for t in kept)
     )
 
 
-def new_page(browser: Browser) -> Page:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.add_init_script(PASS_THE_GATE + COUNT_RUNS)
-    return context.new_page()
+class Tab:
+    """The dashboard in a window of its own, which has passed the gate.
+
+    Parameters
+    ----------
+    browser : Browser
+    patience : float
+        Milliseconds until a run that does not end counts as failed.
+    """
+
+    def __init__(self, browser: Browser, patience: float = WAIT) -> None:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.add_init_script(PASS_THE_GATE)
+        self.page = context.new_page()
+        self.page.on("websocket", self._connected)
+        self._patience = patience
+
+    def close(self) -> None:
+        """Close the window."""
+        self.page.context.close()
+
+    def open(self, url: str) -> None:
+        """Load a page, or load it anew, until a chart is there."""
+        self.page.goto(url)
+        self.wait_for_chart()
+
+    def wait_for_chart(self) -> None:
+        """Wait until a chart is drawn."""
+        self.page.wait_for_function(CHART, timeout=self._patience)
+
+    def settle(self) -> None:
+        """Wait until nothing runs, the background's imports and the late panels included."""
+        for _ in range(2):
+            self.page.wait_for_timeout(500)
+            self.page.wait_for_selector(IDLE, timeout=self._patience)
+
+    def switch(self, name: str) -> None:
+        """Turn to a page by its link in the sidebar, until a chart is there."""
+        self.rerun(self.page.get_by_test_id("stSidebarNavLink").filter(has_text=name).first.click)
+        self.wait_for_chart()
+
+    def press(self, name: str, kind: str) -> None:
+        """Press a button of a kind of widget by its words."""
+        self.rerun(self.page.get_by_test_id(kind).get_by_text(name, exact=True).first.click)
+
+    def rerun(self, action: Callable[[], None]) -> None:
+        """Do something that makes the page run again, and wait until a run has been drawn.
+
+        The server's own message is what counts: a busy browser draws the beginning and the end of
+        a quick run at once, and never shows that the page runs.
+        """
+        with self._socket.expect_event("framereceived", _ends_a_run, timeout=self._patience):
+            action()
+        self.page.evaluate(DRAWN)
+
+    def _connected(self, socket: WebSocket) -> None:
+        self._socket = socket
 
 
-def _settle(page: Page) -> None:
-    """Wait until nothing runs, the background's imports and the late panels included."""
-    page.wait_for_timeout(500)
-    page.wait_for_selector(IDLE, timeout=WAIT)
-    page.wait_for_timeout(500)
-    page.wait_for_selector(IDLE, timeout=WAIT)
-
-
-def _reload(page: Page, url: str) -> None:
-    page.goto(url)
-    page.wait_for_function(CHART, timeout=WAIT)
-
-
-def _switch(page: Page, name: str) -> None:
-    link = page.get_by_test_id("stSidebarNavLink").filter(has_text=name).first
-    rerun(page, link.click)
-    page.wait_for_function(CHART, timeout=WAIT)
-
-
-def _press(page: Page, name: str, kind: str) -> None:
-    rerun(page, page.get_by_test_id(kind).get_by_text(name, exact=True).first.click)
-
-
-def rerun(page: Page, action: Callable[[], None]) -> None:
-    """Do something that makes the page run again, and wait until a run has ended."""
-    ended = page.evaluate("window.runsEnded")
-    action()
-    page.wait_for_function("ended => window.runsEnded > ended", arg=ended, timeout=WAIT)
+def _ends_a_run(frame: str | bytes) -> bool:
+    """Whether a message says that the script has ended, and not to begin anew."""
+    if isinstance(frame, str) or len(frame) > LONGEST_END:
+        return False
+    message = ForwardMsg.FromString(frame)
+    return (
+        message.WhichOneof("type") == "script_finished"
+        and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
+    )

@@ -21,7 +21,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from camlif.data.samples import load_sample
-from tests.benchmarks.dashboard import CHART, WAIT, Watch, new_page, rerun, start
+from tests.benchmarks.dashboard import Tab, Watch, start
 from tests.benchmarks.harness import Line, Timing
 from tests.benchmarks.protocol import Visitor
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, ROOT
@@ -48,6 +48,8 @@ PROCESSOR = 0.12
 """Goal: seconds of the server's processor per interaction."""
 ENTRY = 300
 """Seconds within which all visitors have come in."""
+PATIENCE = 60_000
+"""Milliseconds until what a browser does counts as failed."""
 QUIET = 2.0
 """Seconds without work after which a server counts as idle."""
 
@@ -164,6 +166,9 @@ def _measure(load: Load, url: str, watch: Watch) -> Line:
                 waits.append(take(person, step))
                 time.sleep(load.pause)
             return waits
+        except Exception:
+            begin.abort()  # or the others wait for this one
+            raise
         finally:
             person.close()
 
@@ -182,7 +187,11 @@ def _measure(load: Load, url: str, watch: Watch) -> Line:
 def take(person: Person, step: Step) -> float:
     """Take a step of a walk; return the seconds until the page stands again."""
     act: Callable[..., float] = getattr(person, step[0])
-    return act(*step[1:])
+    try:
+        return act(*step[1:])
+    except Exception as error:
+        error.add_note(f"at {' '.join(step)}")
+        raise
 
 
 def _enter(url: str, load: Load) -> Person:
@@ -199,13 +208,13 @@ class Reader:
 
         self._driver = sync_playwright().start()
         browser = self._driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        self._page = new_page(browser)
-        self._page.goto(url)
-        self._page.wait_for_function(CHART, timeout=WAIT)
+        self._tab = Tab(browser, PATIENCE)
+        self._page = self._tab.page
+        self._tab.open(url)
 
     def close(self) -> None:
         """Close the browser."""
-        self._page.context.browser.close()
+        self._tab.close()
         self._driver.stop()
 
     def click(self, key: str) -> float:
@@ -223,11 +232,12 @@ class Reader:
 
     def go(self, page: str) -> float:
         """Turn to a page by its link in the sidebar."""
-        link = self._page.get_by_test_id("stSidebarNavLink").filter(has_text=self.PAGES[page])
-        return self._time(link.first.click)
+        begun = time.perf_counter()
+        self._tab.switch(self.PAGES[page])
+        return time.perf_counter() - begun
 
     def _time(self, action: Callable[[], None]) -> float:
         begun = time.perf_counter()
-        rerun(self._page, action)
-        self._page.wait_for_function(CHART, timeout=WAIT)
+        self._tab.rerun(action)
+        self._tab.wait_for_chart()
         return time.perf_counter() - begun

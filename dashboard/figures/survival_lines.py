@@ -216,7 +216,8 @@ def add_line(
     last = curve_end(line, axis)
     turn = min(line.reliable_until, last)
     if show_interval and line.band and turn > 0:
-        _add_band(sketch, line, steps.between(0, turn), axis)
+        for edge in band_edges(line, steps.between(0, turn), axis):
+            sketch.add_scatter(**edge)
     legend = f"{escape(line.name, limit=40)} (n = {line.n:,}, {count(line.events, 'event')})"
     for part, opacity in ((steps.between(0, turn), 1.0), (steps.between(turn, last), TAIL_OPACITY)):
         if len(part.time) < 2 and not (turn == last == 0):
@@ -267,31 +268,37 @@ def add_beside(sketch: Sketch, of: Line, what: str, **trace: Any) -> None:
     **trace
         As `Sketch.add_scatter` takes it.
     """
-    sketch.add_scatter(
-        legendgroup=of.name,
-        showlegend=False,
-        hoverinfo="skip",
-        meta=what,
-        row=1,
-        col=1,
-        **trace,
-    )
+    sketch.add_scatter(**_beside(of, what), **trace)
 
 
-def _add_band(sketch: Sketch, line: Line, part: Steps, axis: TimeAxis) -> None:
+def _beside(of: Line, what: str) -> dict[str, Any]:
+    return {"legendgroup": of.name, "showlegend": False, "hoverinfo": "skip", "meta": what}
+
+
+def band_edges(line: Line, part: Steps, axis: TimeAxis) -> list[dict[str, Any]]:
+    """Return the traces of a 95 % band: its lower edge, and the upper, filled down to the lower.
+
+    Parameters
+    ----------
+    line : Line
+        The group.
+    part : Steps
+        Of its curve, where the band is drawn.
+    axis : TimeAxis
+    """
     drawn = np.isfinite(part.low) & np.isfinite(part.high)
-    for edge, fill in ((part.low, "none"), (part.high, "tonexty")):
-        add_beside(
-            sketch,
-            line,
-            "band",
-            x=coordinates(axis.scale(part.time[drawn])),
-            y=coordinates(edge[drawn]),
-            mode="lines",
-            line={"shape": "hv", "width": 0, "color": line.style.color},
-            fill=fill,
-            fillcolor=rgba(line.style.color, BAND_OPACITY),
-        )
+    return [
+        _beside(line, "band")
+        | {
+            "x": coordinates(axis.scale(part.time[drawn])),
+            "y": coordinates(edge[drawn]),
+            "mode": "lines",
+            "line": {"shape": "hv", "width": 0, "color": line.style.color},
+            "fill": fill,
+            "fillcolor": rgba(line.style.color, BAND_OPACITY),
+        }
+        for edge, fill in ((part.low, "none"), (part.high, "tonexty"))
+    ]
 
 
 def _add_censor_marks(sketch: Sketch, line: Line, steps: Steps, axis: TimeAxis) -> None:

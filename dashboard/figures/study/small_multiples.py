@@ -28,11 +28,11 @@ from dashboard.figures.layout import (
     empty_figure,
     hover_text,
 )
-from dashboard.figures.palette import STRATUM_ROLES, Theme, line_styles, rgba
+from dashboard.figures.palette import STRATUM_ROLES, Theme, line_styles
 from dashboard.figures.survival_lines import (
-    BAND_OPACITY,
     TAIL_OPACITY,
     Line,
+    band_edges,
     curve_end,
     curve_table,
     steps_of,
@@ -145,22 +145,8 @@ def _add_curve(
     last = curve_end(line, axis)
     turn = min(line.reliable_until, last)
     reliable = steps.between(0, turn)
-    drawn = np.isfinite(reliable.low) & np.isfinite(reliable.high)
-    for edge, fill in ((reliable.low, "none"), (reliable.high, "tonexty")):
-        figure.add_scatter(
-            x=axis.scale(reliable.time[drawn]),
-            y=edge[drawn],
-            mode="lines",
-            line={"shape": "hv", "width": 0, "color": line.style.color},
-            fill=fill,
-            fillcolor=rgba(line.style.color, BAND_OPACITY),
-            legendgroup=line.name,
-            showlegend=False,
-            hoverinfo="skip",
-            meta="band",
-            row=row,
-            col=column,
-        )
+    for edge in band_edges(line, reliable, axis):
+        figure.add_scatter(**edge, row=row, col=column)
     for part, opacity in ((steps.between(turn, last), TAIL_OPACITY), (reliable, 1.0)):
         texts = [
             f"{escape(line.name)}<br>{t:.3g} {axis.unit}: {s:.0f} % {escape(endpoint.event_free)}"

@@ -14,6 +14,7 @@ from lifelines import KaplanMeierFitter
 from camlif.data.schema import Endpoint
 from camlif.exceptions import EstimationError
 from camlif.study.heldout import MEDIAN, QUARTILES, TERTILES
+from dashboard.figures.layout import DIGITS
 from dashboard.figures.palette import LIGHT
 from dashboard.figures.study.hazard_panels import hazard_panels, swarm
 from dashboard.figures.study.small_multiples import curves_by_variant
@@ -51,9 +52,11 @@ def test_the_band_of_a_panel_is_the_interval_of_lifelines() -> None:
     low = drawn.stratum == "low"
     fitter = KaplanMeierFitter().fit(drawn.followed.duration[low], drawn.followed.event[low])
     interval = fitter.confidence_interval_survival_function_
-    times = np.array(low_edge.x)[1:-1] + 1e-9
+    rounding = 10.0**-DIGITS
+    times = np.array(low_edge.x)[1:-1] + rounding
     row = np.searchsorted(interval.index, times, side="right") - 1
-    assert list(low_edge.y[1:-1]) == pytest.approx((100 * interval.iloc[row, 0]).tolist())
+    expected = (100 * interval.iloc[row, 0]).tolist()
+    assert list(low_edge.y[1:-1]) == pytest.approx(expected, abs=rounding)
 
 
 def test_the_finding_says_how_many_of_each_group_are_alive() -> None:

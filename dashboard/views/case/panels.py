@@ -224,4 +224,5 @@ def _heading(title: str, chart: Chart, key: str, *, details: Sequence[str] = ())
             with st.popover("Details", type="tertiary", key=f"{key}_details"):
                 for line in details:
                     st.markdown(plain(line))
-        table_button(chart, key=key)
+        with st.container(width="content"):
+            table_button(chart, key=key)

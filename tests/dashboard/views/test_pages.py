@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
@@ -606,6 +607,11 @@ def test_a_model_whose_card_is_damaged_is_named_and_left_out(
     assert problems_of(app) == []
     assert "Model folder copy cannot be read and is left out." in text_of(app, sidebar=True)
     assert app.selectbox(key="pick_model").value == "glioma"
+
+
+def test_no_page_shows_what_documents_its_constants(open_app: OpenApp) -> None:
+    assert not st.get_option("runner.magicEnabled")
+    assert "What becomes of what a table leaves open" not in text_of(open_app("help"))
 
 
 def test_help_names_every_gap_of_the_framework(open_app: OpenApp) -> None:

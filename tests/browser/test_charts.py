@@ -166,3 +166,18 @@ def test_every_chart_saves_a_png_and_a_picture_for_a_column_of_a_paper(
         chart.locator(".modebar-btn.picture", has_text="85 mm").click()
     download.value.save_as(tmp_path / "chart.svg")
     assert re.search(r'<svg[^>]*width="450"', (tmp_path / "chart.svg").read_text())
+
+
+def test_the_numbers_of_a_chart_can_be_saved_once_its_table_is_opened(
+    server: Server, new_page: NewPage
+) -> None:
+    page, record = new_page()
+    page.goto(f"{server.url}/cohort")
+    settled(page)
+    numbers = page.get_by_role("button", name="Numbers (CSV)")
+    assert numbers.count() == 0
+    page.locator(".st-key-kaplan_meier_table button").first.click()
+    with page.expect_download() as waiting:
+        numbers.click()
+    assert Path(waiting.value.path()).read_text("utf-8").count("\n") > 100
+    healthy(page, record, server)

@@ -6,6 +6,7 @@ of `dashboard.session.keys`.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -189,6 +190,7 @@ def forget() -> None:
     # Parameters bound to widgets go with the session state; clearing them here is refused.
     for name in ("cohort", "model", "case", "commit"):
         st.query_params.pop(name, None)
+    gc.collect()  # what holds itself in a circle, too
 
 
 def current_cohort() -> LoadedCohort:

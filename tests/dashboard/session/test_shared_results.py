@@ -16,16 +16,22 @@ from camlif.explain.results import ModalityAttribution
 from dashboard.session import resources, settings, shared_results
 
 
+def start_again() -> None:
+    """Hold nothing in memory, as a server that starts again."""
+    st.cache_resource.clear()
+    shared_results._work.cache_clear()
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home of this test alone, whose shipped cohort has the digest ``shipped``."""
     monkeypatch.setenv("CAMLIF_HOME", str(tmp_path))
     monkeypatch.setattr(resources, "_SHIPPED", {"shipped"})
     settings.settings.cache_clear()
-    st.cache_resource.clear()
+    start_again()
     yield tmp_path
     settings.settings.cache_clear()
-    st.cache_resource.clear()
+    start_again()
 
 
 @pytest.fixture
@@ -75,7 +81,7 @@ def test_a_shipped_cohort_is_explained_once_for_every_start_of_the_server(
     home: Path, calls: list[int]
 ) -> None:
     first = show("shipped")
-    st.cache_resource.clear()  # as a server that starts again
+    start_again()
     assert show("shipped") == first
     assert len(calls) == 1
     assert len(list(home.rglob("*.npz"))) == 1
@@ -109,7 +115,7 @@ def test_nothing_of_uploaded_tables_is_on_disk(home: Path, calls: list[int]) -> 
     show("uploaded")
     assert len(calls) == 1
     assert [path for path in home.rglob("*") if path.is_file()] == []
-    st.cache_resource.clear()
+    start_again()
     show("uploaded")
     assert len(calls) == 2
 
@@ -118,6 +124,6 @@ def test_a_broken_file_is_computed_anew_and_never_shown(home: Path, calls: list[
     first = show("shipped")
     (file,) = home.rglob("*.npz")
     file.write_bytes(file.read_bytes()[:-40])
-    st.cache_resource.clear()
+    start_again()
     assert show("shipped") == first
     assert len(calls) == 2

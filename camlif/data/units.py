@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from camlif.data.reading.ages import YEARS_PER_UNIT
 from camlif.data.reading.roles import is_age
 from camlif.data.reading.words import parts, without_brackets, without_entity
 
@@ -32,7 +33,7 @@ class Conversion:
 _CELLS = {"10^9/L": 1.0, "cells/µL": 1000.0}
 _GRAMS = {"g/dL": 1.0, "g/L": 10.0}
 _LENGTH = {"mm": 1.0, "cm": 0.1, "µm": 1000.0}
-_AGE = {"years": 1.0, "months": 12.0, "days": 365.25}
+_AGE = {unit: 1 / years for unit, years in YEARS_PER_UNIT.items()}
 
 _QUANTITIES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (

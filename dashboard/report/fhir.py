@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from camlif.model.case import CaseScore, HorizonSurvival
-from camlif.wording import count, period
+from camlif.wording import FEWEST_OF_100, count, period
 from dashboard.report.record import CaseRecord
 
 TOKENS = "urn:camlif:case-token"
@@ -23,7 +23,8 @@ def risk_assessment(record: CaseRecord) -> dict[str, Any]:
     """Return the resource.
 
     The subject is the case token, never an identifier. Each open horizon is a prediction of the
-    event with its probability in per cent; the risk group is one of its own, with the hazard ratio
+    event with its probability in per cent, which is a range where hardly anybody is expected to be
+    free of it; the risk group is one of its own, with the hazard ratio
     in its rationale: FHIR's ``relativeRisk`` is a ratio of risks to those of the population. A case
     without a score has no prediction and says why in its notes. The status is ``preliminary``:
     nobody has signed it.
@@ -83,12 +84,19 @@ def _at(horizon: HorizonSurvival, outcome: dict[str, str]) -> dict[str, Any]:
     survival = horizon.survival
     assert survival is not None  # noqa: S101
     value, low, high = (100 * (1 - s) for s in (survival.value, survival.high, survival.low))
+    most = 100 - FEWEST_OF_100
+    probability: dict[str, Any] = (
+        {"probabilityDecimal": round(value, DIGITS)}
+        if value <= most
+        else {"probabilityRange": {"low": {"value": most}, "high": {"value": 100}}}
+    )
+    limits = f" (model interval {low:.1f} to {high:.1f})" if high <= most else ""
     return {
         "outcome": outcome,
-        "probabilityDecimal": round(value, DIGITS),
+        **probability,
         "whenRange": {"low": {"value": 0, **MONTHS}, "high": {"value": horizon.months, **MONTHS}},
         "rationale": (
-            f"Per cent of patients with a score like this by {period(horizon.months)} "
-            f"(model interval {low:.1f} to {high:.1f}). {horizon.sentence}"
+            f"Per cent of patients with a score like this by {period(horizon.months)}{limits}. "
+            f"{horizon.sentence}"
         ),
     }

@@ -167,6 +167,7 @@ def test_a_misfit_is_the_largest_difference_of_shares() -> None:
         ("Hämoglobin", "g/dL", "g/L", 10),
         ("serum_creatinine", "mg/dL", "µmol/L", 88.42),
         ("age_at_diagnosis", "years", "days", 365.25),
+        ("age_at_diagnosis", "years", "weeks", 365.25 / 7),
         ("tumor_size", "mm", "cm", 0.1),
     ],
 )

@@ -325,6 +325,7 @@ def _inputs(
             column=too_many[0] if len(too_many) == 1 else None,
         )
     _note_missing(table, frame, inputs, found)
+    _note_constant(table, frame, inputs, found)
     return tuple(inputs), tuple(roles)
 
 
@@ -353,6 +354,19 @@ def _note_missing(
     if shown:
         found.note(
             f"Clinical inputs missing, of {count(len(frame), 'patient')}: {', '.join(shown)}.",
+            file=table.rows.file,
+        )
+
+
+def _note_constant(
+    table: PatientTable, frame: pd.DataFrame, inputs: list[ClinicalColumn], found: Findings
+) -> None:
+    """Name the inputs of one value, which training gives no weight and scoring may still need."""
+    constant = [c.name for c in inputs if frame[c.name].nunique() < 2]
+    if constant and len(frame) > 1:
+        found.note(
+            f"{count(len(constant), 'clinical input')} without variation, from which a model "
+            f"learns nothing: {', '.join(constant)}.",
             file=table.rows.file,
         )
 

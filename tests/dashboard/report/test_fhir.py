@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,23 @@ def test_predictions_are_of_the_event_in_per_cent_by_each_open_horizon() -> None
         assert prediction["probabilityDecimal"] == pytest.approx(expected, abs=0.005)
         assert prediction["outcome"]["text"] == "death"
         assert prediction["whenRange"]["low"]["code"] == "mo"
+
+
+def test_a_probability_that_no_model_is_sure_of_is_a_range() -> None:
+    record = case_of("whole").record
+    assert record.result is not None
+    horizon = record.result.horizons[-1]
+    assert horizon.survival is not None
+    survival = replace(horizon.survival, value=0.012, low=0.001, high=0.04)
+    result = replace(record.result, horizons=(replace(horizon, survival=survival),))
+    resource = json.loads(to_json(record.model_copy(update={"result": result})))
+    prediction = resource["prediction"][-1]
+    assert "probabilityDecimal" not in prediction
+    assert prediction["probabilityRange"] == {"low": {"value": 95}, "high": {"value": 100}}
+    assert prediction["rationale"].startswith(
+        "Per cent of patients with a score like this by 5 years. "
+    )
+    RiskAssessment.model_validate(resource)
 
 
 def test_closed_gates_leave_no_probability_and_no_score_leaves_no_prediction() -> None:

@@ -476,3 +476,12 @@ def test_a_name_in_other_letters_numbers_no_rows() -> None:
     assert promise("血小板") is None
     assert promise("возраст") is None
     assert promise("#") == promise("Unnamed: 0")
+
+
+def test_clinical_inputs_of_one_value_are_named() -> None:
+    table = clinical().assign(tumour_no=1)
+    _, report = read_cohort(study(clinical=table))
+    assert [p.line for p in report.problems if "without variation" in p.message] == [
+        "clinical.csv: 1 clinical input without variation, from which a model learns nothing: "
+        "tumour_no."
+    ]

@@ -33,7 +33,7 @@ class Conversion:
 _CELLS = {"10^9/L": 1.0, "cells/µL": 1000.0}
 _GRAMS = {"g/dL": 1.0, "g/L": 10.0}
 _LENGTH = {"mm": 1.0, "cm": 0.1, "µm": 1000.0}
-_AGE = {unit: 1 / years for unit, years in YEARS_PER_UNIT.items()}
+_AGE: Mapping[str, float] = {unit: 1 / years for unit, years in YEARS_PER_UNIT.items()}
 
 _QUANTITIES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (

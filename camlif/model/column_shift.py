@@ -296,7 +296,13 @@ def share_up_to(
 def share_below(
     levels: Float64Array, at: Float64Array, value: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Return the least and most share below a value; as `share_up_to`."""
+    """Return the least and most share of training patients below a value, each shape (f,).
+
+    Parameters
+    ----------
+    levels, at, value
+        As in `share_up_to`.
+    """
     return _bounds(levels < value - slack(value), at)
 
 

@@ -24,10 +24,9 @@ def risk_assessment(record: CaseRecord) -> dict[str, Any]:
 
     The subject is the case token, never an identifier. Each open horizon is a prediction of the
     event with its probability in per cent, which is a range where hardly anybody is expected to be
-    free of it; the risk group is one of its own, with the hazard ratio
-    in its rationale: FHIR's ``relativeRisk`` is a ratio of risks to those of the population. A case
-    without a score has no prediction and says why in its notes. The status is ``preliminary``:
-    nobody has signed it.
+    free of it; the risk group is one of its own, with the hazard ratio in its rationale: FHIR's
+    ``relativeRisk`` is a ratio of risks to those of the population. A case without a score has no
+    prediction and says why in its notes. The status is ``preliminary``: nobody has signed it.
     """
     model = record.model
     resource: dict[str, Any] = {

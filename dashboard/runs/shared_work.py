@@ -52,11 +52,10 @@ class SharedWork:
             Runs in a thread outside of any session.
         """
         with self._lock:
-            future = self._asked.get(key)
-            if future is None or failed(future):
-                future = self._asked[key] = Future()
+            future, is_new = self._place(key)
+            if is_new:
                 self._begin(_Wanted((False, next(self._order)), future, compute))
-            return future
+        return future
 
     def share(self, key: str, compute: Callable[[], T]) -> Future[T]:
         """Return the future of something quick, computed by the thread that asks first.
@@ -67,17 +66,23 @@ class SharedWork:
             As in `ask`; a change of thread would take longer than what is computed.
         """
         with self._lock:
-            future = self._asked.get(key)
-            if future is not None and not failed(future):
-                return future
-            future = self._asked[key] = Future()
-        _compute(future, compute)
+            future, is_new = self._place(key)
+        if is_new:
+            _compute(future, compute)
         return future
 
     def do_later(self, compute: Callable[[], object]) -> None:
         """Compute something that nobody waits for, after all that somebody asks for."""
         with self._lock:
             self._begin(_Wanted((True, next(self._order)), Future(), compute))
+
+    def _place(self, key: str) -> tuple[Future[Any], bool]:
+        """Return the future that somebody holds, or a new one; whether it is new."""
+        future = self._asked.get(key)
+        if future is not None and not failed(future):
+            return future, False
+        future = self._asked[key] = Future()
+        return future, True
 
     def _begin(self, wanted: _Wanted) -> None:
         self._wanted.put(wanted)

@@ -16,6 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+RESEARCH_USE = "Research use only. Not a medical device. Don't base patient care on this output."
+"""Stands on every page, print and report."""
+
 
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """Return ``1 patient``, ``1,253 patients``.

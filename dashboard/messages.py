@@ -7,8 +7,9 @@ table of messages. Raises KeyError for an unknown id.
 from __future__ import annotations
 
 from camlif.exceptions import CamlifError, DataError
+from camlif.wording import RESEARCH_USE
 
-BANNER = "Research use only. Not a medical device. Don't base patient care on this output."
+BANNER = RESEARCH_USE
 GATE = (
     "Results describe groups of past patients, not one person's certain outcome.",
     "Models may be wrong, above all for patients unlike those they were trained on.",

@@ -1,5 +1,5 @@
-"""Command line: ``python -m camlif`` with check, train, study, score, evaluate, explain
-and simulate.
+"""Command line: ``python -m camlif`` with check, train, study, score, evaluate, validate,
+explain and simulate.
 
 Folders and options go in; files, a report or JSON come out, with exit status 0. Names, options and
 output columns are a contract: other programs call them. Bad input gives one line on standard error
@@ -52,6 +52,7 @@ from camlif.cli.reading import (
     tell_problems,
 )
 from camlif.cli.study import study
+from camlif.cli.validate import validate
 from camlif.config import PRESETS, PRODUCT_PRESET, RunConfig
 from camlif.data.cohort import Cohort
 from camlif.data.reading.readers import folder_files
@@ -74,6 +75,7 @@ app = typer.Typer(
     help="CA-MLIF: multimodal survival models. Research use only, not a medical device.",
 )
 app.command()(study)
+app.command()(validate)
 
 
 class Scenario(StrEnum):

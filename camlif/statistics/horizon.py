@@ -191,7 +191,7 @@ def observed_risk(
         raise NoEventsError(f"No event was observed by {horizon:g} months.")
     if entry is None or np.ptp(survival) == 0:
         return observed
-    return 1 - float(_smoothed(survival, event, duration, entry, horizon).mean())
+    return 1 - float(smoothed_survival(survival, event, duration, entry, horizon).mean())
 
 
 def check_predictions(survival: Float64Array, n: int, horizon: float) -> None:
@@ -299,7 +299,7 @@ def _integrated_index(
     if np.ptp(survival) == 0:
         return abs(float(1 - survival[0]) - observed)
     try:
-        smoothed = _smoothed(survival, event, duration, entry, horizon)
+        smoothed = smoothed_survival(survival, event, duration, entry, horizon)
     except EstimationError:
         return None
     return float(np.abs(survival - smoothed).mean())
@@ -373,21 +373,34 @@ def index_limit(
         rows = rng.integers(len(survival), size=len(survival))
         own = survival[rows]
         try:
-            smoothed = _smoothed(own, event[rows], duration[rows], rows_of(entry, rows), horizon)
+            smoothed = smoothed_survival(
+                own, event[rows], duration[rows], rows_of(entry, rows), horizon
+            )
         except EstimationError:
             continue
         found.append(float(np.abs(own - smoothed).mean()))
     return float(np.quantile(found, CONFIDENCE)) if 2 * len(found) >= RESAMPLES else None
 
 
-def _smoothed(
+def smoothed_survival(
     survival: Float64Array,
     event: BoolArray,
     duration: Float64Array,
     entry: Float64Array | None,
     horizon: float,
 ) -> Float64Array:
-    """Observed survival at the horizon as a smooth function of the predicted, shape (n,)."""
+    """Observed survival at the horizon as a smooth function of the predicted, shape (n,).
+
+    Parameters
+    ----------
+    survival, event, duration, entry, horizon
+        As in `observed_risk`.
+
+    Raises
+    ------
+    EstimationError
+        If the curve cannot be fitted.
+    """
     basis = _spline(np.log(-np.log(np.clip(survival, EDGE, 1 - EDGE))))
     log_relative = basis @ quick_cox(basis, event, duration, entry).coefficients
     relative = np.exp(np.maximum(log_relative - log_relative.max(), -MAX_SPREAD))

@@ -12,6 +12,7 @@ from camlif.explain.verdicts import NOUNS
 from camlif.model.case import CaseScore
 from camlif.model.sentences import RECALIBRATED
 from camlif.statistics import GateResult
+from camlif.typeset.letters import isolate
 from camlif.wording import count, in_sentence, listed, of_100, period, range_of_100
 from dashboard.figures.attribution import fold
 from dashboard.figures.chart import ELLIPSIS, signed
@@ -19,7 +20,6 @@ from dashboard.figures.palette import LIGHT, strata_colors, text_tone
 from dashboard.report.blocks import Bar, Bars, Block, Figure, Item, Listing, Row, Table, Text
 from dashboard.report.build import CaseReport
 from dashboard.report.drawings import agreement_strip, course_lines, icon_array, survival_curves
-from dashboard.report.letters import isolate
 from dashboard.report.record import CaseRecord, ExplanationRecord, FeaturesRecord
 
 N_FEATURES = 5

@@ -11,11 +11,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from camlif.typeset.letters import isolate
 from camlif.wording import clock, count, of_100, period, range_of_100
 from dashboard.report.blocks import Table, Text
 from dashboard.report.build import HIDDEN, CaseReport, board_line, board_text
 from dashboard.report.content import MAX_NAME, MAX_TITLE, case_name, cut
-from dashboard.report.letters import isolate
 from dashboard.report.record import CaseRecord
 
 SHARES = (0.5, 2.2, 2.6, 3.0, 2.8, 2.8, 0.6)

@@ -2,38 +2,32 @@
 
 Reports go in, the file's bytes come out; no text of theirs can make it fail.
 
-Typst sets them by ``template/report.typ`` as PDF/UA-1 (ISO 14289-1), which it enforces. It sees
-this template, the fonts of `dashboard.report.fonts` and the JSON it is handed; nothing else of the
-machine, and no network.
+Typst sets them by ``template/report.typ``, see `camlif.typeset.pdf`.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-import typst
-
+from camlif.typeset.families import families
+from camlif.typeset.letters import breakable, printable
+from camlif.typeset.pdf import set_pdf
 from dashboard import messages
 from dashboard.figures.palette import LIGHT
 from dashboard.report import content
 from dashboard.report.blocks import Row, Text
 from dashboard.report.build import CaseReport
 from dashboard.report.cover import Minutes, cover_blocks
-from dashboard.report.fonts import families, load_fonts
-from dashboard.report.letters import breakable, printable
 from dashboard.report.record import CaseRecord
 
 Paper = Literal["A4", "Letter"]
 PAPERS: tuple[Paper, ...] = ("A4", "Letter")
 AUTHOR = "camlif"
-TEMPLATE = Path(__file__).parent / "template"
-KEPT_RUNS = 11
-"""Runs after which Typst drops what none of them used: tens of megabytes of each report."""
+TEMPLATE = Path(__file__).parent / "template" / "report.typ"
 TONES = {
     "text": LIGHT.text,
     "muted": LIGHT.muted,
@@ -92,7 +86,6 @@ def worklist_pdf(
 def _compile(
     reports: Sequence[CaseReport], cover: dict[str, Any] | None, paper: Paper, *, title: str
 ) -> bytes:
-    created = reports[0].record.created
     document = {
         "title": printable(content.cut(title, content.MAX_TITLE), set()),
         "author": AUTHOR,
@@ -102,27 +95,11 @@ def _compile(
         "cover": cover,
         "cases": [_page(content.rows(report), report.record) for report in reports],
     }
-    pdf = typst.compile(
-        TEMPLATE / "report.typ",
-        root=TEMPLATE,
-        font_paths=load_fonts(),
-        ignore_system_fonts=True,
-        sys_inputs={
-            "report": json.dumps(document, ensure_ascii=False, allow_nan=False),
-            "tones": json.dumps(TONES),
-        },
-        pdf_standards=["ua-1"],
-        timestamp=dt.datetime(created.year, created.month, created.day, tzinfo=dt.UTC),
-    )
-    _forget()
-    return pdf
-
-
-def _forget() -> None:
-    """Drop what Typst keeps of the last runs, lest a server holds the layout of each report."""
-    no_fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False)
-    for _ in range(KEPT_RUNS):
-        typst.compile(b"", font_paths=no_fonts)
+    inputs = {
+        "report": json.dumps(document, ensure_ascii=False, allow_nan=False),
+        "tones": json.dumps(TONES),
+    }
+    return set_pdf(TEMPLATE, inputs, reports[0].record.created)
 
 
 def _page(rows: Sequence[Row], record: CaseRecord) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pypdfium2
 import pytest
 
-from dashboard.report import fonts
-from dashboard.report.letters import FSI, PDI, breakable, isolate, printable
+from camlif.typeset import families as fonts
+from camlif.typeset.letters import FSI, PDI, breakable, isolate, printable
 from dashboard.report.pdf import TEMPLATE, case_pdf, worklist_pdf
 from tests.dashboard.report.cases import changed, fonts_of, report, text_of
 
@@ -145,7 +145,7 @@ def test_a_machine_without_the_package_of_fonts_prints_codes(
 
 
 def test_the_template_reads_nothing_but_itself_and_its_json() -> None:
-    files = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
+    files = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.parent.iterdir()}
     assert set(files) == {"report.typ", "figures.typ"}
     source = "\n".join(files.values())
     assert re.findall(r"#?(?:import|include) (.*?):", source) == ['"figures.typ"']

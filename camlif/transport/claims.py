@@ -1,0 +1,133 @@
+"""What a validation shows, in one sentence per claim: shown, contradicted, or not shown.
+
+Measures go in, `Claim`s come out. Nothing fails: what was not measured is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from camlif.statistics import GateResult
+from camlif.statistics.new_patients import Estimate
+from camlif.wording import period, with_interval
+
+Verdict = Literal["shown", "contradicted", "not shown"]
+CHANCE = 0.5
+WORDS: dict[str, Verdict] = {"open": "shown", "closed": "contradicted", "untested": "not shown"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Something that a model is used for, and what these patients say of it.
+
+    Attributes
+    ----------
+    name : str
+        ``ranks``, ``calibrated at 3 years`` ...
+    verdict : {"shown", "contradicted", "not shown"}
+    sentence : str
+    """
+
+    name: str
+    verdict: Verdict
+    sentence: str
+
+
+def claims_of(
+    c_index: Estimate | str,
+    gates: Sequence[GateResult],
+    gains: Sequence[Estimate | None],
+) -> tuple[Claim, ...]:
+    """Judge whether the model ranks, is calibrated, and says more than an average.
+
+    Parameters
+    ----------
+    c_index : Estimate or str
+        Harrell's, or why there is none.
+    gates : sequence of GateResult, length h
+        By horizon.
+    gains : sequence of Estimate or None, length h
+        Brier score of the patients' Kaplan-Meier estimate, less the model's.
+    """
+    found = [_ranks(c_index)]
+    for gate, gain in zip(gates, gains, strict=True):
+        found += [_calibrated(gate), _better(gate.horizon, gain)]
+    return tuple(found)
+
+
+def _ranks(c_index: Estimate | str) -> Claim:
+    name = "ranks"
+    if isinstance(c_index, str) or c_index.low is None or c_index.high is None:
+        why = c_index if isinstance(c_index, str) else "its C-index has no interval"
+        return Claim(
+            name=name,
+            verdict="not shown",
+            sentence=f"It is not shown that the model ranks these patients: {_lower(why)}.",
+        )
+    index = f"C-index {with_interval(c_index.value, c_index.low, c_index.high)}"
+    if c_index.low > CHANCE:
+        return Claim(
+            name=name, verdict="shown", sentence=f"The model ranks these patients: {index}."
+        )
+    if c_index.high < CHANCE:
+        return Claim(
+            name=name,
+            verdict="contradicted",
+            sentence=f"The model ranks these patients the wrong way round: {index}.",
+        )
+    return Claim(
+        name=name,
+        verdict="not shown",
+        sentence=f"It is not shown that the model ranks these patients: {index}, with 0.5 (chance) "
+        "inside.",
+    )
+
+
+def _calibrated(gate: GateResult) -> Claim:
+    when, verdict = period(gate.horizon), WORDS[gate.verdict]
+    if gate.verdict == "open":
+        sentence = f"Probabilities at {when} hold for these patients: {_ratio(gate)}."
+    elif gate.verdict == "closed":
+        sentence = f"Probabilities at {when} do not hold for these patients: {gate.reason}."
+    else:
+        sentence = f"It is not shown that probabilities at {when} hold: {gate.reason}."
+    return Claim(name=f"calibrated at {when}", verdict=verdict, sentence=sentence)
+
+
+def _ratio(gate: GateResult) -> str:
+    value, low, high = gate.ratio, gate.ratio_low, gate.ratio_high
+    if value is None:
+        return "expected over observed events is not defined"
+    numbers = f"{value:.2f}" if low is None or high is None else with_interval(value, low, high)
+    return f"expected over observed events {numbers}"
+
+
+def _better(horizon: int, gain: Estimate | None) -> Claim:
+    when = period(horizon)
+    name = f"better than the average at {when}"
+    if gain is None or gain.low is None or gain.high is None:
+        return Claim(
+            name=name,
+            verdict="not shown",
+            sentence=f"Whether probabilities at {when} say more than the average of these patients "
+            "cannot be told: no Brier score.",
+        )
+    numbers = f"gain in Brier score {with_interval(gain.value, gain.low, gain.high, digits=3)}"
+    if gain.low > 0:
+        words, verdict = "lie nearer to what happened than", "shown"
+    elif gain.high < 0:
+        words, verdict = "lie further from what happened than", "contradicted"
+    else:
+        words, verdict = "are not shown to lie nearer to what happened than", "not shown"
+    return Claim(
+        name=name,
+        verdict=verdict,  # type: ignore[arg-type]
+        sentence=f"Probabilities at {when} {words} the average of these patients, which is known "
+        f"only afterwards: {numbers}.",
+    )
+
+
+def _lower(words: str) -> str:
+    return words[:1].lower() + words[1:]

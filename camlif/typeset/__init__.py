@@ -1,0 +1,1 @@
+"""Setting pages: Typst, its fonts, and which letters can be printed."""

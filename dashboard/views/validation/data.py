@@ -7,22 +7,19 @@ same patients are in view.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from camlif.arrays import BoolArray
 from camlif.config import HORIZONS
 from camlif.data.cohort import Cohort
-from camlif.data.reading.roles import CENTRE_NAMES, SEX_NAMES, find_named
 from camlif.exceptions import EstimationError
 from camlif.model.scoring import OUTLIVED
-from camlif.model.subgroups import AGE_BANDS, MAX_LEVELS
 from camlif.statistics import (
     Coverage,
     DCalibration,
@@ -37,12 +34,12 @@ from camlif.statistics import (
     measure_coverage,
     performance_over_time,
 )
+from camlif.transport.groups import patient_groups
+from camlif.transport.validation import AUC_HORIZONS
 from dashboard.figures.calibration import CalibrationPanel
 from dashboard.known_outcome import KnownOutcome
 from dashboard.session.keys import SessionKey
 from dashboard.session.state import Scoring, Workspace
-
-AUC_HORIZONS = (12, 24, 36, 48, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -243,27 +240,9 @@ def predict(
 
 def subgroups(workspace: Workspace) -> Iterator[tuple[str, str, BoolArray]]:
     """Yield grouping, group and members (of the cohort) by sex, age, centre and subtype."""
-    cohort, profile = workspace.cohort, workspace.profile
-    columns = [str(c) for c in cohort.clinical.columns]
-    for title, names in (("Sex", SEX_NAMES), ("Centre", CENTRE_NAMES)):
-        name = find_named(columns, names)
-        if name is not None:
-            yield from _levels(title, cohort.clinical[name], str)
-    if "age" in cohort.clinical:
-        age = pd.to_numeric(cohort.clinical["age"], errors="coerce").to_numpy("float64")
-        for low, high, label in AGE_BANDS:
-            yield "Age", label, (age >= low) & (age < high)
-    if cohort.subtype is not None:
-        yield from _levels(profile.subtype_label, cohort.subtype, profile.subtype)
-
-
-def _levels(
-    title: str, column: pd.Series, words: Callable[[str], str]
-) -> Iterator[tuple[str, str, BoolArray]]:
-    """Groups of a column, the most frequent first; a single level is no grouping."""
-    text = column.astype("string")
-    levels = text.value_counts().index[:MAX_LEVELS]
-    if len(levels) < 2:
-        return
-    for level in levels:
-        yield title, words(str(level)), (text == level).fillna(False).to_numpy(dtype=bool)
+    profile = workspace.profile
+    for kind, level, members in patient_groups(workspace.cohort):
+        if kind == "Subtype":
+            yield profile.subtype_label, profile.subtype(level), members
+        else:
+            yield kind, level, members

@@ -42,6 +42,7 @@ from dashboard.session import state
 from dashboard.session.state import Scoring, Workspace
 from dashboard.views.cohort.groups import need_outcome, say_late_entry
 from dashboard.views.validation.data import Measured, measure, subgroups
+from dashboard.views.validation.new_patients import new_patients_section
 
 THRESHOLDS = np.arange(0.02, 0.99, 0.02)
 TOO_FEW = "too few"
@@ -69,6 +70,7 @@ def main() -> None:
             st.info(plain(str(error)))
         else:
             _who(workspace, found)
+            new_patients_section(workspace, scoring)
             _calibration(workspace, scoring, found)
             _over_time(found)
             _subgroups(workspace, found)

@@ -76,6 +76,32 @@ def test_other_patients_are_measured_with_the_frozen_calibration(
     assert MEASURED.name not in app.session_state or len(measured_of(app).predictions.risk) != 150
 
 
+def test_new_patients_are_validated_when_asked_whatever_the_filters_show(
+    open_app: OpenApp, tmp_path: Path
+) -> None:
+    write_simulated(simulate("glioma", n_patients=150, seed=11), tmp_path)
+    open_app()
+    loaded = resources.loaded(state.UPLOADED, load_cohort(tmp_path))
+    app = open_app("validation", state.UPLOADED, **{state.UPLOAD.name: loaded})
+    assert "What this shows" not in text_of(app)
+    app.button(key="validate_new").click().run()
+    assert problems_of(app) == []
+    shown = text_of(app)
+    assert "ranks these patients" in shown
+    assert "read" in table_of(app, "n")["Patients"].tolist()
+    assert {b.label for b in app.get("download_button")} >= {
+        f"Report ({kind})" for kind in ("PDF", "HTML", "JSON")
+    }
+    everyone = table_of(app, "Shift")
+    app.slider(key="age_range").set_value((20, 35)).run()
+    pd.testing.assert_frame_equal(table_of(app, "Shift"), everyone)
+
+
+def test_a_training_cohort_offers_no_validation_of_new_patients(open_app: OpenApp) -> None:
+    app = open_app("validation")
+    assert "Patients new to the model" not in text_of(app)
+
+
 def test_the_gate_is_said_in_words_for_every_horizon(open_app: OpenApp) -> None:
     app = open_app("validation")
     gate = table_of(app, "Training cohort")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from camlif.statistics import GateResult
+from camlif.statistics.gate import MAX_RATIO, MIN_RATIO
 from camlif.statistics.new_patients import Estimate
 from camlif.wording import period, with_interval
 
@@ -37,21 +38,24 @@ class Claim:
 
 def claims_of(
     c_index: Estimate | str,
+    in_the_large: Estimate | str,
     gates: Sequence[GateResult],
     gains: Sequence[Estimate | None],
 ) -> tuple[Claim, ...]:
-    """Judge whether the model ranks, is calibrated, and says more than an average.
+    """Judge whether the model ranks, expects the right number, is calibrated, and beats an average.
 
     Parameters
     ----------
     c_index : Estimate or str
         Harrell's, or why there is none.
+    in_the_large : Estimate or str
+        Expected over observed events in the whole follow-up, or why there is none.
     gates : sequence of GateResult, length h
         By horizon.
     gains : sequence of Estimate or None, length h
         Brier score of the patients' Kaplan-Meier estimate, less the model's.
     """
-    found = [_ranks(c_index)]
+    found = [_ranks(c_index), _in_the_large(in_the_large)]
     for gate, gain in zip(gates, gains, strict=True):
         found += [_calibrated(gate), _better(gate.horizon, gain)]
     return tuple(found)
@@ -83,6 +87,28 @@ def _ranks(c_index: Estimate | str) -> Claim:
         sentence=f"It is not shown that the model ranks these patients: {index}, with 0.5 (chance) "
         "inside.",
     )
+
+
+def _in_the_large(ratio: Estimate | str) -> Claim:
+    name, events = "expects as many events", "as many events as there were"
+    if isinstance(ratio, str) or ratio.low is None or ratio.high is None:
+        why = ratio if isinstance(ratio, str) else "their ratio has no interval"
+        sentence = f"It is not shown that the model expects {events}: {_lower(why)}."
+        return Claim(name=name, verdict="not shown", sentence=sentence)
+    numbers = f"expected over observed {with_interval(ratio.value, ratio.low, ratio.high)}"
+    if ratio.low >= MIN_RATIO and ratio.high <= MAX_RATIO:
+        sentence = f"The model expects {events}: {numbers}."
+        return Claim(name=name, verdict="shown", sentence=sentence)
+    beyond_chance = ratio.low > 1 or ratio.high < 1
+    if beyond_chance and not MIN_RATIO <= ratio.value <= MAX_RATIO:
+        more = "more" if ratio.value > 1 else "fewer"
+        sentence = f"The model expects {more} events than there were: {numbers}."
+        return Claim(name=name, verdict="contradicted", sentence=sentence)
+    sentence = (
+        f"It is not shown that the model expects {events}: {numbers}, which is not wholly within "
+        f"{MIN_RATIO:g} to {MAX_RATIO:g}."
+    )
+    return Claim(name=name, verdict="not shown", sentence=sentence)
 
 
 def _calibrated(gate: GateResult) -> Claim:

@@ -251,6 +251,7 @@ def validate(
         for h in HORIZONS
     )
     c_index, uno = _c_index(risk, followed, seed), _measured(uno_c_index, risk, followed, seed=seed)
+    large = _in_the_large(bundle, risk, presence, followed, absolute)
     months = np.linspace(0, float(np.quantile(followed.duration, 0.95)), 60)
     discrimination = bundle.card.discrimination
     return Validation(
@@ -277,7 +278,7 @@ def validate(
             low=discrimination.interval.low,
             high=discrimination.interval.high,
         ),
-        in_the_large=_in_the_large(bundle, risk, presence, followed, absolute),
+        in_the_large=large,
         over_time=performance_over_time(
             risk[absolute],
             survival[absolute],
@@ -292,7 +293,7 @@ def validate(
         **_by_stratum(bundle, scored, rows, followed, months),
         months=months,
         late_entry=followed.entry is not None,
-        claims=claims_of(c_index, [h.gate for h in horizons], [h.gain for h in horizons]),
+        claims=claims_of(c_index, large, [h.gate for h in horizons], [h.gain for h in horizons]),
     )
 
 

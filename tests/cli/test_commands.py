@@ -77,7 +77,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def test_help_lists_the_commands() -> None:
     run = _process("--help")
     assert run.status == 0
-    for command in ("check", "train", "score", "evaluate", "explain", "simulate"):
+    for command in ("check", "train", "score", "evaluate", "validate", "explain", "simulate"):
         assert f" {command} " in run.out
 
 

@@ -87,8 +87,30 @@ def test_only_patients_from_elsewhere_make_it_external(setting: str, title: str)
 def test_claims_follow_the_intervals() -> None:
     sure, unsure = Estimate(value=0.7, low=0.6, high=0.8), Estimate(value=0.55, low=0.45, high=0.65)
     wrong = Estimate(value=0.3, low=0.2, high=0.4)
-    verdicts = [claims_of(c, [], [])[0].verdict for c in (sure, unsure, wrong, "no event")]
+    verdicts = [claims_of(c, "", [], [])[0].verdict for c in (sure, unsure, wrong, "no event")]
     assert verdicts == ["shown", "not shown", "contradicted", "not shown"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict", "words"),
+    [
+        ((1.0, 0.85, 1.2), "shown", "as many events as there were"),
+        ((1.57, 1.16, 2.18), "contradicted", "more events than there were"),
+        ((0.4, 0.3, 0.6), "contradicted", "fewer events than there were"),
+        ((1.1, 0.7, 1.9), "not shown", "not wholly within 0.8 to 1.25"),
+        ((1.15, 1.05, 1.4), "not shown", "not wholly within 0.8 to 1.25"),
+        (None, "not shown", "no event was observed"),
+    ],
+)
+def test_the_number_of_events_is_judged_by_its_interval(
+    ratio: tuple[float, float, float] | None, verdict: str, words: str
+) -> None:
+    found: Estimate | str = "No event was observed"
+    if ratio is not None:
+        found = Estimate(value=ratio[0], low=ratio[1], high=ratio[2])
+    claim = claims_of("", found, [], [])[1]
+    assert claim.verdict == verdict
+    assert words in claim.sentence
 
 
 def test_claims_of_probabilities_are_those_of_the_gates() -> None:

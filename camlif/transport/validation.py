@@ -235,12 +235,7 @@ def validate(
     new = ~(scored.is_training | scored.unclear)
     rows = np.flatnonzero(new & scored.scored & cohort.with_outcome)
     if not len(rows):
-        raise DataError(
-            f"No new patient with an outcome could be scored: of {len(cohort):,} patients "
-            f"{int(scored.is_training.sum()):,} are of the training cohort and "
-            f"{int(scored.unclear.sum()):,} may be.",
-            fix="Give patients that the model was not trained on, with event and follow-up.",
-        )
+        raise _nobody(cohort, scored, new)
     followed, risk = cohort.follow_up(rows), scored.log_risk[rows]
     presence, reference = scored.presence[rows], bundle.reference
     survival = reference.survival(risk, presence, AUC_HORIZONS)
@@ -297,6 +292,25 @@ def validate(
     )
 
 
+def _nobody(cohort: Cohort, scored: ScoreResult, new: NDArray[np.bool_]) -> DataError:
+    """Say why nobody is left to measure."""
+    unscored = _reasons(scored, new)
+    why = "".join(f" {n:,} without a score: {reason}" for reason, n in unscored.items())
+    return DataError(
+        f"No new patient with an outcome could be scored: of {len(cohort):,} patients "
+        f"{int(scored.is_training.sum()):,} are of the training cohort and "
+        f"{int(scored.unclear.sum()):,} may be.{why}",
+        fix="Give patients that the model was not trained on, with event and follow-up.",
+    )
+
+
+def _reasons(scored: ScoreResult, new: NDArray[np.bool_]) -> dict[str, int]:
+    """Why new patients have no score, the most frequent reason first."""
+    unscored = new & ~scored.scored
+    reasons = Counter(scored.table["warnings"].to_numpy(dtype=object)[unscored].tolist())
+    return {str(reason): n for reason, n in reasons.most_common()}
+
+
 def _measured(measure: Any, *args: Any, **options: Any) -> Any:
     """What a measure gives, or why it gives nothing."""
     try:
@@ -321,14 +335,12 @@ def _flow(
     rows: NDArray[np.int_],
     absolute: NDArray[np.bool_],
 ) -> Flow:
-    unscored = new & ~scored.scored
-    reasons = Counter(scored.table["warnings"].to_numpy(dtype=object)[unscored].tolist())
     return Flow(
         n_read=len(cohort),
         n_training=int(scored.is_training.sum()),
         n_unclear=int(scored.unclear.sum()),
-        n_unscored=int(unscored.sum()),
-        unscored={str(reason): n for reason, n in reasons.most_common()},
+        n_unscored=int((new & ~scored.scored).sum()),
+        unscored=_reasons(scored, new),
         n_without_outcome=int((new & scored.scored & ~cohort.with_outcome).sum()),
         n_used=len(rows),
         n_events=int(cohort.follow_up(rows).event.sum()),

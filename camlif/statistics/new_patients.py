@@ -25,6 +25,8 @@ from camlif.statistics.outcome import FollowUp
 
 RESAMPLES = 500
 CONFIDENCE = 0.95
+MAX_PAIRED = 2000
+"""Patients above which pairs are resampled among so many drawn at random: the interval is wider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,7 @@ def uno_c_index(
         own = followed.take(rows)
         return ipcw_c_index(risk[rows], **_outcome(own), **_weighed_by(own), tau=tau)
 
-    return _bootstrap(index, len(followed), n_resamples, seed)
+    return _bootstrap(index, len(followed), n_resamples, seed, most=MAX_PAIRED)
 
 
 def brier_gain(
@@ -185,15 +187,21 @@ def _weighed_by(followed: FollowUp) -> dict[str, Any]:
 
 
 def _bootstrap(
-    measure: Callable[[NDArray[np.int_]], float], n: int, n_resamples: int, seed: int
+    measure: Callable[[NDArray[np.int_]], float],
+    n: int,
+    n_resamples: int,
+    seed: int,
+    *,
+    most: int | None = None,
 ) -> Estimate:
-    """Measure all patients, and resamples for a percentile interval."""
+    """Measure all patients, and resamples (of at most ``most`` of them) for an interval."""
     value = measure(np.arange(n))
     rng = np.random.default_rng(seed)
+    drawn = np.arange(n) if most is None or n <= most else rng.permutation(n)[:most]
     found = []
     for _ in range(n_resamples):
         try:
-            found.append(measure(rng.integers(n, size=n)))
+            found.append(measure(rng.choice(drawn, size=len(drawn))))
         except EstimationError:
             continue
     if 2 * len(found) < n_resamples or not np.isfinite(found).all():

@@ -12,7 +12,8 @@ from typing import Literal
 from camlif.statistics import GateResult
 from camlif.statistics.gate import MAX_RATIO, MIN_RATIO
 from camlif.statistics.new_patients import Estimate
-from camlif.wording import period, with_interval
+from camlif.statistics.over_time import MIN_EVENTS
+from camlif.wording import count, period, with_interval
 
 Verdict = Literal["shown", "contradicted", "not shown"]
 CHANCE = 0.5
@@ -41,6 +42,8 @@ def claims_of(
     in_the_large: Estimate | str,
     gates: Sequence[GateResult],
     gains: Sequence[Estimate | None],
+    *,
+    n_events: int,
 ) -> tuple[Claim, ...]:
     """Judge whether the model ranks, expects the right number, is calibrated, and beats an average.
 
@@ -54,11 +57,20 @@ def claims_of(
         By horizon.
     gains : sequence of Estimate or None, length h
         Brier score of the patients' Kaplan-Meier estimate, less the model's.
+    n_events : int
+        In the whole follow-up; a bootstrap of fewer than `MIN_EVENTS` says nothing.
     """
-    found = [_ranks(c_index), _in_the_large(in_the_large)]
+    found = [_ranks(_enough(c_index, n_events)), _in_the_large(in_the_large)]
     for gate, gain in zip(gates, gains, strict=True):
-        found += [_calibrated(gate), _better(gate.horizon, gain)]
+        found += [_calibrated(gate), _better(gate.horizon, _enough(gain, gate.n_events))]
     return tuple(found)
+
+
+def _enough(found: Estimate | str | None, n_events: int) -> Estimate | str:
+    """Return a measure, or why it shows nothing."""
+    if n_events < MIN_EVENTS:
+        return f"only {count(n_events, 'event')}; {MIN_EVENTS} are needed"
+    return "it is not defined" if found is None else found
 
 
 def _ranks(c_index: Estimate | str) -> Claim:
@@ -130,15 +142,16 @@ def _ratio(gate: GateResult) -> str:
     return f"expected over observed events {numbers}"
 
 
-def _better(horizon: int, gain: Estimate | None) -> Claim:
+def _better(horizon: int, gain: Estimate | str) -> Claim:
     when = period(horizon)
     name = f"better than the average at {when}"
-    if gain is None or gain.low is None or gain.high is None:
+    if isinstance(gain, str) or gain.low is None or gain.high is None:
+        why = gain if isinstance(gain, str) else "its gain in Brier score has no interval"
         return Claim(
             name=name,
             verdict="not shown",
             sentence=f"Whether probabilities at {when} say more than the average of these patients "
-            "cannot be told: no Brier score.",
+            f"cannot be told: {_lower(why)}.",
         )
     numbers = f"gain in Brier score {with_interval(gain.value, gain.low, gain.high, digits=3)}"
     if gain.low > 0:

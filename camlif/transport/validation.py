@@ -39,6 +39,7 @@ from camlif.statistics import (
 )
 from camlif.statistics.horizon import smoothed_survival
 from camlif.statistics.new_patients import (
+    RESAMPLES,
     Estimate,
     brier_gain,
     calibration_in_the_large,
@@ -206,6 +207,7 @@ def validate(
     result: ScoreResult | None = None,
     training: Cohort | None = None,
     setting: Setting = "unknown",
+    n_resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Validation:
     """Measure a bundle on the patients of a cohort that it was not made of.
@@ -222,8 +224,8 @@ def validate(
         The training cohort, to say whether new patients can be told from it.
     setting : {"elsewhere", "later", "unknown"}
         Where the new patients are from; "external" is said only of patients from elsewhere.
-    seed : int
-        Of resamples and folds.
+    n_resamples, seed : int
+        Of the bootstrap over patients; the seed of folds, too.
 
     Raises
     ------
@@ -241,11 +243,12 @@ def validate(
     survival = reference.survival(risk, presence, AUC_HORIZONS)
     absolute = np.asarray(np.isfinite(survival).all(axis=1))
     raw = bundle.prepare(cohort.take(np.flatnonzero(new)))
+    draws = {"n_resamples": n_resamples, "seed": seed}
     horizons = tuple(
-        _at_horizon(risk[absolute], survival[absolute], followed.take(absolute), h, seed)
+        _at_horizon(risk[absolute], survival[absolute], followed.take(absolute), h, draws)
         for h in HORIZONS
     )
-    c_index, uno = _c_index(risk, followed, seed), _measured(uno_c_index, risk, followed, seed=seed)
+    c_index = _c_index(risk, followed, draws)
     large = _in_the_large(bundle, risk, presence, followed, absolute)
     months = np.linspace(0, float(np.quantile(followed.duration, 0.95)), 60)
     discrimination = bundle.card.discrimination
@@ -267,7 +270,7 @@ def validate(
         if training is None
         else _measured(tell_apart, raw, bundle.prepare(training), seed=seed),
         c_index=c_index,
-        uno=uno,
+        uno=_measured(uno_c_index, risk, followed, **draws),
         training_c_index=Estimate(
             value=discrimination.mean,
             low=discrimination.interval.low,
@@ -281,14 +284,20 @@ def validate(
             followed.duration[absolute],
             horizons=AUC_HORIZONS,
             entry=None if followed.entry is None else followed.entry[absolute],
-            seed=seed,
+            **draws,
         ),
         horizons=horizons,
         groups=_groups(cohort, rows, risk, survival, followed),
         **_by_stratum(bundle, scored, rows, followed, months),
         months=months,
         late_entry=followed.entry is not None,
-        claims=claims_of(c_index, large, [h.gate for h in horizons], [h.gain for h in horizons]),
+        claims=claims_of(
+            c_index,
+            large,
+            [h.gate for h in horizons],
+            [h.gain for h in horizons],
+            n_events=int(followed.event.sum()),
+        ),
     )
 
 
@@ -319,10 +328,11 @@ def _measured(measure: Any, *args: Any, **options: Any) -> Any:
         return str(error).rstrip(".")
 
 
-def _c_index(risk: NDArray[np.float64], followed: FollowUp, seed: int) -> Estimate | str:
-    found = _measured(
-        bootstrap_c_index, risk, followed.event, followed.duration, entry=followed.entry, seed=seed
-    )
+def _c_index(
+    risk: NDArray[np.float64], followed: FollowUp, draws: dict[str, int]
+) -> Estimate | str:
+    known = (risk, followed.event, followed.duration)
+    found = _measured(bootstrap_c_index, *known, entry=followed.entry, **draws)
     if isinstance(found, str):
         return found
     return Estimate(value=found.value, low=found.low, high=found.high)
@@ -354,7 +364,7 @@ def _at_horizon(
     survival: NDArray[np.float64],
     followed: FollowUp,
     horizon: int,
-    seed: int,
+    draws: dict[str, int],
 ) -> AtHorizon:
     """Measure probabilities at a horizon; a measure that is undefined is None."""
     predicted = survival[:, AUC_HORIZONS.index(horizon)]
@@ -363,14 +373,16 @@ def _at_horizon(
         "duration": followed.duration,
         "entry": followed.entry,
     }
-    (gate,) = judge_predictions(risk, predicted[:, None], **known, horizons=[horizon], seed=seed)
+    (gate,) = judge_predictions(
+        risk, predicted[:, None], **known, horizons=[horizon], seed=draws["seed"]
+    )
     found: dict[str, Any] = dict.fromkeys(("ratio", "gain", "calibration", "decision"))
     curve = np.zeros((2, 0))
     if len(risk):
         with suppress(EstimationError):
-            found["ratio"] = expected_over_observed(predicted, followed, horizon=horizon, seed=seed)
+            found["ratio"] = expected_over_observed(predicted, followed, horizon=horizon, **draws)
         with suppress(EstimationError):
-            found["gain"] = brier_gain(predicted, followed, horizon=horizon, seed=seed)
+            found["gain"] = brier_gain(predicted, followed, horizon=horizon, **draws)
         with suppress(EstimationError):
             found["calibration"] = calibration(predicted, **known, horizon=horizon)
         with suppress(EstimationError):
@@ -442,6 +454,13 @@ def _groups(
     return tuple(found)
 
 
+def _mean_known(survival: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of each column over those who have a probability; NaN where nobody has."""
+    known = np.isfinite(survival)
+    total: NDArray[np.float64] = np.where(known, survival, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+
+
 def _by_stratum(
     bundle: Bundle,
     scored: ScoreResult,
@@ -458,6 +477,6 @@ def _by_stratum(
         if inside.any():
             own = followed.take(inside)
             observed[name] = kaplan_meier(own.event, own.duration, own.entry)
-            expected[name] = np.nanmean(predicted[inside], axis=0)
+            expected[name] = _mean_known(predicted[inside])
             sizes[name] = len(own)
     return {"observed": observed, "predicted": expected, "sizes": sizes}

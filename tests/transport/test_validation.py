@@ -6,8 +6,9 @@ import datetime as dt
 import io
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pypdf
@@ -17,17 +18,19 @@ from camlif.data.cohort import Cohort
 from camlif.exceptions import DataError, EstimationError
 from camlif.statistics import concordance_index
 from camlif.statistics.new_patients import Estimate
+from camlif.transport import validation as measuring
 from camlif.transport.case_mix import input_shifts, tell_apart
 from camlif.transport.checklists import UNKNOWN, answers
 from camlif.transport.claims import claims_of
 from camlif.transport.document import Drawing, Paragraph, Table, blocks
 from camlif.transport.report import to_html, to_json, to_pdf
-from camlif.transport.validation import Validation, validate
+from camlif.transport.validation import Validation
 from camlif.wording import RESEARCH_USE, period
 from tests.builders.bundles import tiny_bundle, tiny_cohort
 from tests.builders.cohorts import make_cohort
 
 DAY = dt.date(2026, 1, 2)
+validate = partial(measuring.validate, n_resamples=25)
 
 
 @cache
@@ -87,8 +90,13 @@ def test_only_patients_from_elsewhere_make_it_external(setting: str, title: str)
 def test_claims_follow_the_intervals() -> None:
     sure, unsure = Estimate(value=0.7, low=0.6, high=0.8), Estimate(value=0.55, low=0.45, high=0.65)
     wrong = Estimate(value=0.3, low=0.2, high=0.4)
-    verdicts = [claims_of(c, "", [], [])[0].verdict for c in (sure, unsure, wrong, "no event")]
+    verdicts = [
+        claims_of(c, "", [], [], n_events=50)[0].verdict for c in (sure, unsure, wrong, "no event")
+    ]
     assert verdicts == ["shown", "not shown", "contradicted", "not shown"]
+    (few, _) = claims_of(sure, "", [], [], n_events=19)
+    assert few.verdict == "not shown"
+    assert "only 19 events; 20 are needed" in few.sentence
 
 
 @pytest.mark.parametrize(
@@ -108,7 +116,7 @@ def test_the_number_of_events_is_judged_by_its_interval(
     found: Estimate | str = "No event was observed"
     if ratio is not None:
         found = Estimate(value=ratio[0], low=ratio[1], high=ratio[2])
-    claim = claims_of("", found, [], [])[1]
+    claim = claims_of("", found, [], [], n_events=50)[1]
     assert claim.verdict == verdict
     assert words in claim.sentence
 
@@ -221,6 +229,25 @@ def test_a_cohort_that_is_unlike_the_training_is_warned_of_beside_the_claims() -
     found = validate(bundle, moved)
     assert found.flow.n_unlike > found.flow.n_used / 2
     assert any(isinstance(b, Paragraph) and b.lead == "Beware:" for b in blocks(found))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: replace(c, event=np.zeros(len(c), dtype=bool)),
+        lambda c: replace(c, entry=c.duration * 0.5),
+        lambda c: replace(c, duration=np.minimum(c.duration, 8.0)),
+        lambda c: replace(c, duration=c.duration * 10),
+        lambda c: replace(c, duration=np.full(len(c), 24.0)),
+    ],
+    ids=["no events", "late entry", "short follow-up", "long follow-up", "equal times"],
+)
+def test_odd_outcomes_are_reported(change: Callable[[Cohort], Cohort]) -> None:
+    found = validate(tiny_bundle(), change(newcomers().take(np.arange(60))))
+    to_html(found, DAY)
+    record = json.loads(to_json(found))
+    assert all(claim["sentence"].endswith(".") for claim in record["claims"])
+    assert ("came under observation after time zero" in to_html(found, DAY)) == found.late_entry
 
 
 @pytest.mark.parametrize("n", [3, 12])

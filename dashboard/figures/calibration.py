@@ -75,7 +75,8 @@ def calibration_chart(
         _add_panel(figure, panel, column, theme)
     base_figure(figure, theme, height=HEIGHT)
     figure.update_layout(margin={"t": 64}, bargap=0.05)
-    figure.layout.legend.update(y=1.09)
+    # At the figure's edge: above the plots it would not follow when the window changes.
+    figure.layout.legend.update(y=1, yanchor="top", yref="container")
     _axes(figure, panels, endpoint, theme)
     return Chart(figure, _finding(panels, endpoint), table, alt)
 

@@ -128,11 +128,13 @@ def dot_chart(
     _add_means(figure, rows, places, measure, theme)
     _add_printed(figure, rows, places, theme)
     lowest = -sum(h for h in _heights(rows))
-    base_figure(figure, theme, height=FRAME_HEIGHT + int(ROW_HEIGHT * -lowest))
-    _set_axes(figure, rows, places, axis, measure, lowest)
+    warns = bool(not_comparable) and any(row.printed is not None for row in rows)
+    top = SECTION_HEIGHT / ROW_HEIGHT if warns else 0.1
+    base_figure(figure, theme, height=FRAME_HEIGHT + int(ROW_HEIGHT * (top - lowest)))
+    _set_axes(figure, rows, places, axis, measure, (lowest - 0.1, top))
     _mark_axis(marks, axis)
     _mark_rows(marks, rows, places, headings, reference)
-    if not_comparable and any(row.printed is not None for row in rows):
+    if warns:
         _warn(marks, not_comparable)
     marks.put_on(figure)
     longest = max(len(row.text) for row in rows)
@@ -141,7 +143,7 @@ def dot_chart(
 
 
 def _warn(marks: Marks, text: str) -> None:
-    """Write a warning where no row is: beside the first heading."""
+    """Write a warning where no row is: above the first heading."""
     marks.text(
         escape(text),
         x=1,
@@ -282,7 +284,7 @@ def _set_axes(
     places: Sequence[float],
     axis: ZoomedAxis,
     measure: Measure,
-    lowest: float,
+    extent: tuple[float, float],
 ) -> None:
     anchor = f"{measure.anchor:g}<br>{escape(measure.anchor_word)}"
     ticks = [tick for tick in axis.ticks if axis.broken or abs(tick - measure.anchor) > 1e-9]
@@ -294,7 +296,7 @@ def _set_axes(
         title_text=f"{escape(measure.label)} on held-out patients ({direction} is better)",
     )
     figure.update_yaxes(
-        range=[lowest - 0.1, 0.1],
+        range=list(extent),
         tickvals=list(places),
         ticktext=[escape(row.title, limit=MAX_TITLE) for row in rows],
         showgrid=False,

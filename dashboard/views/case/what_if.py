@@ -58,7 +58,9 @@ def _explore(case: ScoredCase) -> None:
         changes = _changes(case, explored)
     with shown:
         if not changes:
-            st.markdown("Nothing is changed yet. Pick a feature, a group or a modality.")
+            st.markdown(
+                "Nothing is changed yet. Pick a feature, a group or a modality, and set it."
+            )
             return
         try:
             after = explored.ask(changes)

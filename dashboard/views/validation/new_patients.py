@@ -62,9 +62,13 @@ def new_patients_section(workspace: Workspace, scoring: Scoring) -> None:
                 f"{count(n, 'patient')} with a score and an outcome are not of the training cohort."
             )
         )
-        if not st.button("What do they show of this model?", key="validate_new"):
-            return
-        ASKED.set(key)
+        st.button(
+            "What do they show of this model?",
+            key="validate_new",
+            on_click=ASKED.set,
+            args=(key,),
+        )
+        return
     try:
         with st.spinner("Resampling the patients ..."):
             found = _request(key, workspace, scoring).result()

@@ -16,6 +16,7 @@ import typer
 from camlif.cli import console
 from camlif.cli.reading import RepairOption, keep_problems, read_cohort, suitability, tell_problems
 from camlif.files import place_folder
+from camlif.wording import count
 
 NAME = "validation"
 
@@ -82,8 +83,9 @@ def validate(
     keep_problems(checked, beside=out)
     flow = found.flow
     console.say(
-        f"{out}: {found.title.lower()} on {flow.n_used:,} patients, {flow.n_events:,} events; left "
-        f"out {flow.n_training:,} of the training cohort, {flow.n_unclear:,} who may be, "
+        f"{out}: {found.title.lower()} on {count(flow.n_used, 'patient')}, "
+        f"{count(flow.n_events, 'event')}; left out {flow.n_training:,} of the training cohort, "
+        f"{flow.n_unclear:,} who may be, "
         f"{flow.n_unscored:,} without a score, {flow.n_without_outcome:,} without an outcome"
     )
     for claim in found.claims:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from camlif.model.card import environment
 from camlif.statistics.gate import MIN_EVENTS, MIN_PATIENTS
-from camlif.wording import listed, period
+from camlif.wording import count, listed, period
 
 if TYPE_CHECKING:
     from camlif.transport.validation import Validation
@@ -68,6 +68,7 @@ def answers(checklist: Checklist, found: Validation) -> tuple[Answer, ...]:
         "f": found.flow,
         "horizons": listed([period(h.gate.horizon) for h in found.horizons]),
         "kinds": listed(list(dict.fromkeys(group.kind.lower() for group in found.groups))),
+        "count": count,
         "min_patients": MIN_PATIENTS,
         "min_events": MIN_EVENTS,
     }

@@ -113,8 +113,8 @@ def _in_the_large(ratio: Estimate | str) -> Claim:
         return Claim(name=name, verdict="shown", sentence=sentence)
     beyond_chance = ratio.low > 1 or ratio.high < 1
     if beyond_chance and not MIN_RATIO <= ratio.value <= MAX_RATIO:
-        more = "more" if ratio.value > 1 else "fewer"
-        sentence = f"The model expects {more} events than there were: {numbers}."
+        many = "more events" if ratio.value > 1 else "fewer events"
+        sentence = f"The model expects {many} than there were: {numbers}."
         return Claim(name=name, verdict="contradicted", sentence=sentence)
     sentence = (
         f"It is not shown that the model expects {events}: {numbers}, which is not wholly within "

@@ -50,6 +50,7 @@ from camlif.statistics.outcome import FollowUp
 from camlif.transport.case_mix import InputShift, Membership, input_shifts, tell_apart
 from camlif.transport.claims import Claim, claims_of
 from camlif.transport.groups import patient_groups
+from camlif.wording import count
 
 AUC_HORIZONS = (12, 24, 36, 48, 60)
 THRESHOLDS = np.arange(0.02, 0.99, 0.02)
@@ -306,7 +307,7 @@ def _nobody(cohort: Cohort, scored: ScoreResult, new: NDArray[np.bool_]) -> Data
     unscored = _reasons(scored, new)
     why = "".join(f" {n:,} without a score: {reason}" for reason, n in unscored.items())
     return DataError(
-        f"No new patient with an outcome could be scored: of {len(cohort):,} patients "
+        f"No new patient with an outcome could be scored: of {count(len(cohort), 'patient')} "
         f"{int(scored.is_training.sum()):,} are of the training cohort and "
         f"{int(scored.unclear.sum()):,} may be.{why}",
         fix="Give patients that the model was not trained on, with event and follow-up.",

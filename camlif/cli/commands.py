@@ -1,4 +1,4 @@
-"""Command line: ``python -m camlif`` with check, train, study, score, evaluate, validate,
+"""Command line: ``python -m camlif`` with check, train, study, score, evaluate, validate, watch,
 explain and simulate.
 
 Folders and options go in; files, a report or JSON come out, with exit status 0. Names, options and
@@ -53,6 +53,7 @@ from camlif.cli.reading import (
 )
 from camlif.cli.study import study
 from camlif.cli.validate import validate
+from camlif.cli.watch import watch
 from camlif.config import PRESETS, PRODUCT_PRESET, RunConfig
 from camlif.data.cohort import Cohort
 from camlif.data.reading.readers import folder_files
@@ -76,6 +77,7 @@ app = typer.Typer(
 )
 app.command()(study)
 app.command()(validate)
+app.command()(watch)
 
 
 class Scenario(StrEnum):

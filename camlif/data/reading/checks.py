@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from camlif.data.manifest import Manifest
 from camlif.data.reading.follow_up import ReadOutcome
-from camlif.data.reading.patients import FlowStep
+from camlif.data.reading.patients import FlowStep, PatientTable
 from camlif.data.reading.problems import Problem, in_order
 from camlif.data.reading.roles import ColumnRole, Role
 
@@ -180,6 +180,8 @@ class CheckReport:
         Columns that no model reads, and why.
     manifest : Manifest
         The mapping that the tables were read with.
+    clinical : PatientTable or None
+        The clinical table as text. Not part of `to_json`.
     """
 
     title: str
@@ -192,6 +194,7 @@ class CheckReport:
     mapping: tuple[Assignment, ...] = ()
     no_inputs: dict[str, tuple[ColumnRole, ...]] = field(default_factory=dict)
     manifest: Manifest = field(default_factory=Manifest)
+    clinical: PatientTable | None = field(default=None, repr=False, compare=False)
 
     @property
     def usable(self) -> bool:

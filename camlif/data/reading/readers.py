@@ -180,6 +180,7 @@ def read_cohort(
         mapping=describe_mapping(reading),
         no_inputs={file: roles for file, roles in reading.no_inputs.items() if roles},
         manifest=reading.manifest,
+        clinical=reading.clinical_table,
     )
     return cohort, report
 
